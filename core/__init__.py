@@ -1,0 +1,1 @@
+"""Domain records, wire schemas, ports, adapters and settings. No torch, no web framework."""

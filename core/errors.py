@@ -1,0 +1,142 @@
+"""Every error that MatteForge raises on purpose.
+
+MatteForgeError
+├── RequestError            the caller can mend it
+│   ├── InvalidSpec         invalid_spec
+│   ├── InvalidCursor       invalid_cursor
+│   ├── Unauthorized        unauthorized
+│   ├── NotFound            not_found
+│   ├── StateConflict       state_conflict
+│   └── IdempotencyMismatch idempotency_mismatch
+├── TransientError          worth another try
+│   ├── StoreUnavailable    store_unavailable
+│   ├── LiveViewUnavailable live_view_unavailable
+│   └── LeaseLost           lease_lost
+├── PermanentError          another try gives the same
+│   ├── CheckpointRejected  checkpoint_rejected
+│   ├── ShardCorrupt        shard_corrupt
+│   ├── StoreUnfit          store_unfit
+│   └── BudgetExhausted     rejection_budget_exhausted
+├── PreconditionFailed      a conditional write lost the race; always handled by its caller
+└── Cancelled               the order was cancelled or deleted while it was worked on
+"""
+
+from typing import ClassVar
+
+
+class MatteForgeError(Exception):
+    """Something went wrong in MatteForge."""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or (type(self).__doc__ or self.code).strip()
+        super().__init__(self.detail)
+
+
+class RequestError(MatteForgeError):
+    """The request can't be served as it is."""
+
+    code = "bad_request"
+
+
+class InvalidSpec(RequestError):
+    """The order is not valid."""
+
+    code = "invalid_spec"
+
+
+class InvalidCursor(RequestError):
+    """The cursor was not made by this service; leave it out to start at the first page."""
+
+    code = "invalid_cursor"
+
+
+class Unauthorized(RequestError):
+    """A valid API key is needed: Authorization: Bearer KEY."""
+
+    code = "unauthorized"
+
+
+class NotFound(RequestError):
+    """There is nothing under this name."""
+
+    code = "not_found"
+
+
+class StateConflict(RequestError):
+    """The dataset's state does not allow this."""
+
+    code = "state_conflict"
+
+
+class IdempotencyMismatch(RequestError):
+    """This Idempotency-Key was used before with another body; send a new key with a new order."""
+
+    code = "idempotency_mismatch"
+
+
+class TransientError(MatteForgeError):
+    """Something is unavailable for the moment."""
+
+    code = "transient"
+
+
+class StoreUnavailable(TransientError):
+    """The object store does not answer."""
+
+    code = "store_unavailable"
+
+
+class LiveViewUnavailable(TransientError):
+    """Redis does not answer."""
+
+    code = "live_view_unavailable"
+
+
+class LeaseLost(TransientError):
+    """The lease went to another worker."""
+
+    code = "lease_lost"
+
+
+class PermanentError(MatteForgeError):
+    """Trying again would give the same."""
+
+    code = "permanent"
+
+
+class CheckpointRejected(PermanentError):
+    """The checkpoint can't be used."""
+
+    code = "checkpoint_rejected"
+
+
+class ShardCorrupt(PermanentError):
+    """A committed shard's bytes do not match its record."""
+
+    code = "shard_corrupt"
+
+
+class StoreUnfit(PermanentError):
+    """The object store does not honour If-None-Match, on which committing a shard once depends."""
+
+    code = "store_unfit"
+
+
+class BudgetExhausted(PermanentError):
+    """Too few candidates passed the filter."""
+
+    code = "rejection_budget_exhausted"
+
+
+class PreconditionFailed(MatteForgeError):
+    """The object exists already, or changed since it was read."""
+
+    code = "precondition_failed"
+
+
+class Cancelled(MatteForgeError):
+    """The dataset was cancelled or deleted."""
+
+    code = "cancelled"
