@@ -1,0 +1,122 @@
+"""A dataset: what was ordered, which states it goes through, what is known of it."""
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from core.criteria import check_thresholds
+from core.errors import InvalidSpec
+
+MAX_COUNT = 10**8
+MAX_SHARD_SIZE = 10_000
+MAX_SHARDS = 999_999
+MODEL_REFERENCE = r"^[a-z0-9][a-z0-9-]{0,62}(@([a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64}))?$"
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Frozen(BaseModel):
+    """Base of every record: immutable, unknown keys rejected."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatasetSpec(Frozen):
+    """What a user orders. Strict: numbers are numbers, nothing is coerced."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    count: int = Field(ge=1, le=MAX_COUNT, description="image-alpha pairs wanted", examples=[64])
+    model: str = Field(
+        "humans", pattern=MODEL_REFERENCE, description="alias, name@alias or name@sha256:DIGEST", examples=["humans"]
+    )
+    seed: int | None = Field(None, ge=0, lt=2**63, description="drawn and stored when absent", examples=[1])
+    truncation_psi: float = Field(
+        0.7, gt=0, le=1.5, description="1 = full variety, smaller = closer to the mean; 0 would be one image"
+    )
+    shard_size: int = Field(1000, ge=1, le=MAX_SHARD_SIZE, description="samples a shard")
+    image_format: Literal["png", "webp", "jpeg"] = Field(
+        "png", description="png and webp are lossless, jpeg is quality 95"
+    )
+    alpha_bits: Literal[8, 16] = Field(8, description="bits of the grey alpha PNG")
+    filter: dict[str, float] = Field(
+        default_factory=dict, description="thresholds that replace the bundle's, by criterion", examples=[{"mad": 0.05}]
+    )
+    labels: dict[Label, Label] = Field(
+        default_factory=dict, max_length=50, description="free tags, kept as they are", examples=[{"team": "matting"}]
+    )
+
+    @field_validator("filter")
+    @classmethod
+    def _known_criteria(cls, value: dict[str, float]) -> dict[str, float]:
+        try:
+            return check_thresholds(value)
+        except InvalidSpec as error:
+            raise ValueError(error.detail) from error
+
+
+class DatasetState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return self in TERMINAL
+
+
+TERMINAL = frozenset({DatasetState.COMPLETED, DatasetState.FAILED, DatasetState.CANCELLED})
+
+
+class Counts(Frozen):
+    """Progress in samples (and shards). attempted = accepted + all rejected, once every shard is done."""
+
+    requested: int = Field(ge=0)
+    accepted: int = Field(0, ge=0)
+    attempted: int = Field(0, ge=0)
+    rejected: dict[str, int] = Field(default_factory=dict, description="rejections by criterion")
+    shards_done: int = Field(0, ge=0)
+    shards_total: int = Field(ge=0)
+
+
+class ErrorInfo(Frozen):
+    """Why a dataset failed: the stable code and a sentence for people."""
+
+    code: str
+    detail: str
+
+
+class DatasetView(Frozen):
+    """The live picture of one dataset, rebuilt from S3 at any time."""
+
+    id: str
+    state: DatasetState
+    spec: DatasetSpec
+    bundle: str = Field(description="digest of the pinned model bundle: sha256:…")
+    counts: Counts
+    timestamps: dict[DatasetState, datetime] = Field(description="when each state was entered, UTC")
+    error: ErrorInfo | None = None
+    cancel_requested: bool = False
+
+    @property
+    def created_at(self) -> datetime:
+        return self.timestamps[DatasetState.QUEUED]
+
+
+def new_dataset_id(owner: str, idempotency_key: str | None) -> str:
+    """Derived from (owner, Idempotency-Key) so that a replay claims the same key in S3; random without one."""
+    if idempotency_key is None:
+        return f"ds_{secrets.token_hex(12)}"
+    digest = hashlib.sha256(f"{owner}\0{idempotency_key}".encode()).hexdigest()
+    return f"ds_{digest[:24]}"
+
+
+def utcnow() -> datetime:
+    return datetime.now(UTC)

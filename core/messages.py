@@ -1,0 +1,46 @@
+"""Names of queues and tasks and what their messages carry: the only thing that the API, beat and the workers share of Celery.
+
+A message is a doorbell: it says "look at this", never "this is so". One that finds no work left does nothing.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+QUEUE_GENERATE = "generate"
+QUEUE_TRAIN = "train"
+QUEUE_CONTROL = "control"
+QUEUES = (QUEUE_GENERATE, QUEUE_TRAIN, QUEUE_CONTROL)
+
+PRIORITY_FIRST = 0  # Redis: 0 runs first
+PRIORITY_NORMAL = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """What is sent: subclasses name their task and queue."""
+
+    task: ClassVar[str]
+    queue: ClassVar[str]
+
+    def payload(self) -> dict[str, Any]:
+        """Keyword arguments of the task."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunShard(Message):
+    """Make and commit one shard."""
+
+    task: ClassVar[str] = "matteforge.run_shard"
+    queue: ClassVar[str] = QUEUE_GENERATE
+    dataset_id: str
+    shard: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconcile(Message):
+    """Compare plans, records and leases, and ring for what is missing; for one dataset or for all."""
+
+    task: ClassVar[str] = "matteforge.reconcile"
+    queue: ClassVar[str] = QUEUE_CONTROL
+    dataset_id: str | None = None

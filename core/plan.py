@@ -1,0 +1,72 @@
+"""From a spec to a plan: how many shards, which seeds, how many attempts. Pure arithmetic.
+
+A candidate is a pure function of (generator digest, seed, shard, attempt, psi, batch size, format version).
+Everything that may change bytes is fixed here, once, when the dataset is created.
+"""
+
+import hashlib
+
+from pydantic import Field
+
+from core.dataset import MAX_SHARDS, DatasetSpec, Frozen
+from core.errors import InvalidSpec
+
+FORMAT_VERSION = 1  # bumped whenever the bytes of a shard change for the same order
+
+
+class Plan(Frozen):
+    """What workers need to know of an order, complete: nothing else decides a shard's bytes."""
+
+    format_version: int = FORMAT_VERSION
+    count: int
+    shard_size: int
+    shards_total: int
+    seed: int
+    truncation_psi: float
+    image_format: str
+    alpha_bits: int
+    bundle: str = Field(description="digest: sha256:…")
+    thresholds: dict[str, float] = Field(description="the bundle's, overridden by the order's")
+    batch_size: int = Field(description="candidates a forward pass; style normalisation runs over it")
+    threads: int = Field(description="torch CPU threads")
+    max_attempts_per_sample: int = Field(description="a shard gives up after this many candidates a sample")
+
+    def samples_in(self, shard: int) -> int:
+        """Samples that shard number `shard` holds when full; the last one takes the rest."""
+        return min(self.shard_size, self.count - shard * self.shard_size)
+
+    def max_attempts(self, shard: int) -> int:
+        """Bound on candidates for one shard, a multiple of the batch size."""
+        wanted = self.samples_in(shard) * self.max_attempts_per_sample
+        return max(-(-wanted // self.batch_size), 16) * self.batch_size
+
+
+def make_plan(
+    spec: DatasetSpec,
+    *,
+    seed: int,
+    bundle: str,
+    thresholds: dict[str, float],
+    batch_size: int,
+    threads: int,
+    max_attempts_per_sample: int,
+) -> Plan:
+    """Raises InvalidSpec when the order would need more than 999,999 shards."""
+    shards_total = -(-spec.count // spec.shard_size)
+    if shards_total > MAX_SHARDS:
+        smallest = -(-spec.count // MAX_SHARDS)
+        raise InvalidSpec(
+            f"{spec.count} samples in shards of {spec.shard_size} are {shards_total} shards; at most {MAX_SHARDS}: "
+            f"use a shard_size of at least {smallest}"
+        )
+    return Plan(
+        count=spec.count, shard_size=spec.shard_size, shards_total=shards_total, seed=seed, truncation_psi=spec.truncation_psi,
+        image_format=spec.image_format, alpha_bits=spec.alpha_bits, bundle=bundle, thresholds={**thresholds, **spec.filter},
+        batch_size=batch_size, threads=threads, max_attempts_per_sample=max_attempts_per_sample,
+    )  # fmt: skip
+
+
+def candidate_seed(seed: int, shard: int, attempt: int) -> int:
+    """63-bit seed of one candidate's z: independent streams for every (seed, shard, attempt)."""
+    digest = hashlib.blake2b(f"{seed}/{shard}/{attempt}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1

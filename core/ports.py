@@ -1,0 +1,170 @@
+"""What MatteForge needs from the outside: an object store, a live view, leases and a doorbell.
+
+Synchronous. Adapters live in core/adapters; every port's adapters pass one contract suite (tests/integration/test_*_contract.py).
+Adapters raise StoreUnavailable / LiveViewUnavailable (TransientError) once their own bounded retries are spent.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from core.dataset import Counts, DatasetState, DatasetView, ErrorInfo
+from core.manifest import ShardRecord
+from core.messages import Message
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectInfo:
+    """What a HEAD tells. `metadata` keys are lower case; values are ASCII."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class ObjectStore(Protocol):
+    """S3-compatible storage: the truth."""
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        if_none_match: bool = False,
+        if_match: str | None = None,
+    ) -> str:
+        """Write an object and return its etag. PreconditionFailed: it exists (if_none_match) or has changed (if_match)."""
+
+    def upload(
+        self,
+        key: str,
+        path: Path,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        if_none_match: bool = False,
+    ) -> str:
+        """Write a file; in parts above the adapter's part size, aborted on failure. Else as put."""
+
+    def get(self, key: str) -> tuple[bytes, ObjectInfo]:
+        """A whole object. NotFound when there is none."""
+
+    def head(self, key: str) -> ObjectInfo | None: ...
+
+    def stream(self, key: str, *, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+        """An object in chunks. NotFound is raised before the first chunk."""
+
+    def list_keys(self, prefix: str, *, start_after: str = "") -> Iterator[str]:
+        """Keys under `prefix`, in ascending order, after `start_after` (a whole key)."""
+
+    def list_folders(self, prefix: str) -> Iterator[str]:
+        """Names directly under `prefix` (which ends in /) that hold further objects, ascending, without slashes."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; removing what isn't there is no error."""
+
+    def presign_get(self, key: str, *, expires_s: int) -> str:
+        """A URL on the public endpoint that anyone may GET until it expires."""
+
+    def probe(self) -> None:
+        """Make the bucket if need be and check that it honours If-None-Match. StoreUnfit when it does not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One progress event. `id` orders events of a dataset (a Redis stream id)."""
+
+    id: str
+    kind: str  # state | shard
+    data: Mapping[str, Any]
+
+
+class LiveView(Protocol):
+    """The picture of what goes on, in Redis: fast to read, rebuilt from S3 when lost."""
+
+    def ping(self) -> None: ...
+
+    def is_initialised(self) -> bool:
+        """False when Redis is empty or was flushed: `recover` must run."""
+
+    def mark_initialised(self) -> None: ...
+
+    def put(self, view: DatasetView, *, done: Iterable[int] = ()) -> None:
+        """Insert a dataset, or replace everything known of it (recover); `done` are its committed shards."""
+
+    def get(self, dataset_id: str) -> DatasetView | None: ...
+
+    def remove(self, dataset_id: str) -> None: ...
+
+    def page(
+        self, *, state: DatasetState | None, after: str | None, limit: int
+    ) -> tuple[list[DatasetView], str | None]:
+        """Newest first; `after` is the cursor that the previous page returned, None at the end. Raises InvalidCursor."""
+
+    def active_ids(self) -> list[str]:
+        """Datasets that are not in a terminal state."""
+
+    def set_state(
+        self,
+        dataset_id: str,
+        state: DatasetState,
+        at: datetime,
+        *,
+        error: ErrorInfo | None = None,
+        counts: Counts | None = None,
+    ) -> bool:
+        """Move a dataset forward (queued < running < finalizing < terminal) and publish a `state` event. False: unknown, or not forward."""
+
+    def request_cancel(self, dataset_id: str) -> None: ...
+
+    def add_shard(self, dataset_id: str, record: ShardRecord) -> bool:
+        """Count a committed shard once (atomic) and publish a `shard` event. False: counted before, or unknown dataset."""
+
+    def forget_shard(self, dataset_id: str, shard: int) -> None:
+        """Mark a shard as not done after all (its record is missing in S3); counters are put right by the next `put`."""
+
+    def undone(self, dataset_id: str, *, start: int, limit: int) -> list[int]:
+        """The first `limit` shards from `start` on, below shards_total, that are not done."""
+
+    def ring_mark(self, dataset_id: str, shard: int, at_s: float) -> bool:
+        """Note that a message for the shard is in the queue. False: one is noted already."""
+
+    def ring_marks(self, dataset_id: str) -> dict[int, float]:
+        """Shards with a message in the queue -> when it was sent, seconds since the epoch."""
+
+    def clear_ring_mark(self, dataset_id: str, shard: int) -> None: ...
+
+    def events(self, dataset_id: str, *, after: str | None, limit: int = 100) -> list[Event] | None:
+        """Events after that id (from the start of the stream when None). None: `after` is unknown or was trimmed."""
+
+    def last_event_id(self, dataset_id: str) -> str:
+        """Id of the newest event, "0-0" when there is none."""
+
+
+class LeaseBook(Protocol):
+    """Who works on what. A token proves ownership."""
+
+    def acquire(self, name: str, token: str, ttl_s: float) -> bool:
+        """True: `token` holds the lease now (also when it held it before)."""
+
+    def renew(self, name: str, token: str, ttl_s: float) -> bool:
+        """False: another token holds it. A lease that vanished (FLUSHALL) is taken again."""
+
+    def release(self, name: str, token: str) -> None: ...
+
+    def held(self, names: Iterable[str]) -> set[str]:
+        """Those of `names` that somebody holds."""
+
+
+class Doorbell(Protocol):
+    """The broker."""
+
+    def ring(self, message: Message, *, priority: int = 0) -> None: ...
+
+    def depth(self, queue: str) -> int:
+        """Messages waiting in the queue, all priorities."""
