@@ -1,0 +1,1 @@
+"""Training programs for both networks."""
