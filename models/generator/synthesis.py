@@ -1,0 +1,148 @@
+"""The synthesis network w -> image: Fourier input and alias-free layers (arXiv 2106.12423, section 3)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from models.generator.config import GeneratorConfig, LayerSpec, layer_schedule
+from models.generator.filters import design_lowpass
+from models.generator.mapping import FullyConnected
+from models.generator.ops import filtered_lrelu, modulated_conv
+
+
+def _rotation_translation(params: torch.Tensor) -> torch.Tensor:
+    """(cos, sin, x, y), of any scale, [n, 4] -> inverse rotation times inverse translation [n, 3, 3]."""
+    c, s, x, y = (params / params[:, :2].norm(dim=1, keepdim=True)).unbind(1)
+    zero, one = torch.zeros_like(c), torch.ones_like(c)
+    rotation = torch.stack([c, -s, zero, s, c, zero, zero, zero, one], 1).view(-1, 3, 3)
+    translation = torch.stack([one, zero, -x, zero, one, -y, zero, zero, one], 1).view(-1, 3, 3)
+    return rotation @ translation
+
+
+class FourierInput(nn.Module):
+    """A grid of sinusoids, moved by w and by the user's transform, then mixed by a learned matrix (section 3.1)."""
+
+    transform: torch.Tensor
+    freqs: torch.Tensor
+    phases: torch.Tensor
+
+    def __init__(self, spec: LayerSpec, w_dim: int) -> None:
+        super().__init__()
+        channels = spec.in_channels
+        self.size, self.rate, self.bandwidth = spec.in_size, spec.in_rate, spec.in_cutoff
+        self.weight = nn.Parameter(torch.randn(channels, channels))
+        self.affine = FullyConnected(w_dim, 4, weight_init=0, bias_init=[1, 0, 0, 0])
+        radius, angle = self.bandwidth * torch.rand(channels).sqrt(), 2 * math.pi * torch.rand(channels)
+        self.register_buffer("transform", torch.eye(3))
+        self.register_buffer("freqs", torch.stack([radius * angle.cos(), radius * angle.sin()], 1))
+        self.register_buffer("phases", torch.rand(channels) - 0.5)
+
+    def forward(self, w: torch.Tensor) -> torch.Tensor:
+        """w: [n, w_dim] -> features [n, channels, size, size]; the canvas spans [-0.5, 0.5]."""
+        matrix = _rotation_translation(self.affine(w)) @ self.transform  # [n, 3, 3]
+        phases = self.phases + (self.freqs @ matrix[:, :2, 2:]).squeeze(2)  # [n, c]
+        freqs = self.freqs @ matrix[:, :2, :2]  # [n, c, 2]
+        excess = (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2 - self.bandwidth)
+        amplitudes = (1 - excess).clamp(0, 1)
+        position = (torch.arange(self.size, device=w.device) - (self.size - 1) / 2) / self.rate
+        cycles = freqs[:, :, :1, None] * position + freqs[:, :, 1:, None] * position[:, None]  # [n, c, h, w]
+        waves = (2 * math.pi * (cycles + phases[:, :, None, None])).sin() * amplitudes[:, :, None, None]
+        return torch.einsum("oc,nchw->nohw", self.weight / math.sqrt(len(self.weight)), waves)
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated convolution, then a leaky relu between two resampling filters (section 3.2)."""
+
+    up_filter: torch.Tensor | None
+    down_filter: torch.Tensor | None
+    magnitude_ema: torch.Tensor
+
+    def __init__(self, spec: LayerSpec, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.spec = spec
+        self.clamp = config.conv_clamp
+        self.magnitude_ema_beta = config.magnitude_ema_beta
+        self.affine = FullyConnected(config.w_dim, spec.in_channels, bias_init=1)
+        self.weight = nn.Parameter(torch.randn(spec.out_channels, spec.in_channels, spec.kernel, spec.kernel))
+        self.bias = nn.Parameter(torch.zeros(spec.out_channels))
+        up = down = None
+        if spec.up_taps > 1:
+            up = design_lowpass(spec.up_taps, spec.in_cutoff, spec.in_half_width, spec.tmp_rate)
+        if spec.down_taps > 1:
+            down = design_lowpass(spec.down_taps, spec.out_cutoff, spec.out_half_width, spec.tmp_rate, spec.radial)
+        self.register_buffer("up_filter", up)
+        self.register_buffer("down_filter", down)
+        self.register_buffer("magnitude_ema", torch.ones([]))
+
+    def forward(self, x: torch.Tensor, w: torch.Tensor, update_emas: bool = False) -> torch.Tensor:
+        """x: [n, in_channels, in_size, in_size], w: [n, w_dim] -> [n, out_channels, out_size, out_size].
+
+        Half precision where the schedule says so and x is on CUDA, else float32.
+        """
+        spec = self.spec
+        if update_emas:
+            magnitude = x.detach().float().square().mean()
+            self.magnitude_ema.copy_(magnitude.lerp(self.magnitude_ema, self.magnitude_ema_beta))
+        styles = self.affine(w)
+        if spec.to_rgb:
+            styles = styles / math.sqrt(spec.in_channels * spec.kernel**2)
+        dtype = torch.float16 if spec.half_precision and x.is_cuda else torch.float32
+        x = modulated_conv(
+            x.to(dtype),
+            self.weight,
+            styles,
+            demodulate=not spec.to_rgb,
+            padding=spec.kernel - 1,
+            input_gain=self.magnitude_ema.rsqrt(),
+        )
+        return filtered_lrelu(
+            x,
+            self.up_filter,
+            self.down_filter,
+            self.bias.to(dtype),
+            up=spec.up,
+            down=spec.down,
+            padding=spec.padding,
+            gain=1.0 if spec.to_rgb else math.sqrt(2),
+            slope=1.0 if spec.to_rgb else 0.2,
+            clamp=self.clamp,
+        )
+
+
+class SynthesisNetwork(nn.Module):
+    """ws -> image. Submodules: `input`, then one per layer, named as in the schedule."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        schedule = layer_schedule(config)
+        self.layer_names = [spec.name for spec in schedule]
+        self.num_ws, self.w_dim = len(schedule) + 1, config.w_dim
+        self.output_scale = config.output_scale
+        self.input = FourierInput(schedule[0], config.w_dim)
+        for spec in schedule:
+            self.add_module(spec.name, SynthesisLayer(spec, config))
+
+    def layers(self) -> list[SynthesisLayer]:
+        """The layers in order, ToRGB last."""
+        return [layer for layer in self.children() if isinstance(layer, SynthesisLayer)]
+
+    def set_magnitude_ema_beta(self, beta: float) -> None:
+        """Sets the decay per forward of every layer's input magnitude; in training 0.5 ** (batch / 20000)."""
+        for layer in self.layers():
+            layer.magnitude_ema_beta = beta
+
+    def forward(self, ws: torch.Tensor, update_emas: bool = False) -> torch.Tensor:
+        """ws: [n, num_ws, w_dim] -> float32 [n, img_channels, h, w], about [-1, 1] each, not clamped.
+
+        update_emas: updates the magnitude averages, each before it is used. Raises ValueError for ws of another shape.
+        """
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise ValueError(f"ws must be [n, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}")
+        first, *rest = ws.float().unbind(1)
+        x = self.input(first)
+        for layer, w in zip(self.layers(), rest, strict=True):
+            x = layer(x, w, update_emas)
+        return x.float() * self.output_scale
