@@ -28,7 +28,7 @@ class Criterion:
         return value <= threshold if self.bound == "max" else value >= threshold
 
 
-# In the order in which a rejection is attributed: cheap checks on the generator's alpha, then agreement with StyleMatte.
+# In the order in which a rejection is attributed: checks of the generator's alpha, then agreement with StyleMatte.
 CRITERIA: tuple[Criterion, ...] = (
     Criterion(name="coverage_min", score="coverage", bound="min", low=0, high=1, meaning="mean alpha"),
     Criterion(name="coverage_max", score="coverage", bound="max", low=0, high=1, meaning="mean alpha"),

@@ -1,5 +1,6 @@
 """Hold a lease while working: renewed by a thread, checked before anything is committed."""
 
+import contextlib
 import secrets
 import threading
 from collections.abc import Iterator
@@ -54,7 +55,5 @@ def hold(book: LeaseBook, name: str, *, ttl_s: float, renew_s: float) -> Iterato
     finally:
         lease._stop.set()
         thread.join()
-        try:
+        with contextlib.suppress(TransientError):  # it expires by itself
             book.release(name, lease.token)
-        except TransientError:
-            pass  # it expires by itself

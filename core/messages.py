@@ -1,4 +1,4 @@
-"""Names of queues and tasks and what their messages carry: the only thing that the API, beat and the workers share of Celery.
+"""Names of queues and tasks and what their messages carry: all that the API, beat and the workers share of Celery.
 
 A message is a doorbell: it says "look at this", never "this is so". One that finds no work left does nothing.
 """

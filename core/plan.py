@@ -60,10 +60,19 @@ def make_plan(
             f"use a shard_size of at least {smallest}"
         )
     return Plan(
-        count=spec.count, shard_size=spec.shard_size, shards_total=shards_total, seed=seed, truncation_psi=spec.truncation_psi,
-        image_format=spec.image_format, alpha_bits=spec.alpha_bits, bundle=bundle, thresholds={**thresholds, **spec.filter},
-        batch_size=batch_size, threads=threads, max_attempts_per_sample=max_attempts_per_sample,
-    )  # fmt: skip
+        count=spec.count,
+        shard_size=spec.shard_size,
+        shards_total=shards_total,
+        seed=seed,
+        truncation_psi=spec.truncation_psi,
+        image_format=spec.image_format,
+        alpha_bits=spec.alpha_bits,
+        bundle=bundle,
+        thresholds={**thresholds, **spec.filter},
+        batch_size=batch_size,
+        threads=threads,
+        max_attempts_per_sample=max_attempts_per_sample,
+    )
 
 
 def candidate_seed(seed: int, shard: int, attempt: int) -> int:

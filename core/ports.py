@@ -1,6 +1,6 @@
 """What MatteForge needs from the outside: an object store, a live view, leases and a doorbell.
 
-Synchronous. Adapters live in core/adapters; every port's adapters pass one contract suite (tests/integration/test_*_contract.py).
+Synchronous. Adapters live in core/adapters; all adapters of a port pass one contract suite (test_*_contract.py).
 Adapters raise StoreUnavailable / LiveViewUnavailable (TransientError) once their own bounded retries are spent.
 """
 
@@ -38,7 +38,7 @@ class ObjectStore(Protocol):
         if_none_match: bool = False,
         if_match: str | None = None,
     ) -> str:
-        """Write an object and return its etag. PreconditionFailed: it exists (if_none_match) or has changed (if_match)."""
+        """Write an object, return its etag. PreconditionFailed: it exists (if_none_match) or has changed (if_match)."""
 
     def upload(
         self,
@@ -104,7 +104,7 @@ class LiveView(Protocol):
     def page(
         self, *, state: DatasetState | None, after: str | None, limit: int
     ) -> tuple[list[DatasetView], str | None]:
-        """Newest first; `after` is the cursor that the previous page returned, None at the end. Raises InvalidCursor."""
+        """Newest first; `after` is the cursor that the page before returned, None at the end. Raises InvalidCursor."""
 
     def active_ids(self) -> list[str]:
         """Datasets that are not in a terminal state."""
@@ -118,15 +118,18 @@ class LiveView(Protocol):
         error: ErrorInfo | None = None,
         counts: Counts | None = None,
     ) -> bool:
-        """Move a dataset forward (queued < running < finalizing < terminal) and publish a `state` event. False: unknown, or not forward."""
+        """Move a dataset forward (queued < running < finalizing < terminal) and publish a `state` event.
+
+        False: unknown, or not forward.
+        """
 
     def request_cancel(self, dataset_id: str) -> None: ...
 
     def add_shard(self, dataset_id: str, record: ShardRecord) -> bool:
-        """Count a committed shard once (atomic) and publish a `shard` event. False: counted before, or unknown dataset."""
+        """Count a committed shard once (atomic), publish a `shard` event. False: counted before, or unknown dataset."""
 
     def forget_shard(self, dataset_id: str, shard: int) -> None:
-        """Mark a shard as not done after all (its record is missing in S3); counters are put right by the next `put`."""
+        """Mark a shard as not done after all (S3 has no record of it); the next `put` mends the counters."""
 
     def undone(self, dataset_id: str, *, start: int, limit: int) -> list[int]:
         """The first `limit` shards from `start` on, below shards_total, that are not done."""

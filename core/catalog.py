@@ -1,0 +1,182 @@
+"""All that is true of datasets, read from and written to S3: claims, tombstones, shard records, manifests.
+
+datasets/ID/request.json            the claim, conditional, once
+datasets/ID/shards/NNNNNN.tar .json a committed shard and its record
+datasets/ID/cancel.json deleted.json failed.json   tombstones, checked before each commit
+datasets/ID/manifest.json           the end, conditional, decides every race
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from core import keys
+from core.dataset import Counts, DatasetState, DatasetView, ErrorInfo
+from core.errors import NotFound, PreconditionFailed
+from core.manifest import DatasetRecord, ManifestHead, ShardRecord, manifest_lines
+from core.ports import ObjectStore
+
+JSON = "application/json"
+READERS = 16  # concurrent reads of small records
+
+
+class Catalog:
+    """Datasets in one object store."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+
+    def claim(self, record: DatasetRecord) -> bool:
+        """Write request.json. False when the id is taken: read it and compare."""
+        return self._put_once(keys.request(record.id), record.model_dump_json().encode())
+
+    def request(self, dataset_id: str) -> DatasetRecord:
+        """The claim. NotFound when there is none or the dataset was deleted."""
+        missing = NotFound(f"there is no dataset {dataset_id!r}")
+        try:
+            body, _ = self.store.get(keys.request(dataset_id))
+        except NotFound:
+            raise missing from None
+        if self.has_tombstone(dataset_id, "deleted"):
+            raise missing
+        return DatasetRecord.model_validate_json(body)
+
+    def dataset_ids(self) -> Iterator[str]:
+        return self.store.list_folders(keys.DATASETS)
+
+    # Tombstones
+
+    def cancel(self, dataset_id: str, at: datetime) -> bool:
+        """Ask for the end of a dataset; its committed shards stay. False: asked before."""
+        return self._put_once(keys.tombstone(dataset_id, "cancel"), json.dumps({"at": at.isoformat()}).encode())
+
+    def delete(self, dataset_id: str, at: datetime) -> bool:
+        """Mark a dataset as deleted; `purge` removes its objects. False: marked before."""
+        return self._put_once(keys.tombstone(dataset_id, "deleted"), json.dumps({"at": at.isoformat()}).encode())
+
+    def fail(self, dataset_id: str, error: ErrorInfo) -> bool:
+        """Note an error that no further attempt can mend. False: noted before."""
+        return self._put_once(keys.tombstone(dataset_id, "failed"), error.model_dump_json().encode())
+
+    def failure(self, dataset_id: str) -> ErrorInfo | None:
+        try:
+            return ErrorInfo.model_validate_json(self.store.get(keys.tombstone(dataset_id, "failed"))[0])
+        except NotFound:
+            return None
+
+    def has_tombstone(self, dataset_id: str, kind: str) -> bool:
+        """kind: cancel, deleted or failed."""
+        return self.store.head(keys.tombstone(dataset_id, kind)) is not None
+
+    def stop_reason(self, dataset_id: str) -> str | None:
+        """Why no more shards may be committed: deleted, cancel, failed or ended; None when work may go on."""
+        for kind in ("deleted", "cancel", "failed"):
+            if self.has_tombstone(dataset_id, kind):
+                return kind
+        return "ended" if self.store.head(keys.manifest(dataset_id)) else None
+
+    def purge(self, dataset_id: str) -> None:
+        """Remove every object of a deleted dataset but its tombstone."""
+        kept = keys.tombstone(dataset_id, "deleted")
+        for key in list(self.store.list_keys(f"{keys.DATASETS}{dataset_id}/")):
+            if key != kept:
+                self.store.delete(key)
+
+    # Shards
+
+    def put_shard_record(self, dataset_id: str, record: ShardRecord) -> bool:
+        """False: a record was there already."""
+        return self._put_once(keys.shard_record(dataset_id, record.shard), record.model_dump_json().encode())
+
+    def shard_record(self, dataset_id: str, shard: int) -> ShardRecord | None:
+        try:
+            body, _ = self.store.get(keys.shard_record(dataset_id, shard))
+        except NotFound:
+            return None
+        return ShardRecord.model_validate_json(body)
+
+    def shard_records(self, dataset_id: str, *, after: int = -1, limit: int | None = None) -> Iterator[ShardRecord]:
+        """Records of committed shards in shard order, those numbered above `after`."""
+        start = keys.shard_record(dataset_id, after) if after >= 0 else ""
+        listed = self.store.list_keys(keys.shards(dataset_id), start_after=start)
+        numbers = islice((int(key[-11:-5]) for key in listed if key.endswith(".json")), limit)
+        with ThreadPoolExecutor(READERS) as pool:
+            while chunk := list(islice(numbers, READERS * 8)):
+                for record in pool.map(lambda n: self.shard_record(dataset_id, n), chunk):
+                    if record is not None:
+                        yield record
+
+    # The end
+
+    def finish(self, record: DatasetRecord, head: ManifestHead, shards: Iterable[ShardRecord]) -> ManifestHead:
+        """Write manifest.json once, streamed through a file. Returns the true head: this one, or an earlier winner's."""
+        with TemporaryDirectory(prefix="matteforge-") as folder:
+            path = Path(folder) / "manifest.json"
+            with path.open("wb") as file:
+                file.writelines(manifest_lines(record, head, shards))
+            try:
+                self.store.upload(
+                    keys.manifest(record.id),
+                    path,
+                    content_type=JSON,
+                    metadata={"head": json.dumps(head.model_dump(mode="json"))},
+                    if_none_match=True,
+                )
+            except PreconditionFailed:
+                return self.end(record.id) or head
+        return head
+
+    def end(self, dataset_id: str) -> ManifestHead | None:
+        """How the dataset ended, None while it has not."""
+        info = self.store.head(keys.manifest(dataset_id))
+        return ManifestHead.model_validate_json(info.metadata["head"]) if info else None
+
+    # Rebuilding the live view
+
+    def view(self, dataset_id: str) -> tuple[DatasetView, list[int]]:
+        """The live picture of a dataset from S3 alone, and its committed shards. NotFound as `request`."""
+        record = self.request(dataset_id)
+        end = self.end(dataset_id)
+        done: list[int] = []
+        counts = Counts(requested=record.plan.count, shards_total=record.plan.shards_total)
+        if end is None:
+            for shard in self.shard_records(dataset_id):
+                done.append(shard.shard)
+                counts = add_shard(counts, shard)
+        view = DatasetView(
+            id=dataset_id,
+            state=end.state if end else DatasetState.RUNNING if done else DatasetState.QUEUED,
+            spec=record.spec,
+            bundle=record.plan.bundle,
+            counts=end.counts if end else counts,
+            timestamps=end.timestamps if end else {DatasetState.QUEUED: record.created_at},
+            error=end.error if end else None,
+            cancel_requested=self.has_tombstone(dataset_id, "cancel"),
+        )
+        return view, done
+
+    def _put_once(self, key: str, body: bytes) -> bool:
+        try:
+            self.store.put(key, body, content_type=JSON, if_none_match=True)
+        except PreconditionFailed:
+            return False
+        return True
+
+
+def add_shard(counts: Counts, shard: ShardRecord) -> Counts:
+    """`counts` with one more committed shard."""
+    rejected = dict(counts.rejected)
+    for reason, number in shard.rejected.items():
+        rejected[reason] = rejected.get(reason, 0) + number
+    return counts.model_copy(
+        update={
+            "accepted": counts.accepted + shard.samples,
+            "attempted": counts.attempted + shard.attempted,
+            "rejected": rejected,
+            "shards_done": counts.shards_done + 1,
+        }
+    )

@@ -1,0 +1,33 @@
+"""Every key in the bucket is spelled here."""
+
+from core.sample import shard_name
+
+DATASETS = "datasets/"
+REGISTRY = "registry/"
+ALIASES = "aliases/"
+KEYRING = "keys/"
+
+
+def request(dataset_id: str) -> str:
+    return f"{DATASETS}{dataset_id}/request.json"
+
+
+def tombstone(dataset_id: str, kind: str) -> str:
+    """kind: cancel, deleted or failed."""
+    return f"{DATASETS}{dataset_id}/{kind}.json"
+
+
+def manifest(dataset_id: str) -> str:
+    return f"{DATASETS}{dataset_id}/manifest.json"
+
+
+def shards(dataset_id: str) -> str:
+    return f"{DATASETS}{dataset_id}/shards/"
+
+
+def shard_tar(dataset_id: str, shard: int) -> str:
+    return shards(dataset_id) + shard_name(shard)
+
+
+def shard_record(dataset_id: str, shard: int) -> str:
+    return f"{shards(dataset_id)}{shard:06d}.json"

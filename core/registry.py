@@ -1,0 +1,199 @@
+"""Model bundles: immutable versions by digest, and the aliases that point to them.
+
+registry/DIGEST/bundle.json + the files it names     a bundle {generator, StyleMatte, thresholds, cards}
+aliases/NAME.json                                    {"aliases": {"champion": {digest, history}}}, moved by If-Match
+
+A bundle's digest is the SHA-256 of its bundle.json, which names the SHA-256 of every file: nothing in it can change.
+"""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from core import keys
+from core.dataset import Frozen, utcnow
+from core.errors import CheckpointRejected, NotFound, PreconditionFailed, StateConflict, StoreUnavailable
+from core.ports import ObjectStore
+
+CHAMPION = "champion"
+BUNDLE_FILE = "bundle.json"
+JSON = "application/json"
+_REFERENCE = re.compile(
+    r"^(?P<name>[a-z0-9][a-z0-9-]{0,62})(@(?P<version>[a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64}))?$"
+)
+
+
+class Bundle(Frozen):
+    """What a dataset is pinned to. `files` maps file names to their SHA-256."""
+
+    format: str = "matteforge.bundle/1"
+    name: str = Field(description="the alias it was made for, e.g. humans")
+    files: dict[str, str] = Field(description="generator.safetensors, stylematte.safetensors and cards")
+    thresholds: dict[str, float] = Field(description="calibrated filter, by criterion")
+    resolution: int = Field(description="pixels a side")
+    card: dict[str, object] = Field(default_factory=dict, description="data, kimg, seeds, commands, figures")
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON: what the digest is taken of."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1).encode() + b"\n"
+
+    @property
+    def digest(self) -> str:
+        return "sha256:" + hashlib.sha256(self.to_bytes()).hexdigest()
+
+
+class AliasMove(Frozen):
+    """One line of an alias's audit trail."""
+
+    digest: str
+    at: datetime
+    reason: str
+
+
+class Aliases(Frozen):
+    """`aliases/NAME.json`: alias -> its moves, the last one is in force."""
+
+    moves: dict[str, list[AliasMove]]
+
+    def current(self, alias: str) -> str | None:
+        return self.moves[alias][-1].digest if self.moves.get(alias) else None
+
+
+def load_bundle_folder(folder: Path) -> Bundle:
+    """Read and verify a bundle on disk. CheckpointRejected when a file is missing or has other bytes than recorded."""
+    try:
+        bundle = Bundle.model_validate_json((folder / BUNDLE_FILE).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise CheckpointRejected(f"{folder.name}/{BUNDLE_FILE} can't be read as a bundle: {error}") from error
+    for name, expected in bundle.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointRejected(f"the bundle lacks its file {name}")
+        if (actual := _sha256(path)) != expected:
+            raise CheckpointRejected(f"{name} has sha256 {actual}, its bundle says {expected}")
+    return bundle
+
+
+class Registry:
+    """Bundles and aliases in one object store."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def publish(self, folder: Path, *, alias: str = CHAMPION, reason: str = "published") -> Bundle:
+        """Upload a bundle folder (files first, bundle.json last) and point `NAME@alias` to it. Safe to repeat."""
+        bundle = load_bundle_folder(folder)
+        prefix = f"{keys.REGISTRY}{_hex(bundle.digest)}/"
+        for name in bundle.files:
+            if self._store.head(prefix + name) is None:
+                self._store.upload(prefix + name, folder / name)
+        if self._store.head(prefix + BUNDLE_FILE) is None:
+            self._store.put(prefix + BUNDLE_FILE, bundle.to_bytes(), content_type=JSON)
+        self.move_alias(bundle.name, alias, bundle.digest, reason=reason)
+        return bundle
+
+    def move_alias(self, name: str, alias: str, digest: str, *, reason: str) -> None:
+        """Point NAME@alias to a digest, keeping the history. StateConflict when others keep moving it too."""
+        for _ in range(10):
+            aliases, etag = self._aliases(name)
+            if aliases.current(alias) == digest:
+                return
+            move = AliasMove(digest=digest, at=utcnow(), reason=reason)
+            moved = Aliases(moves={**aliases.moves, alias: [*aliases.moves.get(alias, []), move]})
+            try:
+                self._store.put(
+                    f"{keys.ALIASES}{name}.json",
+                    moved.model_dump_json().encode(),
+                    content_type=JSON,
+                    if_none_match=etag is None,
+                    if_match=etag,
+                )
+            except PreconditionFailed:
+                continue
+            return
+        raise StateConflict(f"the alias {name}@{alias} is being moved by others; try again")
+
+    def resolve(self, reference: str) -> str:
+        """Digest of `name` (its champion), `name@alias` or `name@sha256:…`. NotFound with what would be right."""
+        match = _REFERENCE.match(reference)
+        if match is None:
+            raise NotFound(f"{reference!r} is no model reference; use name, name@alias or name@sha256:DIGEST")
+        name, version = match["name"], match["version"] or CHAMPION
+        aliases, etag = self._aliases(name)
+        if etag is None:
+            raise NotFound(f"there is no model {name!r}; known: {', '.join(self.names()) or 'none'}")
+        if version.startswith("sha256:"):
+            if self.bundle(version).name != name:
+                raise NotFound(f"{version} is not a version of {name!r}")
+            return version
+        digest = aliases.current(version)
+        if digest is None:
+            raise NotFound(f"{name!r} has no alias {version!r}; known: {', '.join(sorted(aliases.moves))}")
+        return digest
+
+    def names(self) -> list[str]:
+        return [key.removeprefix(keys.ALIASES).removesuffix(".json") for key in self._store.list_keys(keys.ALIASES)]
+
+    def aliases(self, name: str) -> Aliases:
+        """Every alias of a model with its history. NotFound when there is no such model."""
+        aliases, etag = self._aliases(name)
+        if etag is None:
+            raise NotFound(f"there is no model {name!r}; known: {', '.join(self.names()) or 'none'}")
+        return aliases
+
+    def bundle(self, digest: str) -> Bundle:
+        """The bundle of this digest. NotFound when it was never published."""
+        try:
+            body, _ = self._store.get(f"{keys.REGISTRY}{_hex(digest)}/{BUNDLE_FILE}")
+        except NotFound:
+            raise NotFound(f"there is no bundle {digest}") from None
+        return Bundle.model_validate_json(body)
+
+    def fetch(self, digest: str, cache_dir: Path) -> Path:
+        """Folder with the bundle's files, fetched once and verified; other processes may fetch into the same cache."""
+        target = cache_dir / _hex(digest)
+        if target.is_dir():
+            return target
+        bundle = self.bundle(digest)
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="fetch-", dir=cache_dir))
+        (folder / BUNDLE_FILE).write_bytes(bundle.to_bytes())
+        for name in bundle.files:
+            with (folder / name).open("wb") as file:
+                file.writelines(self._store.stream(f"{keys.REGISTRY}{_hex(digest)}/{name}"))
+        if load_bundle_folder(folder).digest != digest:
+            raise CheckpointRejected(f"what is stored as {digest} has another digest")
+        try:
+            os.replace(folder, target)
+        except OSError:
+            if not target.is_dir():
+                raise StoreUnavailable(f"the bundle cache {cache_dir} can't be written") from None
+        return target
+
+    def versions(self, name: str) -> Iterator[tuple[str, str]]:
+        """(alias, digest) pairs in force."""
+        for alias, moves in sorted(self.aliases(name).moves.items()):
+            yield alias, moves[-1].digest
+
+    def _aliases(self, name: str) -> tuple[Aliases, str | None]:
+        try:
+            body, info = self._store.get(f"{keys.ALIASES}{name}.json")
+        except NotFound:
+            return Aliases(moves={}), None
+        return Aliases.model_validate_json(body), info.etag
+
+
+def _hex(digest: str) -> str:
+    return digest.removeprefix("sha256:")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
