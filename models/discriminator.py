@@ -1,4 +1,4 @@
-"""The residual discriminator of StyleGAN2 (arXiv 1912.04958, sections 4 and appendix B), for images with an alpha channel.
+"""The residual discriminator of StyleGAN2 (arXiv 1912.04958), for images with an alpha channel.
 
 Modules and buffers have the reference's names, so `state_dict()` is the reference layout. Every operation can be
 differentiated twice, which the R1 penalty needs.
@@ -30,6 +30,9 @@ class DiscriminatorConfig:
     mbstd_num_channels: int = 1  # channels that the statistic adds
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.name != "conv_clamp" and type(getattr(self, field.name)) is not int:
+                raise ValueError(f"{field.name} must be an integer, not {getattr(self, field.name)!r}")
         resolution = self.img_resolution
         if not (8 <= resolution <= 1024 and resolution.bit_count() == 1):
             raise ValueError(f"img_resolution must be a power of two from 8 to 1024, not {resolution}")
@@ -38,6 +41,8 @@ class DiscriminatorConfig:
         for name in ("img_channels", "channel_base", "channel_max", "mbstd_group_size", "mbstd_num_channels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.channel_base < resolution:
+            raise ValueError(f"channel_base must be at least img_resolution, not {self.channel_base}")
         if self.channels(4) % self.mbstd_num_channels:
             raise ValueError(f"mbstd_num_channels must divide {self.channels(4)}, not {self.mbstd_num_channels}")
 
@@ -54,7 +59,8 @@ class DiscriminatorConfig:
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` takes, as JSON."""
         flat = asdict(self)
-        return {**flat, "epilogue_kwargs": {key: flat.pop(key) for key in EPILOGUE_KEYS}}
+        epilogue = {key: flat.pop(key) for key in EPILOGUE_KEYS}
+        return {**flat, "epilogue_kwargs": epilogue}
 
     def channels(self, resolution: int) -> int:
         return min(self.channel_base // resolution, self.channel_max)
@@ -116,7 +122,7 @@ class Linear(nn.Module):
 
 
 class Block(nn.Module):
-    """Residual block: (conv, conv and decimate) plus shortcut, each times sqrt(1/2); [n, c, h, w] -> [n, c', h/2, w/2]."""
+    """(conv, conv and decimate) plus shortcut, each times sqrt(1/2); [n, c, h, w] -> [n, c', h/2, w/2]."""
 
     def __init__(self, config: DiscriminatorConfig, resolution: int) -> None:
         super().__init__()
@@ -129,10 +135,10 @@ class Block(nn.Module):
         self.conv0 = Conv(channels, channels, 3, clamp=clamp)
         self.conv1 = Conv(channels, out_channels, 3, down=2, clamp=clamp)
         self.skip = Conv(channels, out_channels, 1, down=2, bias=False, clamp=None)
-        self.half = resolution > config.img_resolution >> config.num_fp16_res
+        self.runs_in_half = resolution > config.img_resolution >> config.num_fp16_res
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.to(torch.float16 if self.half and x.is_cuda else torch.float32)
+        x = x.to(torch.float16 if self.runs_in_half and x.is_cuda else torch.float32)
         if self.fromrgb is not None:
             x = self.fromrgb(x)
         shortcut = self.skip(x, gain=math.sqrt(0.5))
@@ -158,7 +164,7 @@ class Epilogue(nn.Module):
 
 
 def minibatch_stddev(x: Tensor, group_size: int, channels: int) -> Tensor:
-    """Standard deviation over groups of images, averaged over pixels and channel slices; [n, c, h, w] -> [n, channels, h, w].
+    """Deviation over groups of images, averaged over pixels and channel slices; [n, c, h, w] -> [n, channels, h, w].
 
     Groups are strided: with m groups, image i is in group i mod m. Batches that `group_size` does not divide use the
     largest smaller size that does.
@@ -176,7 +182,7 @@ def blur_kernel() -> Tensor:
 
 
 class Discriminator(nn.Module):
-    """`d(x) -> logits`: x float32 [n, c, r, r], RGB and alpha in [-1, 1]; logits float32 [n, 1], higher is more real."""
+    """`d(x) -> logits`: x float32 [n, c, r, r], RGB and alpha in [-1, 1]; logits float32 [n, 1], higher: more real."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
@@ -200,5 +206,5 @@ class Discriminator(nn.Module):
 
 
 def build_discriminator(kwargs: Mapping[str, Any]) -> Discriminator:
-    """A freshly initialised discriminator in eval mode, from the reference's keyword arguments; ValueError if invalid."""
+    """A fresh discriminator in eval mode from the reference's keyword arguments; ValueError if they are invalid."""
     return Discriminator(DiscriminatorConfig.from_dict(kwargs)).eval()
