@@ -1,0 +1,98 @@
+"""core.registry and core.keyring, on the memory store."""
+
+import hashlib
+
+import pytest
+
+from core.adapters.memory import MemoryStore
+from core.errors import CheckpointRejected, NotFound
+from core.keyring import KeyRing, new_api_key
+from core.registry import Bundle, Registry
+
+
+def make_bundle(folder, content: bytes = b"weights", name: str = "humans"):
+    folder.mkdir()
+    (folder / "generator.safetensors").write_bytes(content)
+    files = {"generator.safetensors": hashlib.sha256(content).hexdigest()}
+    bundle = Bundle(name=name, files=files, thresholds={"mad": 0.1}, resolution=64)
+    (folder / "bundle.json").write_bytes(bundle.to_bytes())
+    return folder
+
+
+def test_a_published_bundle_is_found_by_every_kind_of_reference(tmp_path):
+    registry = Registry(MemoryStore())
+    bundle = registry.publish(make_bundle(tmp_path / "b"))
+    for reference in ("humans", "humans@champion", f"humans@{bundle.digest}"):
+        assert registry.resolve(reference) == bundle.digest
+    assert registry.bundle(bundle.digest) == bundle
+    assert list(registry.versions("humans")) == [("champion", bundle.digest)]
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("pets", "known: humans"),
+        ("humans@second", "known: champion"),
+        ("Humans!", "no model reference"),
+        ("humans@sha256:" + "0" * 64, "no bundle"),
+    ],
+)
+def test_an_unknown_reference_says_what_is_known(tmp_path, reference, says):
+    registry = Registry(MemoryStore())
+    registry.publish(make_bundle(tmp_path / "b"))
+    with pytest.raises(NotFound, match=says):
+        registry.resolve(reference)
+
+
+def test_another_models_digest_is_not_a_version_of_this_one(tmp_path):
+    registry = Registry(MemoryStore())
+    registry.publish(make_bundle(tmp_path / "a"))
+    other = registry.publish(make_bundle(tmp_path / "b", b"cats", "animals"))
+    with pytest.raises(NotFound, match="not a version"):
+        registry.resolve(f"humans@{other.digest}")
+
+
+def test_an_alias_keeps_its_history_and_publishing_again_adds_nothing(tmp_path):
+    registry = Registry(MemoryStore())
+    first = registry.publish(make_bundle(tmp_path / "a"))
+    second = registry.publish(make_bundle(tmp_path / "b", b"better"), reason="gate passed")
+    registry.publish(tmp_path / "b")
+    moves = registry.aliases("humans").moves["champion"]
+    assert [(m.digest, m.reason) for m in moves] == [(first.digest, "published"), (second.digest, "gate passed")]
+
+
+def test_fetched_bytes_are_verified(tmp_path):
+    store = MemoryStore()
+    registry = Registry(store)
+    bundle = registry.publish(make_bundle(tmp_path / "b"))
+    folder = registry.fetch(bundle.digest, tmp_path / "cache")
+    assert (folder / "generator.safetensors").read_bytes() == b"weights"
+    assert registry.fetch(bundle.digest, tmp_path / "cache") == folder
+    store.put(f"registry/{bundle.digest[7:]}/generator.safetensors", b"tampered")
+    with pytest.raises(CheckpointRejected, match=r"generator\.safetensors has sha256"):
+        registry.fetch(bundle.digest, tmp_path / "other-cache")
+    assert bundle.digest[7:] not in [p.name for p in (tmp_path / "other-cache").iterdir()]
+
+
+def test_a_bundle_with_a_missing_or_changed_file_is_refused(tmp_path):
+    registry = Registry(MemoryStore())
+    folder = make_bundle(tmp_path / "b")
+    (folder / "generator.safetensors").write_bytes(b"changed")
+    with pytest.raises(CheckpointRejected, match="its bundle says"):
+        registry.publish(folder)
+    (folder / "generator.safetensors").unlink()
+    with pytest.raises(CheckpointRejected, match="lacks its file"):
+        registry.publish(folder)
+
+
+def test_only_hashes_of_keys_are_stored():
+    store = MemoryStore()
+    ring = KeyRing(store)
+    assert ring.empty()
+    key = new_api_key()
+    ring.register(key)
+    ring.register(key)
+    assert ring.owner(key) == hashlib.sha256(key.encode()).hexdigest()
+    assert ring.owner(key + "x") is None
+    stored = "".join(store.list_keys("")) + "".join(store.get(k)[0].decode() for k in store.list_keys(""))
+    assert key not in stored
