@@ -50,7 +50,7 @@ def test_a_criterion_without_threshold_does_not_reject():
 
 
 def test_unknown_and_absurd_thresholds_are_named():
-    with pytest.raises(InvalidSpec, match="beauty.*known: coverage_min"):
+    with pytest.raises(InvalidSpec, match=r"beauty.*known: coverage_min"):
         check_thresholds({"beauty": 1.0})
     for name in BY_NAME:
         with pytest.raises(InvalidSpec, match=name):

@@ -1,0 +1,38 @@
+"""The long-running processes: one table of how each is started, for `matteforge serve`, `matteforge up` and the images.
+
+Only these lines know uvicorn's and Celery's flags. Settings come from MATTEFORGE_* variables (core/settings.py).
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from core.messages import QUEUE_CONTROL, QUEUE_GENERATE, QUEUE_TRAIN
+
+WORKER_QUEUES = {"generate": QUEUE_GENERATE, "train": QUEUE_TRAIN, "control": QUEUE_CONTROL}
+PROCESSES = ("api", *WORKER_QUEUES, "beat", "flower")
+
+
+def command(process: str, extra: Sequence[str] = ()) -> list[str]:
+    """argv of one process; `extra` flags go to uvicorn, Celery or Flower as they are."""
+    python = [sys.executable, "-m"]
+    if process == "api":
+        return [*python, "uvicorn", "service.app:create_app", "--factory", "--no-server-header", *extra]
+    celery = [*python, "celery", "--app", "workers.app:app"]
+    if process == "beat":
+        return [*celery, "beat", "--loglevel", "INFO", *extra]
+    if process == "flower":
+        return [*celery, "flower", *extra]
+    worker = ["worker", "--queues", WORKER_QUEUES[process], "--hostname", f"{process}@%h", "--loglevel", "INFO"]
+    return [*celery, *worker, "--pool", "prefork", "--concurrency", "1", "--prefetch-multiplier", "1", *extra]
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("process", type=click.Choice(PROCESSES))
+@click.argument("extra", nargs=-1, type=click.UNPROCESSED)
+def serve(process: str, extra: tuple[str, ...]) -> None:
+    """Run one process in the foreground, e.g. `matteforge serve api --port 8000`."""
+    argv = command(process, extra)
+    os.execv(argv[0], argv)
