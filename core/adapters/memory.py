@@ -1,0 +1,232 @@
+"""The ports in memory, for tests: same contract suite as the real adapters, nothing outlives the process."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from core.adapters.live_rules import (
+    EVENTS_KEPT,
+    NO_EVENT,
+    decode_cursor,
+    encode_cursor,
+    index_member,
+    parse_event_id,
+    rank,
+)
+from core.adapters.memory_store import MemoryStore
+from core.dataset import Counts, DatasetState, DatasetView, ErrorInfo
+from core.manifest import ShardRecord
+from core.messages import Message
+from core.ports import Event
+
+__all__ = ["MemoryDoorbell", "MemoryLeaseBook", "MemoryLiveView", "MemoryStore"]
+
+
+@dataclass(kw_only=True)
+class _Dataset:
+    view: DatasetView
+    done: set[int]
+    rings: dict[int, float] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+
+class MemoryLiveView:
+    """A live view in a dictionary."""
+
+    def __init__(self) -> None:
+        self._datasets: dict[str, _Dataset] = {}
+        self._initialised = False
+        self._lock = threading.RLock()
+        self._sequence = 0
+
+    def ping(self) -> None:
+        """Memory is always there."""
+
+    def is_initialised(self) -> bool:
+        return self._initialised
+
+    def mark_initialised(self) -> None:
+        self._initialised = True
+
+    def flush(self) -> None:
+        """Lose everything, as FLUSHALL does."""
+        with self._lock:
+            self._datasets.clear()
+            self._initialised = False
+
+    def put(self, view: DatasetView, *, done: Iterable[int] = ()) -> None:
+        with self._lock:
+            before = self._datasets.get(view.id)
+            self._datasets[view.id] = _Dataset(view=view, done=set(done), events=before.events if before else [])
+
+    def get(self, dataset_id: str) -> DatasetView | None:
+        dataset = self._datasets.get(dataset_id)
+        return dataset.view if dataset else None
+
+    def remove(self, dataset_id: str) -> None:
+        with self._lock:
+            self._datasets.pop(dataset_id, None)
+
+    def page(
+        self, *, state: DatasetState | None, after: str | None, limit: int
+    ) -> tuple[list[DatasetView], str | None]:
+        with self._lock:
+            views = [d.view for d in self._datasets.values() if state is None or d.view.state is state]
+        index = {index_member(view.id, view.created_at): view for view in views}
+        bound = decode_cursor(after) if after is not None else None
+        members = [member for member in sorted(index, reverse=True) if bound is None or member < bound]
+        shown = members[:limit]
+        return [index[m] for m in shown], encode_cursor(shown[-1]) if len(members) > limit else None
+
+    def active_ids(self) -> list[str]:
+        with self._lock:
+            views = [d.view for d in self._datasets.values() if not d.view.state.terminal]
+        return [view.id for view in sorted(views, key=lambda view: index_member(view.id, view.created_at))]
+
+    def set_state(
+        self,
+        dataset_id: str,
+        state: DatasetState,
+        at: datetime,
+        *,
+        error: ErrorInfo | None = None,
+        counts: Counts | None = None,
+    ) -> bool:
+        with self._lock:
+            dataset = self._datasets.get(dataset_id)
+            if dataset is None or rank(state) <= rank(dataset.view.state):
+                return False
+            dataset.view = dataset.view.model_copy(
+                update={
+                    "state": state,
+                    "timestamps": {**dataset.view.timestamps, state: at},
+                    "error": error or dataset.view.error,
+                    "counts": counts or dataset.view.counts,
+                }
+            )
+            data: dict[str, Any] = {"state": state.value, "at": at.isoformat()}
+            self._publish(dataset, "state", data | ({"error": error.model_dump()} if error else {}))
+        return True
+
+    def request_cancel(self, dataset_id: str) -> None:
+        with self._lock:
+            if dataset := self._datasets.get(dataset_id):
+                dataset.view = dataset.view.model_copy(update={"cancel_requested": True})
+
+    def add_shard(self, dataset_id: str, record: ShardRecord) -> bool:
+        with self._lock:
+            dataset = self._datasets.get(dataset_id)
+            if dataset is None or record.shard in dataset.done or dataset.view.state.terminal:
+                return False
+            dataset.done.add(record.shard)
+            old = dataset.view.counts
+            rejected = {
+                r: old.rejected.get(r, 0) + record.rejected.get(r, 0) for r in {**old.rejected, **record.rejected}
+            }
+            counts = old.model_copy(
+                update={
+                    "accepted": old.accepted + record.samples,
+                    "attempted": old.attempted + record.attempted,
+                    "rejected": rejected,
+                    "shards_done": old.shards_done + 1,
+                }
+            )
+            dataset.view = dataset.view.model_copy(update={"counts": counts})
+            data = record.model_dump(mode="json")
+            self._publish(dataset, "shard", {**data, "accepted": counts.accepted, "shards_done": counts.shards_done})
+        return True
+
+    def forget_shard(self, dataset_id: str, shard: int) -> None:
+        with self._lock:
+            if dataset := self._datasets.get(dataset_id):
+                dataset.done.discard(shard)
+
+    def undone(self, dataset_id: str, *, start: int, limit: int) -> list[int]:
+        dataset = self._datasets.get(dataset_id)
+        if dataset is None:
+            return []
+        return [s for s in range(start, dataset.view.counts.shards_total) if s not in dataset.done][:limit]
+
+    def ring_mark(self, dataset_id: str, shard: int, at_s: float) -> bool:
+        with self._lock:
+            dataset = self._datasets.get(dataset_id)
+            if dataset is None or shard in dataset.rings:
+                return False
+            dataset.rings[shard] = at_s
+        return True
+
+    def ring_marks(self, dataset_id: str) -> dict[int, float]:
+        dataset = self._datasets.get(dataset_id)
+        return dict(dataset.rings) if dataset else {}
+
+    def clear_ring_mark(self, dataset_id: str, shard: int) -> None:
+        with self._lock:
+            if dataset := self._datasets.get(dataset_id):
+                dataset.rings.pop(shard, None)
+
+    def events(self, dataset_id: str, *, after: str | None, limit: int = 100) -> list[Event] | None:
+        with self._lock:
+            dataset = self._datasets.get(dataset_id)
+            events = list(dataset.events) if dataset else []
+        if after is None:
+            return events[:limit]
+        if after == NO_EVENT:
+            return events[:limit] if len(events) < EVENTS_KEPT else None
+        known = [event.id for event in events]
+        if parse_event_id(after) is None or after not in known:
+            return None
+        return events[known.index(after) + 1 :][:limit]
+
+    def last_event_id(self, dataset_id: str) -> str:
+        dataset = self._datasets.get(dataset_id)
+        return dataset.events[-1].id if dataset and dataset.events else NO_EVENT
+
+    def _publish(self, dataset: _Dataset, kind: str, data: Mapping[str, Any]) -> None:
+        self._sequence += 1
+        dataset.events.append(Event(id=f"{self._sequence}-0", kind=kind, data=data))
+        del dataset.events[:-EVENTS_KEPT]
+
+
+class MemoryLeaseBook:
+    """Leases in a dictionary. `clock` returns seconds and may be replaced in tests."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._held: dict[str, tuple[str, float]] = {}
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def acquire(self, name: str, token: str, ttl_s: float) -> bool:
+        with self._lock:
+            holder, until_s = self._held.get(name, (token, 0.0))
+            if holder != token and until_s > self._clock():
+                return False
+            self._held[name] = token, self._clock() + ttl_s
+        return True
+
+    def renew(self, name: str, token: str, ttl_s: float) -> bool:
+        return self.acquire(name, token, ttl_s)
+
+    def release(self, name: str, token: str) -> None:
+        with self._lock:
+            if self._held.get(name, ("", 0.0))[0] == token:
+                del self._held[name]
+
+    def held(self, names: Iterable[str]) -> set[str]:
+        now_s = self._clock()
+        return {name for name in names if self._held.get(name, ("", 0.0))[1] > now_s}
+
+
+class MemoryDoorbell:
+    """A broker that keeps what was rung, oldest first, as (message, priority)."""
+
+    def __init__(self) -> None:
+        self.rung: list[tuple[Message, int]] = []
+
+    def ring(self, message: Message, *, priority: int = 0) -> None:
+        self.rung.append((message, priority))
+
+    def depth(self, queue: str) -> int:
+        return sum(message.queue == queue for message, _ in self.rung)
