@@ -1,0 +1,1 @@
+"""The REST API. Never imports torch, models or workers."""

@@ -1,0 +1,95 @@
+"""Composition root of the API: `uvicorn --factory service.app:create_app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.concurrency import run_in_threadpool
+
+from core.adapters.celery import CeleryDoorbell
+from core.adapters.redis import RedisLiveView
+from core.adapters.s3 import S3Store
+from core.api import MAX_BODY_BYTES, Problem
+from core.catalog import Catalog
+from core.keyring import KeyRing
+from core.ports import Doorbell, LiveView, ObjectStore
+from core.registry import Registry
+from core.settings import Settings
+from service import problems
+from service.dependencies import Services
+from service.metrics import Metrics, RequestMetrics
+from service.middleware import BearerAuth, BodyLimit
+from service.routes import datasets, events, health, models, shards
+from service.startup import Startup
+
+DESCRIPTION = """Synthetic training data for portrait matting: order N image-alpha pairs, get WebDataset shards.
+
+Every request but `/healthz` and `/readyz` carries `Authorization: Bearer KEY`. Errors are RFC 9457 problems with a stable `code`.
+"""
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    store: ObjectStore | None = None,
+    live: LiveView | None = None,
+    doorbell: Doorbell | None = None,
+) -> FastAPI:
+    """The application; what is not given comes from the environment (core.settings)."""
+    services = _services(settings or Settings(), store, live, doorbell)
+    keyring = KeyRing(services.store)
+    startup = Startup(services.settings, services.store, keyring)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(startup.begin)
+        yield
+        startup.end()
+
+    app = FastAPI(
+        title="MatteForge",
+        version=version("matteforge"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    app.state.services = services
+    app.state.startup = startup
+    app.state.metrics = Metrics(services.live, services.doorbell)
+    for module in (datasets, events, shards, models, health):
+        app.include_router(module.router)
+    problems.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(BearerAuth, owner_of=keyring.owner)
+    app.add_middleware(RequestMetrics, metrics=app.state.metrics)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _services(
+    settings: Settings, store: ObjectStore | None, live: LiveView | None, doorbell: Doorbell | None
+) -> Services:
+    chosen: ObjectStore = store or S3Store.from_settings(settings)
+    return Services(
+        settings=settings,
+        store=chosen,
+        live=live or RedisLiveView.from_settings(settings),
+        doorbell=doorbell or CeleryDoorbell.from_settings(settings),
+        catalog=Catalog(chosen),
+        registry=Registry(chosen),
+    )
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's description, with the schema that every problem response refers to."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,143 @@
+"""What the API does with datasets. S3 decides; Redis and the broker may be down without an order being lost."""
+
+import hashlib
+import json
+import logging
+import secrets
+
+from core.catalog import Catalog
+from core.dataset import Counts, DatasetSpec, DatasetState, DatasetView, new_dataset_id, utcnow
+from core.errors import IdempotencyMismatch, InvalidSpec, NotFound, StateConflict, TransientError
+from core.manifest import DatasetRecord
+from core.messages import Reconcile
+from core.plan import Plan, make_plan
+from service.dependencies import Services
+
+log = logging.getLogger(__name__)
+
+
+def load_view(services: Services, dataset_id: str) -> DatasetView:
+    """The live view of a dataset; rebuilt from S3, and handed back to Redis, when Redis lost it. NotFound."""
+    try:
+        if view := services.live.get(dataset_id):
+            return view
+    except TransientError as error:
+        log.warning("live view of %s: %s", dataset_id, error.detail)
+        return services.catalog.view(dataset_id)[0]
+    view, done = services.catalog.view(dataset_id)
+    try:
+        services.live.put(view, done=done)
+    except TransientError as error:
+        log.warning("live view of %s not put back: %s", dataset_id, error.detail)
+    return view
+
+
+def place_order(services: Services, owner: str, spec: DatasetSpec, idempotency_key: str | None) -> DatasetView:
+    """Claim a dataset for the order, or answer with the one that the same key claimed before.
+
+    Raises InvalidSpec, IdempotencyMismatch (same key, other body), StateConflict (that dataset was deleted).
+    """
+    dataset_id = new_dataset_id(owner, idempotency_key)
+    body_sha256 = _fingerprint(spec)
+    if idempotency_key is not None and (view := _replay(services, dataset_id, body_sha256)):
+        return view
+    plan = _plan(services, spec)
+    record = DatasetRecord(
+        id=dataset_id,
+        owner=owner,
+        spec=spec.model_copy(update={"seed": plan.seed}),
+        plan=plan,
+        created_at=utcnow(),
+        body_sha256=body_sha256,
+    )
+    if not services.catalog.claim(record):
+        if view := _replay(services, dataset_id, body_sha256):
+            return view
+        raise StateConflict(f"{dataset_id} is being deleted")
+    view = _new_view(record)
+    try:
+        services.live.put(view)
+    except TransientError as error:
+        log.warning("%s is claimed, but not in the live view until it is recovered: %s", dataset_id, error.detail)
+    _ring(services, dataset_id)
+    return view
+
+
+def cancel(services: Services, dataset_id: str) -> DatasetView:
+    """Ask for the end of a dataset; repeating it changes nothing. StateConflict when it ended otherwise."""
+    catalog: Catalog = services.catalog
+    catalog.request(dataset_id)
+    end = catalog.end(dataset_id)
+    if end is not None and end.state is not DatasetState.CANCELLED:
+        raise StateConflict(f"{dataset_id} is {end.state} already")
+    if end is None:
+        catalog.cancel(dataset_id, utcnow())
+        try:
+            services.live.request_cancel(dataset_id)
+        except TransientError as error:
+            log.warning("cancelled %s in the store only: %s", dataset_id, error.detail)
+        _ring(services, dataset_id)
+    return load_view(services, dataset_id).model_copy(update={"cancel_requested": True})
+
+
+def delete(services: Services, dataset_id: str) -> None:
+    """Make a dataset unreachable at once; its objects are removed by the control worker. NotFound."""
+    services.catalog.request(dataset_id)
+    services.catalog.delete(dataset_id, utcnow())
+    try:
+        services.live.remove(dataset_id)
+    except TransientError as error:
+        log.warning("deleted %s in the store only: %s", dataset_id, error.detail)
+    _ring(services, dataset_id)
+
+
+def _fingerprint(spec: DatasetSpec) -> str:
+    canonical = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _replay(services: Services, dataset_id: str, body_sha256: str) -> DatasetView | None:
+    if services.catalog.has_tombstone(dataset_id, "deleted"):
+        raise StateConflict("the dataset of this Idempotency-Key was deleted; send a new key with a new order")
+    try:
+        record = services.catalog.request(dataset_id)
+    except NotFound:
+        return None
+    if record.body_sha256 != body_sha256:
+        raise IdempotencyMismatch
+    return load_view(services, dataset_id)
+
+
+def _plan(services: Services, spec: DatasetSpec) -> Plan:
+    try:
+        digest = services.registry.resolve(spec.model)
+        bundle = services.registry.bundle(digest)
+    except NotFound as error:
+        raise InvalidSpec(error.detail) from error
+    return make_plan(
+        spec,
+        seed=secrets.randbelow(2**63) if spec.seed is None else spec.seed,
+        bundle=digest,
+        thresholds=bundle.thresholds,
+        batch_size=services.settings.batch_size,
+        threads=services.settings.threads,
+        max_attempts_per_sample=services.settings.max_attempts_per_sample,
+    )
+
+
+def _new_view(record: DatasetRecord) -> DatasetView:
+    return DatasetView(
+        id=record.id,
+        state=DatasetState.QUEUED,
+        spec=record.spec,
+        bundle=record.plan.bundle,
+        counts=Counts(requested=record.plan.count, shards_total=record.plan.shards_total),
+        timestamps={DatasetState.QUEUED: record.created_at},
+    )
+
+
+def _ring(services: Services, dataset_id: str) -> None:
+    try:
+        services.doorbell.ring(Reconcile(dataset_id=dataset_id))
+    except TransientError as error:
+        log.warning("no bell for %s; the next reconcile or recover sees it: %s", dataset_id, error.detail)

@@ -1,0 +1,68 @@
+"""What routes work with: the ports and what is built on them, handed over by the composition root."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path, Request, Security
+from fastapi.security import HTTPBearer
+
+from core.api import DATASET_ID, MODEL_NAME, SHARD_NAME
+from core.catalog import Catalog
+from core.errors import NotFound
+from core.ports import Doorbell, LiveView, ObjectStore
+from core.registry import Registry
+from core.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything a request may need."""
+
+    settings: Settings
+    store: ObjectStore
+    live: LiveView
+    doorbell: Doorbell
+    catalog: Catalog
+    registry: Registry
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def _owner(request: Request) -> str:
+    owner: str = request.state.owner
+    return owner
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+OwnerDep = Annotated[str, Depends(_owner)]
+
+# The check itself is service.middleware.BearerAuth, which also guards what is no route; this documents it in OpenAPI.
+bearer = Security(HTTPBearer(auto_error=False, scheme_name="API key", description="`Authorization: Bearer KEY`"))
+
+
+def _matching(pattern: str, what: str, value: str) -> str:
+    """`value`; NotFound when it can't name anything, so that the store is never asked for odd keys."""
+    if re.fullmatch(pattern, value, re.ASCII) is None:
+        raise NotFound(f"there is no {what} {value[:100]!r}")
+    return value
+
+
+def _dataset_id(dataset_id: Annotated[str, Path(examples=["ds_0123456789abcdef01234567"])]) -> str:
+    return _matching(DATASET_ID, "dataset", dataset_id)
+
+
+def _shard_number(name: Annotated[str, Path(examples=["000000.tar"])]) -> int:
+    return int(_matching(SHARD_NAME, "shard", name).removesuffix(".tar"))
+
+
+def _model_name(name: Annotated[str, Path(examples=["humans"])]) -> str:
+    return _matching(MODEL_NAME, "model", name)
+
+
+DatasetId = Annotated[str, Depends(_dataset_id)]
+ShardNumber = Annotated[int, Depends(_shard_number)]
+ModelName = Annotated[str, Depends(_model_name)]

@@ -1,0 +1,84 @@
+"""What surrounds every request, as plain ASGI: the key check and the bound on bodies. The body is read by neither."""
+
+import time
+from collections.abc import Callable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.errors import MatteForgeError, Unauthorized
+from service.problems import error_response
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+KEY_CACHE_S = 60.0
+MAX_KEY = 512
+MAX_CACHED_KEYS = 1000
+
+
+class BearerAuth:
+    """Lets a request pass with a valid `Authorization: Bearer KEY`; puts the key's owner into request.state.owner."""
+
+    def __init__(self, app: ASGIApp, owner_of: Callable[[str], str | None]) -> None:
+        self._app = app
+        self._owner_of = owner_of
+        self._known: dict[str, tuple[str, float]] = {}  # key -> (owner, until); valid keys only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        try:
+            owner = await self._owner(Headers(scope=scope).get("authorization", ""))
+        except MatteForgeError as error:
+            await error_response(error)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["owner"] = owner
+        await self._app(scope, receive, send)
+
+    async def _owner(self, header: str) -> str:
+        scheme, _, key = header.partition(" ")
+        if scheme.lower() != "bearer" or not key or len(key) > MAX_KEY:
+            raise Unauthorized
+        owner, until = self._known.get(key, (None, 0.0))
+        if owner is not None and time.monotonic() < until:
+            return owner
+        owner = await run_in_threadpool(self._owner_of, key)
+        if owner is None:
+            self._known.pop(key, None)
+            raise Unauthorized
+        if len(self._known) >= MAX_CACHED_KEYS:
+            self._known.clear()
+        self._known[key] = owner, time.monotonic() + KEY_CACHE_S
+        return owner
+
+
+class BodyLimit:
+    """Refuses bodies above `max_bytes` with 413, by Content-Length or by counting what arrives."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "")
+        left = self._max_bytes
+
+        async def bounded() -> Message:
+            nonlocal left
+            if announced.isdecimal() and int(announced[:20]) > self._max_bytes:
+                raise self._too_large()
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise self._too_large()
+            return message
+
+        await self._app(scope, bounded, send)
+
+    def _too_large(self) -> HTTPException:
+        return HTTPException(413, f"a body may have at most {self._max_bytes} bytes")

@@ -1,0 +1,130 @@
+"""Errors on the wire: every core error code as an RFC 9457 problem, here and nowhere else."""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from core import errors
+from core.api import FieldError, Problem
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
+
+log = logging.getLogger(__name__)
+
+# Errors that only workers meet answer 500: seeing one here is a fault of ours.
+STATUS: Mapping[type[errors.MatteForgeError], int] = {
+    errors.RequestError: 400,
+    errors.InvalidSpec: 422,
+    errors.InvalidCursor: 400,
+    errors.Unauthorized: 401,
+    errors.NotFound: 404,
+    errors.StateConflict: 409,
+    errors.IdempotencyMismatch: 422,
+    errors.StoreUnavailable: 503,
+    errors.LiveViewUnavailable: 503,
+    errors.LeaseLost: 503,
+    errors.CheckpointRejected: 500,
+    errors.ShardCorrupt: 500,
+    errors.StoreUnfit: 500,
+    errors.BudgetExhausted: 500,
+    errors.PreconditionFailed: 409,
+    errors.Cancelled: 409,
+}
+# What the protocol itself refuses, before any core error can arise.
+HTTP_CODES = {
+    400: errors.RequestError.code,
+    404: errors.NotFound.code,
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+
+
+def problem_response(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    title: str | None = None,
+    field_errors: Sequence[FieldError] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The response for one problem; 401 and 503 get the headers that belong to them."""
+    problem = Problem(
+        type=f"urn:matteforge:problem:{code}",
+        title=title or HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        errors=list(field_errors) if field_errors else None,
+    )
+    sent = dict(headers or {})
+    if status == 401:
+        sent["WWW-Authenticate"] = "Bearer"
+    if status == 503:
+        sent["Retry-After"] = str(RETRY_AFTER_S)
+    # ASCII escapes: what a caller sent may hold lone surrogates, which UTF-8 can't carry.
+    body = json.dumps(problem.model_dump(exclude_none=True), ensure_ascii=True).encode()
+    return Response(body, status, headers=sent, media_type=MEDIA_TYPE)
+
+
+def error_response(error: errors.MatteForgeError) -> Response:
+    """The response for a core error. One that is not in STATUS answers 500."""
+    status = STATUS.get(type(error), 500)
+    if status == 500:
+        log.error("request failed", exc_info=error)
+    return problem_response(status, error.code, error.detail, title=(type(error).__doc__ or "").strip())
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route in OpenAPI: its problems, and those that every route may answer."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    every = sorted({401, 422, 503, *statuses})
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in every}
+
+
+def install(app: FastAPI) -> None:
+    """Make every failure of the application a problem."""
+    app.add_exception_handler(errors.MatteForgeError, _core_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _core_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.MatteForgeError)
+    return error_response(error)
+
+
+def _invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        return problem_response(400, "invalid_json", "the body is not valid JSON")
+    fields = [FieldError(pointer=_pointer(item["loc"]), detail=str(item["msg"])) for item in found[:20]]
+    detail = "; ".join(f"{field.pointer or 'body'}: {field.detail}" for field in fields[:3])
+    kind = errors.InvalidSpec if found[0]["loc"][0] == "body" else errors.RequestError
+    return problem_response(422, kind.code, detail, title=(kind.__doc__ or "").strip(), field_errors=fields)
+
+
+def _pointer(location: Iterable[int | str]) -> str:
+    source, *path = (str(part)[:100] for part in location)
+    return "".join(f"/{part}" for part in path) if source == "body" else ".".join(path)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = HTTP_CODES.get(error.status_code, "internal" if error.status_code >= 500 else errors.RequestError.code)
+    return problem_response(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    """The server logs the trace; the caller gets none."""
+    return problem_response(500, "internal", "something went wrong here; it was logged")

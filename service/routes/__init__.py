@@ -1,0 +1,1 @@
+"""Endpoints, one module a resource: thin shells around service.datasets and core."""

@@ -1,0 +1,34 @@
+"""/v1/models: what an order's `model` may name."""
+
+from fastapi import APIRouter
+
+from core.api import ModelOut, ModelPage
+from core.registry import CHAMPION
+from service.dependencies import ModelName, Services, ServicesDep, bearer
+from service.problems import documented
+
+router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[bearer])
+
+
+@router.get("", response_model=ModelPage, responses=documented(), summary="List models")
+def list_models(services: ServicesDep) -> ModelPage:
+    """Every model with its aliases."""
+    return ModelPage(items=[_model(services, name) for name in services.registry.names()])
+
+
+@router.get("/{name}", response_model=ModelOut, responses=documented(404), summary="Look at a model")
+def get_model(name: ModelName, services: ServicesDep) -> ModelOut:
+    """Its aliases, and the thresholds and card of its champion."""
+    return _model(services, name)
+
+
+def _model(services: Services, name: str) -> ModelOut:
+    aliases = dict(services.registry.versions(name))
+    champion = services.registry.bundle(aliases[CHAMPION]) if CHAMPION in aliases else None
+    return ModelOut(
+        name=name,
+        aliases=aliases,
+        resolution=champion.resolution if champion else None,
+        thresholds=champion.thresholds if champion else {},
+        card=champion.card if champion else {},
+    )

@@ -1,0 +1,69 @@
+"""/v1/datasets/{id}/shards: each as soon as it is committed."""
+
+import base64
+import binascii
+from itertools import islice
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import RedirectResponse
+
+from core import keys
+from core.api import ShardOut, ShardPage
+from core.errors import InvalidCursor, NotFound
+from core.sample import shard_name
+from service.dependencies import DatasetId, Services, ServicesDep, ShardNumber, bearer
+from service.problems import documented
+
+router = APIRouter(prefix="/v1/datasets/{dataset_id}/shards", tags=["shards"], dependencies=[bearer])
+
+
+@router.get("", response_model=ShardPage, responses=documented(400, 404), summary="List shards")
+def list_shards(
+    dataset_id: DatasetId,
+    services: ServicesDep,
+    cursor: Annotated[str | None, Query(max_length=100, description="next_cursor of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> ShardPage:
+    """Committed shards in shard order, with URLs that need no key and expire."""
+    services.catalog.request(dataset_id)
+    after = -1 if cursor is None else _decode(cursor)
+    records = list(islice(services.catalog.shard_records(dataset_id, after=after, limit=limit + 1), limit + 1))
+    shown = records[:limit]
+    items = [ShardOut.from_record(record, _presign(services, dataset_id, record.shard)) for record in shown]
+    return ShardPage(items=items, next_cursor=_encode(shown[-1].shard) if len(records) > limit else None)
+
+
+@router.get(
+    "/{name}",
+    status_code=307,
+    response_class=RedirectResponse,
+    responses=documented(404) | {307: {"description": "To a presigned URL", "headers": {"Location": {"schema": {"type": "string"}}}}},
+    summary="Download a shard",
+)  # fmt: skip
+def get_shard(dataset_id: DatasetId, name: ShardNumber, services: ServicesDep) -> str:
+    """A redirect to the tar; Range requests work there."""
+    services.catalog.request(dataset_id)
+    if services.catalog.shard_record(dataset_id, name) is None:
+        raise NotFound(f"{dataset_id} has no shard {shard_name(name)} yet")
+    return _presign(services, dataset_id, name)
+
+
+def _presign(services: Services, dataset_id: str, shard: int) -> str:
+    return services.store.presign_get(
+        keys.shard_tar(dataset_id, shard), expires_s=services.settings.presign_expires_s
+    )
+
+
+def _encode(shard: int) -> str:
+    return base64.urlsafe_b64encode(f"s{shard}".encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> int:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except (ValueError, binascii.Error):
+        raise InvalidCursor from None
+    if not (text.startswith("s") and text[1:].isdecimal() and len(text) <= 7):
+        raise InvalidCursor
+    return int(text[1:])

@@ -1,0 +1,56 @@
+"""What must happen once before the API can serve: a fit bucket and an API key. Retried while the store is away."""
+
+import logging
+import sys
+import threading
+
+from core.errors import TransientError
+from core.keyring import KeyRing, new_api_key
+from core.ports import ObjectStore
+from core.settings import Settings
+
+RETRY_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Startup:
+    """`begin` tries at once and goes on in a thread when the store does not answer yet."""
+
+    def __init__(self, settings: Settings, store: ObjectStore, keyring: KeyRing) -> None:
+        self.done = False
+        self._settings = settings
+        self._store = store
+        self._keyring = keyring
+        self._stop = threading.Event()
+
+    def begin(self) -> None:
+        """Raises StoreUnfit when the store can't be used at all."""
+        if not self._attempt():
+            threading.Thread(target=self._retry, name="startup", daemon=True).start()
+
+    def end(self) -> None:
+        self._stop.set()
+
+    def _retry(self) -> None:
+        while not self._stop.wait(RETRY_S):
+            if self._attempt():
+                return
+
+    def _attempt(self) -> bool:
+        try:
+            self._store.probe()
+            self._ensure_key()
+        except TransientError as error:
+            log.warning("waiting for the object store: %s", error.detail)
+            return False
+        self.done = True
+        return True
+
+    def _ensure_key(self) -> None:
+        if self._settings.api_key is not None:
+            self._keyring.register(self._settings.api_key.get_secret_value())
+        elif self._keyring.empty():
+            key = new_api_key()
+            self._keyring.register(key)
+            print(f"API key (shown once, only its hash is stored): {key}", file=sys.stderr, flush=True)
