@@ -1,0 +1,1 @@
+"""Celery workers: make shards, keep the books, train."""

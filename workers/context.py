@@ -1,0 +1,19 @@
+"""What a task works with; built once a process by workers.lifecycle, by hand in tests."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.catalog import Catalog
+from core.ports import Doorbell, LeaseBook, LiveView
+from core.settings import Settings
+from workers.generate.candidate import Sampler
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    settings: Settings
+    catalog: Catalog
+    live: LiveView
+    leases: LeaseBook
+    doorbell: Doorbell
+    sampler: Callable[[str], Sampler]  # bundle digest -> its sampler, loaded when first asked for

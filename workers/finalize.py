@@ -1,0 +1,78 @@
+"""End a dataset: write its manifest, once, from the shard records in S3."""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+from core.catalog import add_shard
+from core.dataset import Counts, DatasetState, ErrorInfo, utcnow
+from core.errors import BudgetExhausted
+from core.manifest import DatasetRecord, ManifestHead, ShardRecord
+from workers.context import Context
+
+log = logging.getLogger(__name__)
+
+
+def finalize(context: Context, dataset_id: str, state: DatasetState, error: ErrorInfo | None = None) -> bool:
+    """Write the manifest that says `state`, or adopt the one that is there; the live view follows.
+
+    False: the dataset should be complete but lacks shards; the live view is told, so that they are made.
+    """
+    record = context.catalog.request(dataset_id)
+    context.live.set_state(dataset_id, DatasetState.FINALIZING, utcnow())
+    with TemporaryDirectory(prefix="matteforge-finalize-") as folder:
+        spool = Path(folder) / "records"
+        with spool.open("w") as file:
+            counts, missing = _spool(context, record, file)
+        if state is DatasetState.COMPLETED and missing:
+            log.warning("%s lacks %d shards that counted as done", dataset_id, len(missing))
+            for shard in missing:
+                context.live.forget_shard(dataset_id, shard)
+            return False
+        if state is DatasetState.COMPLETED and counts.accepted < counts.requested:
+            detail = f"{counts.accepted} of {counts.requested} samples passed the filter"
+            state, error = DatasetState.FAILED, ErrorInfo(code=BudgetExhausted.code, detail=detail)
+        head = ManifestHead(
+            id=dataset_id,
+            state=state,
+            counts=counts,
+            error=error,
+            timestamps=_timestamps(context, record, state),
+        )
+        end = context.catalog.finish(record, head, _unspool(spool))
+    publish_end(context, end)
+    return True
+
+
+def publish_end(context: Context, end: ManifestHead) -> None:
+    """Bring the live view to the state that the manifest says."""
+    context.live.set_state(end.id, end.state, end.timestamps[end.state], error=end.error, counts=end.counts)
+    log.info("%s %s: %d samples in %d shards", end.id, end.state, end.counts.accepted, end.counts.shards_done)
+
+
+def _spool(context: Context, record: DatasetRecord, file: IO[str]) -> tuple[Counts, list[int]]:
+    """Write every shard record as a line: they may be a million. Returns the totals and which shards are missing."""
+    counts = Counts(requested=record.plan.count, shards_total=record.plan.shards_total)
+    missing: list[int] = []
+    expected = 0
+    for shard in context.catalog.shard_records(record.id):
+        missing += range(expected, shard.shard)
+        expected = shard.shard + 1
+        counts = add_shard(counts, shard)
+        file.write(shard.model_dump_json() + "\n")
+    return counts, missing + list(range(expected, record.plan.shards_total))
+
+
+def _unspool(spool: Path) -> Iterator[ShardRecord]:
+    with spool.open() as file:
+        for line in file:
+            yield ShardRecord.model_validate_json(line)
+
+
+def _timestamps(context: Context, record: DatasetRecord, state: DatasetState) -> dict[DatasetState, datetime]:
+    view = context.live.get(record.id)
+    known = view.timestamps if view else {}
+    return {DatasetState.QUEUED: record.created_at, **known, state: utcnow()}

@@ -1,0 +1,1 @@
+"""Shards as bytes: pictures, tars, and committing them once."""

@@ -1,0 +1,58 @@
+"""Read and verify the samples of a shard."""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import ValidationError
+
+from core.errors import ShardCorrupt
+from core.sample import SampleRecord
+from workers.shards.encode import ALPHA_SUFFIX, SUFFIX
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One delivered sample. rgb_u8: uint8 [h, w, 3]; alpha: float32 [h, w] in [0, 1]."""
+
+    record: SampleRecord
+    rgb_u8: NDArray[np.uint8]
+    alpha: NDArray[np.float32]
+
+
+def read_samples(path: Path) -> Iterator[Sample]:
+    """Samples in delivery order. ShardCorrupt: the tar is damaged, or a sample lacks a member or has the wrong size."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            key, members = "", dict[str, bytes]()
+            for info in tar:
+                name, _, suffix = info.name.partition(".")
+                if name != key and members:
+                    yield _decode(key, members)
+                    members = {}
+                key = name
+                file = tar.extractfile(info)
+                members[suffix] = file.read() if file else b""
+            if members:
+                yield _decode(key, members)
+    except tarfile.TarError as error:
+        raise ShardCorrupt(f"{path.name} can't be read as a tar: {error}") from error
+
+
+def _decode(key: str, members: dict[str, bytes]) -> Sample:
+    try:
+        record = SampleRecord.model_validate_json(members["json"])
+        image = next(members[suffix] for suffix in SUFFIX.values() if suffix in members)
+        rgb_u8 = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
+        grey = np.asarray(Image.open(io.BytesIO(members[ALPHA_SUFFIX])))
+    except (KeyError, StopIteration, OSError, ValidationError) as error:
+        raise ShardCorrupt(f"sample {key} is incomplete or damaged: {error!r}") from error
+    if record.key != key or rgb_u8.shape != (record.height, record.width, 3) or grey.shape != rgb_u8.shape[:2]:
+        raise ShardCorrupt(f"sample {key} does not match its own record")
+    alpha = grey.astype(np.float32) / np.float32(255 if grey.dtype == np.uint8 else 65535)
+    return Sample(record=record, rgb_u8=rgb_u8, alpha=alpha)
