@@ -70,9 +70,7 @@ class StyleMatte(nn.Module):
         low = self.conv(self.fpn(self.pixel_decoder(image)))
         guide = image.mean(dim=1, keepdim=True)
         low_guide = F.interpolate(guide, size=low.shape[-2:], mode="bicubic", align_corners=True)
-        logit = fast_guided_filter(
-            low_guide, low, guide, radius=self.config.guided_radius, eps=self.config.guided_eps
-        )
+        logit = fast_guided_filter(low_guide, low, guide, radius=self.config.guided_radius, eps=self.config.guided_eps)
         return torch.sigmoid(logit)
 
     def load_reference_state(self, state: Mapping[str, Tensor]) -> None:
@@ -85,9 +83,15 @@ def resize(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=True)
 
 
-def build_stylematte(info: Mapping[str, Any]) -> StyleMatte:
-    """An untrained network in eval mode with the sizes of a reference network (see `MattingConfig.from_reference`)."""
-    return StyleMatte(MattingConfig.from_reference(info)).eval()
+def build_stylematte(config: MattingConfig | Mapping[str, Any]) -> StyleMatte:
+    """An untrained network in eval mode.
+
+    config: a MattingConfig, its `to_dict`, or a reference network's description (see `MattingConfig.from_reference`).
+    Raises ValueError or TypeError if it is none of them.
+    """
+    if not isinstance(config, MattingConfig):
+        config = MattingConfig.from_reference(config) if "fpn" in config else MattingConfig.from_dict(config)
+    return StyleMatte(config).eval()
 
 
 def predict_alpha(matte: nn.Module, rgb_pm1: Tensor) -> Tensor:

@@ -1,0 +1,134 @@
+"""Training images of known alpha: portraits moved, recoloured, composited over backgrounds and degraded.
+
+Colours here are float32 in [0, 1] until `draw_batch` returns images in [-1, 1]. A batch is a pure function of its
+inputs and of the state of `rng`.
+"""
+
+import io
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+Rng = np.random.Generator
+
+
+def draw_batch(
+    portraits: NDArray[np.uint8], backgrounds: NDArray[np.uint8], *, count: int, size: int, rng: Rng
+) -> tuple[Tensor, Tensor]:
+    """Draws a batch of composites and their alphas.
+
+    portraits: uint8 [n, h, w, 4], straight RGBA; backgrounds: uint8 [m, b, b, 3].
+    Returns image: float32 [count, 3, size, size] in [-1, 1] and alpha: float32 [count, 1, size, size] in [0, 1].
+    """
+    subject = to_tensor(portraits[rng.integers(len(portraits), size=count)])
+    colour, alpha = jitter_colour(subject[:, :3], rng), subject[:, 3:]
+    premultiplied = move(torch.cat([colour * alpha, alpha], dim=1), size, rng)
+    behind = crop(to_tensor(backgrounds[np.sort(rng.integers(len(backgrounds), size=count))]), size, rng)
+    behind = blur(jitter_colour(behind, rng), rng.choice([0, 0, 0, 0.5, 1.0, 2.5], count) * size / 128)
+    alpha = premultiplied[:, 3:].clamp(0, 1)
+    image = premultiplied[:, :3] + behind * (1 - alpha)
+    return degrade(jitter_colour(image, rng, strength=0.5), rng) * 2 - 1, alpha
+
+
+def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
+    """uint8 [n, h, w, c] to float32 [n, c, h, w] in [0, 1]."""
+    return torch.from_numpy(np.require(pictures, requirements=["C", "W"])).permute(0, 3, 1, 2).float() / 255
+
+
+def column(values: NDArray[np.float64], channels: int = 1) -> Tensor:
+    """float64 [n * channels] as float32 [n, channels, 1, 1]."""
+    return torch.from_numpy(values.astype(np.float32)).view(-1, channels, 1, 1)
+
+
+def jitter_colour(x: Tensor, rng: Rng, strength: float = 1.0) -> Tensor:
+    """Exposure, white balance, saturation, contrast and gamma, drawn per image; x: [n, 3, h, w] in [0, 1]."""
+    n = len(x)
+    on = rng.random((n, 1)) < 0.7
+
+    def draw(spread: float, channels: int = 1) -> Tensor:
+        return column(np.exp(rng.normal(0, spread * strength, (n, channels)) * on).ravel(), channels)
+
+    x = x * draw(0.2) * draw(0.08, 3)
+    grey = x.mean(dim=1, keepdim=True)
+    x = grey + (x - grey) * draw(0.3)
+    mean = x.mean(dim=(1, 2, 3), keepdim=True)
+    x = mean + (x - mean) * draw(0.2)
+    return x.clamp(1e-4, 1) ** draw(0.2)
+
+
+def affine_grid(theta: NDArray[np.float64], size: int) -> Tensor:
+    """Sampling positions float32 [n, size, size, 2] of matrices [n, 2, 3]."""
+    return F.affine_grid(torch.from_numpy(theta.astype(np.float32)), [len(theta), 1, size, size], align_corners=False)
+
+
+def move(premultiplied: Tensor, size: int, rng: Rng) -> Tensor:
+    """Flip, zoom, turn, shear and shift; sides and bottom are continued, the top is not. Returns [n, 4, size, size]."""
+    n = len(premultiplied)
+    zoom = np.exp(np.where(rng.random(n) < 0.7, rng.uniform(-0.35, 0.2, n), 0))
+    angle = np.where(rng.random(n) < 0.6, rng.normal(0, 0.17, n), 0)
+    flip = rng.choice([-1, 1], n)
+    shear = np.where(rng.random(n) < 0.3, rng.normal(0, 0.1, n), 0)
+    shift = np.where(rng.random((n, 1)) < 0.7, rng.normal(0, [0.15, 0.1], (n, 2)), 0)
+    theta = np.empty((n, 2, 3))
+    theta[:, 0, 0], theta[:, 0, 1] = flip * zoom * np.cos(angle), flip * (shear - zoom * np.sin(angle))
+    theta[:, 1, 0], theta[:, 1, 1] = zoom * np.sin(angle), zoom * np.cos(angle)
+    theta[:, :, 2] = shift
+    if size < 0.75 * premultiplied.shape[-1]:
+        premultiplied = F.avg_pool2d(premultiplied, 2)
+    grid = affine_grid(theta, size)
+    moved = F.grid_sample(premultiplied, grid, padding_mode="border", align_corners=False)
+    return moved * (grid[:, None, :, :, 1] > -1)
+
+
+def crop(backgrounds: Tensor, size: int, rng: Rng) -> Tensor:
+    """A flipped, slightly turned square part of 40 to 100 % of each background. Returns [n, 3, size, size]."""
+    n = len(backgrounds)
+    extent, angle = rng.uniform(0.4, 1, n), rng.normal(0, 0.05, n)
+    theta = np.empty((n, 2, 3))
+    theta[:, 0, 0], theta[:, 0, 1] = extent * np.cos(angle) * rng.choice([-1, 1], n), -extent * np.sin(angle)
+    theta[:, 1, 0], theta[:, 1, 1] = extent * np.sin(angle), extent * np.cos(angle)
+    theta[:, :, 2] = rng.uniform(-1, 1, (n, 2)) * (1 - extent[:, None])
+    if size < 0.5 * backgrounds.shape[-1]:
+        backgrounds = F.avg_pool2d(backgrounds, 2)
+    return F.grid_sample(backgrounds, affine_grid(theta, size), padding_mode="reflection", align_corners=False)
+
+
+def blur(x: Tensor, sigmas: NDArray[np.float64]) -> Tensor:
+    """Gaussian blur with a sigma per image, in pixels; x: [n, c, h, w]."""
+    radius = max(1, int(np.ceil(2.5 * sigmas.max())))
+    if sigmas.max() == 0 or radius >= min(x.shape[-2:]):
+        return x
+    offsets = np.arange(-radius, radius + 1)
+    weights = np.exp(-0.5 * (offsets / np.maximum(sigmas, 1e-3)[:, None]) ** 2)
+    kernel = column((weights / weights.sum(1, keepdims=True)).ravel(), 2 * radius + 1)  # [n, k, 1, 1]
+    n, c, h, w = x.shape
+    kernel = kernel.repeat_interleave(c, dim=0).view(n * c, 1, 1, -1)
+    flat = F.pad(x.reshape(1, n * c, h, w), (radius, radius, radius, radius), mode="reflect")
+    flat = F.conv2d(F.conv2d(flat, kernel, groups=n * c), kernel.transpose(2, 3), groups=n * c)
+    return flat.view(n, c, h, w)
+
+
+def degrade(x: Tensor, rng: Rng) -> Tensor:
+    """Softness or oversharpening, sensor noise and JPEG blocks; x: [n, 3, h, w] in [0, 1]."""
+    n, _, h, w = x.shape
+    soft = blur(x, np.where(rng.random(n) < 0.4, rng.uniform(0.3, 1.0, n) * w / 128, 0))
+    sharper = column(np.where(rng.random(n) < 0.2, rng.uniform(-1.5, 0, n), 1))
+    x = x + (soft - x) * sharper
+    sigma = column(np.where(rng.random(n) < 0.4, rng.uniform(0, 0.05, n), 0))
+    noise = torch.from_numpy(rng.standard_normal((n, 3, h, w), dtype=np.float32))
+    x = (x + noise * sigma).clamp(0, 1)
+    for index in np.flatnonzero(rng.random(n) < 0.25):
+        x[index] = compress(x[index], int(rng.integers(25, 95)))
+    return x
+
+
+def compress(x: Tensor, quality: int) -> Tensor:
+    """A JPEG round trip; x: [3, h, w] in [0, 1]."""
+    buffer = io.BytesIO()
+    Image.fromarray((x.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)).save(buffer, "JPEG", quality=quality)
+    with Image.open(buffer) as image:
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255

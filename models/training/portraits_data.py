@@ -1,0 +1,55 @@
+"""Pictures for training and tests, read from WebDataset tars."""
+
+import io
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+def read_samples(tar: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """(key, {suffix: content}) of each run of members with one key: the name up to its first dot."""
+    key, members = "", dict[str, bytes]()
+    with tarfile.open(tar) as archive:
+        for member in archive:
+            file = archive.extractfile(member)
+            if file is None:
+                continue
+            name, _, suffix = member.name.partition(".")
+            if name != key and members:
+                yield key, members
+                members = {}
+            key = name
+            members[suffix] = file.read()
+    if members:
+        yield key, members
+
+
+def decode(png: bytes, mode: str) -> NDArray[np.uint8]:
+    """A picture as uint8 [h, w, c], or [h, w] for mode `L`."""
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.convert(mode))
+
+
+def read_portraits(tars: Iterable[Path]) -> NDArray[np.uint8]:
+    """The `rgba.png` members: straight RGBA, uint8 [n, h, w, 4]. Raises ValueError if there are none."""
+    pictures = [
+        decode(members["rgba.png"], "RGBA") for tar in tars for _, members in read_samples(tar) if "rgba.png" in members
+    ]
+    if not pictures:
+        raise ValueError("no rgba.png members in these tars")
+    return np.stack(pictures)
+
+
+def read_pairs(tar: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
+    """(key, image, alpha) of each sample with `image.png` and `alpha.png`.
+
+    image: float32 [h, w, 3] in [-1, 1]; alpha: float32 [h, w] in [0, 1].
+    """
+    for key, members in read_samples(tar):
+        if {"image.png", "alpha.png"} <= members.keys():
+            image, alpha = decode(members["image.png"], "RGB"), decode(members["alpha.png"], "L")
+            yield key, image.astype(np.float32) / 127.5 - 1, alpha.astype(np.float32) / 255

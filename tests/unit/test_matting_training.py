@@ -1,0 +1,164 @@
+"""Training of StyleMatte on a toy: it learns, it resumes exactly, its files load."""
+
+import json
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.load import load_stylematte
+from models.matting import MattingConfig, StyleMatte, predict_alpha
+from models.training.augment import draw_batch
+from models.training.backgrounds import SCENES, background_bank, render_background
+from models.training.evaluate import evaluate_pairs, evaluate_tar
+from models.training.matting import MattingTrainer, MattingTraining, train_matting
+from models.training.portraits_data import read_pairs, read_portraits
+
+PORTRAITS = Path(__file__).parents[1] / "data" / "portraits-000000.tar"
+NETWORK = MattingConfig(
+    embed_dim=8,
+    depths=(1, 1, 1, 1),
+    num_heads=(1, 1, 2, 2),
+    window_size=4,
+    feature_size=32,
+    encoder_layers=1,
+    encoder_feedforward_dim=32,
+    num_attention_heads=2,
+)
+OPTIONS = MattingTraining(
+    steps=4,
+    sizes=(32, 64),
+    batch_pixels=8 * 32 * 32,
+    background_count=6,
+    background_size=64,
+    checkpoint_every=2,
+    warmup_steps=1,
+)
+
+
+@pytest.fixture(scope="module")
+def portraits() -> np.ndarray:
+    return read_portraits([PORTRAITS])[:12]
+
+
+def network() -> StyleMatte:
+    torch.manual_seed(3)
+    return StyleMatte(NETWORK)
+
+
+def backgrounds() -> np.ndarray:
+    return np.stack([np.full((64, 64, 3), value, np.uint8) for value in (0, 60, 200)])
+
+
+def test_portraits_are_straight_rgba(portraits):
+    assert portraits.shape == (12, 128, 128, 4)
+    assert portraits.dtype == np.uint8
+    assert 0.1 < (portraits[..., 3] > 127).mean() < 0.9
+    with pytest.raises(ValueError, match=r"no rgba\.png"):
+        read_portraits([])
+
+
+def test_batches_follow_from_their_seed(portraits):
+    first, again, other = (
+        draw_batch(portraits, backgrounds(), count=4, size=64, rng=np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    image, alpha = first
+    assert (tuple(image.shape), tuple(alpha.shape)) == ((4, 3, 64, 64), (4, 1, 64, 64))
+    assert -1 <= image.min() < image.max() <= 1
+    assert 0 <= alpha.min() < alpha.max() <= 1
+    assert torch.equal(image, again[0])
+    assert torch.equal(alpha, again[1])
+    assert not torch.equal(image, other[0])
+
+
+def test_composites_show_the_background_where_alpha_is_zero(portraits):
+    empty = portraits.copy()
+    empty[..., 3] = 0
+    image, alpha = draw_batch(empty, backgrounds(), count=8, size=64, rng=np.random.default_rng(0))
+    assert alpha.max() == 0
+    opaque = portraits.copy()
+    opaque[..., 3] = 255
+    assert draw_batch(opaque, backgrounds(), count=8, size=64, rng=np.random.default_rng(0))[1].mean() > 0.8
+    assert image.std(dim=(2, 3)).max() < 0.2
+
+
+@pytest.mark.parametrize("scene", [scene for scene, _ in SCENES], ids=lambda scene: scene.__name__)
+def test_scenes_are_pictures(scene):
+    pictures = [scene(np.random.default_rng(seed), 48) for seed in range(3)]
+    for picture in pictures:
+        assert picture.shape == (48, 48, 3)
+        assert np.isfinite(picture).all()
+        assert picture.max() <= 2.0
+    assert not np.array_equal(pictures[0], pictures[1])
+
+
+def test_background_bank_is_made_once(tmp_path):
+    path = tmp_path / "bank.npy"
+    bank = background_bank(path, count=3, size=32, seed=5)
+    written = path.stat().st_mtime_ns
+    assert np.array_equal(background_bank(path, count=3, size=32, seed=5), bank)
+    assert path.stat().st_mtime_ns == written
+    expected = np.rint(render_background(np.random.default_rng((5, 1)), 32) * 255)
+    assert np.array_equal(bank[1], expected)
+    with pytest.raises(ValueError, match="count or size"):
+        background_bank(path, count=4, size=32, seed=5)
+
+
+def test_the_network_learns(portraits):
+    options = replace(OPTIONS, sizes=(64,), batch_pixels=8 * 64 * 64, warmup_steps=5, steps=60)
+    trainer = MattingTrainer(network(), options, portraits, backgrounds())
+    losses = [trainer.train_step()["l1"] for _ in range(40)]
+    assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:5])
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(portraits, tmp_path):
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    whole.mkdir()
+    list(train_matting(network(), OPTIONS, portraits, portraits[:6], whole))
+    halves.mkdir()
+    interrupted = train_matting(network(), OPTIONS, portraits, portraits[:6], halves)
+    assert [next(interrupted)["step"] for _ in range(3)] == [1, 2, 3]
+    resumed = list(train_matting(network(), OPTIONS, portraits, portraits[:6], halves))
+    assert [scalars["step"] for scalars in resumed] == [3, 4]
+    for name in ("ema.safetensors", "state.safetensors"):
+        assert (whole / name).read_bytes() == (halves / name).read_bytes()
+    logged = [json.loads(line) for line in (whole / "scalars.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in logged if "val_mad" in entry] == [2, 4]
+    assert all((whole / "grids" / f"{step:07d}.png").exists() for step in (2, 4))
+
+
+def test_published_weights_evaluate(portraits, tmp_path, pairs_tar):
+    list(train_matting(network(), replace(OPTIONS, steps=2), portraits, portraits[:6], tmp_path / "run"))
+    checkpoint = tmp_path / "run" / "ema.safetensors"
+    report = evaluate_tar(checkpoint, pairs_tar, worst=2, out_dir=tmp_path / "worst")
+    assert report["count"] == 3
+    assert len(report["digest"]) == 64
+    first, second = report["worst"]
+    assert first["mad"] >= second["mad"] > 0
+    assert {path.stem for path in (tmp_path / "worst").iterdir()} == {first["key"], second["key"]}
+    matte, pairs = load_stylematte(checkpoint), list(read_pairs(pairs_tar))
+    image = torch.from_numpy(pairs[0][1]).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        by_hand = np.abs(predict_alpha(matte, image)[0, 0].numpy() - pairs[0][2]).mean()
+    assert evaluate_pairs(matte, pairs[:1])["mad"] == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_evaluation_needs_pairs(portraits):
+    with pytest.raises(ValueError, match="no pairs"):
+        evaluate_pairs(network().eval(), [])
+
+
+@pytest.fixture
+def pairs_tar(tmp_path, portraits) -> Path:
+    path = tmp_path / "pairs.tar"
+    with tarfile.open(path, "w") as archive:
+        for key, portrait in enumerate(portraits[:3]):
+            for suffix, picture in (("image.png", portrait[..., :3]), ("alpha.png", portrait[..., 3])):
+                file = tmp_path / f"{key}.{suffix}"
+                Image.fromarray(picture).save(file)
+                archive.add(file, file.name)
+    return path
