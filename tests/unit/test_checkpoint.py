@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from core.errors import CheckpointRejected
 from models.checkpoint import HEADER_KEY, digest, halved, load_checkpoint, save_checkpoint
-from models.load import build_with, fit, load_discriminator
+from models.discriminator import build_discriminator
+from models.load import build_with, check_state, load_discriminator
 
 KIND = "stylemattegan-discriminator"
 CONFIG = {"c_dim": 0, "img_resolution": 8, "img_channels": 4, "channel_base": 64, "channel_max": 8}
@@ -127,32 +128,36 @@ def test_halved_keeps_small_and_overflowing_tensors() -> None:
     }
 
 
-class Linear(torch.nn.Linear):
-    def load_reference_state(self, state: dict[str, torch.Tensor]) -> None:
-        self.load_state_dict(state)
+def linear(config: dict[str, Any]) -> torch.nn.Linear:
+    return torch.nn.Linear(**config)
 
 
 @pytest.mark.parametrize(
-    ("change", "name"),
-    [({"bias": None}, "bias"), ({"other": torch.zeros(1)}, "other"), ({"weight": torch.zeros(3, 3)}, "weight")],
+    ("change", "reason"),
+    [
+        ({"bias": None}, "missing: bias"),
+        ({"other": torch.zeros(1)}, "unexpected: other"),
+        ({"weight": torch.zeros(3, 3)}, "misshaped: weight"),
+    ],
 )
-def test_tensors_that_do_not_fit_are_refused_by_name(change: dict[str, torch.Tensor | None], name: str) -> None:
-    state = {**Linear(2, 3).state_dict(), **change}
-    with pytest.raises(CheckpointRejected, match=name):
-        fit(Linear(2, 3), {key: tensor for key, tensor in state.items() if tensor is not None})
+def test_tensors_that_do_not_fit_are_refused_by_name(change: dict[str, torch.Tensor | None], reason: str) -> None:
+    config = {"in_features": 2, "out_features": 3}
+    state = {**linear(config).state_dict(), **change}
+    with pytest.raises(CheckpointRejected, match=f"{reason}$"):
+        check_state(linear, config, {name: tensor for name, tensor in state.items() if tensor is not None})
+
+
+def test_checking_an_absurd_config_costs_no_memory() -> None:
+    with pytest.raises(CheckpointRejected, match="missing: bias, weight"):
+        check_state(linear, {"in_features": 1 << 30, "out_features": 1 << 20}, {})
 
 
 def test_a_config_the_network_refuses_is_refused() -> None:
-    def build(config: dict[str, Any]) -> Linear:
-        return Linear(**config)
-
     with pytest.raises(CheckpointRejected, match="colour"):
-        build_with(build, {"in_features": 1, "out_features": 1, "colour": "red"})
+        build_with(linear, {"in_features": 1, "out_features": 1, "colour": "red"})
 
 
 def test_half_precision_files_load_as_float32_networks(tmp_path: Path) -> None:
-    from models.discriminator import build_discriminator
-
     original = build_discriminator(CONFIG)
     save_checkpoint(tmp_path / "x", kind=KIND, config=CONFIG, state=halved(original.state_dict()))
     loaded = load_discriminator(tmp_path / "x")
