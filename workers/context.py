@@ -1,12 +1,15 @@
-"""What a task works with; built once a process by workers.lifecycle, by hand in tests."""
+"""What a task works with; built once a process by workers.app, by hand in tests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.catalog import Catalog
 from core.ports import Doorbell, LeaseBook, LiveView
 from core.settings import Settings
-from workers.generate.candidate import Sampler
+
+if TYPE_CHECKING:  # the control worker runs without numpy
+    from workers.generate.candidate import Sampler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,4 +19,4 @@ class Context:
     live: LiveView
     leases: LeaseBook
     doorbell: Doorbell
-    sampler: Callable[[str], Sampler]  # bundle digest -> its sampler, loaded when first asked for
+    sampler: Callable[[str], "Sampler"]  # bundle digest -> its sampler, loaded when first asked for

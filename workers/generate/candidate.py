@@ -12,12 +12,12 @@ from core.plan import Plan
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One image-alpha pair. rgb_u8: uint8 [h, w, 3]; alpha: float32 [h, w] in [0, 1]."""
+    """One image-alpha pair as it is delivered. rgb_u8: uint8 [h, w, 3]; alpha: uint8 or uint16 [h, w]."""
 
     attempt: int
     seed: int  # of its z
     rgb_u8: NDArray[np.uint8]
-    alpha: NDArray[np.float32]
+    alpha: NDArray[np.uint8] | NDArray[np.uint16]
     scores: dict[str, float]  # by score name; without those that need StyleMatte if it was not asked
 
 

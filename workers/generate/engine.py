@@ -1,4 +1,4 @@
-"""A bundle at work: StyleMatteGAN's samples, measured against StyleMatte. The one place of `generate` that runs torch."""
+"""A bundle at work: StyleMatteGAN's samples, measured against StyleMatte. The one place here that runs torch."""
 
 import logging
 from collections.abc import Iterator
@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 import torch
-from models.pixels import alpha_from_pm1, rgb_pm1_to_u8, rgb_u8_to_pm1
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -18,6 +17,7 @@ from core.registry import load_bundle_folder
 from models.generator import Generator
 from models.load import load_generator, load_stylematte
 from models.matting.network import predict_alpha
+from models.pixels import alpha_to_u8, alpha_to_u16, rgb_from_u8, rgb_to_u8, split_rgba
 from workers.generate.candidate import Candidate
 from workers.generate.measure import score_agreement, score_subjects
 
@@ -68,27 +68,27 @@ class Engine:
             image: Tensor = self._generator(z, truncation_psi=plan.truncation_psi)  # [n, 4, h, w]
             if not image.isfinite().all():
                 raise CheckpointRejected("the generator's output is not finite")
-            rgb_u8 = rgb_pm1_to_u8(image[:, :3])
-            alphas = alpha_from_pm1(image[:, 3])
-            scores = self._scores(rgb_u8, alphas.cpu().numpy(), plan)
-        columns = zip(attempts, seeds, rgb_u8.cpu().numpy(), alphas.cpu().numpy(), scores, strict=True)
+            rgb_pm1, alpha = split_rgba(image)
+            rgb_u8 = rgb_to_u8(rgb_pm1)
+            scores = self._scores(rgb_u8, alpha[:, 0].cpu().numpy(), plan)
+            alphas = alpha_to_u8(alpha) if plan.alpha_bits == 8 else alpha_to_u16(alpha)
         return [
-            Candidate(attempt=attempt, seed=seed, rgb_u8=rgb, alpha=alpha, scores=score)
-            for attempt, seed, rgb, alpha, score in columns
+            Candidate(attempt=attempt, seed=seed, rgb_u8=rgb, alpha=grey, scores=score)
+            for attempt, seed, rgb, grey, score in zip(attempts, seeds, rgb_u8, alphas, scores, strict=True)
         ]
 
     def _draw(self, seed: int) -> Tensor:
         """z of one candidate, on the CPU: the same on every device."""
         return torch.randn(self._generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
 
-    def _scores(self, rgb_u8: Tensor, alphas: NDArray[np.float32], plan: Plan) -> list[dict[str, float]]:
+    def _scores(self, rgb_u8: NDArray[np.uint8], alphas: NDArray[np.float32], plan: Plan) -> list[dict[str, float]]:
         """StyleMatte sees the pixels that are delivered, and always a whole batch: no score depends on a neighbour's
         rejection. It is not asked when the cheap checks reject every candidate.
         """
         subjects = score_subjects(alphas)
         if all(first_failure(scores, plan.thresholds, CHEAP) for scores in subjects):
             return subjects
-        predicted = predict_alpha(self._matte, rgb_u8_to_pm1(rgb_u8))[:, 0]
+        predicted = predict_alpha(self._matte, rgb_from_u8(rgb_u8).to(self.device))[:, 0]
         agreement = score_agreement(alphas, predicted.float().cpu().numpy())
         return [cheap | costly for cheap, costly in zip(subjects, agreement, strict=True)]
 

@@ -21,7 +21,7 @@ from core.sample import SampleRecord, sample_key, shard_name
 from workers.context import Context
 from workers.generate.candidate import Candidate, Sampler
 from workers.shards.commit import adopt_shard, commit_shard
-from workers.shards.encode import ALPHA_SUFFIX, SUFFIX, encode_alpha, encode_image, quantise_alpha
+from workers.shards.encode import ALPHA_SUFFIX, SUFFIX, encode_alpha, encode_image
 from workers.shards.tar import ShardTar
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ def _sample_record(candidate: Candidate, sampler: Sampler, plan: Plan, shard: in
 
 def _members(candidate: Candidate, record: SampleRecord, plan: Plan) -> dict[str, bytes]:
     return {
-        ALPHA_SUFFIX: encode_alpha(quantise_alpha(candidate.alpha, plan.alpha_bits)),
+        ALPHA_SUFFIX: encode_alpha(candidate.alpha),
         SUFFIX[plan.image_format]: encode_image(candidate.rgb_u8, plan.image_format),
         "json": json.dumps(record.model_dump(mode="json"), sort_keys=True, allow_nan=False).encode(),
     }

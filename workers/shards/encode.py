@@ -30,12 +30,6 @@ def encode_alpha(alpha: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     return _save(alpha, "PNG", compress_level=6)
 
 
-def quantise_alpha(alpha: NDArray[np.float32], bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """float32 in [0, 1] -> the nearest of 2**bits levels, bits 8 or 16, rounded half up."""
-    levels = np.floor(alpha.astype(np.float64) * (2**bits - 1) + 0.5)
-    return levels.astype(np.uint8 if bits == 8 else np.uint16)
-
-
 def _save(pixels: NDArray[np.generic], file_format: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, file_format, **options)

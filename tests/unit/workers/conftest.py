@@ -43,7 +43,9 @@ class DiscSampler:
         alpha = np.clip((rng.uniform(0.2, 0.8) - np.hypot(x, y)) * 5 + 0.5, 0, 1).astype(np.float32)
         scores = score_subjects(alpha[None])[0] | {"mad": rng.uniform(), "iou": 1.0, "grad": 0.0}
         rgb_u8 = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-        return Candidate(attempt=attempt, seed=seed, rgb_u8=rgb_u8, alpha=alpha, scores=scores)
+        levels, kind = (255, np.uint8) if plan.alpha_bits == 8 else (65535, np.uint16)
+        grey = (alpha * levels).astype(kind)
+        return Candidate(attempt=attempt, seed=seed, rgb_u8=rgb_u8, alpha=grey, scores=scores)
 
 
 @dataclass

@@ -1,0 +1,243 @@
+import json
+from typing import Any
+
+import pytest
+
+from core import keys
+from core.dataset import DatasetState, ErrorInfo, utcnow
+from core.errors import StoreUnavailable
+from core.leases import shard_lease
+from core.messages import PRIORITY_FIRST, PRIORITY_NORMAL, QUEUE_GENERATE
+from core.messages import RunShard as Ring
+from workers.reconcile import recover
+
+
+def manifest(bench: Any, dataset_id: str = "ds_a") -> dict[str, Any]:
+    return json.loads(bench.store.get(keys.manifest(dataset_id))[0])
+
+
+def shas(bench: Any, dataset_id: str = "ds_a") -> list[str]:
+    return [record.sha256 for record in bench.catalog.shard_records(dataset_id)]
+
+
+def test_an_order_becomes_a_complete_gapless_dataset(bench: Any) -> None:
+    bench.order(count=30)
+    bench.work()
+    end, view = manifest(bench), bench.live.get("ds_a")
+    assert end["state"] == "completed"
+    assert [shard["shard"] for shard in end["shards"]] == list(range(8))
+    assert end["counts"]["accepted"] == 30
+    assert end["counts"]["attempted"] == 30 + sum(end["counts"]["rejected"].values())
+    assert (view.state, view.counts.accepted) == (DatasetState.COMPLETED, 30)
+    assert list(view.timestamps) == [
+        DatasetState.QUEUED,
+        DatasetState.RUNNING,
+        DatasetState.FINALIZING,
+        DatasetState.COMPLETED,
+    ]
+
+
+def test_the_window_bounds_what_waits(bench: Any) -> None:
+    bench.order(count=4000)
+    for _ in range(3):
+        bench.reconcile()
+    assert bench.rung() == [("ds_a", shard) for shard in range(4)]
+    bench.take()
+    bench.reconcile()
+    assert bench.rung() == [("ds_a", shard) for shard in (1, 2, 3, 4)]
+
+
+def test_shards_in_work_count_towards_the_window(bench: Any) -> None:
+    bench.order(count=4000)
+    bench.leases.acquire(shard_lease("ds_a", 1), "other", 30)
+    bench.reconcile()
+    assert bench.rung() == [("ds_a", shard) for shard in (0, 2, 3)]
+
+
+def test_a_small_order_starts_behind_huge_ones(bench: Any) -> None:
+    for number in range(10):
+        bench.order(f"ds_huge{number}", count=100_000)
+    bench.reconcile()
+    while bench.rung()[0][1] == 0:
+        bench.take()
+    bench.order("ds_small", count=4)
+    bench.reconcile("ds_small")
+    assert bench.rung()[0] == ("ds_small", 0)
+    assert [p for m, p in bench.doorbell.rung if m == Ring(dataset_id="ds_small", shard=0)] == [PRIORITY_FIRST]
+
+
+def test_only_the_first_shard_of_a_dataset_jumps_the_queue(bench: Any) -> None:
+    bench.order(count=100)
+    bench.reconcile()
+    assert [priority for _, priority in bench.doorbell.rung] == [PRIORITY_FIRST] + [PRIORITY_NORMAL] * 3
+
+
+def test_a_lost_message_is_rung_again_but_not_a_waiting_one(bench: Any) -> None:
+    bench.order(count=100)
+    bench.reconcile()
+    bench.doorbell.rung.remove((Ring(dataset_id="ds_a", shard=1), PRIORITY_NORMAL))
+    bench.clock_s += 5
+    bench.reconcile()
+    assert bench.doorbell.depth(QUEUE_GENERATE) == 3, "not stale yet"
+    bench.clock_s += 15
+    for _ in range(3):
+        bench.reconcile()
+    assert bench.doorbell.depth(QUEUE_GENERATE) == 4, "as many as are noted, however often it looks"
+    bench.work()
+    assert bench.live.get("ds_a").state is DatasetState.COMPLETED
+
+
+def test_a_message_lost_from_a_busy_queue_does_not_wait_for_it_to_empty(bench: Any) -> None:
+    bench.order("ds_a", count=16)
+    bench.reconcile()
+    bench.doorbell.rung = [entry for entry in bench.doorbell.rung if entry[0].shard != 0]
+    bench.order("ds_b", count=10**6)
+    bench.clock_s += 60
+    bench.reconcile()
+    assert ("ds_a", 0) in bench.rung()
+
+
+def test_a_worker_killed_in_mid_shard_is_replaced_once_its_lease_expires(bench: Any) -> None:
+    bench.order(count=8)
+    bench.reconcile()
+    bench.leases.acquire(shard_lease("ds_a", 0), "dead worker", 30)
+    while bench.take():
+        pass
+    bench.reconcile()
+    assert bench.rung() == []
+    bench.clock_s += 31
+    bench.reconcile()
+    assert bench.rung() == [("ds_a", 0)]
+
+
+def test_flushall_in_mid_job_loses_nothing(bench: Any) -> None:
+    bench.order("ds_b", count=40)
+    bench.work()
+    bench.order("ds_a", count=40)
+    bench.reconcile()
+    for _ in range(4):
+        bench.take()
+    bench.live.flush()
+    bench.doorbell.rung.clear()
+    bench.work()
+    assert bench.live.get("ds_a").state is DatasetState.COMPLETED
+    assert bench.live.get("ds_b").state is DatasetState.COMPLETED
+    assert shas(bench, "ds_a") == shas(bench, "ds_b")
+    assert bench.live.get("ds_a").counts == bench.live.get("ds_b").counts
+
+
+def test_a_cancelled_dataset_stays_cancelled_through_flushall(bench: Any) -> None:
+    bench.order(count=40)
+    bench.reconcile()
+    bench.take()
+    bench.catalog.cancel("ds_a", utcnow())
+    bench.work()
+    bench.live.flush()
+    bench.work()
+    assert bench.live.get("ds_a").state is DatasetState.CANCELLED
+    assert manifest(bench)["counts"]["shards_done"] == len(shas(bench)) == 1
+
+
+def test_recover_is_idempotent(bench: Any) -> None:
+    bench.order(count=16)
+    bench.reconcile()
+    bench.take()
+    bench.live.flush()
+    assert recover(bench.context) == 1
+    once = bench.live.get("ds_a"), bench.live.undone("ds_a", start=0, limit=9), bench.objects()
+    assert recover(bench.context) == 1
+    assert once == (bench.live.get("ds_a"), bench.live.undone("ds_a", start=0, limit=9), bench.objects())
+    assert bench.live.is_initialised()
+
+
+def test_a_claim_made_while_redis_was_away_is_found(bench: Any) -> None:
+    bench.order(known=False)
+    bench.work()
+    assert bench.live.get("ds_a").state is DatasetState.COMPLETED
+
+
+def test_a_cancelled_dataset_ends_once_nobody_works_on_it(bench: Any) -> None:
+    bench.order(count=100)
+    bench.reconcile()
+    bench.take()
+    bench.catalog.cancel("ds_a", utcnow())
+    bench.leases.acquire(shard_lease("ds_a", 2), "busy", 30)
+    bench.reconcile()
+    assert bench.catalog.end("ds_a") is None
+    bench.clock_s += 31
+    bench.reconcile()
+    assert bench.catalog.end("ds_a").state is DatasetState.CANCELLED
+    while bench.take():
+        pass
+    assert len(shas(bench)) == 1, "what still waits in the queue is a no-op"
+
+
+def test_a_starved_dataset_fails_early_with_the_criterion_and_keeps_what_it_has(bench: Any) -> None:
+    bench.order(count=400, filter={"mad": 0.01})
+    bench.work()
+    end = manifest(bench)
+    assert (end["state"], end["error"]["code"]) == ("failed", "rejection_budget_exhausted")
+    assert "mad" in end["error"]["detail"]
+    assert 0 < len(end["shards"]) < 100
+    assert bench.live.get("ds_a").error == ErrorInfo(**end["error"])
+
+
+def test_a_deleted_dataset_is_purged(bench: Any) -> None:
+    bench.order()
+    bench.work()
+    bench.catalog.delete("ds_a", utcnow())
+    bench.reconcile("ds_a")
+    assert list(bench.objects()) == [keys.tombstone("ds_a", "deleted")]
+    assert bench.live.get("ds_a") is None
+
+
+def test_a_deletion_cut_short_is_finished_by_the_sweep(bench: Any) -> None:
+    bench.order()
+    bench.run(0)
+    bench.catalog.delete("ds_a", utcnow())
+    bench.live.remove("ds_a")
+    bench.reconcile()
+    assert list(bench.objects()) == [keys.tombstone("ds_a", "deleted")]
+
+
+def test_a_shard_that_only_redis_knew_of_is_made_again(bench: Any) -> None:
+    bench.order()
+    bench.work()
+    whole = shas(bench)
+    bench.store.delete(keys.manifest("ds_a"))
+    bench.store.delete(keys.shard_record("ds_a", 1))
+    bench.store.delete(keys.shard_tar("ds_a", 1))
+    view, _ = bench.catalog.view("ds_a")
+    bench.live.put(view, done=[0, 1, 2])
+    bench.work()
+    assert shas(bench) == whole
+    assert manifest(bench)["state"] == "completed"
+
+
+def test_of_two_ends_the_manifest_in_s3_wins(bench: Any) -> None:
+    bench.order()
+    bench.work()
+    view, done = bench.catalog.view("ds_a")
+    bench.live.put(view.model_copy(update={"state": DatasetState.RUNNING}), done=done)
+    bench.catalog.cancel("ds_a", utcnow())
+    bench.reconcile("ds_a")
+    assert bench.live.get("ds_a").state is DatasetState.COMPLETED
+
+
+def test_one_broken_dataset_does_not_stop_the_others(bench: Any) -> None:
+    bench.order("ds_a")
+    bench.order("ds_b")
+    bench.store.put(keys.manifest("ds_a"), b"{}", metadata={"head": "not JSON"})
+    bench.work()
+    assert bench.live.get("ds_b").state is DatasetState.COMPLETED
+
+
+def test_a_store_that_is_away_is_reported(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.order()
+
+    def away(key: str) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(bench.store, "head", away)
+    with pytest.raises(StoreUnavailable):
+        bench.reconcile()

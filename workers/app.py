@@ -1,0 +1,49 @@
+"""Composition root of the workers: `celery --app workers.app:app worker --queues generate|train|control`, and beat."""
+
+from functools import cache
+
+from core.adapters.celery import CeleryDoorbell, make_celery
+from core.adapters.redis import RedisLeaseBook, RedisLiveView
+from core.adapters.s3 import S3Store
+from core.catalog import Catalog
+from core.messages import Reconcile
+from core.registry import Registry
+from core.settings import Settings
+from workers.context import Context
+from workers.lifecycle import SamplerCache, install_signals
+from workers.tasks import register_tasks
+
+
+@cache
+def context() -> Context:
+    """This process's connections. Made after the fork: neither boto3 nor redis clients may cross it."""
+    store = S3Store.from_settings(settings)
+    return Context(
+        settings=settings,
+        catalog=Catalog(store),
+        live=RedisLiveView.from_settings(settings),
+        leases=RedisLeaseBook.from_settings(settings),
+        doorbell=CeleryDoorbell.from_settings(settings),
+        sampler=SamplerCache(Registry(store), cache_dir=settings.cache_dir, device=settings.device),
+    )
+
+
+settings = Settings()
+app = make_celery(
+    settings.redis_url.get_secret_value(),
+    visibility_timeout_s=settings.visibility_timeout_s,
+    worker_concurrency=1,
+    worker_prefetch_multiplier=1,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    beat_scheduler="celery.beat:Scheduler",  # in memory: one entry, and a tick too many does no harm
+    beat_schedule={
+        "reconcile": {
+            "task": Reconcile.task,
+            "schedule": settings.reconcile_every_s,
+            "options": {"queue": Reconcile.queue, "expires": settings.reconcile_every_s},
+        }
+    },
+)
+register_tasks(app, context)
+install_signals()

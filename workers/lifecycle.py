@@ -1,0 +1,61 @@
+"""What a pool's child process owns: its death with its parent, and the bundles it has loaded."""
+
+import ctypes
+import os
+import signal
+import sys
+import tempfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from celery.signals import worker_process_init
+
+from core.errors import CheckpointRejected, NotFound
+from core.registry import Registry
+
+if TYPE_CHECKING:
+    from workers.generate.candidate import Sampler
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+BUNDLES_KEPT = 2
+
+
+def die_with_parent(**_: Any) -> None:
+    """Have the kernel kill this process when its parent ends, however it ends. Does nothing but on Linux."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1:  # it ended before we asked
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def install_signals() -> None:
+    """Celery calls `die_with_parent` in every child it forks."""
+    worker_process_init.connect(die_with_parent, weak=False)
+
+
+class SamplerCache:
+    """Loaded bundles by digest; the least recently used one is dropped first. Torch is imported by the first call."""
+
+    def __init__(self, registry: Registry, *, cache_dir: Path | None, device: str) -> None:
+        self._registry = registry
+        self._device = device
+        self._temporary = None if cache_dir else tempfile.TemporaryDirectory(prefix="matteforge-bundles-")
+        self._folder = cache_dir or Path(self._temporary.name if self._temporary else "")
+        self._loaded: OrderedDict[str, Sampler] = OrderedDict()
+
+    def __call__(self, digest: str) -> "Sampler":
+        """The sampler of a bundle. CheckpointRejected when it was never published or can't be loaded."""
+        if digest not in self._loaded:
+            from workers.generate.engine import Engine
+
+            while len(self._loaded) >= BUNDLES_KEPT:
+                self._loaded.popitem(last=False)
+            try:
+                folder = self._registry.fetch(digest, self._folder)
+            except NotFound as error:
+                raise CheckpointRejected(error.detail) from error
+            self._loaded[digest] = Engine.from_folder(folder, device=self._device)
+        self._loaded.move_to_end(digest)
+        return self._loaded[digest]

@@ -1,0 +1,24 @@
+"""Celery's tasks: thin shells around plain functions. Torch and numpy are imported when the first shard is made."""
+
+import time
+from collections.abc import Callable
+
+from celery import Celery
+
+from core.messages import Reconcile, RunShard
+from workers.context import Context
+from workers.reconcile import reconcile
+
+
+def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
+    """Bind every message to its function. `context` is called in the pool's child, at the first task."""
+
+    @app.task(name=RunShard.task)
+    def run_shard_task(dataset_id: str, shard: int) -> None:
+        from workers.generate.run_shard import run_shard
+
+        run_shard(context(), dataset_id, shard)
+
+    @app.task(name=Reconcile.task)
+    def reconcile_task(dataset_id: str | None = None) -> None:
+        reconcile(context(), time.time(), dataset_id)
