@@ -40,7 +40,8 @@ class MattingConfig:
         unknown = values.keys() - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown keys in a StyleMatte config: {', '.join(sorted(unknown))}")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        fitted: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**fitted)
 
     @classmethod
     def from_reference(cls, info: Mapping[str, Any]) -> Self:

@@ -1,6 +1,6 @@
 """Procedural backgrounds: scenes with natural statistics, made of noise fields, occluding shapes and light.
 
-Every layer works on float32 [n, n, 3] pictures in [0, 1]. Power-law spectra: Field 1987; dead leaves: Lee, Mumford and
+Every layer works on pictures of floats [n, n, 3] in [0, 1]. Power-law spectra: Field 1987; dead leaves: Lee, Mumford and
 Huang 2001 (shapes with r^-3 sizes that hide each other have the statistics of photographs).
 """
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
-Picture = NDArray[np.float32]
+Picture = NDArray[np.floating]
 Rng = np.random.Generator
 
 

@@ -52,4 +52,5 @@ def read_pairs(tar: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np
     for key, members in read_samples(tar):
         if {"image.png", "alpha.png"} <= members.keys():
             image, alpha = decode(members["image.png"], "RGB"), decode(members["alpha.png"], "L")
-            yield key, image.astype(np.float32) / 127.5 - 1, alpha.astype(np.float32) / 255
+            rgb_pm1 = np.divide(image, 127.5, dtype=np.float32) - np.float32(1)
+            yield key, rgb_pm1, np.divide(alpha, 255, dtype=np.float32)
