@@ -1,7 +1,7 @@
 """Procedural backgrounds: scenes with natural statistics, made of noise fields, occluding shapes and light.
 
-Every layer works on pictures of floats [n, n, 3] in [0, 1]. Power-law spectra: Field 1987; dead leaves: Lee, Mumford and
-Huang 2001 (shapes with r^-3 sizes that hide each other have the statistics of photographs).
+Every layer works on pictures of floats [n, n, 3] in [0, 1]. Power-law spectra: Field 1987; dead leaves: Lee, Mumford
+and Huang 2001 (shapes with r^-3 sizes that hide each other have the statistics of photographs).
 """
 
 import os
