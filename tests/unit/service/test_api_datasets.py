@@ -1,0 +1,192 @@
+"""Orders, looks, cancellation and deletion over HTTP, on memory adapters."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from core.api import DatasetOut
+from core.dataset import DatasetState
+from core.errors import LiveViewUnavailable, StoreUnavailable
+from core.messages import Reconcile
+
+
+def test_an_order_is_claimed_shown_and_rung(world):
+    answer = world.http.post("/v1/datasets", json={"count": 25, "shard_size": 10, "labels": {"team": "a"}})
+    assert answer.status_code == 202
+    body = answer.json()
+    assert answer.headers["Location"] == f"/v1/datasets/{body['id']}" == body["links"]["self"]
+    assert body["state"] == "queued"
+    assert body["bundle"] == world.bundle.digest
+    assert body["counts"] == {
+        "requested": 25, "accepted": 0, "attempted": 0, "rejected": {}, "shards_done": 0, "shards_total": 3,
+    }  # fmt: skip
+    assert body["spec"]["labels"] == {"team": "a"}
+    assert body["spec"]["seed"] >= 0, "the drawn seed is shown"
+    assert world.doorbell.rung[0][0] == Reconcile(dataset_id=body["id"])
+    plan = world.catalog.request(body["id"]).plan
+    assert plan.seed == body["spec"]["seed"]
+    assert plan.thresholds == {"mad": 0.03, "iou": 0.9}
+    assert world.http.get(answer.headers["Location"]).json() == body
+
+
+def test_thresholds_of_the_order_override_the_bundles(world):
+    out = world.order(filter={"mad": 0.5})
+    assert world.catalog.request(out["id"]).plan.thresholds == {"mad": 0.5, "iou": 0.9}
+
+
+def test_seeds_are_drawn_anew(world):
+    assert world.order()["spec"]["seed"] != world.order()["spec"]["seed"]
+    assert world.order(seed=7)["spec"]["seed"] == 7
+
+
+def test_a_model_can_be_named_by_digest_and_alias(world):
+    for reference in ("humans", "humans@champion", f"humans@{world.bundle.digest}"):
+        assert world.order(model=reference)["bundle"] == world.bundle.digest
+
+
+def test_the_same_key_and_body_replay_the_same_dataset(world):
+    headers = {"Idempotency-Key": "k1"}
+    first = world.http.post("/v1/datasets", json={"count": 5}, headers=headers)
+    again = world.http.post("/v1/datasets", json={"count": 5, "model": "humans"}, headers=headers)
+    assert first.status_code == again.status_code == 202
+    assert first.json() == again.json()
+    assert first.headers["Location"] == again.headers["Location"]
+    assert len(list(world.catalog.dataset_ids())) == 1
+
+
+def test_the_same_key_with_another_body_is_refused(world):
+    headers = {"Idempotency-Key": "k1"}
+    world.http.post("/v1/datasets", json={"count": 5}, headers=headers)
+    answer = world.http.post("/v1/datasets", json={"count": 6}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_mismatch")
+
+
+def test_the_key_of_a_deleted_dataset_stays_used(world):
+    headers = {"Idempotency-Key": "k1"}
+    first = world.http.post("/v1/datasets", json={"count": 5}, headers=headers).json()
+    assert world.http.delete(first["links"]["self"]).status_code == 204
+    world.catalog.purge(first["id"])
+    answer = world.http.post("/v1/datasets", json={"count": 5}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (409, "state_conflict")
+
+
+def test_two_claims_at_once_give_one_dataset(world, monkeypatch):
+    """The second order passes its first look before the first one's claim lands."""
+    headers = {"Idempotency-Key": "k1"}
+    first = world.http.post("/v1/datasets", json={"count": 5}, headers=headers).json()
+    request, calls = type(world.catalog).request, []
+
+    def blind_once(catalog, dataset_id):
+        calls.append(dataset_id)
+        return request(catalog, "ds_none" if len(calls) == 1 else dataset_id)
+
+    monkeypatch.setattr(type(world.catalog), "request", blind_once)
+    again = world.http.post("/v1/datasets", json={"count": 5}, headers=headers)
+    assert again.json() == first
+    assert len(calls) > 1
+
+
+def test_an_order_survives_a_dead_redis(world, monkeypatch):
+    def dead(*args: object, **kwargs: object) -> None:
+        raise LiveViewUnavailable
+
+    for name in ("put", "get"):
+        monkeypatch.setattr(world.live, name, dead)
+    monkeypatch.setattr(world.doorbell, "ring", dead)
+    out = world.order()
+    assert world.catalog.request(out["id"]).plan.count == 30
+    assert world.http.get(out["links"]["self"]).json()["id"] == out["id"]
+    assert world.http.post(out["links"]["cancel"]).status_code == 202
+
+
+def test_a_dead_store_is_a_503(world, monkeypatch):
+    def dead(*args: object, **kwargs: object) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(world.store, "put", dead)
+    answer = world.http.post("/v1/datasets", json={"count": 5})
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+    assert answer.headers["Retry-After"]
+
+
+def test_a_flushed_redis_is_rebuilt_from_the_store(world):
+    out = world.order()
+    world.commit(out["id"], 0)
+    world.live.flush()
+    again = world.http.get(out["links"]["self"]).json()
+    assert again["counts"]["accepted"] == 10
+    assert again["counts"]["rejected"] == {"mad": 2}
+    assert world.live.undone(out["id"], start=0, limit=9) == [1, 2]
+
+
+def test_pace_counts_from_the_start_of_the_work(world):
+    out = world.order()
+    start = datetime.now(UTC)
+    world.live.set_state(out["id"], DatasetState.RUNNING, start)
+    world.commit(out["id"], 0)
+    later = DatasetOut.from_view(world.live.get(out["id"]), start + timedelta(seconds=5))
+    assert later.rate == pytest.approx(2.0)
+    assert later.eta_s == pytest.approx(10.0)
+    world.end(out["id"])
+    ended = world.http.get(out["links"]["self"]).json()
+    assert ended["rate"] > 0
+    assert ended["eta_s"] is None
+    assert set(ended["timestamps"]) == {"queued", "running", "completed"}
+
+
+def test_lists_page_newest_first_and_by_state(world):
+    ids = [world.order()["id"] for _ in range(5)]
+    world.end(ids[1])
+    seen, cursor = [], None
+    while True:
+        page = world.http.get("/v1/datasets", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert sorted(seen) == sorted(ids)
+    completed = world.http.get("/v1/datasets", params={"state": "completed"}).json()
+    assert [item["id"] for item in completed["items"]] == [ids[1]]
+
+
+def test_cancel_leaves_a_tombstone_and_may_be_repeated(world):
+    out = world.order()
+    for _ in range(2):
+        answer = world.http.post(out["links"]["cancel"])
+        assert answer.status_code == 202
+        assert answer.json()["cancel_requested"] is True
+    assert world.catalog.has_tombstone(out["id"], "cancel")
+    assert world.live.get(out["id"]).cancel_requested
+    world.end(out["id"], DatasetState.CANCELLED)
+    assert world.http.post(out["links"]["cancel"]).json()["state"] == "cancelled"
+
+
+def test_what_has_completed_cannot_be_cancelled(world):
+    out = world.order()
+    world.end(out["id"])
+    answer = world.http.post(out["links"]["cancel"])
+    assert (answer.status_code, answer.json()["code"]) == (409, "state_conflict")
+
+
+def test_a_deleted_dataset_is_gone_everywhere(world):
+    out = world.order()
+    world.commit(out["id"], 0)
+    assert world.http.delete(out["links"]["self"]).status_code == 204
+    assert world.doorbell.rung[-1][0] == Reconcile(dataset_id=out["id"])
+    paths = [out["links"][name] for name in ("self", "events", "shards", "manifest")]
+    for path in [*paths, out["links"]["shards"] + "/000000.tar"]:
+        assert world.http.get(path).status_code == 404, path
+    assert world.http.post(out["links"]["cancel"]).status_code == 404
+    assert world.http.delete(out["links"]["self"]).status_code == 404
+    assert world.http.get("/v1/datasets").json()["items"] == []
+
+
+def test_the_manifest_is_streamed_once_it_exists(world):
+    out = world.order()
+    early = world.http.get(out["links"]["manifest"])
+    assert (early.status_code, early.json()["code"]) == (409, "state_conflict")
+    records = [world.commit(out["id"], shard) for shard in range(3)]
+    world.end(out["id"])
+    manifest = world.http.get(out["links"]["manifest"])
+    assert manifest.headers["content-type"] == "application/json"
+    assert manifest.json()["state"] == "completed"
+    assert [shard["sha256"] for shard in manifest.json()["shards"]] == [record.sha256 for record in records]
