@@ -1,4 +1,4 @@
-"""The StyleMatteGAN generator: StyleGAN3 (arXiv 2106.12423) with RGB and alpha as output channels (arXiv 2305.02981)."""
+"""The StyleMatteGAN generator: StyleGAN3 (arXiv 2106.12423) whose output is RGB and alpha (arXiv 2305.02981)."""
 
 from __future__ import annotations
 

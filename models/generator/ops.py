@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 
+from models.generator import fused
+
 Padding = tuple[int, int, int, int]
-TILE = 64
+CPU_TILE, TILE = 32, 512  # output samples; on the CPU the upsampled tiles should stay in the cache
 
 
 def modulated_conv(
@@ -35,6 +39,14 @@ def modulated_conv(
     return y * demodulation.to(x.dtype)[:, :, None, None]
 
 
+class _Tile(NamedTuple):
+    """A stretch of the output along one axis: what it reads, and the matrices [to, from] that lead to it."""
+
+    source: slice
+    up: torch.Tensor
+    down: torch.Tensor
+
+
 def _fir_matrix(taps: torch.Tensor, rows: range, columns: range, up: int, down: int, low: int) -> torch.Tensor:
     """The block [rows, columns] of the banded matrix that zero-inserts, pads by `low`, filters and decimates."""
     row = torch.arange(rows.start, rows.stop, device=taps.device)[:, None]
@@ -44,22 +56,29 @@ def _fir_matrix(taps: torch.Tensor, rows: range, columns: range, up: int, down: 
     return torch.where(inside, taps[tap.clamp(0, len(taps) - 1)] * up, 0)
 
 
-def _support(rows: range, taps: int, up: int, down: int, low: int, size: int) -> range:
-    """The input samples, of `size`, that the output samples `rows` depend on."""
-    first = -((low - rows.start * down) // up)
-    last = ((rows.stop - 1) * down + taps - 1 - low) // up
+def _support(rows: range, taps: int, up: int, low: int, size: int) -> range:
+    """The input samples, of `size`, that the upsampled samples `rows` depend on; at least one."""
+    first, last = -((low - rows.start) // up), (rows.stop + taps - 2 - low) // up
     return range(min(max(first, 0), size - 1), max(min(last + 1, size), 1))
 
 
-def _spans(size: int) -> list[range]:
-    """`size` split into equal ranges of at most about TILE."""
-    count = max(1, round(size / TILE))
-    edges = [size * i // count for i in range(count + 1)]
-    return [range(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+def _tiles(
+    size: int, low: int, high: int, up_taps: torch.Tensor, down_taps: torch.Tensor, up: int, down: int, length: int
+) -> list[_Tile]:
+    """Divides an axis of `size` samples so that about `length` outputs are computed at a time."""
+    out = (size * up + low + high - len(up_taps) - len(down_taps) + 1) // down + 1
+    count = max(1, round(out / length))
+    tiles = []
+    for target in (range(out * i // count, out * (i + 1) // count) for i in range(count)):
+        middle = range(target.start * down, (target.stop - 1) * down + len(down_taps))
+        source = _support(middle, len(up_taps), up, low, size)
+        lift = _fir_matrix(up_taps, middle, source, up, 1, low)
+        tiles.append(_Tile(slice(source.start, source.stop), lift, _fir_matrix(down_taps, target, middle, 1, down, 0)))
+    return tiles
 
 
 def _activate(x: torch.Tensor, gain: float, slope: float, clamp: float | None) -> torch.Tensor:
-    """The clamped leaky relu, without its gain: the limits are applied to the input, which a monotonic function allows."""
+    """The clamped leaky relu, without its gain: the function is monotonic, so the limits may be put on its input."""
     if clamp is not None:
         x = x.clamp(-clamp / (gain * slope), clamp / gain)
     return F.leaky_relu(x, slope) if slope != 1 else x
@@ -69,7 +88,7 @@ def filtered_lrelu_torch(
     x: torch.Tensor,
     up_filter: torch.Tensor | None,
     down_filter: torch.Tensor | None,
-    bias: torch.Tensor,
+    bias: torch.Tensor | None,
     up: int,
     down: int,
     padding: Padding,
@@ -77,37 +96,44 @@ def filtered_lrelu_torch(
     slope: float,
     clamp: float | None,
 ) -> torch.Tensor:
-    """`filtered_lrelu` as products with banded matrices, tile by tile, without inserting a zero."""
-    x = x + bias[:, None, None]
+    """`filtered_lrelu` on any device and in any precision: products with banded matrices, tile by tile.
+
+    gain and slope must be positive.
+    """
     one = x.new_ones(1)
-    up_taps = one if up_filter is None else up_filter.to(x.dtype)
-    down_taps = one if down_filter is None else down_filter.to(x.dtype)
-    if up == down == len(up_taps) == len(down_taps) == 1 and padding == (0, 0, 0, 0):
+    x = x if bias is None else x + bias[:, None, None]
+    rise = one if up_filter is None else up_filter.to(x.dtype)
+    fall = one if down_filter is None else down_filter.to(x.dtype)
+    if up == down == len(rise) == len(fall) == 1 and not any(padding):
         return _activate(x, gain, slope, clamp) * gain
-    sizes = x.shape[3], x.shape[2]
-    tiles: list[list[tuple[range, torch.Tensor, torch.Tensor | None]]] = []  # along x, y: source, upsampling, downsampling
-    for size, low, high in ((sizes[0], *padding[:2]), (sizes[1], *padding[2:])):
-        upsampled = size * up + low + high - len(up_taps) + 1
-        tiles.append([])
-        for target in _spans((upsampled - len(down_taps)) // down + 1):
-            middle = range(target.start * down, (target.stop - 1) * down + len(down_taps))
-            source = _support(middle, len(up_taps), up, 1, low, size)
-            decimate = _fir_matrix(down_taps, target, middle, 1, down, 0) if down_taps.ndim == 1 else None
-            tiles[-1].append((source, _fir_matrix(up_taps, middle, source, up, 1, low), decimate))
-    rows = []
-    for source_y, up_y, down_y in tiles[1]:
-        row = []
-        for source_x, up_x, down_x in tiles[0]:
-            part = x[:, :, source_y.start : source_y.stop, source_x.start : source_x.stop]
-            wide = _activate(up_y @ (part @ up_x.t()), gain, slope, clamp)
-            if down_x is None or down_y is None:
-                flat = wide.flatten(0, 1)[:, None]
-                y = F.conv2d(flat, down_taps.flip(0, 1)[None, None] * gain, stride=down).unflatten(0, x.shape[:2])[:, :, 0]
-            else:
-                y = down_y @ (wide @ (down_x.t() * gain))
-            row.append(y)
-        rows.append(torch.cat(row, 3))
-    return torch.cat(rows, 2)
+    radial = fall if fall.ndim == 2 else None
+    line = fall[0] if radial is not None else fall
+    length = CPU_TILE if x.device.type == "cpu" else TILE
+    across = _tiles(x.shape[3], *padding[:2], rise, line, up, down, length)
+    along = _tiles(x.shape[2], *padding[2:], rise, line, up, down, length)
+
+    def tile(y: _Tile, x_: _Tile) -> torch.Tensor:
+        wide = _activate(y.up @ (x[:, :, y.source, x_.source] @ x_.up.t()), gain, slope, clamp)
+        if radial is None:
+            return y.down @ (wide @ (x_.down.t() * gain))
+        planes = F.conv2d(wide.flatten(0, 1)[:, None], radial.flip(0, 1)[None, None] * gain, stride=down)
+        return planes.view(*x.shape[:2], *planes.shape[2:])
+
+    return torch.cat([torch.cat([tile(y, x_) for x_ in across], 3) for y in along], 2)
 
 
-filtered_lrelu = filtered_lrelu_torch
+def filtered_lrelu(
+    x: torch.Tensor,
+    up_filter: torch.Tensor | None,
+    down_filter: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    up: int,
+    down: int,
+    padding: Padding,
+    gain: float,
+    slope: float,
+    clamp: float | None,
+) -> torch.Tensor:
+    """Bias, upsampling, leaky relu, gain, clamp, downsampling: see `fused.filtered_lrelu`, which runs on the CPU."""
+    run = fused.filtered_lrelu if x.device.type == "cpu" and x.dtype == torch.float32 else filtered_lrelu_torch
+    return run(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp)

@@ -145,4 +145,5 @@ class SynthesisNetwork(nn.Module):
         x = self.input(first)
         for layer, w in zip(self.layers(), rest, strict=True):
             x = layer(x, w, update_emas)
-        return x.float() * self.output_scale
+        image: torch.Tensor = x.float() * self.output_scale
+        return image

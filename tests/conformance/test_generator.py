@@ -93,7 +93,9 @@ def test_image_and_every_layer(case: Case) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("transform", "image"), [("transform", "image_transformed"), ("transform_scale", "image_scaled")])
+@pytest.mark.parametrize(
+    ("transform", "image"), [("transform", "image_transformed"), ("transform_scale", "image_scaled")]
+)
 def test_transforms(case: Case, transform: str, image: str) -> None:
     generator, expected = case.generator(), case.golden[image]
     generator.set_input_transform(case.golden[transform])
@@ -115,10 +117,14 @@ def test_moving_averages(case: Case) -> None:
 
 
 def test_gradients(case: Case) -> None:
+    """Looser than the rest: at activations within rounding of 0, the slope is 1 or 0.2 depending on the order of sums.
+
+    Any two float32 implementations differ in a few of 10^7 such signs; `test_generator_ops` compares in float64.
+    """
     generator = case.generator()
     z = case.golden["z"].clone().requires_grad_()
     generator(z).backward(case.golden["grad.cotangent"])
     assert z.grad is not None
-    assert_near(z.grad, case.golden["grad.z"])
+    assert_near(z.grad, case.golden["grad.z"], 5e-4)
     norms = {name: p.grad.norm().item() for name, p in generator.named_parameters() if p.grad is not None}
-    assert norms == pytest.approx(case.info["grad_norms"], rel=1e-4)
+    assert norms == pytest.approx(case.info["grad_norms"], rel=1e-3)

@@ -1,0 +1,23 @@
+"""The networks, and what trains and judges them. Importing this package alone doesn't import torch."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from models.discriminator import build_discriminator
+    from models.generator import build_generator
+    from models.matting import build_stylematte
+
+__all__ = ["build_discriminator", "build_generator", "build_stylematte"]
+
+_HOMES = {
+    "build_discriminator": "models.discriminator",
+    "build_generator": "models.generator",
+    "build_stylematte": "models.matting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
