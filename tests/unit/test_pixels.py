@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.pixels import (
@@ -89,6 +89,7 @@ def test_other_pixel_types_are_refused() -> None:
         rgb_from_u8(np.zeros((1, 2, 2, 3)))
 
 
+@settings(deadline=None)
 @given(st.floats(-1, 1, width=32), st.floats(-1, 1, width=32), st.floats(0, 1, width=32))
 def test_composite_follows_its_equation(foreground: float, background: float, alpha: float) -> None:
     shape = (1, 3, 1, 1)
@@ -104,6 +105,7 @@ def test_composite_is_exact_where_alpha_is_0_or_1() -> None:
     assert torch.equal(composite(foreground, torch.zeros(1, 1, 8, 8), background), background)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1, width=32), st.floats(1 / 256, 1, width=32))
 def test_premultiplication_is_undone(colour: float, alpha: float) -> None:
     rgb, a = torch.full((1, 3, 1, 1), colour), torch.full((1, 1, 1, 1), alpha)
