@@ -1,0 +1,68 @@
+"""The doorbell: Celery over Redis, and the configuration that producers and workers share."""
+
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from core.adapters.redis import connect, translated
+from core.errors import LiveViewUnavailable
+from core.messages import QUEUE_CONTROL, Message
+
+PRIORITY_STEPS = (0, 3, 6, 9)
+PRIORITY_SEPARATOR = "\x06\x16"  # kombu's, between a queue and its priority
+
+
+def make_celery(broker_url: str, *, visibility_timeout_s: int = 6 * 3600, **extra: Any) -> Celery:
+    """A Celery application as producers and workers need it; `extra` are further Celery settings."""
+    app = Celery("matteforge", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_default_queue=QUEUE_CONTROL,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=5,
+        broker_transport_options={
+            "priority_steps": list(PRIORITY_STEPS),
+            "sep": PRIORITY_SEPARATOR,
+            "queue_order_strategy": "priority",
+            "visibility_timeout": visibility_timeout_s,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+        },
+        task_publish_retry=True,
+        task_publish_retry_policy={"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5},
+        enable_utc=True,
+    )
+    app.conf.update(extra)
+    return app
+
+
+class CeleryDoorbell:
+    """Sends messages and counts those that wait. Never consumes."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._app = make_celery(broker_url)
+        self._redis = connect(broker_url)
+
+    def ring(self, message: Message, *, priority: int = 0) -> None:
+        """As Doorbell.ring: 0 is served first."""
+        try:
+            self._app.send_task(message.task, kwargs=message.payload(), queue=message.queue, priority=priority)
+        except (OperationalError, OSError) as error:
+            raise LiveViewUnavailable(f"the broker does not answer: {error}") from error
+
+    @translated()
+    def depth(self, queue: str) -> int:
+        names = [f"{queue}{PRIORITY_SEPARATOR}{step}" if step else queue for step in PRIORITY_STEPS]
+        with self._redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.llen(name)
+            return sum(pipe.execute())
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._app.close()
+        self._redis.close()

@@ -1,0 +1,253 @@
+"""The live view and the leases in Redis / Valkey. Disposable: `recover` rebuilds all of it from S3.
+
+mf:initialised        set once the live view was rebuilt
+mf:index[:STATE]      sorted sets in lexical order of (creation, id): all datasets, and those in one state
+mf:ds:ID              hash: static part, counters, state, timestamps, error, cancel
+mf:ds:ID:done         bitmap of committed shards
+mf:ds:ID:rings        hash: shard -> when its message was sent
+mf:ds:ID:events       stream, the newest EVENTS_KEPT
+mf:lease:NAME         token of the holder; expires
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from redis import Redis
+from redis.backoff import DecorrelatedJitterBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from core.adapters import redis_scripts as scripts
+from core.adapters.live_rules import (
+    EVENTS_KEPT,
+    NO_EVENT,
+    decode_cursor,
+    encode_cursor,
+    index_member,
+    parse_event_id,
+    rank,
+)
+from core.adapters.redis_records import to_bitmap, to_counters, to_event, to_fields, to_view
+from core.dataset import TERMINAL, Counts, DatasetState, DatasetView, ErrorInfo
+from core.errors import LiveViewUnavailable
+from core.manifest import ShardRecord
+from core.ports import Event
+
+INITIALISED = "mf:initialised"
+INDEX = "mf:index"
+RANK_AT_END = rank(DatasetState.COMPLETED)
+
+
+def connect(url: str, *, timeout_s: float = 5, retries: int = 3) -> Any:
+    """A client that waits at most `timeout_s` for an answer and repeats a failed call `retries` times, with jitter."""
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        socket_keepalive=True,
+        retry=Retry(DecorrelatedJitterBackoff(cap=0.5, base=0.05), retries),
+    )
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Errors of Redis as LiveViewUnavailable."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise LiveViewUnavailable(f"Redis: {error}") from error
+
+
+class RedisLiveView:
+    """The live view of every dataset."""
+
+    def __init__(self, redis: Any) -> None:
+        """`redis`: made by `connect`."""
+        self._redis = redis
+        self._set_state = redis.register_script(scripts.SET_STATE)
+        self._add_shard = redis.register_script(scripts.ADD_SHARD)
+        self._set_field = redis.register_script(scripts.SET_FIELD)
+        self._forget_shard = redis.register_script(scripts.FORGET_SHARD)
+        self._ring_mark = redis.register_script(scripts.RING_MARK)
+        self._undone = redis.register_script(scripts.UNDONE)
+
+    @translated()
+    def ping(self) -> None:
+        self._redis.ping()
+
+    @translated()
+    def is_initialised(self) -> bool:
+        return bool(self._redis.exists(INITIALISED))
+
+    @translated()
+    def mark_initialised(self) -> None:
+        self._redis.set(INITIALISED, 1)
+
+    @translated()
+    def put(self, view: DatasetView, *, done: Iterable[int] = ()) -> None:
+        key, member = _key(view.id), index_member(view.id, view.created_at)
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(key, f"{key}:done", f"{key}:rings")
+            pipe.hset(key, mapping={**to_fields(view), "member": member})
+            pipe.set(f"{key}:done", to_bitmap(view.counts.shards_total, done))
+            for state in DatasetState:
+                pipe.zrem(f"{INDEX}:{state}", member)
+            pipe.zadd(INDEX, {member: 0})
+            pipe.zadd(f"{INDEX}:{view.state}", {member: 0})
+            pipe.execute()
+
+    @translated()
+    def get(self, dataset_id: str) -> DatasetView | None:
+        return to_view(dataset_id, self._redis.hgetall(_key(dataset_id)))
+
+    @translated()
+    def remove(self, dataset_id: str) -> None:
+        key = _key(dataset_id)
+        member = self._redis.hget(key, "member")
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(key, f"{key}:done", f"{key}:rings", f"{key}:events")
+            for index in (INDEX, *(f"{INDEX}:{state}" for state in DatasetState)):
+                pipe.zrem(index, member or "")
+            pipe.execute()
+
+    @translated()
+    def page(
+        self, *, state: DatasetState | None, after: str | None, limit: int
+    ) -> tuple[list[DatasetView], str | None]:
+        index = INDEX if state is None else f"{INDEX}:{state}"
+        newest = "+" if after is None else f"({decode_cursor(after)}"
+        members = self._redis.zrange(index, newest, "-", desc=True, bylex=True, offset=0, num=limit + 1)
+        ids = [member.partition(":")[2] for member in members[:limit]]
+        with self._redis.pipeline(transaction=False) as pipe:
+            for dataset_id in ids:
+                pipe.hgetall(_key(dataset_id))
+            views = [to_view(dataset_id, fields) for dataset_id, fields in zip(ids, pipe.execute(), strict=True)]
+        more = encode_cursor(members[limit - 1]) if len(members) > limit else None
+        return [view for view in views if view is not None], more
+
+    @translated()
+    def active_ids(self) -> list[str]:
+        active = [f"{INDEX}:{state}" for state in DatasetState if state not in TERMINAL]
+        return [member.partition(":")[2] for member in self._redis.zunion(active)]
+
+    @translated()
+    def set_state(
+        self,
+        dataset_id: str,
+        state: DatasetState,
+        at: datetime,
+        *,
+        error: ErrorInfo | None = None,
+        counts: Counts | None = None,
+    ) -> bool:
+        data: dict[str, Any] = {"state": state.value, "at": at.isoformat()}
+        if error:
+            data["error"] = error.model_dump()
+        arguments = (
+            rank(state),
+            state.value,
+            at.isoformat(),
+            error.model_dump_json() if error else "",
+            json.dumps(to_counters(counts)) if counts else "",
+            json.dumps(data),
+            EVENTS_KEPT,
+        )
+        return bool(self._set_state(keys=[_key(dataset_id), INDEX], args=arguments))
+
+    @translated()
+    def request_cancel(self, dataset_id: str) -> None:
+        self._set_field(keys=[_key(dataset_id)], args=["cancel", "1"])
+
+    @translated()
+    def add_shard(self, dataset_id: str, record: ShardRecord) -> bool:
+        counts = Counts(
+            requested=0,
+            shards_total=0,
+            accepted=record.samples,
+            attempted=record.attempted,
+            rejected=record.rejected,
+            shards_done=1,
+        )
+        arguments = (
+            RANK_AT_END,
+            record.shard,
+            json.dumps(to_counters(counts)),
+            record.model_dump_json(),
+            EVENTS_KEPT,
+        )
+        return bool(self._add_shard(keys=[_key(dataset_id)], args=arguments))
+
+    @translated()
+    def forget_shard(self, dataset_id: str, shard: int) -> None:
+        self._forget_shard(keys=[_key(dataset_id)], args=[shard])
+
+    @translated()
+    def undone(self, dataset_id: str, *, start: int, limit: int) -> list[int]:
+        return list(self._undone(keys=[_key(dataset_id)], args=[start, limit]))
+
+    @translated()
+    def ring_mark(self, dataset_id: str, shard: int, at_s: float) -> bool:
+        return bool(self._ring_mark(keys=[_key(dataset_id)], args=[shard, at_s]))
+
+    @translated()
+    def ring_marks(self, dataset_id: str) -> dict[int, float]:
+        marks = self._redis.hgetall(f"{_key(dataset_id)}:rings")
+        return {int(shard): float(at_s) for shard, at_s in marks.items()}
+
+    @translated()
+    def clear_ring_mark(self, dataset_id: str, shard: int) -> None:
+        self._redis.hdel(f"{_key(dataset_id)}:rings", shard)
+
+    @translated()
+    def events(self, dataset_id: str, *, after: str | None, limit: int = 100) -> list[Event] | None:
+        stream = f"{_key(dataset_id)}:events"
+        if after is None or after == NO_EVENT:
+            if after == NO_EVENT and self._redis.xlen(stream) >= EVENTS_KEPT:
+                return None
+            return [to_event(*entry) for entry in self._redis.xrange(stream, count=limit)]
+        if parse_event_id(after) is None:
+            return None
+        entries = self._redis.xrange(stream, min=after, count=limit + 1)
+        if not entries or entries[0][0] != after:
+            return None
+        return [to_event(*entry) for entry in entries[1:]]
+
+    @translated()
+    def last_event_id(self, dataset_id: str) -> str:
+        newest = self._redis.xrevrange(f"{_key(dataset_id)}:events", count=1)
+        return str(newest[0][0]) if newest else NO_EVENT
+
+
+class RedisLeaseBook:
+    """Leases: keys that expire."""
+
+    def __init__(self, redis: Any) -> None:
+        """`redis`: made by `connect`."""
+        self._redis = redis
+        self._hold = redis.register_script(scripts.HOLD)
+        self._release = redis.register_script(scripts.RELEASE)
+
+    @translated()
+    def acquire(self, name: str, token: str, ttl_s: float) -> bool:
+        return bool(self._hold(keys=[f"mf:lease:{name}"], args=[token, round(ttl_s * 1000)]))
+
+    def renew(self, name: str, token: str, ttl_s: float) -> bool:
+        return self.acquire(name, token, ttl_s)
+
+    @translated()
+    def release(self, name: str, token: str) -> None:
+        self._release(keys=[f"mf:lease:{name}"], args=[token])
+
+    @translated()
+    def held(self, names: Iterable[str]) -> set[str]:
+        asked = list(names)
+        tokens = self._redis.mget([f"mf:lease:{name}" for name in asked]) if asked else []
+        return {name for name, token in zip(asked, tokens, strict=True) if token is not None}
+
+
+def _key(dataset_id: str) -> str:
+    return f"mf:ds:{dataset_id}"

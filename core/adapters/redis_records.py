@@ -1,0 +1,74 @@
+"""Domain records as Redis keeps them: fields of a hash, a bitmap, entries of a stream."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from core.adapters.live_rules import rank
+from core.dataset import Counts, DatasetSpec, DatasetState, DatasetView, ErrorInfo
+from core.ports import Event
+
+
+def to_counters(counts: Counts) -> dict[str, int]:
+    """The counters that grow, by field."""
+    plain = {"accepted": counts.accepted, "attempted": counts.attempted, "shards_done": counts.shards_done}
+    return plain | {f"rejected:{reason}": number for reason, number in counts.rejected.items()}
+
+
+def to_fields(view: DatasetView) -> dict[str, str | int]:
+    """A dataset as fields of its hash."""
+    fields: dict[str, str | int] = {
+        "spec": view.spec.model_dump_json(),
+        "bundle": view.bundle,
+        "requested": view.counts.requested,
+        "shards_total": view.counts.shards_total,
+        "rank": rank(view.state),
+        "state": view.state.value,
+        **to_counters(view.counts),
+        **{f"ts:{state}": at.isoformat() for state, at in view.timestamps.items()},
+    }
+    if view.error:
+        fields["error"] = view.error.model_dump_json()
+    if view.cancel_requested:
+        fields["cancel"] = 1
+    return fields
+
+
+def to_view(dataset_id: str, fields: Mapping[str, str]) -> DatasetView | None:
+    """The dataset that the fields of its hash describe; None when there are none."""
+    if not fields:
+        return None
+    numbers = {
+        name: int(fields[name]) for name in ("requested", "accepted", "attempted", "shards_done", "shards_total")
+    }
+    rejected = {name.removeprefix("rejected:"): int(n) for name, n in fields.items() if name.startswith("rejected:")}
+    timestamps = {
+        DatasetState(name.removeprefix("ts:")): datetime.fromisoformat(at)
+        for name, at in fields.items()
+        if name.startswith("ts:")
+    }
+    return DatasetView(
+        id=dataset_id,
+        state=DatasetState(fields["state"]),
+        spec=DatasetSpec.model_validate_json(fields["spec"]),
+        bundle=fields["bundle"],
+        counts=Counts.model_validate({**numbers, "rejected": rejected}),
+        timestamps=timestamps,
+        error=ErrorInfo.model_validate_json(fields["error"]) if "error" in fields else None,
+        cancel_requested="cancel" in fields,
+    )
+
+
+def to_bitmap(bits: int, ones: Iterable[int]) -> bytes:
+    """Bit n as SETBIT counts: the first is the highest of byte 0."""
+    bitmap = bytearray(-(-bits // 8))
+    for position in ones:
+        bitmap[position >> 3] |= 0x80 >> (position & 7)
+    return bytes(bitmap)
+
+
+def to_event(event_id: str, fields: Mapping[str, str]) -> Event:
+    """An entry of the stream; a shard's carries the totals after it."""
+    data = json.loads(fields["data"])
+    totals = {name: int(fields[name]) for name in ("accepted", "shards_done") if name in fields}
+    return Event(id=event_id, kind=fields["kind"], data={**data, **totals})

@@ -1,0 +1,84 @@
+"""Lua that makes one step of the live view or of a lease atomic: a repeated call changes nothing.
+
+`rank` orders a dataset's states, `member` is its place in the indexes; the other fields are those of redis_records.py.
+"""
+
+# KEYS: dataset, index. ARGV: rank, state, time, error JSON or "", JSON of counters or "", event JSON, events kept.
+# Returns 1 when the dataset moved forward, 0 when it is unknown or would not.
+SET_STATE = """
+local dataset, index = KEYS[1], KEYS[2]
+local known = redis.call('HMGET', dataset, 'rank', 'state', 'member')
+if not known[1] or tonumber(ARGV[1]) <= tonumber(known[1]) then return 0 end
+redis.call('HSET', dataset, 'rank', ARGV[1], 'state', ARGV[2], 'ts:' .. ARGV[2], ARGV[3])
+redis.call('ZREM', index .. ':' .. known[2], known[3])
+redis.call('ZADD', index .. ':' .. ARGV[2], 0, known[3])
+if ARGV[4] ~= '' then redis.call('HSET', dataset, 'error', ARGV[4]) end
+if ARGV[5] ~= '' then
+  for _, field in ipairs(redis.call('HKEYS', dataset)) do
+    if string.sub(field, 1, 9) == 'rejected:' then redis.call('HDEL', dataset, field) end
+  end
+  for field, value in pairs(cjson.decode(ARGV[5])) do redis.call('HSET', dataset, field, value) end
+end
+redis.call('XADD', dataset .. ':events', 'MAXLEN', '=', ARGV[7], '*', 'kind', 'state', 'data', ARGV[6])
+return 1
+"""
+
+# KEYS: dataset. ARGV: rank of the end, shard, JSON of increments by field, event JSON, events kept.
+# Returns 1 when the shard was counted, 0 when it had been, or the dataset is unknown or at its end.
+ADD_SHARD = """
+local dataset = KEYS[1]
+local rank = redis.call('HGET', dataset, 'rank')
+if not rank or tonumber(rank) >= tonumber(ARGV[1]) then return 0 end
+if redis.call('SETBIT', dataset .. ':done', ARGV[2], 1) == 1 then return 0 end
+for field, value in pairs(cjson.decode(ARGV[3])) do redis.call('HINCRBY', dataset, field, value) end
+local counts = redis.call('HMGET', dataset, 'accepted', 'shards_done')
+redis.call('XADD', dataset .. ':events', 'MAXLEN', '=', ARGV[5], '*', 'kind', 'shard', 'data', ARGV[4],
+  'accepted', counts[1], 'shards_done', counts[2])
+return 1
+"""
+
+# KEYS: dataset. ARGV: field, value. Sets the field of a known dataset only.
+SET_FIELD = """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+"""
+
+# KEYS: dataset. ARGV: shard. Clears the bit of a known dataset only.
+FORGET_SHARD = """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('SETBIT', KEYS[1] .. ':done', ARGV[1], 0) end
+"""
+
+# KEYS: dataset. ARGV: shard, seconds. Returns 1 when no message was noted for the shard of a known dataset.
+RING_MARK = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+return redis.call('HSETNX', KEYS[1] .. ':rings', ARGV[1], ARGV[2])
+"""
+
+# KEYS: dataset. ARGV: first shard, limit. Returns shards below shards_total whose bit is clear, ascending.
+UNDONE = """
+local total = tonumber(redis.call('HGET', KEYS[1], 'shards_total') or '0')
+local done, found, position = KEYS[1] .. ':done', {}, tonumber(ARGV[1])
+local bits = 8 * redis.call('STRLEN', done)
+while #found < tonumber(ARGV[2]) do
+  if position < bits then
+    local clear = redis.call('BITPOS', done, 0, position, -1, 'BIT')
+    position = clear >= 0 and clear or bits
+  end
+  if position >= total then break end
+  found[#found + 1] = position
+  position = position + 1
+end
+return found
+"""
+
+# KEYS: lease. ARGV: token, milliseconds. Returns 1 when the token holds the lease now.
+HOLD = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+# KEYS: lease. ARGV: token.
+RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""

@@ -1,0 +1,221 @@
+"""S3-compatible object storage through boto3."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from core.adapters.s3_parts import upload_parts
+from core.errors import NotFound, PreconditionFailed, StoreUnavailable, StoreUnfit
+from core.ports import ObjectInfo
+
+PROBES = "probes/"
+_MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NotFound"}
+_LOST_RACE = {"412", "PreconditionFailed", "ConditionalRequestConflict"}
+_MADE_ALREADY = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
+
+
+class S3Store:
+    """One bucket. Thread-safe, but not across fork(): make it in the process that uses it.
+
+    Connecting and reading are bounded in time; a failed call is made `attempts` times at most, with jitter between.
+    Files above `part_size_bytes` go up in parts.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: str | None,
+        bucket: str,
+        access_key: str,
+        secret_key: str,
+        public_endpoint_url: str | None = None,
+        region: str = "us-east-1",
+        part_size_bytes: int = 64 << 20,
+        connect_timeout_s: float = 3,
+        read_timeout_s: float = 30,
+        attempts: int = 4,
+    ) -> None:
+        self._bucket = bucket
+        self._region = region
+        self._part_size_bytes = part_size_bytes
+        config = Config(
+            connect_timeout=connect_timeout_s,
+            read_timeout=read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            s3={"addressing_style": "path"},
+            signature_version="s3v4",
+            max_pool_connections=32,
+            proxies={},
+        )
+        session = boto3.session.Session(access_key, secret_key, region_name=region)
+        self._client: Any = session.client("s3", endpoint_url=endpoint_url, config=config)
+        self._public: Any = session.client("s3", endpoint_url=public_endpoint_url or endpoint_url, config=config)
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._client.close()
+        self._public.close()
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        if_none_match: bool = False,
+        if_match: str | None = None,
+    ) -> str:
+        """As ObjectStore.put. A 412 may answer an own earlier attempt whose reply was lost: callers read back."""
+        conditions = _conditions(if_none_match) | ({"IfMatch": if_match} if if_match else {})
+        try:
+            with _translated(key):
+                answer = self._client.put_object(
+                    **self._target(key), **_attributes(content_type, metadata), Body=body, **conditions
+                )
+        except NotFound as error:
+            if if_match:
+                raise PreconditionFailed(f"{key} is gone since it was read") from error
+            raise StoreUnavailable(f"there is no bucket {self._bucket}") from error
+        return str(answer["ETag"])
+
+    def upload(
+        self,
+        key: str,
+        path: Path,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        if_none_match: bool = False,
+    ) -> str:
+        """As ObjectStore.upload."""
+        attributes, conditions = _attributes(content_type, metadata), _conditions(if_none_match)
+        if path.stat().st_size <= self._part_size_bytes:
+            with _translated(key), path.open("rb") as file:
+                answer = self._client.put_object(**self._target(key), **attributes, Body=file, **conditions)
+            return str(answer["ETag"])
+        try:
+            with _translated(key):
+                return upload_parts(
+                    self._client,
+                    path,
+                    target=self._target(key),
+                    attributes=attributes,
+                    conditions=conditions,
+                    part_size_bytes=self._part_size_bytes,
+                )
+        except NotFound as error:  # the upload is gone: completed by an attempt whose answer was lost, or removed
+            if if_none_match and self.head(key):
+                raise PreconditionFailed(f"{key} exists already") from error
+            raise StoreUnavailable(f"the upload of {key} was lost") from error
+
+    def get(self, key: str) -> tuple[bytes, ObjectInfo]:
+        with _translated(key):
+            answer = self._client.get_object(**self._target(key))
+            with closing(answer["Body"]) as body:
+                return body.read(), _info(key, answer)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        try:
+            with _translated(key):
+                return _info(key, self._client.head_object(**self._target(key)))
+        except NotFound:
+            return None
+
+    def stream(self, key: str, *, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+        """As ObjectStore.stream; NotFound is raised by the call itself."""
+        with _translated(key):
+            body = self._client.get_object(**self._target(key))["Body"]
+
+        def chunks() -> Iterator[bytes]:
+            with _translated(key), closing(body):
+                yield from body.iter_chunks(chunk_bytes)
+
+        return chunks()
+
+    def list_keys(self, prefix: str, *, start_after: str = "") -> Iterator[str]:
+        for page in self._pages(Prefix=prefix, StartAfter=start_after):
+            yield from (entry["Key"] for entry in page.get("Contents", []))
+
+    def list_folders(self, prefix: str) -> Iterator[str]:
+        for page in self._pages(Prefix=prefix, Delimiter="/"):
+            yield from (entry["Prefix"].removeprefix(prefix)[:-1] for entry in page.get("CommonPrefixes", []))
+
+    def delete(self, key: str) -> None:
+        with _translated(key):
+            self._client.delete_object(**self._target(key))
+
+    def presign_get(self, key: str, *, expires_s: int) -> str:
+        return str(self._public.generate_presigned_url("get_object", Params=self._target(key), ExpiresIn=expires_s))
+
+    def probe(self) -> None:
+        """As ObjectStore.probe."""
+        self._make_bucket()
+        key = f"{PROBES}{secrets.token_hex(16)}"
+        self.put(key, b"probe", if_none_match=True)
+        try:
+            self.put(key, b"again", if_none_match=True)
+        except PreconditionFailed:
+            return
+        finally:
+            self.delete(key)
+        raise StoreUnfit
+
+    def _make_bucket(self) -> None:
+        place = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+        try:
+            with _translated(self._bucket):
+                self._client.head_bucket(Bucket=self._bucket)
+        except NotFound:
+            with _translated(self._bucket):
+                try:
+                    self._client.create_bucket(Bucket=self._bucket, **(place if self._region != "us-east-1" else {}))
+                except ClientError as error:
+                    if _code(error) not in _MADE_ALREADY:
+                        raise
+
+    def _pages(self, **query: str) -> Iterator[Any]:
+        with _translated(query["Prefix"]):
+            yield from self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **query)
+
+    def _target(self, key: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": key}
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    """Errors of boto3 as errors of MatteForge."""
+    try:
+        yield
+    except ClientError as error:
+        code = _code(error)
+        if code in _MISSING:
+            raise NotFound(f"no object {key}") from error
+        if code in _LOST_RACE:
+            raise PreconditionFailed(f"{key} exists already or has changed") from error
+        raise StoreUnavailable(f"the object store answered {code} for {key}") from error
+    except (BotoCoreError, OSError) as error:
+        raise StoreUnavailable(f"the object store does not answer for {key}: {type(error).__name__}") from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _attributes(content_type: str, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    return {"ContentType": content_type, "Metadata": dict(metadata or {})}
+
+
+def _conditions(if_none_match: bool) -> dict[str, str]:
+    return {"IfNoneMatch": "*"} if if_none_match else {}
+
+
+def _info(key: str, answer: Any) -> ObjectInfo:
+    metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
+    return ObjectInfo(key=key, size_bytes=answer["ContentLength"], etag=answer["ETag"], metadata=metadata)
