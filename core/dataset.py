@@ -16,7 +16,7 @@ MAX_SHARD_SIZE = 10_000
 MAX_SHARDS = 999_999
 MODEL_REFERENCE = r"^[a-z0-9][a-z0-9-]{0,62}(@([a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64}))?$"
 
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class Frozen(BaseModel):

@@ -27,7 +27,8 @@ from service.startup import Startup
 
 DESCRIPTION = """Synthetic training data for portrait matting: order N image-alpha pairs, get WebDataset shards.
 
-Every request but `/healthz` and `/readyz` carries `Authorization: Bearer KEY`. Errors are RFC 9457 problems with a stable `code`.
+Every request but `/healthz` and `/readyz` carries `Authorization: Bearer KEY`.
+Errors are RFC 9457 problems with a stable `code`.
 """
 
 
@@ -74,12 +75,20 @@ def create_app(
 def _services(
     settings: Settings, store: ObjectStore | None, live: LiveView | None, doorbell: Doorbell | None
 ) -> Services:
-    chosen: ObjectStore = store or S3Store.from_settings(settings)
+    redis_url = settings.redis_url.get_secret_value()
+    chosen: ObjectStore = store or S3Store(
+        endpoint_url=settings.s3_endpoint,
+        public_endpoint_url=settings.s3_public_endpoint,
+        bucket=settings.s3_bucket,
+        region=settings.s3_region,
+        access_key=settings.s3_access_key.get_secret_value(),
+        secret_key=settings.s3_secret_key.get_secret_value(),
+    )
     return Services(
         settings=settings,
         store=chosen,
-        live=live or RedisLiveView.from_settings(settings),
-        doorbell=doorbell or CeleryDoorbell.from_settings(settings),
+        live=live or RedisLiveView(redis_url),
+        doorbell=doorbell or CeleryDoorbell(redis_url),
         catalog=Catalog(chosen),
         registry=Registry(chosen),
     )

@@ -41,7 +41,7 @@ ServicesDep = Annotated[Services, Depends(_services)]
 OwnerDep = Annotated[str, Depends(_owner)]
 
 # The check itself is service.middleware.BearerAuth, which also guards what is no route; this documents it in OpenAPI.
-bearer = Security(HTTPBearer(auto_error=False, scheme_name="API key", description="`Authorization: Bearer KEY`"))
+bearer = Security(HTTPBearer(auto_error=False, scheme_name="ApiKey", description="`Authorization: Bearer KEY`"))
 
 
 def _matching(pattern: str, what: str, value: str) -> str:

@@ -90,6 +90,11 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in every}
 
 
+def located(status: int, description: str) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI `responses` entry of a success that carries a Location header."""
+    return {status: {"description": description, "headers": {"Location": {"schema": {"type": "string"}}}}}
+
+
 def install(app: FastAPI) -> None:
     """Make every failure of the application a problem."""
     app.add_exception_handler(errors.MatteForgeError, _core_error)

@@ -12,7 +12,7 @@ from core.dataset import DatasetSpec, DatasetState, utcnow
 from core.errors import NotFound, StateConflict
 from service import datasets
 from service.dependencies import DatasetId, OwnerDep, ServicesDep, bearer
-from service.problems import documented
+from service.problems import documented, located
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[bearer])
 
@@ -38,13 +38,16 @@ def _json_only(request: Request) -> None:
     "",
     status_code=202,
     response_model=DatasetOut,
-    responses=documented(400, 409, 413, 415)
-    | {202: {"description": "Ordered", "headers": {"Location": {"schema": {"type": "string"}}}}},
+    responses=documented(400, 409, 413, 415) | located(202, "Ordered; Location is the dataset"),
     dependencies=[Depends(_json_only)],
     summary="Order a dataset",
 )
 def order(
-    spec: DatasetSpec, services: ServicesDep, owner: OwnerDep, response: Response, idempotency_key: IdempotencyKey = None
+    spec: DatasetSpec,
+    services: ServicesDep,
+    owner: OwnerDep,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> DatasetOut:
     """N image-alpha pairs, each checked by StyleMatte. Answers at once; follow the dataset at `Location`."""
     view = datasets.place_order(services, owner, spec, idempotency_key)

@@ -71,10 +71,12 @@ async def _follow(services: Services, view: DatasetView, cursor: str | None) -> 
 
 
 async def _unless_ended(services: Services, dataset_id: str, cursor: str | None) -> str | None:
-    """The cursor; None, which asks for a snapshot, when the dataset's end was told by no event."""
+    """The cursor; None, which asks for a snapshot, when the dataset's end or deletion was told by no event."""
     try:
         view = await run_in_threadpool(load_view, services, dataset_id)
-    except (NotFound, TransientError):
+    except NotFound:
+        return None
+    except TransientError:
         return cursor
     return None if view.state.terminal else cursor
 

@@ -13,7 +13,7 @@ from core.api import ShardOut, ShardPage
 from core.errors import InvalidCursor, NotFound
 from core.sample import shard_name
 from service.dependencies import DatasetId, Services, ServicesDep, ShardNumber, bearer
-from service.problems import documented
+from service.problems import documented, located
 
 router = APIRouter(prefix="/v1/datasets/{dataset_id}/shards", tags=["shards"], dependencies=[bearer])
 
@@ -38,9 +38,9 @@ def list_shards(
     "/{name}",
     status_code=307,
     response_class=RedirectResponse,
-    responses=documented(404) | {307: {"description": "To a presigned URL", "headers": {"Location": {"schema": {"type": "string"}}}}},
+    responses=documented(404) | located(307, "To a presigned URL"),
     summary="Download a shard",
-)  # fmt: skip
+)
 def get_shard(dataset_id: DatasetId, name: ShardNumber, services: ServicesDep) -> str:
     """A redirect to the tar; Range requests work there."""
     services.catalog.request(dataset_id)
@@ -50,9 +50,7 @@ def get_shard(dataset_id: DatasetId, name: ShardNumber, services: ServicesDep) -
 
 
 def _presign(services: Services, dataset_id: str, shard: int) -> str:
-    return services.store.presign_get(
-        keys.shard_tar(dataset_id, shard), expires_s=services.settings.presign_expires_s
-    )
+    return services.store.presign_get(keys.shard_tar(dataset_id, shard), expires_s=services.settings.presign_expires_s)
 
 
 def _encode(shard: int) -> str:

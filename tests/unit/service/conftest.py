@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
+
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView
 from core.adapters.memory_store import MemoryStore
 from core.catalog import Catalog
@@ -13,7 +15,6 @@ from core.dataset import Counts, DatasetState, utcnow
 from core.manifest import ManifestHead, ShardRecord
 from core.registry import Bundle, Registry
 from core.settings import Settings
-from fastapi.testclient import TestClient
 from service.app import create_app
 
 API_KEY = "mf_test"

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from core.api import DatasetOut
 from core.dataset import DatasetState
 from core.errors import LiveViewUnavailable, StoreUnavailable

@@ -1,0 +1,146 @@
+"""Server-sent events: snapshot, resume, heartbeat and the end, on memory adapters."""
+
+import json
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from core.adapters.live_rules import EVENTS_KEPT
+from core.dataset import DatasetState, utcnow
+from core.errors import LiveViewUnavailable
+from service.routes import events
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(events, "POLL_S", 0.01)
+    monkeypatch.setattr(events, "HEARTBEAT_S", 0.2)
+
+
+def follow(world, path: str, last_event_id: str | None = None) -> list[dict]:
+    """All events until the stream ends."""
+    headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+    answer = world.http.get(path, headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    parsed = []
+    for block in answer.text.strip().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if fields:
+            parsed.append({**fields, "data": json.loads(fields["data"])})
+    return parsed
+
+
+def later(seconds: float, *steps: Callable[[], object]) -> threading.Timer:
+    timer = threading.Timer(seconds, lambda: [step() for step in steps])
+    timer.start()
+    return timer
+
+
+def test_a_stream_starts_with_a_snapshot_and_ends_with_the_dataset(world):
+    out = world.order()
+    ident = out["id"]
+    later(
+        0.1,
+        lambda: world.live.set_state(ident, DatasetState.RUNNING, utcnow()),
+        lambda: world.commit(ident, 0),
+        lambda: world.end(ident),
+    ).join(0)
+    seen = follow(world, out["links"]["events"])
+    assert [event["event"] for event in seen] == ["snapshot", "state", "shard", "state"]
+    assert seen[0]["data"]["id"] == ident
+    assert seen[2]["data"]["accepted"] == 10
+    assert seen[3]["data"]["state"] == "completed"
+    assert len({event["id"] for event in seen}) == 4
+
+
+def test_a_known_id_resumes_without_a_snapshot(world):
+    out = world.order()
+    for shard in range(3):
+        world.commit(out["id"], shard)
+    first = world.live.events(out["id"], after=None)[0].id
+    later(0.1, lambda: world.end(out["id"]))
+    seen = follow(world, out["links"]["events"], first)
+    assert [event["event"] for event in seen] == ["shard", "shard", "state"]
+    assert [event["data"].get("shard") for event in seen] == [1, 2, None]
+
+
+@pytest.mark.parametrize("unknown", ["999999-9", "abc", "0", "-1-1", "9" * 50 + "-0"])
+def test_an_unknown_id_gets_a_snapshot(world, unknown):
+    out = world.order()
+    world.commit(out["id"], 0)
+    later(0.1, lambda: world.end(out["id"]))
+    seen = follow(world, out["links"]["events"], unknown)
+    assert [event["event"] for event in seen] == ["snapshot", "state"]
+    assert seen[0]["data"]["counts"]["accepted"] == 10
+
+
+def test_a_trimmed_id_gets_a_snapshot(world):
+    total = EVENTS_KEPT + 50
+    out = world.order(count=total, shard_size=1)
+    world.commit(out["id"], 0, samples=1)
+    first = world.live.last_event_id(out["id"])
+    for shard in range(1, total):
+        world.commit(out["id"], shard, samples=1)
+    later(0.1, lambda: world.end(out["id"]))
+    seen = follow(world, out["links"]["events"], first)
+    assert [event["event"] for event in seen] == ["snapshot", "state"]
+
+
+def test_a_finished_dataset_answers_from_its_manifest(world):
+    out = world.order()
+    world.end(out["id"])
+    for flushed in (False, True):
+        if flushed:
+            world.live.flush()
+        for last_event_id in (None, "1-0", "unknown"):
+            (event,) = follow(world, out["links"]["events"], last_event_id)
+            assert event["event"] == "state"
+            assert event["data"]["state"] == "completed"
+            assert event["data"]["counts"]["accepted"] == 30
+
+
+def test_a_flush_in_mid_stream_brings_a_new_snapshot(world):
+    out = world.order()
+    world.commit(out["id"], 0)
+    later(0.1, world.live.flush)
+    later(0.3, lambda: world.end(out["id"]))
+    seen = follow(world, out["links"]["events"])
+    assert [event["event"] for event in seen] == ["snapshot", "snapshot", "state"]
+    assert seen[1]["data"]["counts"]["accepted"] == 10
+
+
+def test_an_end_that_no_event_told_is_found(world):
+    out = world.order()
+
+    def end_in_the_store_only() -> None:
+        world.end(out["id"])
+        world.live._datasets[out["id"]].events.clear()
+
+    later(0.05, end_in_the_store_only)
+    seen = follow(world, out["links"]["events"])
+    assert seen[-1]["data"]["state"] == "completed"
+
+
+def test_a_stream_outlives_redis_and_says_so(world, monkeypatch):
+    out = world.order()
+    alive = world.live.events
+
+    def dead(*args: object, **kwargs: object) -> None:
+        raise LiveViewUnavailable
+
+    monkeypatch.setattr(world.live, "last_event_id", dead)
+    later(0.5, lambda: monkeypatch.undo(), lambda: world.end(out["id"]))
+    monkeypatch.setattr(events, "HEARTBEAT_S", 0.05)
+    answer = world.http.get(out["links"]["events"])
+    assert ": still here" in answer.text
+    assert '"completed"' in answer.text
+    assert world.live.events == alive
+
+
+def test_deleting_a_dataset_ends_its_streams(world):
+    out = world.order()
+    later(0.1, lambda: world.http.delete(out["links"]["self"]))
+    seen = follow(world, out["links"]["events"])
+    assert [event["event"] for event in seen] == ["snapshot"]

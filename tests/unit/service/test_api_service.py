@@ -1,0 +1,169 @@
+"""Start-up, health, metrics, OpenAPI, and what the API may import."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+from fastapi.testclient import TestClient
+from openapi_spec_validator import validate
+
+from core.adapters.memory import MemoryDoorbell, MemoryLiveView
+from core.adapters.memory_store import MemoryStore
+from core.errors import LiveViewUnavailable, StoreUnavailable, StoreUnfit
+from core.keyring import KeyRing
+from core.settings import Settings
+from service import startup
+from service.app import create_app
+from service.middleware import BearerAuth
+
+BLOCKER = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "models", "workers", "transformers", "numba", "client", "deploy"}:
+            raise ImportError(f"{name} is blocked")
+sys.meta_path.insert(0, Blocker())
+import service.app
+service.app.create_app
+"""
+
+
+def memory_app(settings: Settings, store: MemoryStore):
+    return create_app(settings, store=store, live=MemoryLiveView(), doorbell=MemoryDoorbell())
+
+
+def test_the_api_needs_neither_torch_nor_models_nor_workers():
+    subprocess.run([sys.executable, "-W", "error", "-c", BLOCKER], check=True, timeout=60)
+
+
+def test_the_first_start_makes_one_key_and_prints_it_once(capsys):
+    store = MemoryStore()
+    with TestClient(memory_app(Settings(api_key=None), store)):
+        pass
+    key = capsys.readouterr().err.split()[-1]
+    assert KeyRing(store).owner(key) is not None
+    assert all(key not in name for name in store.list_keys(""))
+    with TestClient(memory_app(Settings(api_key=None), store)) as http:
+        assert http.get("/v1/datasets", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    assert capsys.readouterr().err == ""
+
+
+def test_a_given_key_is_registered_and_none_made(capsys):
+    store = MemoryStore()
+    with TestClient(memory_app(Settings(api_key="mf_given"), store)) as http:
+        assert http.get("/v1/datasets", headers={"Authorization": "bearer mf_given"}).status_code == 200
+    assert len(list(store.list_keys("keys/"))) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_valid_keys_are_cached_for_a_minute(world, monkeypatch):
+    (key,) = world.store.list_keys("keys/")
+    assert world.http.get("/v1/datasets").status_code == 200
+    world.store.delete(key)
+    assert world.http.get("/v1/datasets").status_code == 200
+    monkeypatch.setattr("service.middleware.time.monotonic", lambda: 1e12)
+    assert world.http.get("/v1/datasets").status_code == 401
+
+
+def test_the_cache_of_keys_is_bounded():
+    auth = BearerAuth(None, lambda key: key)  # type: ignore[arg-type]
+
+    async def fill() -> None:
+        for number in range(1500):
+            assert await auth._owner(f"Bearer k{number}") == f"k{number}"
+
+    asyncio.run(fill())
+    assert len(auth._known) <= 1000
+
+
+def test_ready_names_what_is_missing(world, monkeypatch):
+    assert world.http.get("/healthz").json() == {"status": "ALIVE"}
+    assert world.http.get("/readyz").json() == {"status": "READY"}
+
+    def dead(*args: object) -> None:
+        raise LiveViewUnavailable("no Redis here")
+
+    monkeypatch.setattr(world.live, "ping", dead)
+    answer = world.http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "not_ready"
+    assert "no Redis here" in answer.json()["detail"]
+    assert world.http.get("/healthz").status_code == 200
+
+
+def test_the_api_starts_before_its_store(monkeypatch):
+    store = MemoryStore()
+    probe = store.probe
+
+    def dead() -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(startup, "RETRY_S", 0.05)
+    monkeypatch.setattr(store, "probe", dead)
+    app = memory_app(Settings(api_key="mf_test"), store)
+    with TestClient(app) as http:
+        assert "STARTING" in http.get("/readyz").json()["detail"]
+        monkeypatch.setattr(store, "probe", probe)
+        for _ in range(100):
+            if http.get("/readyz").status_code == 200:
+                break
+            app.state.startup._stop.wait(0.05)
+        assert http.get("/v1/datasets", headers={"Authorization": "Bearer mf_test"}).status_code == 200
+
+
+def test_an_unfit_store_stops_the_start(monkeypatch):
+    store = MemoryStore()
+
+    def unfit() -> None:
+        raise StoreUnfit
+
+    monkeypatch.setattr(store, "probe", unfit)
+    with pytest.raises(StoreUnfit), TestClient(memory_app(Settings(api_key="mf_test"), store)):
+        pass
+
+
+def test_metrics_count_requests_by_route_and_datasets_by_state(world, monkeypatch):
+    out = world.order()
+    world.http.get(out["links"]["self"])
+    world.http.get("/nowhere")
+    text = world.http.get("/metrics").text
+    assert 'matteforge_request_seconds_count{method="POST",route="/v1/datasets",status="202"} 1.0' in text
+    assert 'matteforge_request_seconds_count{method="GET",route="/v1/datasets/{dataset_id}",status="200"} 1.0' in text
+    assert 'matteforge_request_seconds_count{method="any",route="unmatched",status="404"} 1.0' in text
+    assert out["id"] not in text
+    assert 'matteforge_active_datasets{state="queued"} 1.0' in text
+    assert 'matteforge_queue_messages{queue="control"} 1.0' in text
+
+    def dead() -> None:
+        raise LiveViewUnavailable
+
+    monkeypatch.setattr(world.live, "active_ids", dead)
+    without = world.http.get("/metrics")
+    assert without.status_code == 200
+    assert "matteforge_active_datasets" not in without.text
+
+
+def test_openapi_is_valid_and_complete(world):
+    schema = world.http.get("/openapi.json").json()
+    validate(schema)
+    assert set(schema["paths"]) == {
+        "/v1/datasets", "/v1/datasets/{dataset_id}", "/v1/datasets/{dataset_id}/cancel",
+        "/v1/datasets/{dataset_id}/events", "/v1/datasets/{dataset_id}/manifest",
+        "/v1/datasets/{dataset_id}/shards", "/v1/datasets/{dataset_id}/shards/{name}",
+        "/v1/models", "/v1/models/{name}", "/healthz", "/readyz", "/metrics",
+    }  # fmt: skip
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"]
+            problems = [s for s in operation["responses"] if int(s) >= 400]
+            for status in problems:
+                assert operation["responses"][status]["content"] == {
+                    "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+                }
+            if path not in ("/healthz", "/readyz"):
+                assert operation["security"] == [{"ApiKey": []}], path
+                assert "401" in problems
+    assert "HTTPValidationError" not in schema["components"]["schemas"]
+    examples = schema["components"]["schemas"]["DatasetSpec"]["properties"]
+    assert examples["count"]["examples"] == [64]
