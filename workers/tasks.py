@@ -13,12 +13,13 @@ from workers.reconcile import reconcile
 def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
     """Bind every message to its function. `context` is called in the pool's child, at the first task."""
 
-    @app.task(name=RunShard.task)
     def run_shard_task(dataset_id: str, shard: int) -> None:
         from workers.generate.run_shard import run_shard
 
         run_shard(context(), dataset_id, shard)
 
-    @app.task(name=Reconcile.task)
     def reconcile_task(dataset_id: str | None = None) -> None:
         reconcile(context(), time.time(), dataset_id)
+
+    app.task(run_shard_task, name=RunShard.task)
+    app.task(reconcile_task, name=Reconcile.task)

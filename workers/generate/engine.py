@@ -18,12 +18,11 @@ from models.generator import Generator
 from models.load import load_generator, load_stylematte
 from models.matting.network import predict_alpha
 from models.pixels import alpha_to_u8, alpha_to_u16, rgb_from_u8, rgb_to_u8, split_rgba
+from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE
 from workers.generate.candidate import Candidate
 from workers.generate.measure import score_agreement, score_subjects
 
 log = logging.getLogger(__name__)
-GENERATOR_FILE = "generator.safetensors"
-STYLEMATTE_FILE = "stylematte.safetensors"
 
 
 class Engine:

@@ -1,0 +1,198 @@
+"""`matteforge models …`, `evaluate`, `train …`, `recover`. Torch is imported when a command runs."""
+
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
+
+if TYPE_CHECKING:
+    from core.registry import Registry
+
+EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+NEW = click.Path(path_type=Path)
+IMPORTED = "imported"  # alias under which `models import` registers
+
+
+@click.group()
+def models() -> None:
+    """Import, calibrate, bundle, publish and list models."""
+
+
+@models.command("import")
+@click.argument("file", type=EXISTING)
+@click.option("--out", type=NEW, help="Write a checkpoint here instead of registering it.")
+@click.option("--entry", default="G_ema", show_default=True, help="Network of a snapshot: G_ema, G or D.")
+@click.option("--name", help="Model to register as; default: made from the file's name.")
+@click.option("--base", default="humans", show_default=True, help="Model that lends the other network of the bundle.")
+def import_(file: Path, out: Path | None, entry: str, name: str | None, base: str) -> None:
+    """Convert an NVIDIA-layout snapshot or a StyleMatte .pth to safetensors; without --out it is registered."""
+    from models.import_snapshot import import_file
+
+    if out is not None:
+        summary = import_file(file, entry=entry, out=out)
+        click.echo(f"{summary.kind}: {summary.tensors} tensors, {summary.elements} elements -> {out}")
+        return
+    with TemporaryDirectory(prefix="matteforge-import-") as folder:
+        checkpoint = Path(folder) / "imported.safetensors"
+        kind = import_file(file, entry=entry, out=checkpoint).kind
+        slug = name or re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
+        _register(checkpoint, kind, slug, base, Path(folder), file.name)
+
+
+def _register(checkpoint: Path, kind: str, name: str, base: str, folder: Path, source: str) -> None:
+    """Publish a bundle of the imported network and the other one of `base`, with the thresholds of `base`."""
+    from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE, assemble
+
+    parts = {"stylemattegan-generator": "generator", "stylematte": "stylematte"}
+    if kind not in parts:
+        raise click.ClickException(f"a {kind} can't be registered by itself; use --out")
+    registry = _registry()
+    lender = registry.resolve(base)
+    lent = registry.fetch(lender, folder / "cache")
+    networks = {"generator": lent / GENERATOR_FILE, "stylematte": lent / STYLEMATTE_FILE, parts[kind]: checkpoint}
+    card = {"imported": source, parts[kind]: "imported", "the rest": f"{base} {lender}"}
+    thresholds = registry.bundle(lender).thresholds
+    assemble(folder / "bundle", name=name, thresholds=thresholds, card=card, half=False, **networks)
+    bundle = registry.publish(folder / "bundle", alias=IMPORTED, reason=f"imported from {source}")
+    if registry.aliases(name).current("champion") is None:
+        registry.move_alias(name, "champion", bundle.digest, reason="its first version")
+    click.echo(f"{name}@{IMPORTED} {bundle.digest}")
+
+
+@models.command("list")
+def list_() -> None:
+    """Registered models, their aliases and digests."""
+    registry = _registry()
+    for name in registry.names():
+        for alias, digest in registry.versions(name):
+            click.echo(f"{name}@{alias} {digest} {registry.bundle(digest).resolution} px")
+
+
+@models.command()
+@click.argument("stylematte", type=EXISTING)
+@click.argument("tars", type=EXISTING, nargs=-1, required=True)
+@click.option("--resolution", type=int, required=True, help="The generator's, in pixels.")
+@click.option("--backgrounds", default=4, show_default=True, help="Rendered scenes behind each RGBA portrait.")
+@click.option("--seed", default=0, show_default=True, help="Of the backgrounds.")
+@click.option("--percentile", default=99.0, show_default=True, help="% of pairs that pass each criterion.")
+@click.option("--out", type=NEW, help="Write the thresholds here as JSON.")
+def calibrate(
+    stylematte: Path, tars: tuple[Path, ...], resolution: int, backgrounds: int, seed: int, percentile: float,
+    out: Path | None,
+) -> None:  # fmt: skip
+    """Thresholds of the filter from held-out pairs with exact alpha: KEY.rgba.png, or KEY.image.png + KEY.alpha.png."""
+    from models.load import load_stylematte
+    from workers.generate import calibrate as calibration
+    from workers.generate.measure import calibrate as thresholds_of
+
+    pairs = calibration.exact_pairs(tars, resolution=resolution, backgrounds=backgrounds, seed=seed)
+    scores = list(calibration.score_pairs(load_stylematte(stylematte), pairs))
+    thresholds = {name: round(value, 6) for name, value in thresholds_of(scores, percentile=percentile).items()}
+    click.echo(json.dumps({"pairs": len(scores), "thresholds": thresholds}, indent=1))
+    if out is not None:
+        out.write_text(json.dumps(thresholds, indent=1) + "\n")
+
+
+@models.command()
+@click.argument("folder", type=NEW)
+@click.option("--name", default="humans", show_default=True)
+@click.option("--generator", type=EXISTING, required=True)
+@click.option("--stylematte", type=EXISTING, required=True)
+@click.option("--thresholds", type=EXISTING, required=True, help="JSON of `models calibrate --out`.")
+@click.option("--card", type=EXISTING, help="JSON: data, kimg, seeds, commands, figures.")
+@click.option("--half/--full", default=True, show_default=True, help="Large tensors as float16.")
+def bundle(
+    folder: Path, name: str, generator: Path, stylematte: Path, thresholds: Path, card: Path | None, half: bool
+) -> None:
+    """Assemble a bundle folder from two checkpoints."""
+    from workers.bundles import assemble
+
+    made = assemble(
+        folder,
+        name=name,
+        generator=generator,
+        stylematte=stylematte,
+        thresholds=json.loads(thresholds.read_text()),
+        card=json.loads(card.read_text()) if card else None,
+        half=half,
+    )
+    click.echo(f"{made.name} {made.digest}")
+
+
+@models.command()
+@click.argument("folder", type=FOLDER, required=False)
+@click.option("--alias", default="champion", show_default=True)
+def publish(folder: Path | None, alias: str) -> None:
+    """Upload a bundle folder (default: the shipped one) and point NAME@ALIAS to it."""
+    import models as package
+
+    shipped = Path(package.__path__[0]) / "pretrained" / "humans"
+    made = _registry().publish(folder or shipped, alias=alias)
+    click.echo(f"{made.name}@{alias} {made.digest}")
+
+
+@click.command()
+@click.argument("checkpoint", type=EXISTING)
+@click.argument("tar", type=EXISTING)
+@click.option("--worst", default=0, show_default=True, help="How many of the worst pairs to list.")
+@click.option("--out", type=NEW, help="Folder for pictures of them.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def evaluate(checkpoint: Path, tar: Path, worst: int, out: Path | None, as_json: bool) -> None:
+    """SAD, MSE, MAD, Grad, Conn (P3M convention) and IoU of a StyleMatte on a tar of exact pairs."""
+    from models.training.evaluate import evaluate_tar
+
+    figures = evaluate_tar(checkpoint, tar, worst=worst, out_dir=out)
+    click.echo(json.dumps(figures, indent=1) if as_json else _table(figures))
+
+
+def _table(figures: dict[str, Any]) -> str:
+    rows = [f"{name:14} {value:.5f}" for name, value in figures.items() if isinstance(value, float)]
+    worst = [f"worst          {pair['key']}  mad {pair['mad']:.5f}" for pair in figures["worst"]]
+    return "\n".join([*rows, f"{'pairs':14} {figures['count']}", f"{'checkpoint':14} {figures['digest']}", *worst])
+
+
+@click.command()
+def recover() -> None:
+    """Rebuild Redis from S3 and ring for what is missing. Safe at any time, any number of times."""
+    from core.messages import Reconcile
+    from workers.app import context
+    from workers.reconcile import recover as rebuild
+
+    click.echo(f"{rebuild(context())} datasets")
+    context().doorbell.ring(Reconcile())
+
+
+class TrainingCommands(click.Group):
+    """Training programs, each a click command in models/training; imported when named."""
+
+    programs: ClassVar = {
+        "matting": "models.training.matting",
+        "gan": "models.training.gan",
+        "warm-start": "models.training.warm_start",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.programs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.programs:
+            return None
+        command: click.Command = import_module(self.programs[cmd_name]).main
+        return command
+
+
+@click.command(cls=TrainingCommands)
+def train() -> None:
+    """Train StyleMatte or StyleMatteGAN."""
+
+
+def _registry() -> "Registry":
+    from core.registry import Registry
+    from workers.app import context
+
+    return Registry(context().catalog.store)
