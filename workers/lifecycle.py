@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from celery.signals import worker_process_init
 
@@ -21,18 +21,19 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 BUNDLES_KEPT = 2
 
 
-def die_with_parent(**_: Any) -> None:
+def die_with(parent_pid: int) -> None:
     """Have the kernel kill this process when its parent ends, however it ends. Does nothing but on Linux."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:  # it ended before we asked
+    if os.getppid() != parent_pid:  # it ended before we asked
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def install_signals() -> None:
-    """Celery calls `die_with_parent` in every child it forks."""
-    worker_process_init.connect(die_with_parent, weak=False)
+    """To be called in the parent: every child that Celery forks from it dies with it."""
+    parent_pid = os.getpid()
+    worker_process_init.connect(lambda **_: die_with(parent_pid), weak=False)
 
 
 class SamplerCache:

@@ -140,3 +140,8 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
+
+
+@pytest.fixture(scope="session")
+def bench_class() -> type[Bench]:
+    return Bench
