@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/datasets/{dataset_id}/events", tags=["datasets"],
 
 POLL_S = 0.5
 HEARTBEAT_S = 15.0
-_STREAM = {
+_STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`snapshot` (the whole dataset), `shard` (one was committed) and `state` events; ids resume",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},

@@ -1,5 +1,8 @@
 """/healthz, /readyz and /metrics."""
 
+from collections.abc import Callable
+from functools import partial
+
 from fastapi import APIRouter, Request, Response
 
 from core.api import Health
@@ -21,7 +24,8 @@ def healthz() -> Health:
 def readyz(request: Request, services: ServicesDep) -> Health | Response:
     """READY when the object store and the live view answer; else 503 that names what is missing."""
     missing = [] if request.app.state.startup.done else ["STARTING: the object store was not reached yet"]
-    for check in (lambda: services.store.head("readyz"), services.live.ping):
+    checks: tuple[Callable[[], object], ...] = (partial(services.store.head, "readyz"), services.live.ping)
+    for check in checks:
         try:
             check()
         except MatteForgeError as error:
