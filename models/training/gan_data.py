@@ -1,0 +1,130 @@
+"""The RGBA corpus that StyleMatteGAN learns: aligned heads and shoulders in smooth scenes, with labelled alpha.
+
+RGB is the full scene, alpha what StyleMatte predicts for it (arXiv 2305.02981); without a StyleMatte the exact alpha
+stands in. Colour is premultiplied for every resampling.
+"""
+
+import io
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from models.training.gan_alignment import align_faces, crop
+
+LABEL_SIZE = 128  # pixels at which scenes are composed and labelled
+SPAN = 112.0  # source pixels that a crop covers at scale 1
+RISE = 0.06  # the crop's centre lies below the face's by this much of the span
+CHUNK = 64
+
+Labeller = Callable[[Tensor], Tensor]  # scene [n, 3, h, w] in [-1, 1] -> alpha [n, 1, h, w] in [0, 1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """images: uint8 [n, 4, h, h], RGB and alpha; scene i shows subject `i // scenes_per_subject` in order of keys."""
+
+    images: Tensor
+    keys: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def scenes_per_subject(self) -> int:
+        return len(self.images) // len(self.keys)
+
+    def batch(self, count: int, rng: torch.Generator) -> Tensor:
+        """Scenes drawn with replacement, half of them mirrored: float32 [count, 4, h, h], all channels in [-1, 1]."""
+        index = torch.randint(len(self.images), (count,), generator=rng)
+        mirrored = torch.rand(count, generator=rng) < 0.5
+        images = to_pm1(self.images[index])
+        return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+
+    def save(self, path: Path) -> None:
+        partial = path.with_suffix(".partial")
+        torch.save({"images": self.images, "keys": list(self.keys)}, partial)
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Corpus":
+        content = torch.load(path, weights_only=True)
+        return cls(images=content["images"], keys=tuple(content["keys"]))
+
+
+def to_pm1(images_u8: Tensor) -> Tensor:
+    """uint8 0..255 -> float32 in [-1, 1]."""
+    return images_u8.float() / 127.5 - 1
+
+
+def to_u8(images_pm1: Tensor) -> Tensor:
+    """float in [-1, 1], clamped -> uint8 0..255."""
+    return ((images_pm1.clamp(-1, 1) + 1) * 127.5).round().byte()
+
+
+def read_portraits(directory: Path) -> tuple[tuple[str, ...], Tensor]:
+    """Keys and straight RGBA, uint8 [n, 4, h, w], of all `KEY.rgba.png` in a directory's tars.
+
+    Raises FileNotFoundError when there are none.
+    """
+    found = [(key, picture) for path in sorted(directory.glob("*.tar")) for key, picture in _members(path)]
+    if not found:
+        raise FileNotFoundError(f"no KEY.rgba.png in the tars of {directory}")
+    keys, pictures = zip(*found, strict=True)
+    return keys, torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+
+
+def _members(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    with tarfile.open(path) as tar:
+        for member in tar:
+            if member.name.endswith(".rgba.png") and (file := tar.extractfile(member)):
+                yield member.name.split(".")[0], np.asarray(Image.open(io.BytesIO(file.read())).convert("RGBA"))
+
+
+def smooth_backgrounds(count: int, size: int, rng: torch.Generator) -> Tensor:
+    """Scenes without detail: four nearby corner colours, blended. float32 [count, 3, size, size] in [-1, 1]."""
+    base = torch.rand(count, 1, 1, 1, generator=rng) * 1.5 - 0.75
+    tint = torch.randn(count, 3, 1, 1, generator=rng) * 0.18
+    corners = torch.randn(count, 1, 2, 2, generator=rng) * 0.2 + torch.randn(count, 3, 2, 2, generator=rng) * 0.06
+    return F.interpolate((base + tint + corners).clamp(-0.95, 0.95), size, mode="bilinear", align_corners=True)
+
+
+def aligned_heads(rgba: Tensor, size: int) -> Tensor:
+    """Straight uint8 [n, 4, 128, 128] -> premultiplied float32 [n, 4, size, size] in [0, 1], faces in one place.
+
+    Beyond the source's edge the body goes on as at the edge; above it there is nothing.
+    """
+    faces = align_faces(rgba)
+    alpha = rgba[:, 3:].float() / 255
+    premultiplied = torch.cat([rgba[:, :3].float() / 255 * alpha, alpha], 1)
+    sky = F.pad(premultiplied[:, :, 1:], (0, 0, 1, 0))  # an empty first row, so that nothing grows upwards
+    return torch.cat([crop(sky[i : i + CHUNK], faces.select(slice(i, i + CHUNK)), size, SPAN, RISE)
+                      for i in range(0, len(rgba), CHUNK)]).clamp(0, 1)  # fmt: skip
+
+
+def build_corpus(
+    directory: Path, *, size: int = 64, scenes: int = 4, seed: int = 0, labeller: Labeller | None = None
+) -> Corpus:
+    """Composes `scenes` scenes of every portrait, each over a background of its own, and labels them.
+
+    labeller: gives alpha for scenes at LABEL_SIZE; None keeps the exact alpha. Raises FileNotFoundError.
+    """
+    keys, rgba = read_portraits(directory)
+    rng = torch.Generator().manual_seed(seed)
+    heads = aligned_heads(rgba, LABEL_SIZE).repeat_interleave(scenes, 0)
+    images = torch.empty(len(heads), 4, size, size, dtype=torch.uint8)
+    for i in range(0, len(heads), CHUNK):
+        colour, alpha = heads[i : i + CHUNK].split((3, 1), 1)
+        background = smooth_backgrounds(len(colour), LABEL_SIZE, rng)
+        scene = colour * 2 - alpha + background * (1 - alpha)
+        if labeller is not None:
+            alpha = labeller(scene)
+        labelled = torch.cat([scene, alpha * 2 - 1], 1)
+        images[i : i + CHUNK] = to_u8(F.interpolate(labelled, size, mode="area"))
+    return Corpus(images=images, keys=keys)

@@ -1,0 +1,178 @@
+"""What both stages of StyleMatteGAN's training share: the run's state, its directory, EMA copies and sample grids."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from models.checkpoint import save_checkpoint
+from models.generator import Generator
+from models.training.gan_data import to_u8
+
+EMBEDDED_64: dict[str, Any] = {
+    "z_dim": 64,
+    "c_dim": 0,
+    "w_dim": 128,
+    "img_resolution": 64,
+    "img_channels": 4,
+    "mapping_kwargs": {"num_layers": 2, "lr_multiplier": 0.1},
+    "num_layers": 6,
+    "num_critical": 2,
+    "margin_size": 4,
+    "channel_base": 1024,
+    "channel_max": 128,
+    "first_stopband": 4.0,
+    "last_stopband_rel": 2**0.3,
+    "filter_size": 6,
+}
+ALLOCATOR = {  # glibc gives pages back after every step otherwise: 2-3 times slower
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "1000000000000",
+    "MALLOC_TOP_PAD_": "268435456",
+}
+CALIBRATION_BATCHES = 48
+
+
+@dataclass
+class Progress:
+    images: int = 0  # real images seen, all stages
+    steps: int = 0  # optimiser steps, all stages
+    seconds: float = 0.0  # of training, without set-up
+    history: list[dict[str, Any]] = field(default_factory=list)  # one entry per start of the trainer
+
+
+@dataclass(kw_only=True)
+class RunState:
+    """Everything that a resumed run needs to go on bit for bit."""
+
+    modules: dict[str, nn.Module]
+    optimizers: dict[str, torch.optim.Optimizer]
+    rng: torch.Generator
+    progress: Progress = field(default_factory=Progress)
+
+    def save(self, path: Path) -> None:
+        """Writes the state atomically."""
+        content = {
+            "modules": {name: module.state_dict() for name, module in self.modules.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "rng": self.rng.get_state(),
+            "progress": asdict(self.progress),
+        }
+        partial = path.with_suffix(".partial")
+        torch.save(content, partial)
+        partial.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Reads what `save` wrote. Modules and optimisers that the file lacks keep their initial state."""
+        content = torch.load(path, weights_only=True)
+        for name, module in self.modules.items():
+            if name in content["modules"]:
+                module.load_state_dict(content["modules"][name])
+        for name, optimizer in self.optimizers.items():
+            if name in content["optimizers"]:
+                optimizer.load_state_dict(content["optimizers"][name])
+        self.rng.set_state(content["rng"])
+        self.progress = Progress(**content["progress"])
+
+
+class StopSignal:
+    """True once SIGTERM or SIGINT came: the loop then saves and leaves."""
+
+    def __init__(self) -> None:
+        self._stopped = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopped = True
+
+    def __bool__(self) -> bool:
+        return self._stopped
+
+
+def with_tuned_allocator(module: str) -> None:
+    """Restarts this program with the allocator's variables set, unless they are: glibc reads them at start only."""
+    if sys.platform == "linux" and any(name not in os.environ for name in ALLOCATOR):
+        os.environ.update({name: os.environ.get(name, value) for name, value in ALLOCATOR.items()})
+        os.execv(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]])
+
+
+def write_scalars(path: Path, values: Mapping[str, float]) -> None:
+    """Appends one line of JSON."""
+    with path.open("a") as file:
+        file.write(json.dumps({"time": round(time.time(), 1), **{k: round(v, 5) for k, v in values.items()}}) + "\n")
+
+
+@torch.no_grad()
+def update_ema(copy: nn.Module, source: nn.Module, beta: float) -> None:
+    """Parameters move towards the source's by 1 - beta, buffers are copied."""
+    for averaged, current in zip(copy.parameters(), source.parameters(), strict=True):
+        averaged.lerp_(current, 1 - beta)
+    for averaged, current in zip(copy.buffers(), source.buffers(), strict=True):
+        averaged.copy_(current)
+
+
+@torch.no_grad()
+def calibrate(generator: Generator, seed: int = 0) -> None:
+    """Measures w_avg and the magnitudes anew: the source's do not fit weights that were averaged over time."""
+    rng = torch.Generator().manual_seed(seed)
+    w = generator.mapping(torch.randn(8192, generator.mapping.z_dim, generator=rng))[:, 0]
+    generator.mapping.w_avg.copy_(w.mean(0))
+    betas = [layer.magnitude_ema_beta for layer in generator.synthesis.layers()]
+    for batch in range(CALIBRATION_BATCHES):
+        generator.synthesis.set_magnitude_ema_beta(batch / (batch + 1))
+        z = torch.randn(8, generator.mapping.z_dim, generator=rng)
+        generator.synthesis(generator.mapping(z), update_emas=True)
+    for layer, beta in zip(generator.synthesis.layers(), betas, strict=True):
+        layer.magnitude_ema_beta = beta
+
+
+def save_generator(path: Path, generator: Generator, progress: Progress) -> None:
+    """The calibrated EMA generator as a checkpoint that `models.load.load_generator` reads."""
+    save_checkpoint(
+        path,
+        kind="stylemattegan-generator",
+        config=generator.config.to_dict(),
+        state=generator.state_dict(),
+        extra={
+            "kimg": round(progress.images / 1000, 1),
+            "hours": round(progress.seconds / 3600, 2),
+            "history": progress.history,
+        },
+    )
+
+
+def composite_over_checker(images: Tensor) -> Tensor:
+    """[n, 4, h, w] in [-1, 1] -> RGB [n, 3, h, w]: the subject alone, over a grey checkerboard."""
+    size = images.shape[-1]
+    cells = torch.arange(size) // max(size // 8, 1)
+    checker = ((cells[:, None] + cells) % 2).float() * 0.6 - 0.3
+    alpha = (images[:, 3:].clamp(-1, 1) + 1) / 2
+    return images[:, :3] * alpha + checker * (1 - alpha)
+
+
+def write_grid(path: Path, rows: Iterable[Tensor]) -> None:
+    """A picture of rows of images: each [n, 1 or 3, h, w] in [-1, 1], with the same n."""
+    lines = [to_u8(row.expand(-1, 3, -1, -1)).permute(2, 0, 3, 1).flatten(1, 2) for row in rows]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(torch.cat(lines).numpy()).save(path)
+
+
+@torch.no_grad()
+def write_samples(path: Path, raw: Generator, averaged: Generator, pairs: tuple[Tensor, Tensor]) -> None:
+    """Targets and reconstructions; then fixed z: raw, averaged at psi 1, at .7 with its alpha and cut-out."""
+    z = torch.randn(16, raw.mapping.z_dim, generator=torch.Generator().manual_seed(1))
+    truncated = averaged(z, truncation_psi=0.7)
+    full = averaged(z)
+    rows = [pairs[0][:, :3], pairs[1][:, :3], raw(z)[:, :3], full[:, :3], full[:, 3:], composite_over_checker(full)]
+    write_grid(path, [*rows, truncated[:, :3], truncated[:, 3:], composite_over_checker(truncated)])

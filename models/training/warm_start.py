@@ -1,0 +1,252 @@
+"""Stage 1 of StyleMatteGAN: the generator learns to paint as the decoder of an autoencoder.
+
+The latent is whitened, so that after training z from a unit Gaussian lands among the codes: codes lie on a sphere, are
+mixed with noise, and their second moment is driven to the identity.
+"""
+
+import copy
+import itertools
+import time
+from pathlib import Path
+
+import click
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.frozen_features import FrozenResNet
+from models.generator import Generator, build_generator
+from models.training.gan_data import Corpus, Labeller, build_corpus
+from models.training.gan_state import (
+    EMBEDDED_64,
+    RunState,
+    StopSignal,
+    calibrate,
+    save_generator,
+    update_ema,
+    with_tuned_allocator,
+    write_samples,
+    write_scalars,
+)
+
+SIGNAL, NOISE = 0.9, 0.436  # squares add up to 1
+FEATURE_STAGES = 3
+BATCH = 8
+LATENT_WEIGHT = 0.06
+
+
+class Encoder(nn.Module):
+    """RGBA [n, 4, h, h] -> code [n, z_dim]: pixel unshuffle, then residual blocks down to 4 pixels."""
+
+    def __init__(self, z_dim: int, size: int = 64, channels: tuple[int, ...] = (32, 64, 96, 128)) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(16, channels[0], 3, padding=1)
+        pairs = list(itertools.pairwise(channels))
+        self.convolutions = nn.ModuleList(nn.Conv2d(a, a, 3, padding=1) for a, _ in pairs)
+        self.reductions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairs)
+        self.shortcuts = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairs)
+        self.tail = nn.Linear(channels[-1] * (size >> len(channels)) ** 2, z_dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = F.leaky_relu(self.head(F.pixel_unshuffle(images, 2)), 0.2)
+        for convolution, reduction, shortcut in zip(self.convolutions, self.reductions, self.shortcuts, strict=True):
+            y = F.avg_pool2d(reduction(F.leaky_relu(convolution(x), 0.2)), 2)
+            x = F.leaky_relu(y + shortcut(F.avg_pool2d(x, 2)), 0.2)
+        code: Tensor = self.tail(x.flatten(1))
+        return code
+
+
+class WhiteLatent(nn.Module):
+    """Puts codes on the sphere that unit Gaussians concentrate on, and drives them to spread over all of it.
+
+    On the sphere a code can't grow to drown the noise. The mapping network normalises z anyway.
+    """
+
+    mean: Tensor
+    moment: Tensor
+
+    def __init__(self, z_dim: int, rate: float = 0.02) -> None:
+        super().__init__()
+        self.rate = rate
+        self.register_buffer("mean", torch.zeros(z_dim))
+        self.register_buffer("moment", torch.eye(z_dim))
+
+    def forward(self, codes: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """codes [n, z_dim] -> z [n, z_dim], and the penalty: squared distance of the second moment from the identity.
+
+        In training mode the running statistics follow the batch; the penalty's gradient flows through the batch.
+        """
+        if self.training:
+            self.mean.lerp_(codes.detach().mean(0), self.rate)
+        white = F.normalize(codes - self.mean) * codes.shape[1] ** 0.5
+        blend = self.moment.lerp(white.t() @ white / len(white), self.rate)
+        if self.training:
+            self.moment.copy_(blend.detach())
+        penalty = (blend - torch.eye(len(blend))).square().sum() / (len(blend) * self.rate)
+        return SIGNAL * white + NOISE * torch.randn(codes.shape, generator=rng), penalty
+
+
+class ReconstructionLoss(nn.Module):
+    """Weighted L1 of colour, alpha and frozen features; the head counts most, the background least."""
+
+    weight: Tensor
+
+    def __init__(self, features: FrozenResNet, size: int, feature_weight: float = 0.6) -> None:
+        super().__init__()
+        self.features, self.feature_weight = features, feature_weight
+        steps = (torch.arange(size) + 0.5) / size
+        face = torch.exp(-(((steps - 0.5) / 0.2).square()[None] + ((steps - 0.46) / 0.24).square()[:, None]))
+        self.register_buffer("face", face, persistent=False)
+
+    def forward(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Both [n, 4, h, w] in [-1, 1] -> the terms (colour, alpha, features) and their sum (total)."""
+        covered = (targets[:, 3:] + 1) / 2
+        weight = 0.4 + 0.6 * covered + 1.2 * covered * self.face
+        difference = images - targets
+        colour = (difference[:, :3].abs() * weight).mean()
+        alpha = difference[:, 3].abs().mean()
+        feature = self._feature_distance(images[:, :3], targets[:, :3], weight)
+        total = colour + 0.5 * alpha + self.feature_weight * feature
+        return {"total": total, "colour": colour, "alpha": alpha, "features": feature}
+
+    def _feature_distance(self, image: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """L1 of each stage relative to the mean magnitude of the target's features; RGB [n, 3, h, w]."""
+        with torch.no_grad():
+            wanted = self.features(target, FEATURE_STAGES)
+        distance = image.new_zeros(())
+        for ours, theirs in zip(self.features(image, FEATURE_STAGES), wanted, strict=True):
+            pooled = F.adaptive_avg_pool2d(weight, ours.shape[2:])
+            distance = distance + ((ours - theirs).abs() * pooled).mean() / (theirs.mean() + 1e-3)
+        return distance / FEATURE_STAGES
+
+
+class WarmStart:
+    """The run: networks, optimisers and one step."""
+
+    def __init__(self, corpus: Corpus, seed: int = 0, total_kimg: float = 60.0, lr: float = 0.005) -> None:
+        torch.manual_seed(seed)
+        self.corpus, self.total_kimg, self.lr = corpus, total_kimg, lr
+        self.generator: Generator = build_generator(EMBEDDED_64).train()
+        self.generator.synthesis.set_magnitude_ema_beta(0.5 ** (BATCH / 20000))
+        self.averaged: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.encoder = Encoder(EMBEDDED_64["z_dim"])
+        self.latent = WhiteLatent(EMBEDDED_64["z_dim"])
+        self.loss = ReconstructionLoss(FrozenResNet(), EMBEDDED_64["img_resolution"])
+        self.state = RunState(
+            modules={"g": self.generator, "g_ema": self.averaged, "e": self.encoder, "latent": self.latent},
+            optimizers={
+                "g": torch.optim.Adam(self.generator.parameters(), lr=lr, betas=(0.5, 0.99)),
+                "e": torch.optim.Adam(self.encoder.parameters(), lr=lr / 3, betas=(0.5, 0.99)),
+            },
+            rng=torch.Generator().manual_seed(seed),
+        )
+
+    def step(self) -> dict[str, float]:
+        """One update of generator and encoder; a step whose gradient is not finite is left out."""
+        progress, rng = self.state.progress, self.state.rng
+        self._set_rate(progress.images / 1000)
+        targets = self.corpus.batch(BATCH, rng)
+        z, penalty = self.latent(self.encoder(targets), rng)
+        images = self.generator(z, update_emas=True)
+        terms = self.loss(images, targets)
+        (terms["total"] + LATENT_WEIGHT * penalty).backward()
+        norm = nn.utils.clip_grad_norm_(self.generator.parameters(), 10.0)
+        encoder_norm = nn.utils.clip_grad_norm_(self.encoder.parameters(), 10.0)
+        if (norm + encoder_norm).isfinite():
+            for optimizer in self.state.optimizers.values():
+                optimizer.step()
+        for module in (self.generator, self.encoder):
+            module.zero_grad(set_to_none=True)
+        progress.steps += 1
+        progress.images += BATCH
+        half_life = min(2000.0, 0.05 * progress.images)  # images
+        update_ema(self.averaged, self.generator, 0.5 ** (BATCH / max(half_life, 1e-3)))
+        scalars = {name: term.item() for name, term in terms.items()}
+        return scalars | {"penalty": penalty.item(), "norm": norm.item()}
+
+    def _set_rate(self, kimg: float) -> None:
+        """Linear warm-up over 1 kimg, then a linear decay to a twentieth at total_kimg."""
+        factor = min(kimg + 0.05, 1.0) * max(1 - kimg / self.total_kimg, 0.05)
+        for name, optimizer in self.state.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self.lr * factor * (1.0 if name == "g" else 1 / 3)
+
+    @torch.no_grad()
+    def publish(self, run: Path) -> None:
+        """Saves the state, the calibrated EMA generator and a grid of samples."""
+        self.state.save(run / "warm-start.pt")
+        calibrate(self.averaged)
+        save_generator(run / "warm-start.safetensors", self.averaged, self.state.progress)
+        targets = self.corpus.batch(16, torch.Generator().manual_seed(2))
+        self.latent.eval()
+        z, _ = self.latent(self.encoder(targets), torch.Generator().manual_seed(3))
+        self.latent.train()
+        path = run / "grids" / f"warm-start-{self.state.progress.images // 1000:05d}.png"
+        write_samples(path, self.generator, self.averaged, (targets, self.averaged(z)))
+
+
+@click.command()
+@click.option("--data", type=click.Path(exists=True, path_type=Path), help="Tars of KEY.rgba.png.")
+@click.option("--run", "run", type=click.Path(path_type=Path), required=True, help="Directory of the run.")
+@click.option("--matte", type=click.Path(exists=True, path_type=Path), help="StyleMatte that labels the scenes.")
+@click.option("--kimg", "total_kimg", default=60.0, help="Where the learning rate has decayed and the run ends.")
+@click.option("--lr", default=0.005, help="Generator's learning rate at its highest.")
+@click.option("--seed", default=0)
+@click.option("--save-every", default=300.0, help="Seconds between states.")
+@click.option("--threads", default=1)
+def main(
+    data: Path | None, run: Path, matte: Path | None, total_kimg: float, lr: float, seed: int, save_every: float,
+    threads: int,
+) -> None:  # fmt: skip
+    """Train the warm start, or go on with it where RUN holds its state."""
+    with_tuned_allocator("models.training.warm_start")
+    torch.set_num_threads(threads)
+    corpus = open_corpus(run, data, matte)
+    trainer = WarmStart(corpus, seed, total_kimg, lr)
+    if (run / "warm-start.pt").exists():
+        trainer.state.load(run / "warm-start.pt")
+    progress, stop = trainer.state.progress, StopSignal()
+    progress.history.append({"stage": "warm start", "from_images": progress.images, "seed": seed, "lr": lr,
+                             "kimg": total_kimg, "labels": matte.name if matte else "exact alpha"})  # fmt: skip
+    began, saved = time.monotonic(), time.monotonic()
+    while progress.images < total_kimg * 1000 and not stop:
+        scalars = trainer.step()
+        progress.seconds += time.monotonic() - began
+        began = time.monotonic()
+        if progress.steps % 25 == 0:
+            write_scalars(run / "warm-start.jsonl", {"images": progress.images, "s": progress.seconds} | scalars)
+        if time.monotonic() - saved > save_every:
+            trainer.publish(run)
+            began = saved = time.monotonic()
+    trainer.publish(run)
+
+
+def open_corpus(run: Path, data: Path | None, matte: Path | None) -> Corpus:
+    """The run's corpus: labelled by a StyleMatte checkpoint if one is given, else with exact alpha; built once."""
+    path = run / ("corpus.pt" if matte else "corpus-exact.pt")
+    if path.exists():
+        return Corpus.load(path)
+    if data is None:
+        raise click.UsageError("--data is needed to build the corpus")
+    run.mkdir(parents=True, exist_ok=True)
+    corpus = build_corpus(data, labeller=stylematte_labeller(matte) if matte else None)
+    corpus.save(path)
+    return corpus
+
+
+def stylematte_labeller(checkpoint: Path) -> Labeller:
+    """Labels by a StyleMatte checkpoint."""
+    from models.load import load_stylematte
+    from models.matting import predict_alpha
+
+    matte = load_stylematte(checkpoint)
+
+    @torch.no_grad()
+    def label(scene: Tensor) -> Tensor:
+        return predict_alpha(matte, scene).clamp(0, 1)
+
+    return label
+
+
+if __name__ == "__main__":
+    main()
