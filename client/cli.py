@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from client.client import MatteForge, OrderOptions
 from client.download import Progress as DownloadProgress
@@ -33,8 +34,8 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 def _service(command: Callable[..., None]) -> Callable[..., None]:
     """Adds --url and --api-key, hands over the client, and turns its errors into messages."""
 
-    @click.option("--url", envvar="MATTEFORGE_URL", default=DEFAULT_URL, show_default=True, help="of the service")
-    @click.option("--api-key", envvar="MATTEFORGE_API_KEY", required=True, help="or the variable MATTEFORGE_API_KEY")
+    @click.option("--url", envvar="MATTEFORGE_URL", show_envvar=True, default=DEFAULT_URL, show_default=True)
+    @click.option("--api-key", envvar="MATTEFORGE_API_KEY", show_envvar=True, required=True)
     @wraps(command)
     def connected(url: str, api_key: str, **options: Any) -> None:
         try:
@@ -170,5 +171,5 @@ def _table(dataset: DatasetOut) -> Table:
     table = Table(show_header=False, box=None)
     for name, value in rows.items():
         if value:
-            table.add_row(name, value)
+            table.add_row(name, Text(value))
     return table

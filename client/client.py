@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypedDict, Unpack
@@ -191,13 +191,13 @@ class MatteForge:
         *,
         workers: int = 4,
         on_progress: Callable[[Progress], None] | None = None,
-    ) -> list[Path]:
+    ) -> Sequence[Path]:
         """As client.download.download."""
         return download(self, dataset_id, Path(directory), workers=workers, on_progress=on_progress)
 
     # Models
 
-    def models(self) -> "list[ModelOut]":
+    def models(self) -> Sequence[ModelOut]:
         return ModelPage.model_validate_json(self.transport.request("GET", "/v1/models").content).items
 
     def model(self, name: str) -> ModelOut:

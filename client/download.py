@@ -18,7 +18,6 @@ from core.api import ShardOut
 if TYPE_CHECKING:
     from client.client import MatteForge
 
-CHUNK_BYTES = 1 << 18
 FETCHES = 2  # of a shard whose bytes don't match
 
 
@@ -177,7 +176,7 @@ class _Fetch:
                 self._write(got, file)
 
     def _write(self, got: httpx.Response, file: BinaryIO) -> None:
-        for chunk in got.iter_raw(CHUNK_BYTES):
+        for chunk in got.iter_raw():
             if self._tally.stop.is_set():
                 return
             file.write(chunk[: self._shard.size_bytes - file.tell()])
