@@ -144,6 +144,7 @@ class S3Store:
             yield from (entry["Key"] for entry in page.get("Contents", []))
 
     def list_folders(self, prefix: str) -> Iterator[str]:
+        """As ObjectStore.list_folders; SeaweedFS names a folder for some time after its last object was deleted."""
         for page in self._pages(Prefix=prefix, Delimiter="/"):
             yield from (entry["Prefix"].removeprefix(prefix)[:-1] for entry in page.get("CommonPrefixes", []))
 

@@ -95,7 +95,7 @@ class Supervisor:
             for child in children:
                 child.ask_to_stop()
             deadline_s = time.monotonic() + max(child.program.grace_s for child in children)
-            while not all([child.exited() for child in children]) and time.monotonic() < deadline_s:
+            while not all(child.exited() for child in children) and time.monotonic() < deadline_s:
                 time.sleep(POLL_S)
             for child in children:
                 child.kill()

@@ -1,0 +1,101 @@
+"""Real servers, started from their wheels once a session; an empty key space and bucket for each test."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from core.adapters.redis import RedisLeaseBook, RedisLiveView, connect
+from core.adapters.s3 import S3Store
+from deploy.local.ports import free_ports
+from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
+from deploy.local.supervisor import Supervisor
+from deploy.local.valkey import Valkey
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Server:
+    """Where the session's object store is and what opens it."""
+
+    url: str
+    access_key: str
+    secret_key: str
+
+    def open(self, bucket: str, **options: object) -> S3Store:
+        """A store on a bucket of this name, which `probe` makes."""
+        return S3Store(
+            endpoint_url=self.url,
+            bucket=bucket,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            **options,
+        )
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Valkey of this session's own. Tests that need a clean one use `valkey_url`."""
+    folder = tmp_path_factory.mktemp("valkey")
+    server = Valkey(folder=folder, port=free_ports(1)[0], password=secrets.token_hex(8))
+    supervisor = Supervisor(folder / "logs")
+    try:
+        supervisor.add(server.program())
+        yield server.url
+    finally:
+        supervisor.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 of this session's own."""
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    server = SeaweedFS(
+        folder=folder,
+        ports=dict(zip(PORTS, free_ports(len(PORTS), also_at=GRPC_OFFSET), strict=True)),
+        access_key=secrets.token_hex(8),
+        secret_key=secrets.token_hex(16),
+        signing_keys=(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(16)),
+    )
+    supervisor = Supervisor(folder / "logs")
+    try:
+        supervisor.add(server.program())
+        yield S3Server(url=server.url, access_key=server.access_key, secret_key=server.secret_key)
+    finally:
+        supervisor.stop()
+
+
+@pytest.fixture
+def valkey_url(valkey: str) -> str:
+    """URL of a Valkey that holds nothing."""
+    client = connect(valkey)
+    client.flushall()
+    client.close()
+    return valkey
+
+
+@pytest.fixture
+def s3_store(s3: S3Server) -> Iterator[S3Store]:
+    """A store on a bucket of this test's own."""
+    bucket = f"test-{secrets.token_hex(8)}"
+    store = s3.open(bucket)
+    store.probe()
+    yield store
+    store._client.delete_bucket(Bucket=bucket)  # SeaweedFS deletes what is in it, too
+    store.close()
+
+
+@pytest.fixture
+def redis_live(valkey_url: str) -> Iterator[RedisLiveView]:
+    """A live view that knows nothing."""
+    client = connect(valkey_url)
+    yield RedisLiveView(client)
+    client.close()
+
+
+@pytest.fixture
+def redis_leases(valkey_url: str) -> Iterator[RedisLeaseBook]:
+    """A lease book without leases."""
+    client = connect(valkey_url)
+    yield RedisLeaseBook(client)
+    client.close()

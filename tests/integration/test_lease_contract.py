@@ -1,0 +1,66 @@
+"""Every lease book behaves alike: in memory and in a real Valkey."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from core.adapters.memory import MemoryLeaseBook
+from core.adapters.redis import RedisLeaseBook, connect
+from core.errors import LiveViewUnavailable
+from core.ports import LeaseBook
+from deploy.local.ports import free_ports
+
+
+@pytest.fixture(params=["memory", "redis"])
+def book(request: pytest.FixtureRequest) -> LeaseBook:
+    return MemoryLeaseBook() if request.param == "memory" else request.getfixturevalue("redis_leases")
+
+
+def test_one_token_holds_a_lease(book: LeaseBook) -> None:
+    assert book.acquire("a", "one", 10)
+    assert book.acquire("a", "one", 10)
+    assert not book.acquire("a", "two", 10)
+    assert book.acquire("b", "two", 10)
+    assert book.held(["a", "b", "c"]) == {"a", "b"}
+    assert book.held([]) == set()
+
+
+def test_only_the_holder_releases(book: LeaseBook) -> None:
+    book.acquire("a", "one", 10)
+    book.release("a", "two")
+    assert book.held(["a"]) == {"a"}
+    book.release("a", "one")
+    book.release("a", "one")
+    assert book.held(["a"]) == set()
+    assert book.acquire("a", "two", 10)
+
+
+def test_a_lease_runs_out_unless_renewed(book: LeaseBook) -> None:
+    book.acquire("a", "one", 0.3)
+    time.sleep(0.2)
+    assert book.renew("a", "one", 0.3)
+    time.sleep(0.2)
+    assert not book.acquire("a", "two", 10)
+    time.sleep(0.15)
+    assert book.held(["a"]) == set()
+    assert book.acquire("a", "two", 10)
+    assert not book.renew("a", "one", 10)
+
+
+def test_a_lease_that_vanished_is_taken_again(book: LeaseBook) -> None:
+    assert book.renew("a", "one", 10)
+    assert not book.acquire("a", "two", 10)
+
+
+def test_one_of_many_gets_it(book: LeaseBook) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda number: book.acquire("a", str(number), 10), range(16)))
+    assert sum(won) == 1
+
+
+def test_silence_is_unavailability() -> None:
+    client = connect(f"redis://127.0.0.1:{free_ports(1)[0]}/0", retries=1)
+    with pytest.raises(LiveViewUnavailable):
+        RedisLeaseBook(client).acquire("a", "one", 1)
+    client.close()
