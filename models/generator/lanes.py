@@ -1,4 +1,8 @@
-"""Eight float32 lanes as a numba type, so that kernels state their vectors instead of hoping for them."""
+"""Eight float32 lanes as a numba type, so that kernels state their vectors instead of hoping for them.
+
+Arrays are addresses: nothing is counted or checked between a kernel's vectors. numba caches compiled kernels by their
+own file alone: after a change here, touch the file of the kernels.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, WIDTH)
 _MASK = ir.VectorType(ir.IntType(1), WIDTH)
 _BYTE = ir.IntType(8)
+_PLACE = ir.IntType(64)
 
 
 class Lanes(types.Type):
@@ -34,10 +39,10 @@ _LANES = Lanes()
 _Emit = Callable[..., Any]
 
 
-def _pointer(context: Any, builder: ir.IRBuilder, array_type: Any, array: Any, index: Any, pointee: Any) -> Any:
-    """The address of a flat array's element, as a pointer to `pointee`. No bounds are checked."""
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), pointee.as_pointer())
+def _pointer(builder: ir.IRBuilder, address: Any, index: Any, element: Any, pointee: Any = None) -> Any:
+    """The address of an element, as a pointer to `pointee`."""
+    pointer = builder.gep(builder.inttoptr(address, element.as_pointer()), [index])
+    return pointer if pointee is None else builder.bitcast(pointer, pointee.as_pointer())
 
 
 def _splat(builder: ir.IRBuilder, scalar: Any) -> Any:
@@ -50,19 +55,19 @@ def _constant(value: float) -> Any:
 
 
 @intrinsic
-def zero(_: Any) -> tuple[Any, _Emit]:
-    """Eight zeros."""
-    return _LANES(), lambda context, builder, signature, args: _constant(0.0)
+def splat(_: Any, scalar: Any) -> tuple[Any, _Emit]:
+    """Eight times the same value."""
+    return _LANES(types.float32), lambda context, builder, signature, args: _splat(builder, args[0])
 
 
 @intrinsic
 def load(_: Any, array: Any, index: Any) -> tuple[Any, _Emit]:
-    """array[index : index + 8] of a flat float32 array, unaligned."""
+    """array[index : index + 8] of float32, unaligned."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(_pointer(context, builder, array, *args, _VECTOR), align=4)
+        return builder.load(_pointer(builder, *args, _FLOAT, _VECTOR), align=4)
 
-    return _LANES(array, types.intp), emit
+    return _LANES(types.intp, types.intp), emit
 
 
 @intrinsic
@@ -70,20 +75,41 @@ def store(_: Any, array: Any, index: Any, lanes: Any) -> tuple[Any, _Emit]:
     """array[index : index + 8] = lanes."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _pointer(context, builder, array, *args[:2], _VECTOR), align=4)
+        builder.store(args[2], _pointer(builder, *args[:2], _FLOAT, _VECTOR), align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, _LANES), emit
+    return types.void(types.intp, types.intp, _LANES), emit
 
 
 @intrinsic
 def peek(_: Any, array: Any, index: Any) -> tuple[Any, _Emit]:
-    """array[index] of a flat array for an index that isn't negative."""
+    """array[index] of float32."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(builder.gep(context.make_array(array)(context, builder, args[0]).data, [args[1]]))
+        return builder.load(_pointer(builder, *args, _FLOAT))
 
-    return array.dtype(array, types.intp), emit
+    return types.float32(types.intp, types.intp), emit
+
+
+@intrinsic
+def poke(_: Any, array: Any, index: Any, scalar: Any) -> tuple[Any, _Emit]:
+    """array[index] = scalar, a float32."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[2], _pointer(builder, *args[:2], _FLOAT))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.float32), emit
+
+
+@intrinsic
+def peek_place(_: Any, array: Any, index: Any) -> tuple[Any, _Emit]:
+    """array[index] of int64."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(_pointer(builder, *args, _PLACE))
+
+    return types.int64(types.intp, types.intp), emit
 
 
 @intrinsic
@@ -122,10 +148,10 @@ def store_signs(_: Any, signs: Any, index: Any, lanes: Any, slope: Any, limit: A
         inside = builder.fcmp_ordered("<=", y, limit)
         for offset, mask in enumerate((positive, inside)):
             place = builder.add(args[1], ir.Constant(args[1].type, offset))
-            builder.store(builder.bitcast(mask, _BYTE), _pointer(context, builder, signs, args[0], place, _BYTE))
+            builder.store(builder.bitcast(mask, _BYTE), _pointer(builder, args[0], place, _BYTE))
         return context.get_dummy_value()
 
-    return types.void(signs, types.intp, _LANES, types.float32, types.float32), emit
+    return types.void(types.intp, types.intp, _LANES, types.float32, types.float32), emit
 
 
 @intrinsic
@@ -137,8 +163,8 @@ def apply_signs(_: Any, signs: Any, index: Any, lanes: Any, slope: Any) -> tuple
         masks = []
         for offset in range(2):
             place = builder.add(args[1], ir.Constant(args[1].type, offset))
-            masks.append(builder.bitcast(builder.load(_pointer(context, builder, signs, args[0], place, _BYTE)), _MASK))
+            masks.append(builder.bitcast(builder.load(_pointer(builder, args[0], place, _BYTE)), _MASK))
         y = builder.select(masks[0], lanes, builder.fmul(lanes, slope))
         return builder.select(masks[1], y, _constant(0.0))
 
-    return _LANES(signs, types.intp, _LANES, types.float32), emit
+    return _LANES(types.intp, types.intp, _LANES, types.float32), emit
