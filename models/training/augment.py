@@ -27,8 +27,8 @@ def draw_batch(
     subject = to_tensor(portraits[rng.integers(len(portraits), size=count)])
     colour, alpha = jitter_colour(subject[:, :3], rng), subject[:, 3:]
     premultiplied = move(torch.cat([colour * alpha, alpha], dim=1), size, rng)
-    behind = crop(to_tensor(backgrounds[np.sort(rng.integers(len(backgrounds), size=count))]), size, rng)
-    behind = blur(jitter_colour(behind, rng), rng.choice([0, 0, 0, 0.5, 1.0, 2.5], count) * size / 128)
+    behind = draw_scene(portraits, backgrounds, count, size, rng)
+    behind = blur(jitter_colour(behind, rng), rng.choice([0, 0, 0, 0, 0.7, 2.5], count) * size / 128)
     alpha = premultiplied[:, 3:].clamp(0, 1)
     image = premultiplied[:, :3] + behind * (1 - alpha)
     return degrade(jitter_colour(image, rng, strength=0.5), rng) * 2 - 1, alpha
@@ -39,8 +39,8 @@ def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.require(pictures, requirements=["C", "W"])).permute(0, 3, 1, 2).float() / 255
 
 
-def column(values: NDArray[np.float64], channels: int = 1) -> Tensor:
-    """float64 [n * channels] as float32 [n, channels, 1, 1]."""
+def column(values: NDArray[np.floating], channels: int = 1) -> Tensor:
+    """Floats [n * channels] as float32 [n, channels, 1, 1]."""
     return torch.from_numpy(values.astype(np.float32)).view(-1, channels, 1, 1)
 
 
@@ -60,7 +60,47 @@ def jitter_colour(x: Tensor, rng: Rng, strength: float = 1.0) -> Tensor:
     return x.clamp(1e-4, 1) ** draw(0.2)
 
 
-def affine_grid(theta: NDArray[np.float64], size: int) -> Tensor:
+def draw_scene(portraits: NDArray[np.uint8], backgrounds: NDArray[np.uint8], count: int, size: int, rng: Rng) -> Tensor:
+    """Crops of backgrounds, some pieced together along the tones of a third, some with scraps of people, some filtered.
+
+    Scraps share the texture of people but not their shape. Returns [count, 3, size, size] in [0, 1].
+    """
+    first, second, third = (
+        crop(to_tensor(backgrounds[rng.integers(len(backgrounds), size=count)]), size, rng) for _ in range(3)
+    )
+    pieced, scraps = rng.random(count) < 0.5, rng.random(count) < 0.3
+    if scraps.any():
+        people = to_tensor(portraits[rng.integers(len(portraits), size=int(scraps.sum()))])
+        second[torch.from_numpy(scraps)] = scrap(people[:, :3], size, rng)
+    tone = third.mean(dim=1, keepdim=True)
+    level = tone.flatten(1).quantile(float(rng.uniform(0.3, 0.8)), dim=1).view(-1, 1, 1, 1)
+    mask = torch.sigmoid((tone - level) * column(np.exp(rng.uniform(2, 5, count)))) * column(1.0 * (pieced | scraps))
+    return filter_randomly(first + mask * (second - first), rng)
+
+
+def scrap(people: Tensor, size: int, rng: Rng) -> Tensor:
+    """Parts of people, enlarged 2 to 4 times and turned by any angle; [n, 3, h, w] to [n, 3, size, size]."""
+    n = len(people)
+    angle, extent, theta = rng.uniform(0, 2 * np.pi, n), rng.uniform(0.25, 0.5, n), np.empty((n, 2, 3))
+    theta[:, 0, 0], theta[:, 0, 1] = extent * np.cos(angle), -extent * np.sin(angle)
+    theta[:, 1, 0], theta[:, 1, 1] = extent * np.sin(angle), extent * np.cos(angle)
+    theta[:, :, 2] = rng.uniform([-0.4, -0.3], [0.4, 0.7], (n, 2))
+    return F.grid_sample(people, affine_grid(theta, size), padding_mode="reflection", align_corners=False)
+
+
+def filter_randomly(x: Tensor, rng: Rng) -> Tensor:
+    """Replaces some images by a random 3x3 convolution across colours of equal mean and spread (arXiv 2007.13003)."""
+    for index in np.flatnonzero(rng.random(len(x)) < 0.3):
+        kernel = rng.normal(0, 0.1, (3, 3, 3, 3)) + np.eye(3)[:, :, None, None] * (np.arange(9) == 4).reshape(3, 3)
+        image = x[index : index + 1]
+        turned = F.conv2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), torch.from_numpy(kernel.astype(np.float32)))
+        mean, std = image.mean(dim=(2, 3), keepdim=True), image.std(dim=(2, 3), keepdim=True)
+        own_mean, own_std = turned.mean(dim=(2, 3), keepdim=True), turned.std(dim=(2, 3), keepdim=True)
+        x[index : index + 1] = (turned - own_mean) / (own_std + 1e-4) * std + mean
+    return x.clamp(0, 1)
+
+
+def affine_grid(theta: NDArray[np.floating], size: int) -> Tensor:
     """Sampling positions float32 [n, size, size, 2] of matrices [n, 2, 3]."""
     return F.affine_grid(torch.from_numpy(theta.astype(np.float32)), [len(theta), 1, size, size], align_corners=False)
 
@@ -85,19 +125,24 @@ def move(premultiplied: Tensor, size: int, rng: Rng) -> Tensor:
 
 
 def crop(backgrounds: Tensor, size: int, rng: Rng) -> Tensor:
-    """A flipped, slightly turned square part of 40 to 100 % of each background. Returns [n, 3, size, size]."""
+    """A flipped, turned, warped square part of 20 to 100 % of each background. Returns [n, 3, size, size]."""
     n = len(backgrounds)
-    extent, angle = rng.uniform(0.4, 1, n), rng.normal(0, 0.05, n)
+    extent, angle = rng.uniform(0.2, 1, n) ** 0.7, rng.normal(0, 0.08, n)
     theta = np.empty((n, 2, 3))
     theta[:, 0, 0], theta[:, 0, 1] = extent * np.cos(angle) * rng.choice([-1, 1], n), -extent * np.sin(angle)
     theta[:, 1, 0], theta[:, 1, 1] = extent * np.sin(angle), extent * np.cos(angle)
     theta[:, :, 2] = rng.uniform(-1, 1, (n, 2)) * (1 - extent[:, None])
     if size < 0.5 * backgrounds.shape[-1]:
         backgrounds = F.avg_pool2d(backgrounds, 2)
-    return F.grid_sample(backgrounds, affine_grid(theta, size), padding_mode="reflection", align_corners=False)
+    waves = (
+        rng.normal(0, 1, (n, 2, *rng.integers(3, 9, 2))) * (0.15 * extent * (rng.random(n) < 0.4))[:, None, None, None]
+    )
+    warp = F.interpolate(torch.from_numpy(waves.astype(np.float32)), size=(size, size), mode="bicubic")
+    grid = affine_grid(theta, size) + warp.permute(0, 2, 3, 1)
+    return F.grid_sample(backgrounds, grid, padding_mode="reflection", align_corners=False)
 
 
-def blur(x: Tensor, sigmas: NDArray[np.float64]) -> Tensor:
+def blur(x: Tensor, sigmas: NDArray[np.floating]) -> Tensor:
     """Gaussian blur with a sigma per image, in pixels; x: [n, c, h, w]."""
     radius = max(1, int(np.ceil(2.5 * sigmas.max())))
     if sigmas.max() == 0 or radius >= min(x.shape[-2:]):
