@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 
 from core.adapters.celery import CeleryDoorbell
-from core.adapters.redis import RedisLiveView
+from core.adapters.redis import RedisLiveView, connect
 from core.adapters.s3 import S3Store
 from core.api import MAX_BODY_BYTES, Problem
 from core.catalog import Catalog
@@ -87,7 +87,7 @@ def _services(
     return Services(
         settings=settings,
         store=chosen,
-        live=live or RedisLiveView(redis_url),
+        live=live or RedisLiveView(connect(redis_url)),
         doorbell=doorbell or CeleryDoorbell(redis_url),
         catalog=Catalog(chosen),
         registry=Registry(chosen),
