@@ -4,19 +4,17 @@ RGB is the full scene, alpha what StyleMatte predicts for it (arXiv 2305.02981);
 stands in. Colour is premultiplied for every resampling.
 """
 
-import io
-import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from models.training.gan_alignment import align_faces, crop
+from models.training.portraits_data import decode, read_samples
 
 LABEL_SIZE = 128  # pixels at which scenes are composed and labelled
 SPAN = 112.0  # source pixels that a crop covers at scale 1
@@ -73,18 +71,12 @@ def read_portraits(directory: Path) -> tuple[tuple[str, ...], Tensor]:
 
     Raises FileNotFoundError when there are none.
     """
-    found = [(key, picture) for path in sorted(directory.glob("*.tar")) for key, picture in _members(path)]
+    samples = [sample for tar in sorted(directory.glob("*.tar")) for sample in read_samples(tar)]
+    found = [(key, decode(members["rgba.png"], "RGBA")) for key, members in samples if "rgba.png" in members]
     if not found:
         raise FileNotFoundError(f"no KEY.rgba.png in the tars of {directory}")
     keys, pictures = zip(*found, strict=True)
     return keys, torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-
-
-def _members(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    with tarfile.open(path) as tar:
-        for member in tar:
-            if member.name.endswith(".rgba.png") and (file := tar.extractfile(member)):
-                yield member.name.split(".")[0], np.asarray(Image.open(io.BytesIO(file.read())).convert("RGBA"))
 
 
 def smooth_backgrounds(count: int, size: int, rng: torch.Generator) -> Tensor:

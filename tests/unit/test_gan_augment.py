@@ -1,0 +1,51 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.training.gan_augment import augment, change_colour, move
+
+
+def images(count: int = 4, seed: int = 0) -> torch.Tensor:
+    return torch.rand(count, 4, 16, 16, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+@given(seed=st.integers(0, 2**32), p=st.floats(0, 1))
+@settings(max_examples=30, deadline=None)
+def test_colour_never_touches_alpha(seed: int, p: float) -> None:
+    before = images(seed=1)
+    after = change_colour(before, p, torch.Generator().manual_seed(seed))
+    assert torch.equal(after[:, 3], before[:, 3])
+
+
+def test_colour_changes_rgb() -> None:
+    before = images()
+    assert (change_colour(before, 1.0, torch.Generator().manual_seed(0)) - before).abs().mean() > 0.01
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_geometry_moves_all_channels_alike(seed: int) -> None:
+    same = images()[:, :1].expand(-1, 4, -1, -1).contiguous()
+    moved = move(same, 1.0, torch.Generator().manual_seed(seed))
+    assert torch.equal(moved[:, :1].expand_as(moved), moved)
+
+
+def test_probability_zero_changes_nothing() -> None:
+    before = images()
+    after = augment(before, 0.0, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(after, before, rtol=0, atol=1e-5)
+
+
+def test_one_draw_is_one_augmentation() -> None:
+    first, second = (augment(images(), 1.0, torch.Generator().manual_seed(9)) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("p", [0.5, 1.0])
+def test_gradients_reach_every_channel(p: float) -> None:
+    before = images().requires_grad_(True)
+    augment(before, p, torch.Generator().manual_seed(3)).square().sum().backward()
+    assert before.grad is not None
+    assert before.grad.isfinite().all()
+    assert before.grad.abs().sum((0, 2, 3)).min() > 0

@@ -1,0 +1,72 @@
+import pytest
+import torch
+
+from models.distribution import Moments, alpha_as_rgb, frechet_distance, moments, over_grey
+from models.privacy import Signatures, memorisation_report, nearest
+
+
+def gaussian(mean: float, variance: float, size: int = 3) -> Moments:
+    return Moments(
+        mean=torch.full((size,), mean, dtype=torch.float64),
+        covariance=torch.eye(size, dtype=torch.float64) * variance,
+    )
+
+
+def test_distance_of_two_gaussians_by_hand() -> None:
+    """Means 2 apart in three dimensions; deviations 3 and 1: 3 * 2^2 + 3 * (3 - 1)^2."""
+    assert frechet_distance(gaussian(0, 9), gaussian(2, 1)) == pytest.approx(24)
+
+
+def test_distance_agrees_with_the_matrix_root() -> None:
+    scipy = pytest.importorskip("scipy.linalg")
+    rng = torch.Generator().manual_seed(0)
+    first, second = (moments(torch.randn(50, 6, generator=rng) @ torch.randn(6, 6, generator=rng)) for _ in range(2))
+    root = torch.from_numpy(scipy.sqrtm((first.covariance @ second.covariance).numpy()).real)
+    expected = (first.mean - second.mean).square().sum() + (first.covariance + second.covariance - 2 * root).trace()
+    assert frechet_distance(first, second) == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_fewer_images_than_dimensions_stay_finite() -> None:
+    features = torch.randn(5, 64, generator=torch.Generator().manual_seed(0))
+    assert frechet_distance(moments(features), moments(features)) == pytest.approx(0, abs=1e-6)
+
+
+def test_moments_refuse_what_has_none() -> None:
+    with pytest.raises(ValueError, match="two finite"):
+        moments(torch.zeros(1, 4))
+    with pytest.raises(ValueError, match="two finite"):
+        moments(torch.full((4, 4), float("nan")))
+
+
+def test_views_of_rgba() -> None:
+    rgba = torch.ones(1, 4, 2, 2)
+    rgba[:, 3] = torch.tensor([[1.0, -1.0], [0.0, 1.0]])
+    assert over_grey(rgba)[0, 0].tolist() == [[1.0, 0.0], [0.5, 1.0]]
+    assert alpha_as_rgb(rgba)[0, 2].tolist() == [[1.0, -1.0], [0.0, 1.0]]
+
+
+def test_nearest_finds_a_copy_exactly() -> None:
+    references = torch.randn(300, 50, generator=torch.Generator().manual_seed(0))
+    queries = torch.cat([references[[7, 200]], references[[3]] + 0.5])
+    distance, index = nearest(queries, references)
+    assert index.tolist() == [7, 200, 3]
+    assert distance.tolist() == pytest.approx([0, 0, 0.5])
+
+
+def test_nearest_needs_something() -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        nearest(torch.zeros(1, 2), torch.zeros(0, 2))
+
+
+def test_copies_are_suspect_and_strangers_not() -> None:
+    rng = torch.Generator().manual_seed(0)
+    training, held_out, strangers = (torch.randn(60, 20, generator=rng) for _ in range(3))
+
+    def both(x: torch.Tensor) -> Signatures:
+        return Signatures(pixels=x, features=x)
+
+    copies = memorisation_report(both(training[:10]), both(held_out), both(training))
+    others = memorisation_report(both(strangers), both(held_out), both(training))
+    assert copies["pixels"]["suspect_share"] == 1
+    assert copies["features"]["minimum"] == 0
+    assert others["pixels"]["suspect_share"] < 0.2

@@ -1,0 +1,48 @@
+import torch
+from torch import nn
+
+from models.training.gan_losses import (
+    FeatureDiscriminator,
+    GradientBalance,
+    RgbaDiscriminator,
+    over_backgrounds,
+    r1_penalty,
+)
+
+
+def test_r1_of_a_linear_discriminator_is_its_squared_weight() -> None:
+    layer = nn.Linear(12, 1)
+    penalty = r1_penalty(nn.Sequential(nn.Flatten(), layer), torch.randn(5, 3, 2, 2))
+    torch.testing.assert_close(penalty, layer.weight.square().sum())
+    penalty.backward()
+    torch.testing.assert_close(layer.weight.grad, 2 * layer.weight)
+
+
+def test_balance_gives_each_source_its_share() -> None:
+    reference, weak, strong = torch.tensor([3.0, 4.0]), torch.tensor([0.0, 1e-3]), torch.tensor([100.0, 0.0])
+    total = GradientBalance(2)(reference, [weak, strong], [0.5, 0.2])
+    torch.testing.assert_close(total, torch.tensor([3.0 + 1.0, 4.0 + 2.5]))
+
+
+def test_balance_follows_slowly() -> None:
+    balance = GradientBalance(1, rate=0.1)
+    one = torch.ones(4)
+    balance(one, [one], [1.0])
+    jumped = balance(one, [one * 10], [1.0])
+    torch.testing.assert_close(jumped, one * (1 + 10 / 1.9))
+
+
+def test_composites_keep_the_subject_and_replace_the_rest() -> None:
+    images = torch.rand(2, 4, 8, 8)
+    images[:, 3] = torch.cat([torch.ones(2, 8, 4), -torch.ones(2, 8, 4)], 2)
+    first = over_backgrounds(images, torch.Generator().manual_seed(0))
+    second = over_backgrounds(images, torch.Generator().manual_seed(1))
+    assert torch.equal(first[..., :4], images[:, :3, :, :4])
+    assert torch.equal(second[..., :4], first[..., :4])
+    assert (second[..., 4:] - first[..., 4:]).abs().mean() > 0.01
+
+
+def test_discriminators_give_a_logit_an_image() -> None:
+    assert RgbaDiscriminator(64)(torch.randn(4, 4, 64, 64)).shape == (4, 1)
+    features = [torch.rand(2, 64, 32, 32), torch.rand(2, 128, 16, 16)]
+    assert FeatureDiscriminator([0.5, 0.5])(features).shape == (2, 2)

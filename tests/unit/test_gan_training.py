@@ -1,0 +1,137 @@
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.load import load_generator
+from models.training.gan import Adversarial, AdversarialSettings
+from models.training.gan_card import describe_generator, sample, write_contact_sheet
+from models.training.gan_data import Corpus
+from models.training.gan_state import EMBEDDED_64, calibrate, update_ema
+from models.training.warm_start import WarmStart, WhiteLatent
+
+Trainer = WarmStart | Adversarial
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    """Twelve discs of different colours, sizes and backgrounds, two scenes each."""
+    rng = torch.Generator().manual_seed(0)
+    steps = (torch.arange(64) + 0.5) / 32 - 1
+    radius = 0.4 + 0.3 * torch.rand(12, 1, 1, 1, generator=rng)
+    disc = (steps.square()[None] + steps.square()[:, None] < radius.square()).float().repeat_interleave(2, 0)
+    colour = torch.rand(12, 3, 1, 1, generator=rng).repeat_interleave(2, 0)
+    scene = colour * disc + torch.rand(24, 3, 1, 1, generator=rng) * (1 - disc)
+    images = (torch.cat([scene, disc], 1) * 255).byte()
+    return Corpus(images=images, keys=tuple(str(i) for i in range(12)))
+
+
+def build(kind: str, corpus: Corpus) -> Trainer:
+    if kind == "warm start":
+        return WarmStart(corpus, seed=1)
+    return Adversarial(corpus, AdversarialSettings(), seed=1)
+
+
+@pytest.fixture(scope="module", params=["warm start", "adversarial"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_a_resumed_run_goes_on_bit_for_bit(kind: str, corpus: Corpus, tmp_path: Path) -> None:
+    whole = build(kind, corpus)
+    whole.step()
+    whole.state.save(tmp_path / "state.pt")
+    expected = [whole.step(), whole.step()]
+    resumed = build(kind, corpus)
+    resumed.state.load(tmp_path / "state.pt")
+    assert [resumed.step(), resumed.step()] == expected
+    for name, module in whole.state.modules.items():
+        for key, tensor in module.state_dict().items():
+            assert torch.equal(tensor, resumed.state.modules[name].state_dict()[key]), f"{name}.{key}"
+    assert resumed.state.progress == whole.state.progress
+
+
+def test_the_second_stage_starts_from_the_first(corpus: Corpus, tmp_path: Path) -> None:
+    warm = WarmStart(corpus, seed=1)
+    warm.step()
+    warm.publish(tmp_path)
+    adversarial = Adversarial(corpus, AdversarialSettings(), seed=2)
+    adversarial.state.load(tmp_path / "warm-start.pt")
+    assert adversarial.state.progress.images == warm.state.progress.images
+    for name in ("g", "g_ema", "e", "latent"):
+        for key, tensor in warm.state.modules[name].state_dict().items():
+            assert torch.equal(tensor, adversarial.state.modules[name].state_dict()[key])
+    published = load_generator(tmp_path / "warm-start.safetensors")
+    z = torch.randn(4, EMBEDDED_64["z_dim"])
+    assert torch.equal(published(z), warm.averaged(z))
+    assert next((tmp_path / "grids").glob("*.png")).stat().st_size > 1000
+
+
+def test_reconstruction_improves(corpus: Corpus) -> None:
+    warm = WarmStart(corpus, seed=1)
+    for group in warm.state.optimizers["g"].param_groups:
+        group["initial_lr"] = group["lr"]
+    losses = [warm.step()["total"] for _ in range(14)]
+    assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
+
+
+def test_a_step_that_is_not_finite_changes_no_weight(corpus: Corpus) -> None:
+    warm = WarmStart(corpus, seed=1)
+    warm.loss.feature_weight = float("nan")
+    before = copy.deepcopy(warm.generator)
+    warm.step()
+    for old, new in zip(before.parameters(), warm.generator.parameters(), strict=True):
+        assert torch.equal(old, new)
+
+
+def test_codes_lie_on_the_sphere_and_collapse_costs() -> None:
+    latent, rng = WhiteLatent(16), torch.Generator().manual_seed(0)
+    spread = torch.randn(4096, 16, generator=rng)
+    collapsed = spread[:, :1] * torch.ones(16)
+    latent.rate = 1.0
+    z, low = latent(spread, rng)
+    assert abs(z.square().mean().item() - 1) < 0.02
+    assert latent(collapsed, rng)[1] > 10 * low
+
+
+def test_latent_in_eval_mode_learns_nothing() -> None:
+    latent = WhiteLatent(4).eval()
+    latent(torch.randn(8, 4) + 5, torch.Generator().manual_seed(0))
+    assert torch.equal(latent.mean, torch.zeros(4))
+    assert torch.equal(latent.moment, torch.eye(4))
+
+
+def test_ema_moves_parameters_and_copies_buffers() -> None:
+    source, average = torch.nn.BatchNorm1d(3), torch.nn.BatchNorm1d(3)
+    with torch.no_grad():
+        source.weight.fill_(3.0)
+        source.running_mean.fill_(7.0)
+    update_ema(average, source, 0.75)
+    assert average.weight.tolist() == [1.5] * 3
+    assert average.running_mean.tolist() == [7.0] * 3
+
+
+def test_calibration_measures_the_copy_itself(corpus: Corpus) -> None:
+    generator = WarmStart(corpus, seed=1).averaged
+    betas = [layer.magnitude_ema_beta for layer in generator.synthesis.layers()]
+    for layer in generator.synthesis.layers():
+        layer.magnitude_ema.fill_(100.0)
+    calibrate(generator)
+    assert all(layer.magnitude_ema < 20 for layer in generator.synthesis.layers())
+    assert [layer.magnitude_ema_beta for layer in generator.synthesis.layers()] == betas
+    assert generator.mapping.w_avg.abs().sum() > 0
+
+
+def test_the_card_has_its_references(corpus: Corpus, tmp_path: Path) -> None:
+    generator = WarmStart(corpus, seed=1).averaged
+    report = describe_generator(generator, corpus, corpus, count=4)
+    assert report["images_a_set"] == 4
+    assert report["real_against_real"]["alpha"] >= 0
+    for psi in ("psi_1", "psi_0.7"):
+        assert set(report[psi]["frechet"]) == {"rgb_over_grey", "alpha"}
+        assert report[psi]["nearest_training_image"]["pixels"]["held_out_minimum"] < 1e-5
+        assert report[psi]["nearest_training_image"]["pixels"]["minimum"] > 0
+    write_contact_sheet(tmp_path / "sheet.png", generator)
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
+    assert torch.equal(sample(generator, 3, 0.7, 5), sample(generator, 3, 0.7, 5))
