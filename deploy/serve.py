@@ -19,7 +19,8 @@ def command(process: str, extra: Sequence[str] = ()) -> list[str]:
     """argv of one process; `extra` flags go to uvicorn, Celery or Flower as they are."""
     python = [sys.executable, "-m"]
     if process == "api":
-        return [*python, "uvicorn", "service.app:create_app", "--factory", "--no-server-header", *extra]
+        return [*python, "uvicorn", "service.app:create_app", "--factory", "--no-server-header",
+                "--timeout-graceful-shutdown", "3", *extra]  # fmt: skip
     celery = [*python, "celery", "--app", "workers.app:app"]
     if process == "beat":
         return [*celery, "beat", "--loglevel", "INFO", *extra]

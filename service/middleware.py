@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.errors import MatteForgeError, Unauthorized
 from service.problems import error_response
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
 KEY_CACHE_S = 60.0
 MAX_KEY = 512
 MAX_CACHED_KEYS = 1000

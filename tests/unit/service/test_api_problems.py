@@ -145,7 +145,7 @@ def test_idempotency_keys_are_short_and_printable(world, key):
 
 @pytest.mark.parametrize(
     "header",
-    [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic bWZfdGVzdA==", "mf_test", "Bearer mf_test x", LONG, b"Bearer \xff"],
+    [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic bWZfdGVzdA==", "Bearer mf_test x", LONG, b"Bearer \xff"],
 )  # fmt: skip
 def test_everything_needs_a_valid_key(world, header):
     http = TestClient(world.http.app)
@@ -157,7 +157,7 @@ def test_everything_needs_a_valid_key(world, header):
         answer = http.request(method, path, headers=headers)
         assert problem_of(answer).code == "unauthorized", path
         assert answer.headers["WWW-Authenticate"] == "Bearer"
-    for path in ("/healthz", "/readyz", "/openapi.json", "/docs"):
+    for path in ("/", "/healthz", "/readyz", "/openapi.json", "/docs"):
         assert http.get(path, headers=headers).status_code == 200
 
 

@@ -1,6 +1,7 @@
 """Start-up, health, metrics, OpenAPI, and what the API may import."""
 
 import asyncio
+import re
 import subprocess
 import sys
 
@@ -142,6 +143,13 @@ def test_metrics_count_requests_by_route_and_datasets_by_state(world, monkeypatc
     without = world.http.get("/metrics")
     assert without.status_code == 200
     assert "matteforge_active_datasets" not in without.text
+
+
+def test_the_console_is_one_page_without_foreign_resources(world):
+    answer = world.http.get("/")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert not re.findall(r"""(?:src|href)=["']|https?://|@import|url\(""", answer.text)
 
 
 def test_openapi_is_valid_and_complete(world):
