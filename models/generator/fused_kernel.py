@@ -62,12 +62,7 @@ class Geometry(NamedTuple):
     def scratch(self) -> int:
         """Samples of zeroed memory that a call needs: an input row, two rings of rows, two more rows."""
         rings = 2 * self.up_rows * self.wide_row + 2 * self.down_rows * self.grid_row
-        return (
-            self.in_phases * self.in_stride
-            + rings
-            + self.grid_row
-            + self.out_phases * self.out_stride
-        )
+        return self.in_phases * self.in_stride + rings + self.grid_row + self.out_phases * self.out_stride
 
     @property
     def plane_signs(self) -> int:
@@ -80,7 +75,7 @@ class Taps(NamedTuple):
 
     places: int  # int64: relative to the row's start
     weights: int  # float32
-    count: int  # in a list; 0: this step is left out, for its neighbour's taps are two-dimensional
+    length: int  # in a list; 0: this step is left out, for its neighbour's taps are two-dimensional
 
 
 @_inline
@@ -101,9 +96,7 @@ def _sum_four(source, taps, t, end):
 def _sum_one(source, taps, t, end):
     a = splat(_ZERO)
     while t < end:
-        a = multiply_add(
-            peek(taps.weights, t), load(source, peek_place(taps.places, t)), a
-        )
+        a = multiply_add(peek(taps.weights, t), load(source, peek_place(taps.places, t)), a)
         t += 1
     return a
 
@@ -111,7 +104,7 @@ def _sum_one(source, taps, t, end):
 @_function
 def _filter_row(target, source, length, taps, index):
     """target[x] = sum over t of weights[t] * source[places[t] + x] for x < length, a multiple of 8."""
-    t, end = index * taps.count, (index + 1) * taps.count
+    t, end = index * taps.length, (index + 1) * taps.length
     x = 0
     while x + 32 <= length:
         a, b, c, d = _sum_four(source + 4 * x, taps, t, end)
@@ -138,11 +131,9 @@ def _activate(target, mirror, x, lanes, signs, mode, slope, limit):
 
 
 @_function
-def _filter_activate_row(
-    target, mirror, source, length, taps, index, signs, mode, slope, limit
-):
+def _filter_activate_row(target, mirror, source, length, taps, index, signs, mode, slope, limit):
     """As `_filter_row`, then the activation; writes at target and at mirror."""
-    t, end = index * taps.count, (index + 1) * taps.count
+    t, end = index * taps.length, (index + 1) * taps.length
     x = 0
     while x + 32 <= length:
         a, b, c, d = _sum_four(source + 4 * x, taps, t, end)
@@ -210,7 +201,7 @@ def _join_row(target, source, g):
 @_function
 def _widen(target, mirror, source, split, bias, across, g):
     """One input row, upsampled horizontally where the filter is separable, else split."""
-    if across.count:
+    if across.length:
         _split_row(split, source, bias, g)
         for q in range(g.phases):
             _filter_row(target + 4 * q * g.wide_stride, split, g.wide_stride, across, q)
@@ -277,10 +268,7 @@ def resample(
                         i += 1
                     at = wide + 4 * (begin % g.up_rows * g.wide_row)
                     index = (g.pad - m) % g.up * g.phases
-                    sign = (
-                        signs
-                        + (plane * g.grid_height + m) * g.phases * g.wide_stride // 4
-                    )
+                    sign = signs + (plane * g.grid_height + m) * g.phases * g.wide_stride // 4
                     for q in range(g.phases):
                         place = to + 4 * (q * g.grid_stride + g.grid_margin)
                         bits = sign + q * g.wide_stride // 4
@@ -301,7 +289,7 @@ def resample(
                     _fill_row(to + grid_ring, g.grid_row)
                 m += 1
             window = grid + 4 * (j * g.down % g.down_rows * g.grid_row)
-            if downward.count:
+            if downward.length:
                 _filter_row(low, window, g.grid_row, downward, 0)
                 window = low
             for s in range(g.out_phases):
