@@ -4,7 +4,7 @@ from importlib.resources import files
 
 from fastapi import APIRouter, Response
 
-PAGE = files("service").joinpath("console/index.html").read_bytes()
+PAGE = files("service.console").joinpath("index.html").read_bytes()
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'; frame-ancestors 'none'"

@@ -1,0 +1,1 @@
+"""The web console: index.html, self-contained."""
