@@ -1,7 +1,6 @@
 """Scores a StyleMatte checkpoint on pairs of image and exact alpha."""
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,10 @@ Array = NDArray[np.float32]
 Pair = tuple[str, Array, Array]
 """Key, image [h, w, 3] in [-1, 1], alpha [h, w] in [0, 1]."""
 Scores = dict[str, float]
-BATCH = 8
 
 
 def evaluate_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Scores:
-    """Mean of each measure of `full_metrics` over pairs of one size, and their `count`. Raises ValueError on none."""
+    """Mean of each measure of `full_metrics` over the pairs, and their `count`. Raises ValueError on none."""
     return _mean([scores for _, scores in _score_pairs(matte, pairs)])
 
 
@@ -49,18 +47,17 @@ def evaluate_tar(checkpoint: Path, tar: Path, worst: int = 0, out_dir: Path | No
 
 
 def _score_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> list[tuple[str, Scores]]:
-    remaining, scored = iter(pairs), []
-    while batch := list(islice(remaining, BATCH)):
-        metrics = full_metrics(_predict(matte, batch), np.stack([alpha for _, _, alpha in batch]))
-        for index, (key, _, _) in enumerate(batch):
-            scored.append((key, {name: float(values[index]) for name, values in metrics.items()}))
+    scored = []
+    for key, image, alpha in pairs:
+        metrics = full_metrics(_predict(matte, image)[None], alpha[None])
+        scored.append((key, {name: float(values[0]) for name, values in metrics.items()}))
     return scored
 
 
-def _predict(matte: nn.Module, batch: Sequence[Pair]) -> Array:
-    image = torch.from_numpy(np.stack([image for _, image, _ in batch])).permute(0, 3, 1, 2)
+def _predict(matte: nn.Module, image: Array) -> Array:
     with torch.inference_mode():
-        return predict_alpha(matte, image)[:, 0].numpy()
+        alpha = predict_alpha(matte, torch.from_numpy(image).permute(2, 0, 1)[None])
+    return np.asarray(alpha[0, 0])
 
 
 def _mean(scores: Sequence[Scores]) -> Scores:
@@ -71,7 +68,7 @@ def _mean(scores: Sequence[Scores]) -> Scores:
 
 def _draw(matte: nn.Module, pairs: Iterable[Pair], out_dir: Path) -> None:
     out_dir.mkdir(parents=True, exist_ok=True)
-    for pair in pairs:
-        alphas = [np.repeat(alpha[..., None], 3, axis=2) for alpha in (_predict(matte, [pair])[0], pair[2])]
-        sheet = np.concatenate([(pair[1] + 1) / 2, *alphas], axis=1)
-        Image.fromarray((sheet.clip(0, 1) * 255).round().astype(np.uint8)).save(out_dir / f"{pair[0]}.png")
+    for key, image, alpha in pairs:
+        alphas = [np.repeat(grey[..., None], 3, axis=2) for grey in (_predict(matte, image), alpha)]
+        sheet = np.concatenate([(image + 1) / 2, *alphas], axis=1)
+        Image.fromarray((sheet.clip(0, 1) * 255).round().astype(np.uint8)).save(out_dir / f"{key}.png")
