@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,11 @@ from deploy.local.ports import free_ports
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
 from deploy.local.supervisor import Supervisor
 from deploy.local.valkey import Valkey
+
+TINY_GENERATOR = {
+    "z_dim": 16, "w_dim": 16, "img_resolution": 32, "img_channels": 4, "channel_base": 512, "channel_max": 16,
+    "num_layers": 4, "margin_size": 4, "mapping_kwargs": {"num_layers": 1},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,3 +105,46 @@ def redis_leases(valkey_url: str) -> Iterator[RedisLeaseBook]:
     client = connect(valkey_url)
     yield RedisLeaseBook(client)
     client.close()
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle ready to be published, small enough to sample in milliseconds: both networks as built, untrained."""
+    import torch
+
+    from models.checkpoint import save_checkpoint
+    from models.generator import build_generator
+    from models.matting import build_stylematte
+    from models.matting.config import MattingConfig
+    from workers.bundles import assemble
+
+    matting = MattingConfig(
+        embed_dim=8,
+        depths=(1, 1, 1, 1),
+        num_heads=(1, 1, 2, 2),
+        window_size=4,
+        feature_size=32,
+        encoder_layers=1,
+        encoder_feedforward_dim=32,
+        num_attention_heads=2,
+    )
+    folder = tmp_path_factory.mktemp("bundle")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        generator, matte = build_generator(TINY_GENERATOR), build_stylematte(matting)
+    generator_file, matte_file = folder / "generator.safetensors", folder / "stylematte.safetensors"
+    save_checkpoint(
+        generator_file,
+        kind="stylemattegan-generator",
+        config=generator.config.to_dict(),
+        state=generator.state_dict(),
+    )
+    save_checkpoint(matte_file, kind="stylematte", config=matting.to_dict(), state=matte.state_dict())
+    assemble(
+        folder / "humans",
+        name="humans",
+        generator=generator_file,
+        stylematte=matte_file,
+        thresholds={"coverage_min": 0.0, "mad": 1.0},
+    )
+    return folder / "humans"

@@ -34,6 +34,7 @@ def make_celery(broker_url: str, *, visibility_timeout_s: int = 6 * 3600, **extr
         },
         task_publish_retry=True,
         task_publish_retry_policy={"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5},
+        worker_soft_shutdown_timeout=3,  # after which SIGQUIT (and SIGTERM under REMAP_SIGTERM) hands tasks back
         enable_utc=True,
     )
     app.conf.update(extra)

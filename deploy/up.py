@@ -1,0 +1,66 @@
+"""`matteforge up`: the whole service in the foreground."""
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from deploy.local.ports import is_free
+from deploy.local.stack import DataDirInUse, Stack
+from deploy.local.supervisor import StartFailed, silent
+
+COLOURS = ("cyan", "magenta", "yellow", "blue", "green", "bright_cyan", "bright_magenta", "bright_yellow")
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("matteforge-data"),
+    show_default=True,
+    help="Everything is kept here: objects, Redis, secrets, logs.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Of the API.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Generate workers.")
+@click.option("--quiet", is_flag=True, help="Keep the logs out of the terminal; they are in DATA_DIR/logs.")
+def up(data_dir: Path, port: int, workers: int, quiet: bool) -> None:
+    """Run the whole service on this machine until Ctrl-C: Valkey, S3, API, workers, beat, Flower."""
+    if not is_free(port):
+        raise click.ClickException(f"port {port} is taken; choose another one with --port")
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _interrupt)
+    try:
+        with Stack(data_dir, port=port, generate_workers=workers, echo=silent if quiet else show) as stack:
+            click.echo(_summary(stack))
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        click.echo("stopped")
+    except (DataDirInUse, StartFailed) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def show(name: str, line: str) -> None:
+    """Print one line of a program under its name."""
+    click.echo(click.style(f"{name:>12} | ", fg=COLOURS[sum(name.encode()) % len(COLOURS)]) + line)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _summary(stack: Stack) -> str:
+    user, password = stack.flower_login
+    return f"""
+MatteForge is ready.
+
+  API      {stack.url}   (reference: {stack.url}/docs)
+  API key  {stack.api_key}   (kept in {stack.secrets_file})
+  Flower   {stack.flower_url}   user {user}, password {password}
+  S3       {stack.seaweedfs.url}   keys in {stack.secrets_file}
+  Data     {stack.data_dir}
+
+  export MATTEFORGE_URL={stack.url} MATTEFORGE_API_KEY={stack.api_key}
+  matteforge order 64 --watch
+"""
