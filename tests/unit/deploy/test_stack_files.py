@@ -1,0 +1,122 @@
+"""What the one-machine stack writes down, and who may read it."""
+
+import json
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from deploy.local.ports import free_ports, is_free
+from deploy.local.program import write_private
+from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
+from deploy.local.secrets import Secrets
+from deploy.local.stack import DataDirInUse, Stack, shipped_bundles
+from deploy.local.valkey import Valkey
+from deploy.up import up
+
+
+def test_secrets_are_drawn_once_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+    first = Secrets.of(path)
+    assert Secrets.of(path) == first
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    values = [value for value in first.model_dump().values() if isinstance(value, str)]
+    values += first.s3_signing_keys
+    assert len(set(values)) == 8
+    assert min(len(value) for value in values) >= 20
+    assert Secrets.of(tmp_path / "other.json").api_key != first.api_key
+
+
+def test_an_api_key_of_ones_own_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+    drawn = Secrets.of(path)
+    mine = Secrets.of(path, api_key="mf_mine")
+    assert mine == drawn.model_copy(update={"api_key": "mf_mine"})
+    assert Secrets.of(path) == mine
+
+
+def test_a_private_file_is_private_even_over_an_open_one(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("open")
+    path.chmod(0o666)
+    write_private(path, "secret")
+    assert path.read_text() == "secret"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_valkey_wants_a_password_on_the_loopback_interface(tmp_path: Path) -> None:
+    program = Valkey(folder=tmp_path / "a b", port=7000, password="secret").program()
+    config = Path(program.argv[1])
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    lines = config.read_text().splitlines()
+    for line in ("port 7000", "bind 127.0.0.1", "requirepass secret", "appendonly yes", 'save ""'):
+        assert line in lines
+    assert "secret" not in " ".join(program.argv)
+
+
+def test_seaweedfs_is_closed(tmp_path: Path) -> None:
+    ports = dict(zip(PORTS, range(9000, 9005), strict=True))
+    server = SeaweedFS(
+        folder=tmp_path, ports=ports, access_key="access", secret_key="hidden", signing_keys=("a", "b", "c")
+    )
+    program = server.program()
+    identities = tmp_path / "s3.json"
+    assert f"-s3.config={identities}" in program.argv
+    assert stat.S_IMODE(identities.stat().st_mode) == 0o600
+    assert json.loads(identities.read_text())["identities"][0]["credentials"] == [
+        {"accessKey": "access", "secretKey": "hidden"}
+    ]
+    for flag in ("-ip.bind=127.0.0.1", "-master.telemetry=false", "-s3.port=9000", "-webdav=false"):
+        assert flag in program.argv
+    assert {name for name in program.env if name.startswith("WEED_JWT")} == {
+        "WEED_JWT_SIGNING_KEY",
+        "WEED_JWT_FILER_SIGNING_KEY",
+        "WEED_JWT_FILER_SIGNING_READ_KEY",
+    }
+    assert "hidden" not in " ".join(program.argv)
+
+
+def test_ports_are_free_and_different() -> None:
+    ports = free_ports(20, also_at=GRPC_OFFSET)
+    assert len(set(ports)) == 20
+    assert all(is_free(port) and is_free(port + GRPC_OFFSET) for port in ports)
+
+
+def test_every_process_is_started_with_secrets_in_its_environment_only(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, port=8000, generate_workers=2, env={"MATTEFORGE_THREADS": "3"})
+    programs = {program.name: program for program in stack.programs()}
+    stack.stop()
+    assert list(programs) == ["control", "generate-1", "generate-2", "train", "beat", "flower", "api"]
+    secrets = [value for value in stack.secrets.model_dump().values() if isinstance(value, str)]
+    for program in programs.values():
+        assert not any(secret in argument for secret in secrets for argument in program.argv)
+    assert programs["generate-2"].env["OMP_NUM_THREADS"] == "3"
+    assert programs["generate-2"].env["MALLOC_MMAP_MAX_"] == "0"
+    assert "MATTEFORGE_API_KEY" not in programs["generate-1"].env
+    assert programs["flower"].env["FLOWER_BASIC_AUTH"] == f"operator:{stack.secrets.flower_password}"
+    assert "--address=127.0.0.1" in programs["flower"].argv
+
+
+def test_a_data_directory_has_one_stack(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    with pytest.raises(DataDirInUse):
+        Stack(tmp_path)
+    stack.stop()
+    Stack(tmp_path).stop()
+
+
+def test_a_taken_port_is_refused_at_once(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = CliRunner().invoke(up, ["--data-dir", str(tmp_path), "--port", str(port)])
+    assert refused.exit_code == 1
+    assert f"port {port} is taken" in refused.output
+
+
+def test_shipped_bundles_are_folders_with_a_bundle() -> None:
+    for folder in shipped_bundles():
+        assert (folder / "bundle.json").is_file()
