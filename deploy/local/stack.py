@@ -53,7 +53,7 @@ class Stack:
         echo: Callable[[str, str], None] = silent,
     ) -> None:
         """port: of the API; a free one when None. bundles: the shipped one when None."""
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data_dir = data_dir.resolve()
         self.secrets_file = self.data_dir / "secrets.json"
         self._lock = _lock(self.data_dir / "lock")
