@@ -1,0 +1,110 @@
+"""What a user is promised, seen from outside: determinism, stock readers, fairness, clear refusals."""
+
+import json
+import time
+
+import httpx
+import pytest
+import webdataset
+from datasets import load_dataset
+
+from client.client import MatteForge
+
+
+def finished(client: MatteForge, count: int, **options: object):
+    return client.wait(client.order(count, **options).id, poll_s=0.2, timeout_s=120)
+
+
+def hashes(client: MatteForge, dataset_id: str) -> list[str]:
+    return [shard.sha256 for shard in client.shards(dataset_id)]
+
+
+def test_the_same_order_gives_the_same_bytes_in_two_fresh_data_directories(make_stack, stack, client):
+    other = make_stack("other")
+    with MatteForge(other.url, other.api_key) as second:
+        here = finished(client, 30, seed=11, shard_size=12)
+        there = finished(second, 30, seed=11, shard_size=12)
+        assert hashes(client, here.id) == hashes(second, there.id)
+        reseeded = finished(client, 30, seed=12, shard_size=12)
+        assert not set(hashes(client, reseeded.id)) & set(hashes(client, here.id))
+
+
+@pytest.fixture
+def dataset(client: MatteForge):
+    return finished(client, 20, seed=5, shard_size=8, alpha_bits=16, image_format="webp")
+
+
+def test_webdataset_reads_presigned_urls(client, dataset):
+    urls = [f"pipe:curl -s -L -f '{shard.url}'" for shard in client.shards(dataset.id)]
+    samples = list(webdataset.WebDataset(urls, shardshuffle=False).decode("pil"))
+    keys = [sample["__key__"] for sample in samples]
+    assert len(keys) == len(set(keys)) == 20
+    for sample in samples:
+        assert sample["image.webp"].size == sample["alpha.png"].size == (32, 32)
+        assert sample["json"]["key"] == sample["__key__"]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_datasets_streams_presigned_urls(client, dataset):
+    urls = [shard.url for shard in client.shards(dataset.id)]
+    rows = list(load_dataset("webdataset", data_files={"train": urls}, split="train", streaming=True))
+    assert len({row["__key__"] for row in rows}) == 20
+    assert {"image.webp", "alpha.png", "json"} <= set(rows[0])
+    assert rows[0]["json"]["dataset_seed"] == 5
+
+
+def test_a_redirect_leads_to_the_shard(client, stack, dataset):
+    shard = next(iter(client.shards(dataset.id)))
+    answer = httpx.get(
+        f"{stack.url}/v1/datasets/{dataset.id}/shards/{shard.name}",
+        headers={"Authorization": f"Bearer {stack.api_key}"},
+    )
+    assert answer.status_code == 307
+    body = httpx.get(answer.headers["location"], headers={"Range": "bytes=0-99"})
+    assert body.status_code == 206
+    assert len(body.content) == 100
+
+
+def test_the_manifest_adds_up(client, dataset):
+    manifest = json.loads(client.manifest(dataset.id))
+    assert manifest["state"] == "completed"
+    assert [shard["name"] for shard in manifest["shards"]] == ["000000.tar", "000001.tar", "000002.tar"]
+    assert sum(shard["samples"] for shard in manifest["shards"]) == manifest["counts"]["accepted"] == 20
+    assert manifest["counts"]["attempted"] == 20 + sum(manifest["counts"]["rejected"].values())
+
+
+def test_small_orders_start_behind_huge_ones(client):
+    """A queue of 10 large orders first; each small one has its samples long before any large one ends."""
+    large = [client.order(20_000, seed=n, shard_size=200).id for n in range(10)]
+    small = [client.order(4, seed=n, shard_size=4).id for n in range(10)]
+    try:
+        began_s = time.monotonic()
+        for dataset_id in small:
+            done = client.wait(dataset_id, poll_s=0.2, timeout_s=60)
+            assert done.state == "completed"
+        assert not any(client.get(dataset_id).state.terminal for dataset_id in large)
+        assert time.monotonic() - began_s < 60
+    finally:
+        for dataset_id in large:
+            client.cancel(dataset_id)
+    for dataset_id in large:
+        cancelled = client.wait(dataset_id, poll_s=0.5, timeout_s=120)
+        assert cancelled.state == "cancelled"
+        assert len(list(client.shards(dataset_id))) == cancelled.counts.shards_done
+
+
+def test_a_filter_that_nothing_passes_fails_with_its_name_and_keeps_what_there_is(client):
+    failed = finished(client, 8, seed=1, shard_size=8, filter={"coverage_min": 0.999999})
+    assert failed.state == "failed"
+    assert failed.error is not None
+    assert failed.error.code == "rejection_budget_exhausted"
+    assert "coverage_min" in failed.error.detail
+    assert failed.counts.attempted == sum(failed.counts.rejected.values()) + failed.counts.accepted
+    assert json.loads(client.manifest(failed.id))["state"] == "failed"
+
+
+def test_flower_is_never_open(stack):
+    assert httpx.get(stack.flower_url).status_code == 401
+    page = httpx.get(f"{stack.flower_url}/workers", auth=stack.flower_login)
+    assert page.status_code == 200
+    assert "generate-1@" in page.text
