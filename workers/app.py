@@ -3,7 +3,7 @@
 from functools import cache
 
 from core.adapters.celery import CeleryDoorbell, make_celery
-from core.adapters.redis import RedisLeaseBook, RedisLiveView
+from core.adapters.redis import RedisLeaseBook, RedisLiveView, connect
 from core.adapters.s3 import S3Store
 from core.catalog import Catalog
 from core.messages import Reconcile
@@ -17,13 +17,22 @@ from workers.tasks import register_tasks
 @cache
 def context() -> Context:
     """This process's connections. Made after the fork: neither boto3 nor redis clients may cross it."""
-    store = S3Store.from_settings(settings)
+    redis_url = settings.redis_url.get_secret_value()
+    redis = connect(redis_url)
+    store = S3Store(
+        endpoint_url=settings.s3_endpoint,
+        public_endpoint_url=settings.s3_public_endpoint,
+        bucket=settings.s3_bucket,
+        region=settings.s3_region,
+        access_key=settings.s3_access_key.get_secret_value(),
+        secret_key=settings.s3_secret_key.get_secret_value(),
+    )
     return Context(
         settings=settings,
         catalog=Catalog(store),
-        live=RedisLiveView.from_settings(settings),
-        leases=RedisLeaseBook.from_settings(settings),
-        doorbell=CeleryDoorbell.from_settings(settings),
+        live=RedisLiveView(redis),
+        leases=RedisLeaseBook(redis),
+        doorbell=CeleryDoorbell(redis_url),
         sampler=SamplerCache(Registry(store), cache_dir=settings.cache_dir, device=settings.device),
     )
 

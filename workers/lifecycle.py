@@ -1,6 +1,7 @@
 """What a pool's child process owns: its death with its parent, and the bundles it has loaded."""
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 BUNDLES_KEPT = 2
+CHATTER = ("celery.beat", "celery.worker.strategy", "celery.app.trace")  # a line and more for every tick
 
 
 def die_with(parent_pid: int) -> None:
@@ -31,8 +33,10 @@ def die_with(parent_pid: int) -> None:
 
 
 def install_signals() -> None:
-    """To be called in the parent: every child that Celery forks from it dies with it."""
+    """To be called in the parent: the children that Celery forks die with it. Celery logs no line for each tick."""
     parent_pid = os.getpid()
+    for name in CHATTER:
+        logging.getLogger(name).setLevel(logging.WARNING)
     worker_process_init.connect(lambda **_: die_with(parent_pid), weak=False)
 
 

@@ -90,6 +90,7 @@ def _one_try(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
 
 def _make(context: Context, dataset_id: str, plan: Plan, shard: int, lease: HeldLease) -> ShardRecord:
     """Sample until the shard is full or its attempts are spent, then commit it."""
+    started_s = time.monotonic()
     sampler = context.sampler(plan.bundle)
     with TemporaryDirectory(prefix="matteforge-shard-") as folder:
         path = Path(folder) / shard_name(shard)
@@ -105,7 +106,12 @@ def _make(context: Context, dataset_id: str, plan: Plan, shard: int, lease: Held
             sha256=tar.sha256,
         )
         lease.check()
-        return commit_shard(context.catalog, dataset_id, path, record)
+        committed = commit_shard(context.catalog, dataset_id, path, record)
+    log.info(
+        "%s %s: %d samples of %d candidates in %.1f s",
+        dataset_id, record.name, record.samples, record.attempted, time.monotonic() - started_s,
+    )  # fmt: skip
+    return committed
 
 
 def _watch(context: Context, dataset_id: str, lease: HeldLease) -> Iterator[None]:

@@ -8,7 +8,7 @@ import pytest
 
 from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView, MemoryStore
 from core.catalog import Catalog
-from core.dataset import Counts, DatasetSpec, DatasetState, DatasetView, utcnow
+from core.dataset import DatasetSpec, utcnow
 from core.manifest import DatasetRecord
 from core.messages import Reconcile, RunShard
 from core.plan import Plan, candidate_seed, make_plan
@@ -86,18 +86,7 @@ class Bench:
         )
         assert self.catalog.claim(record)
         if known:
-            counts = Counts(requested=plan.count, shards_total=plan.shards_total)
-            queued = {DatasetState.QUEUED: record.created_at}
-            self.live.put(
-                DatasetView(
-                    id=dataset_id,
-                    state=DatasetState.QUEUED,
-                    spec=parsed,
-                    bundle=BUNDLE,
-                    counts=counts,
-                    timestamps=queued,
-                )
-            )
+            self.live.put(self.catalog.view(dataset_id)[0])
         return record
 
     def reconcile(self, dataset_id: str | None = None) -> None:
