@@ -11,7 +11,7 @@ from core.criteria import BY_NAME
 from core.dataset import DatasetSpec
 from core.errors import CheckpointRejected
 from core.plan import Plan, candidate_seed, make_plan
-from core.registry import BUNDLE_FILE, Bundle
+from core.registry import BUNDLE_FILE, load_bundle_folder
 from models.generator import build_generator
 from models.load import load_stylematte
 from models.pixels import alpha_from_pixels, rgb_from_u8
@@ -118,7 +118,8 @@ def test_a_generator_without_alpha_is_refused(bundle_folder: Path) -> None:
         Engine(rgb, load_stylematte(bundle_folder / STYLEMATTE_FILE), digests=("a", "b"), device="cpu")
 
 
-def test_a_bundle_without_a_network_is_refused(tmp_path: Path, bundle: Bundle) -> None:
+def test_a_bundle_without_a_network_is_refused(tmp_path: Path, bundle_folder: Path) -> None:
+    bundle = load_bundle_folder(bundle_folder)
     (tmp_path / BUNDLE_FILE).write_bytes(bundle.model_copy(update={"files": {}}).to_bytes())
     with pytest.raises(CheckpointRejected, match=GENERATOR_FILE):
         Engine.from_folder(tmp_path)
