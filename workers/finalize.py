@@ -11,6 +11,7 @@ from core.catalog import add_shard
 from core.dataset import Counts, DatasetState, ErrorInfo, utcnow
 from core.errors import BudgetExhausted
 from core.manifest import DatasetRecord, ManifestHead, ShardRecord
+from core.plan import Plan
 from workers.context import Context
 
 log = logging.getLogger(__name__)
@@ -26,15 +27,14 @@ def finalize(context: Context, dataset_id: str, state: DatasetState, error: Erro
     with TemporaryDirectory(prefix="matteforge-finalize-") as folder:
         spool = Path(folder) / "records"
         with spool.open("w") as file:
-            counts, missing = _spool(context, record, file)
+            counts, missing, short = _spool(context, record, file)
         if state is DatasetState.COMPLETED and missing:
             log.warning("%s lacks %d shards that counted as done", dataset_id, len(missing))
             for shard in missing:
                 context.live.forget_shard(dataset_id, shard)
             return False
-        if state is DatasetState.COMPLETED and counts.accepted < counts.requested:
-            detail = f"{counts.accepted} of {counts.requested} samples passed the filter"
-            state, error = DatasetState.FAILED, ErrorInfo(code=BudgetExhausted.code, detail=detail)
+        if state is DatasetState.COMPLETED and short:
+            state, error = DatasetState.FAILED, starved(record.plan, short)
         head = ManifestHead(
             id=dataset_id,
             state=state,
@@ -53,17 +53,34 @@ def publish_end(context: Context, end: ManifestHead) -> None:
     log.info("%s %s: %d samples in %d shards", end.id, end.state, end.counts.accepted, end.counts.shards_done)
 
 
-def _spool(context: Context, record: DatasetRecord, file: IO[str]) -> tuple[Counts, list[int]]:
-    """Write every shard record as a line: they may be a million. Returns the totals and which shards are missing."""
+def starved(plan: Plan, record: ShardRecord) -> ErrorInfo:
+    """Why a shard stayed short: the criterion that rejected most, with the figures."""
+    reason = record.starved_by
+    figures = f"{record.rejected[reason]} of {record.attempted} candidates" if reason else "no candidate"
+    return ErrorInfo(
+        code=BudgetExhausted.code,
+        detail=f"shard {record.name} holds {record.samples} of {plan.samples_in(record.shard)} samples: "
+        f"{reason} rejected {figures} (threshold {plan.thresholds.get(reason or '')}); what was accepted stays",
+    )
+
+
+def _spool(context: Context, record: DatasetRecord, file: IO[str]) -> tuple[Counts, list[int], ShardRecord | None]:
+    """Write every shard record as a line: they may be a million.
+
+    Returns the totals, the shards that are missing, and the first one that holds fewer samples than planned.
+    """
     counts = Counts(requested=record.plan.count, shards_total=record.plan.shards_total)
     missing: list[int] = []
+    short: ShardRecord | None = None
     expected = 0
     for shard in context.catalog.shard_records(record.id):
         missing += range(expected, shard.shard)
         expected = shard.shard + 1
         counts = add_shard(counts, shard)
+        if short is None and shard.samples < record.plan.samples_in(shard.shard):
+            short = shard
         file.write(shard.model_dump_json() + "\n")
-    return counts, missing + list(range(expected, record.plan.shards_total))
+    return counts, missing + list(range(expected, record.plan.shards_total)), short
 
 
 def _unspool(spool: Path) -> Iterator[ShardRecord]:

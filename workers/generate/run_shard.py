@@ -12,13 +12,14 @@ from tempfile import TemporaryDirectory
 
 from core.criteria import first_failure
 from core.dataset import DatasetState, ErrorInfo, utcnow
-from core.errors import BudgetExhausted, Cancelled, NotFound, PermanentError, TransientError
+from core.errors import Cancelled, NotFound, PermanentError, TransientError
 from core.leases import HeldLease, hold, shard_lease
 from core.manifest import ShardRecord
 from core.messages import Reconcile
 from core.plan import Plan
 from core.sample import SampleRecord, sample_key, shard_name
 from workers.context import Context
+from workers.finalize import starved
 from workers.generate.candidate import Candidate, Sampler
 from workers.shards.commit import adopt_shard, commit_shard
 from workers.shards.encode import ALPHA_SUFFIX, SUFFIX, encode_alpha, encode_image
@@ -163,14 +164,3 @@ def _members(candidate: Candidate, record: SampleRecord, plan: Plan) -> dict[str
         SUFFIX[plan.image_format]: encode_image(candidate.rgb_u8, plan.image_format),
         "json": json.dumps(record.model_dump(mode="json"), sort_keys=True, allow_nan=False).encode(),
     }
-
-
-def starved(plan: Plan, record: ShardRecord) -> ErrorInfo:
-    """Why a shard stayed short: the criterion that rejected most, with the figures."""
-    reason = record.starved_by
-    figures = f"{record.rejected[reason]} of {record.attempted} candidates" if reason else "no candidate"
-    return ErrorInfo(
-        code=BudgetExhausted.code,
-        detail=f"shard {record.name} holds {record.samples} of {plan.samples_in(record.shard)} samples: "
-        f"{reason} rejected {figures} (threshold {plan.thresholds.get(reason or '')}); what was accepted stays",
-    )

@@ -182,6 +182,28 @@ def test_a_starved_dataset_fails_early_with_the_criterion_and_keeps_what_it_has(
     assert bench.live.get("ds_a").error == ErrorInfo(**end["error"])
 
 
+def test_a_short_shard_whose_worker_died_before_saying_so_fails_the_dataset(bench: Any) -> None:
+    bench.order(count=4, filter={"mad": 0.01})
+    bench.run(0)
+    bench.store.delete(keys.tombstone("ds_a", "failed"))
+    bench.live.flush()
+    bench.work()
+    end = manifest(bench)
+    assert (end["state"], end["error"]["code"]) == ("failed", "rejection_budget_exhausted")
+    assert "mad" in end["error"]["detail"]
+
+
+def test_a_lost_message_of_a_shard_in_work_is_forgotten_not_rung(bench: Any) -> None:
+    bench.order(count=4)
+    bench.reconcile()
+    bench.doorbell.rung.clear()
+    bench.leases.acquire(shard_lease("ds_a", 0), "busy", 100)
+    bench.clock_s += 60
+    bench.reconcile()
+    assert bench.rung() == []
+    assert bench.live.ring_marks("ds_a") == {}
+
+
 def test_a_deleted_dataset_is_purged(bench: Any) -> None:
     bench.order()
     bench.work()
