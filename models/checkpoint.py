@@ -22,7 +22,7 @@ FORMAT_VERSION = 1
 HEADER_KEY = "matteforge"
 SMALL_TENSOR = 1024  # elements; below this, filters and statistics lose more by rounding than the file gains
 
-Kind = Literal["stylemattegan-generator", "stylemattegan-discriminator", "stylematte"]
+Kind = Literal["stylemattegan-generator", "stylemattegan-discriminator", "stylematte", "stylemattegan-training"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ class Moments:
 @torch.no_grad()
 def pooled_features(network: FrozenResNet, rgb_pm1: Tensor) -> Tensor:
     """rgb_pm1: float32 [n, 3, h, w] in [-1, 1] -> float32 [n, 1024]."""
-    return torch.cat([network.pooled(part) for part in rgb_pm1.split(CHUNK)])
+    return torch.cat([network.pooled(part) for part in torch.split(rgb_pm1, CHUNK)])
 
 
 def moments(features: Tensor) -> Moments:

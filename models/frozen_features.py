@@ -32,8 +32,7 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.shortcut is None else self.shortcut(x)
         y = self.spatial(self.reduce(x).relu()).relu()
-        y = self.expand(y)
-        return (y + shortcut).relu()
+        return F.relu(self.expand(y) + shortcut)
 
 
 class FrozenResNet(nn.Module):
@@ -68,7 +67,7 @@ class FrozenResNet(nn.Module):
 
     def pooled(self, rgb_pm1: Tensor) -> Tensor:
         """Mean over space of the last stage: [n, 1024]."""
-        return self(rgb_pm1)[-1].mean((2, 3))
+        return torch.mean(self(rgb_pm1)[-1], (2, 3))
 
 
 class _Weights:

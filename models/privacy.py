@@ -38,7 +38,7 @@ def nearest(queries: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not len(references):
         raise ValueError("there is nothing to compare with")
-    index = torch.cat([torch.cdist(part, references).argmin(1) for part in queries.split(CHUNK)])
+    index = torch.cat([torch.cdist(part, references).argmin(1) for part in torch.split(queries, CHUNK)])
     return (queries - references[index]).square().mean(1).sqrt(), index
 
 

@@ -4,8 +4,6 @@ Half of each batch decodes real images' codes, half comes from random z; both ar
 too. Non-saturating loss with lazy R1 on RGBA, hinge loss on frozen features of composites.
 """
 
-import copy
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from models.training.gan_augment import augment
 from models.training.gan_data import Corpus
+from models.training.gan_loop import train
 from models.training.gan_losses import (
     FeatureDiscriminator,
     GradientBalance,
@@ -24,17 +23,8 @@ from models.training.gan_losses import (
     over_backgrounds,
     r1_penalty,
 )
-from models.training.gan_state import (
-    EMBEDDED_64,
-    StopSignal,
-    calibrate,
-    save_generator,
-    update_ema,
-    with_tuned_allocator,
-    write_samples,
-    write_scalars,
-)
-from models.training.warm_start import BATCH, WarmStart, open_corpus
+from models.training.gan_state import EMBEDDED_64, update_ema, with_tuned_allocator
+from models.training.warm_start import BATCH, LATENT_WEIGHT, WarmStart, open_corpus
 
 STAGES = 4  # frozen stages judged
 R1_EVERY = 16  # steps
@@ -102,7 +92,7 @@ class Adversarial:
         rng, half = self.state.rng, BATCH // 2
         targets = self.corpus.batch(half, rng)
         z, penalty = self.latent(self.encoder(targets), rng)
-        z = torch.cat([z, torch.randn(half, z.shape[1], generator=rng)])
+        z = torch.cat([z, torch.randn(half, z.shape[1], generator=rng) @ self.latent.prior_root()])
         images = self.generator(z, update_emas=True)
         terms = self.loss(images[:half], targets)
         shown = augment(images, self.settings.augment_p, rng)
@@ -113,7 +103,7 @@ class Adversarial:
         others = [torch.autograd.grad(loss, images, retain_graph=True)[0] for loss in (rgba, judged)]
         ratios = [self.settings.ratio_rgba, self.settings.ratio_features]
         gradient = self.balance(reference, others, ratios)
-        torch.autograd.backward([images, 0.01 * penalty], [gradient, None])
+        torch.autograd.backward([images, LATENT_WEIGHT * penalty], [gradient, None])
         self._update("g", "e")
         scalars = {name: term.item() for name, term in terms.items()}
         scalars |= {"g_rgba": rgba.item(), "g_features": judged.item(), "penalty": penalty.item()}
@@ -149,20 +139,6 @@ class Adversarial:
         for optimizer in self.state.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
 
-    @torch.no_grad()
-    def publish(self, run: Path) -> None:
-        """Saves the state, the calibrated EMA generator and a grid of samples."""
-        self.state.save(run / "gan.pt")
-        published = copy.deepcopy(self.averaged)
-        calibrate(published)
-        save_generator(run / "gan.safetensors", published, self.state.progress)
-        targets = self.corpus.batch(16, torch.Generator().manual_seed(2))
-        self.latent.eval()
-        z, _ = self.latent(self.encoder(targets), torch.Generator().manual_seed(3))
-        self.latent.train()
-        path = run / "grids" / f"gan-{self.state.progress.images // 1000:05d}.png"
-        write_samples(path, self.generator, published, (targets, published(z)))
-
 
 @click.command()
 @click.option("--run", "run", type=click.Path(exists=True, path_type=Path), required=True, help="Directory of the run.")
@@ -184,31 +160,14 @@ def main(
     torch.set_num_threads(threads)
     settings = AdversarialSettings(lr=lr, ratio_rgba=ratio / 2, ratio_features=ratio / 2, total_kimg=total_kimg)
     trainer = Adversarial(open_corpus(run, data, matte), settings, seed)
-    own = run / "gan.pt"
-    trainer.state.load(resume or (own if own.exists() else run / "warm-start.pt"))
-    progress, stop = trainer.state.progress, StopSignal()
+    own = run / "gan.state.safetensors"
+    trainer.state.load(resume or (own if own.exists() else run / "warm-start.state.safetensors"))
+    progress = trainer.state.progress
     begun = [entry["from_images"] for entry in progress.history if entry["stage"] == "adversarial"]
     trainer.first_image = begun[0] if begun else progress.images
     entry = {"stage": "adversarial", "from_images": progress.images, "seed": seed, "lr": lr, "ratio": ratio}
     progress.history.append(entry | {"kimg": total_kimg, "labels": matte.name if matte else "exact alpha"})
-    train(trainer, run, save_every, stop)
-
-
-def train(trainer: Adversarial, run: Path, save_every: float, stop: StopSignal) -> None:
-    """Steps until the stage's images are spent or `stop` is set; publishes at times and at the end."""
-    progress = trainer.state.progress
-    last_image = trainer.first_image + trainer.settings.total_kimg * 1000
-    began = saved = time.monotonic()
-    while progress.images < last_image and not stop:
-        scalars = trainer.step()
-        progress.seconds += time.monotonic() - began
-        began = time.monotonic()
-        if progress.steps % 25 == 0:
-            write_scalars(run / "gan.jsonl", {"images": progress.images, "s": progress.seconds} | scalars)
-        if time.monotonic() - saved > save_every:
-            trainer.publish(run)
-            began = saved = time.monotonic()
-    trainer.publish(run)
+    train(trainer, run, "gan", trainer.first_image + total_kimg * 1000, save_every)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,8 @@ def _template(crops: Tensor, score: Tensor, mask: Tensor) -> Tensor:
     template = ((crops - mean) / (deviation + 0.02) * weight[:, None, None, None]).sum(0) / weight.sum()
     template = (template + template.flip(2)) / 2
     template = (template - (template * mask).sum((1, 2), keepdim=True) / area) * mask
-    return (template / template.flatten(1).norm(dim=1)[:, None, None])[:, None]
+    norm = template.flatten(1).square().sum(1).sqrt()
+    return (template / norm[:, None, None])[:, None]
 
 
 def _search(

@@ -40,7 +40,7 @@ def move(images: Tensor, p: float, rng: torch.Generator) -> Tensor:
 
 def change_colour(images: Tensor, p: float, rng: torch.Generator) -> Tensor:
     """Brightness, contrast and saturation of RGB; alpha is returned as it came."""
-    colour, alpha = images.split((3, 1), 1)
+    colour, alpha = images[:, :3], images[:, 3:]
     chosen = _chosen(len(images), p, rng)
 
     def drawn(deviation: float) -> Tensor:

@@ -22,7 +22,7 @@ def sample(generator: Generator, count: int, psi: float, seed: int) -> Tensor:
     """`count` unfiltered images from z of a seed: float32 [count, 4, h, w], clamped to [-1, 1]."""
     rng = torch.Generator().manual_seed(seed)
     z = torch.randn(count, generator.mapping.z_dim, generator=rng)
-    return torch.cat([generator(part, truncation_psi=psi) for part in z.split(BATCH)]).clamp(-1, 1)
+    return torch.cat([generator(part, truncation_psi=psi) for part in torch.split(z, BATCH)]).clamp(-1, 1)
 
 
 def describe_generator(
@@ -74,4 +74,4 @@ def write_contact_sheet(path: Path, generator: Generator, *, psi: float = 0.7, s
     """64 unfiltered samples: each its image, its alpha and its cut-out side by side, 8 rows of 8."""
     images = sample(generator, SHEET_SIDE**2, psi, seed)
     panels = torch.cat([images[:, :3], images[:, 3:].expand(-1, 3, -1, -1), composite_over_checker(images)], 3)
-    write_grid(path, panels.split(SHEET_SIDE))
+    write_grid(path, torch.split(panels, SHEET_SIDE))

@@ -112,7 +112,7 @@ def build_corpus(
     heads = aligned_heads(rgba, LABEL_SIZE).repeat_interleave(scenes, 0)
     images = torch.empty(len(heads), 4, size, size, dtype=torch.uint8)
     for i in range(0, len(heads), CHUNK):
-        colour, alpha = heads[i : i + CHUNK].split((3, 1), 1)
+        colour, alpha = heads[i : i + CHUNK, :3], heads[i : i + CHUNK, 3:]
         background = smooth_backgrounds(len(colour), LABEL_SIZE, rng)
         scene = colour * 2 - alpha + background * (1 - alpha)
         if labeller is not None:

@@ -1,4 +1,4 @@
-"""What both stages of StyleMatteGAN's training share: the run's state, its directory, EMA copies and sample grids."""
+"""What both stages of StyleMatteGAN's training share: signals, scalars, EMA copies, sample grids."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from models.checkpoint import save_checkpoint
 from models.generator import Generator
+from models.training.gan_checkpoint import Progress
 from models.training.gan_data import to_u8
 
 EMBEDDED_64: dict[str, Any] = {
@@ -40,49 +40,7 @@ ALLOCATOR = {  # glibc gives pages back after every step otherwise: 2-3 times sl
     "MALLOC_TRIM_THRESHOLD_": "1000000000000",
     "MALLOC_TOP_PAD_": "268435456",
 }
-CALIBRATION_BATCHES = 48
-
-
-@dataclass
-class Progress:
-    images: int = 0  # real images seen, all stages
-    steps: int = 0  # optimiser steps, all stages
-    seconds: float = 0.0  # of training, without set-up
-    history: list[dict[str, Any]] = field(default_factory=list)  # one entry per start of the trainer
-
-
-@dataclass(kw_only=True)
-class RunState:
-    """Everything that a resumed run needs to go on bit for bit."""
-
-    modules: dict[str, nn.Module]
-    optimizers: dict[str, torch.optim.Optimizer]
-    rng: torch.Generator
-    progress: Progress = field(default_factory=Progress)
-
-    def save(self, path: Path) -> None:
-        """Writes the state atomically."""
-        content = {
-            "modules": {name: module.state_dict() for name, module in self.modules.items()},
-            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
-            "rng": self.rng.get_state(),
-            "progress": asdict(self.progress),
-        }
-        partial = path.with_suffix(".partial")
-        torch.save(content, partial)
-        partial.replace(path)
-
-    def load(self, path: Path) -> None:
-        """Reads what `save` wrote. Modules and optimisers that the file lacks keep their initial state."""
-        content = torch.load(path, weights_only=True)
-        for name, module in self.modules.items():
-            if name in content["modules"]:
-                module.load_state_dict(content["modules"][name])
-        for name, optimizer in self.optimizers.items():
-            if name in content["optimizers"]:
-                optimizer.load_state_dict(content["optimizers"][name])
-        self.rng.set_state(content["rng"])
-        self.progress = Progress(**content["progress"])
+CALIBRATION_BATCHES = 16
 
 
 class StopSignal:
@@ -118,15 +76,25 @@ def update_ema(copy: nn.Module, source: nn.Module, beta: float) -> None:
     """Parameters move towards the source's by 1 - beta, buffers are copied."""
     for averaged, current in zip(copy.parameters(), source.parameters(), strict=True):
         averaged.lerp_(current, 1 - beta)
-    for averaged, current in zip(copy.buffers(), source.buffers(), strict=True):
-        averaged.copy_(current)
+    for old, new in zip(copy.buffers(), source.buffers(), strict=True):
+        old.copy_(new)
+
+
+@torch.no_grad()
+def fold_prior(generator: Generator, root: Tensor) -> None:
+    """Makes z from a unit Gaussian act like `root @ z`: the codes it was trained on fill z's space unevenly.
+
+    root: symmetric [z_dim, z_dim]; it goes into the mapping's first layer.
+    """
+    weight = generator.mapping.get_parameter("fc0.weight")
+    weight.copy_(weight @ root)
 
 
 @torch.no_grad()
 def calibrate(generator: Generator, seed: int = 0) -> None:
     """Measures w_avg and the magnitudes anew: the source's do not fit weights that were averaged over time."""
     rng = torch.Generator().manual_seed(seed)
-    w = generator.mapping(torch.randn(8192, generator.mapping.z_dim, generator=rng))[:, 0]
+    w = generator.mapping(torch.randn(4096, generator.mapping.z_dim, generator=rng))[:, 0]
     generator.mapping.w_avg.copy_(w.mean(0))
     betas = [layer.magnitude_ema_beta for layer in generator.synthesis.layers()]
     for batch in range(CALIBRATION_BATCHES):

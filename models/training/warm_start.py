@@ -1,12 +1,12 @@
 """Stage 1 of StyleMatteGAN: the generator learns to paint as the decoder of an autoencoder.
 
 The latent is whitened, so that after training z from a unit Gaussian lands among the codes: codes lie on a sphere, are
-mixed with noise, and their second moment is driven to the identity.
+mixed with noise, and their second moment is driven towards the identity; what is left of it is folded into the
+published mapping network.
 """
 
 import copy
 import itertools
-import time
 from pathlib import Path
 
 import click
@@ -16,23 +16,16 @@ from torch import Tensor, nn
 
 from models.frozen_features import FrozenResNet
 from models.generator import Generator, build_generator
+from models.training.gan_checkpoint import RunState
 from models.training.gan_data import Corpus, Labeller, build_corpus
-from models.training.gan_state import (
-    EMBEDDED_64,
-    RunState,
-    StopSignal,
-    calibrate,
-    save_generator,
-    update_ema,
-    with_tuned_allocator,
-    write_samples,
-    write_scalars,
-)
+from models.training.gan_loop import train
+from models.training.gan_state import EMBEDDED_64, update_ema, with_tuned_allocator
 
 SIGNAL, NOISE = 0.9, 0.436  # squares add up to 1
 FEATURE_STAGES = 3
 BATCH = 8
-LATENT_WEIGHT = 0.06
+LATENT_WEIGHT = 0.01
+MAGNITUDE_HALF_LIFE = 500  # images; the reference's 20,000 lag behind a short run and misfit its EMA copy
 
 
 class Encoder(nn.Module):
@@ -74,6 +67,7 @@ class WhiteLatent(nn.Module):
     def forward(self, codes: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """codes [n, z_dim] -> z [n, z_dim], and the penalty: squared distance of the second moment from the identity.
 
+        A second term holds the codes' own scale at 1: the sphere leaves it free, and it would grow without end.
         In training mode the running statistics follow the batch; the penalty's gradient flows through the batch.
         """
         if self.training:
@@ -83,7 +77,14 @@ class WhiteLatent(nn.Module):
         if self.training:
             self.moment.copy_(blend.detach())
         penalty = (blend - torch.eye(len(blend))).square().sum() / (len(blend) * self.rate)
+        penalty = penalty + 10 * codes.square().mean(1).log().square().mean()
         return SIGNAL * white + NOISE * torch.randn(codes.shape, generator=rng), penalty
+
+    def prior_root(self) -> Tensor:
+        """The symmetric root of z's second moment [z_dim, z_dim]: times a unit Gaussian, it gives z like the codes'."""
+        values, vectors = torch.linalg.eigh(self.moment * SIGNAL**2 + torch.eye(len(self.moment)) * NOISE**2)
+        root: Tensor = (vectors * torch.sqrt(values.clamp(min=0))) @ vectors.t()
+        return root
 
 
 class ReconstructionLoss(nn.Module):
@@ -127,7 +128,7 @@ class WarmStart:
         torch.manual_seed(seed)
         self.corpus, self.total_kimg, self.lr = corpus, total_kimg, lr
         self.generator: Generator = build_generator(EMBEDDED_64).train()
-        self.generator.synthesis.set_magnitude_ema_beta(0.5 ** (BATCH / 20000))
+        self.generator.synthesis.set_magnitude_ema_beta(0.5 ** (BATCH / MAGNITUDE_HALF_LIFE))
         self.averaged: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.encoder = Encoder(EMBEDDED_64["z_dim"])
         self.latent = WhiteLatent(EMBEDDED_64["z_dim"])
@@ -171,19 +172,6 @@ class WarmStart:
             for group in optimizer.param_groups:
                 group["lr"] = self.lr * factor * (1.0 if name == "g" else 1 / 3)
 
-    @torch.no_grad()
-    def publish(self, run: Path) -> None:
-        """Saves the state, the calibrated EMA generator and a grid of samples."""
-        self.state.save(run / "warm-start.pt")
-        calibrate(self.averaged)
-        save_generator(run / "warm-start.safetensors", self.averaged, self.state.progress)
-        targets = self.corpus.batch(16, torch.Generator().manual_seed(2))
-        self.latent.eval()
-        z, _ = self.latent(self.encoder(targets), torch.Generator().manual_seed(3))
-        self.latent.train()
-        path = run / "grids" / f"warm-start-{self.state.progress.images // 1000:05d}.png"
-        write_samples(path, self.generator, self.averaged, (targets, self.averaged(z)))
-
 
 @click.command()
 @click.option("--data", type=click.Path(exists=True, path_type=Path), help="Tars of KEY.rgba.png.")
@@ -203,22 +191,12 @@ def main(
     torch.set_num_threads(threads)
     corpus = open_corpus(run, data, matte)
     trainer = WarmStart(corpus, seed, total_kimg, lr)
-    if (run / "warm-start.pt").exists():
-        trainer.state.load(run / "warm-start.pt")
-    progress, stop = trainer.state.progress, StopSignal()
-    progress.history.append({"stage": "warm start", "from_images": progress.images, "seed": seed, "lr": lr,
-                             "kimg": total_kimg, "labels": matte.name if matte else "exact alpha"})  # fmt: skip
-    began, saved = time.monotonic(), time.monotonic()
-    while progress.images < total_kimg * 1000 and not stop:
-        scalars = trainer.step()
-        progress.seconds += time.monotonic() - began
-        began = time.monotonic()
-        if progress.steps % 25 == 0:
-            write_scalars(run / "warm-start.jsonl", {"images": progress.images, "s": progress.seconds} | scalars)
-        if time.monotonic() - saved > save_every:
-            trainer.publish(run)
-            began = saved = time.monotonic()
-    trainer.publish(run)
+    if (run / "warm-start.state.safetensors").exists():
+        trainer.state.load(run / "warm-start.state.safetensors")
+    progress = trainer.state.progress
+    entry = {"stage": "warm start", "from_images": progress.images, "seed": seed, "lr": lr, "kimg": total_kimg}
+    progress.history.append(entry | {"labels": matte.name if matte else "exact alpha"})
+    train(trainer, run, "warm-start", total_kimg * 1000, save_every)
 
 
 def open_corpus(run: Path, data: Path | None, matte: Path | None) -> Corpus:

@@ -8,7 +8,8 @@ from models.load import load_generator
 from models.training.gan import Adversarial, AdversarialSettings
 from models.training.gan_card import describe_generator, sample, write_contact_sheet
 from models.training.gan_data import Corpus
-from models.training.gan_state import EMBEDDED_64, calibrate, update_ema
+from models.training.gan_loop import publish
+from models.training.gan_state import EMBEDDED_64, calibrate, fold_prior, update_ema
 from models.training.warm_start import WarmStart, WhiteLatent
 
 Trainer = WarmStart | Adversarial
@@ -41,10 +42,10 @@ def kind(request: pytest.FixtureRequest) -> str:
 def test_a_resumed_run_goes_on_bit_for_bit(kind: str, corpus: Corpus, tmp_path: Path) -> None:
     whole = build(kind, corpus)
     whole.step()
-    whole.state.save(tmp_path / "state.pt")
+    whole.state.save(tmp_path / "state.safetensors")
     expected = [whole.step(), whole.step()]
     resumed = build(kind, corpus)
-    resumed.state.load(tmp_path / "state.pt")
+    resumed.state.load(tmp_path / "state.safetensors")
     assert [resumed.step(), resumed.step()] == expected
     for name, module in whole.state.modules.items():
         for key, tensor in module.state_dict().items():
@@ -55,23 +56,37 @@ def test_a_resumed_run_goes_on_bit_for_bit(kind: str, corpus: Corpus, tmp_path: 
 def test_the_second_stage_starts_from_the_first(corpus: Corpus, tmp_path: Path) -> None:
     warm = WarmStart(corpus, seed=1)
     warm.step()
-    warm.publish(tmp_path)
+    publish(warm, tmp_path, "warm-start")
     adversarial = Adversarial(corpus, AdversarialSettings(), seed=2)
-    adversarial.state.load(tmp_path / "warm-start.pt")
+    adversarial.state.load(tmp_path / "warm-start.state.safetensors")
     assert adversarial.state.progress.images == warm.state.progress.images
     for name in ("g", "g_ema", "e", "latent"):
         for key, tensor in warm.state.modules[name].state_dict().items():
             assert torch.equal(tensor, adversarial.state.modules[name].state_dict()[key])
     published = load_generator(tmp_path / "warm-start.safetensors")
     z = torch.randn(4, EMBEDDED_64["z_dim"])
+    fold_prior(warm.averaged, warm.latent.prior_root())
+    calibrate(warm.averaged)
     assert torch.equal(published(z), warm.averaged(z))
     assert next((tmp_path / "grids").glob("*.png")).stat().st_size > 1000
 
 
+def test_a_compact_state_is_small_and_loads(corpus: Corpus, tmp_path: Path) -> None:
+    whole = Adversarial(corpus, AdversarialSettings(), seed=1)
+    whole.step()
+    whole.state.save_compact(tmp_path / "state.safetensors", forget=["d_rgba"])
+    assert (tmp_path / "state.safetensors").stat().st_size < 12_000_000
+    resumed = Adversarial(corpus, AdversarialSettings(), seed=2)
+    resumed.state.load(tmp_path / "state.safetensors")
+    for ours, theirs in zip(whole.generator.parameters(), resumed.generator.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+    assert resumed.state.optimizers["g"].state_dict()["state"]
+    assert not resumed.state.optimizers["d_rgba"].state_dict()["state"]
+    assert resumed.step()["total"] == pytest.approx(whole.step()["total"], rel=0.05)
+
+
 def test_reconstruction_improves(corpus: Corpus) -> None:
     warm = WarmStart(corpus, seed=1)
-    for group in warm.state.optimizers["g"].param_groups:
-        group["initial_lr"] = group["lr"]
     losses = [warm.step()["total"] for _ in range(14)]
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
 
@@ -93,6 +108,14 @@ def test_codes_lie_on_the_sphere_and_collapse_costs() -> None:
     z, low = latent(spread, rng)
     assert abs(z.square().mean().item() - 1) < 0.02
     assert latent(collapsed, rng)[1] > 10 * low
+
+
+def test_the_folded_prior_has_the_codes_moments() -> None:
+    latent = WhiteLatent(8, rate=1.0)
+    codes = torch.randn(20000, 8, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.2, 3, 8)
+    z, _ = latent(codes, torch.Generator().manual_seed(1))
+    drawn = torch.randn(20000, 8, generator=torch.Generator().manual_seed(2)) @ latent.prior_root()
+    torch.testing.assert_close(drawn.t() @ drawn / 20000, z.t() @ z / 20000, atol=0.06, rtol=0.06)
 
 
 def test_latent_in_eval_mode_learns_nothing() -> None:

@@ -1,0 +1,74 @@
+"""The loop around both stages of StyleMatteGAN's training: steps, scalars, states, samples, signals."""
+
+import copy
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import nn
+
+from models.generator import Generator
+from models.training.gan_checkpoint import RunState
+from models.training.gan_data import Corpus
+from models.training.gan_state import (
+    StopSignal,
+    calibrate,
+    fold_prior,
+    save_generator,
+    write_samples,
+    write_scalars,
+)
+
+if TYPE_CHECKING:
+    from models.training.warm_start import WhiteLatent
+
+
+class Stage(Protocol):
+    """What both stages are to the loop around them."""
+
+    corpus: Corpus
+    state: RunState
+    generator: Generator
+    averaged: Generator
+
+    @property
+    def encoder(self) -> nn.Module: ...
+
+    @property
+    def latent(self) -> "WhiteLatent": ...
+
+    def step(self) -> dict[str, float]: ...
+
+
+@torch.no_grad()
+def publish(stage: Stage, run: Path, name: str) -> None:
+    """Saves NAME.state.safetensors, the calibrated EMA generator NAME.safetensors and a grid of samples."""
+    stage.state.save(run / f"{name}.state.safetensors")
+    raw, generator = copy.deepcopy(stage.generator), copy.deepcopy(stage.averaged)
+    for network in (raw, generator):
+        fold_prior(network, stage.latent.prior_root())
+    calibrate(generator)
+    save_generator(run / f"{name}.safetensors", generator, stage.state.progress)
+    targets = stage.corpus.batch(16, torch.Generator().manual_seed(2))
+    stage.latent.eval()
+    z, _ = stage.latent(stage.encoder(targets), torch.Generator().manual_seed(3))
+    stage.latent.train()
+    path = run / "grids" / f"{name}-{stage.state.progress.images // 1000:05d}.png"
+    write_samples(path, raw, generator, (targets, stage.averaged(z)))
+
+
+def train(stage: Stage, run: Path, name: str, last_image: float, save_every: float) -> None:
+    """Steps until `last_image` or a signal; publishes every `save_every` seconds and at the end."""
+    progress, stop = stage.state.progress, StopSignal()
+    began = saved = time.monotonic()
+    while progress.images < last_image and not stop:
+        scalars = stage.step()
+        progress.seconds += time.monotonic() - began
+        began = time.monotonic()
+        if progress.steps % 25 == 0:
+            write_scalars(run / f"{name}.jsonl", {"images": progress.images, "s": progress.seconds} | scalars)
+        if time.monotonic() - saved > save_every:
+            publish(stage, run, name)
+            began = saved = time.monotonic()
+    publish(stage, run, name)
