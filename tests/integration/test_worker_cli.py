@@ -1,0 +1,121 @@
+"""The commands for models, on a registry in memory."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner, Result
+
+import workers.app
+from core.adapters.memory import MemoryDoorbell, MemoryLiveView, MemoryStore
+from core.catalog import Catalog
+from core.criteria import BY_NAME
+from core.messages import Reconcile
+from core.registry import Registry, load_bundle_folder
+from workers import cli
+from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE
+
+GOLDENS = Path(__file__).parents[1] / "conformance" / "goldens"
+PORTRAITS = Path(__file__).parents[1] / "data" / "portraits-000000.tar"
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch, bundle_folder: Path) -> Registry:
+    """What the commands see, with the tiny bundle as humans@champion."""
+    store = MemoryStore()
+    context = SimpleNamespace(catalog=Catalog(store), live=MemoryLiveView(), doorbell=MemoryDoorbell())
+    monkeypatch.setattr(workers.app, "context", lambda: context)
+    registry = Registry(store)
+    registry.publish(bundle_folder)
+    return registry
+
+
+def run(command: object, *arguments: object) -> Result:
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)  # type: ignore[arg-type]
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_calibrated_thresholds_make_a_bundle_that_can_be_published(
+    registry: Registry, bundle_folder: Path, tmp_path: Path
+) -> None:
+    thresholds, folder = tmp_path / "thresholds.json", tmp_path / "people"
+    arguments = ("--resolution", 32, "--backgrounds", 1, "--out", thresholds)
+    printed = run(cli.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments).output
+    assert json.loads(printed)["pairs"] == 100
+    assert json.loads(thresholds.read_text()).keys() == BY_NAME.keys()
+    networks = ("--generator", bundle_folder / GENERATOR_FILE, "--stylematte", bundle_folder / STYLEMATTE_FILE)
+    run(cli.models, "bundle", folder, "--name", "people", *networks, "--thresholds", thresholds)
+    assert load_bundle_folder(folder).resolution == 32
+    run(cli.models, "publish", folder)
+    listed = run(cli.models, "list").output.splitlines()
+    assert [line.split()[0] for line in listed] == ["humans@champion", "people@champion"]
+    assert registry.resolve("people") == load_bundle_folder(folder).digest
+
+
+def test_an_import_is_registered_beside_the_champion(registry: Registry) -> None:
+    before = registry.resolve("humans")
+    run(cli.models, "import", GOLDENS / "stylegan3_t64" / "snapshot.pkl", "--name", "imported-one")
+    digest = registry.resolve("imported-one")
+    assert registry.resolve("imported-one@imported") == digest
+    assert registry.bundle(digest).resolution == 64
+    assert registry.bundle(digest).files[STYLEMATTE_FILE] == registry.bundle(before).files[STYLEMATTE_FILE]
+    assert registry.resolve("humans") == before, "an import never replaces what is in use"
+
+
+def test_an_import_to_a_file_registers_nothing(registry: Registry, tmp_path: Path) -> None:
+    out = tmp_path / "g.safetensors"
+    run(cli.models, "import", GOLDENS / "stylegan3_t64" / "snapshot.pkl", "--out", out)
+    assert out.is_file()
+    assert registry.names() == ["humans"]
+
+
+def test_evaluation_prints_a_table_or_json(bundle_folder: Path, tmp_path: Path) -> None:
+    import io
+    import tarfile
+
+    import numpy as np
+
+    from workers.shards.encode import encode_alpha, encode_image
+
+    tar = tmp_path / "pairs.tar"
+    with tarfile.open(tar, "w") as archive:
+        grey = np.zeros((64, 64), np.uint8)
+        grey[8:24, 8:24] = 255
+        for name, body in (
+            ("1.image.png", encode_image(np.zeros((64, 64, 3), np.uint8), "png")),
+            ("1.alpha.png", encode_alpha(grey)),
+        ):
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    figures = json.loads(run(cli.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--json").output)
+    assert figures["count"] == 1
+    table = run(cli.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--worst", 1).output
+    assert f"{figures['mad']:.5f}" in table
+    assert "worst" in table
+
+
+def test_recover_counts_datasets_and_asks_for_reconciliation(registry: Registry) -> None:
+    context = workers.app.context()
+    assert run(cli.recover).output == "0 datasets\n"
+    assert context.live.is_initialised()
+    assert context.doorbell.rung == [(Reconcile(), 0)]
+
+
+def test_every_training_program_is_a_command() -> None:
+    listed = run(cli.train, "--help").output
+    for name in ("matting", "gan", "warm-start"):
+        assert name in listed
+        assert run(cli.train, name, "--help").output.startswith("Usage")
+    assert CliRunner().invoke(cli.train, ["nothing"]).exit_code == 2
+
+
+def test_help_needs_no_torch() -> None:
+    import subprocess
+
+    code = "import sys; sys.modules['torch'] = None; from workers import cli; cli.models(['--help'])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "calibrate" in shown
