@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.generator import Generator, build_generator, layer_schedule
+from models.generator import Generator, build_generator, layer_schedule, ops, synthesis
 
 GOLDENS = Path(__file__).parent / "goldens"
 TOLERANCE = 2e-5
@@ -93,6 +93,12 @@ def test_image_and_every_layer(case: Case) -> None:
 
 
 @torch.no_grad()
+def test_image_by_the_torch_path(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesis, "filtered_lrelu", ops.filtered_lrelu_torch)
+    assert_near(case.generator().synthesis(case.golden["ws"]), case.golden["image"])
+
+
+@torch.no_grad()
 @pytest.mark.parametrize(
     ("transform", "image"), [("transform", "image_transformed"), ("transform_scale", "image_scaled")]
 )
@@ -117,10 +123,7 @@ def test_moving_averages(case: Case) -> None:
 
 
 def test_gradients(case: Case) -> None:
-    """Looser than the rest: at activations within rounding of 0, the slope is 1 or 0.2 depending on the order of sums.
-
-    Any two float32 implementations differ in a few of 10^7 such signs; `test_generator_ops` compares in float64.
-    """
+    """Of the path that `filtered_lrelu` takes; `test_generator_gradients` says why this tolerance is looser."""
     generator = case.generator()
     z = case.golden["z"].clone().requires_grad_()
     generator(z).backward(case.golden["grad.cotangent"])
