@@ -1,19 +1,30 @@
-"""Real servers, started from their wheels once a session; an empty key space and bucket for each test."""
+"""Real servers and the whole service, started once a session; an empty key space and bucket for each test that asks."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from client.client import MatteForge
 from core.adapters.redis import RedisLeaseBook, RedisLiveView, connect
 from core.adapters.s3 import S3Store
 from deploy.local.ports import free_ports
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
+from deploy.local.stack import Stack
 from deploy.local.supervisor import Supervisor
 from deploy.local.valkey import Valkey
 
+# Impatient, so that what is found missing is done again within seconds.
+SETTINGS = {
+    "MATTEFORGE_LEASE_TTL_S": "4",
+    "MATTEFORGE_LEASE_RENEW_S": "1",
+    "MATTEFORGE_RECONCILE_EVERY_S": "1",
+    "MATTEFORGE_RING_STALE_S": "3",
+    "MATTEFORGE_BATCH_SIZE": "4",
+}
 TINY_GENERATOR = {
     "z_dim": 16, "w_dim": 16, "img_resolution": 32, "img_channels": 4, "channel_base": 512, "channel_max": 16,
     "num_layers": 4, "margin_size": 4, "mapping_kwargs": {"num_layers": 1},
@@ -148,3 +159,29 @@ def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         thresholds={"coverage_min": 0.0, "mad": 1.0},
     )
     return folder / "humans"
+
+
+@pytest.fixture
+def make_stack(tmp_path: Path, bundle_folder: Path) -> Iterator[Callable[..., Stack]]:
+    """Starts stacks of a test's own: make_stack("name", env={...}) -> Stack, stopped at the end of the test."""
+    with ExitStack() as started:
+
+        def make(name: str = "data", *, env: Mapping[str, str] | None = None, **options: object) -> Stack:
+            settings = {**SETTINGS, **(env or {})}
+            return started.enter_context(Stack(tmp_path / name, bundles=(bundle_folder,), env=settings, **options))
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[Stack]:
+    """One stack for tests that leave it as they found it: `stack.url`, `stack.api_key`, `stack.open_store()`."""
+    with Stack(tmp_path_factory.mktemp("stack"), bundles=(bundle_folder,), env=SETTINGS) as running:
+        yield running
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[MatteForge]:
+    """A client of `stack`."""
+    with MatteForge(stack.url, stack.api_key) as client:
+        yield client

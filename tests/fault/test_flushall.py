@@ -1,34 +1,10 @@
 """Redis loses everything in mid-order: nothing that S3 knows is lost."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from client.client import MatteForge
 from core.adapters.redis import connect
 from deploy.local.stack import Stack
-
-SETTINGS = {
-    "MATTEFORGE_LEASE_TTL_S": "4",
-    "MATTEFORGE_LEASE_RENEW_S": "1",
-    "MATTEFORGE_RECONCILE_EVERY_S": "1",
-    "MATTEFORGE_RING_STALE_S": "3",
-    "MATTEFORGE_BATCH_SIZE": "4",
-}
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack"), bundles=(bundle_folder,), env=SETTINGS) as running:
-        yield running
-
-
-@pytest.fixture
-def client(stack: Stack) -> Iterator[MatteForge]:
-    with MatteForge(stack.url, stack.api_key) as client:
-        yield client
 
 
 def flush(stack: Stack) -> None:
