@@ -129,3 +129,18 @@ def test_modulated_conv_ignores_the_scale_of_weights_and_of_all_styles() -> None
     x, weight, styles = torch.randn(2, 6, 8, 8), torch.randn(4, 6, 3, 3), torch.randn(2, 6)
     y = modulated_conv(x, weight, styles)
     torch.testing.assert_close(modulated_conv(x, weight * 100, styles * 7), y, rtol=1e-4, atol=1e-5)
+
+
+def test_half_precision_stays_in_half_precision_and_near() -> None:
+    generator = torch.Generator().manual_seed(3)
+    x, bias = torch.randn(1, 8, 20, 20, generator=generator), torch.randn(8, generator=generator)
+    weight, styles = torch.randn(8, 8, 3, 3, generator=generator), torch.randn(1, 8, generator=generator)
+    low = design_lowpass(12, 2.0, 6.0, 32.0)
+
+    def layer(dtype: torch.dtype) -> torch.Tensor:
+        y = modulated_conv(x.to(dtype), weight, styles, padding=2, input_gain=torch.tensor(0.5))
+        return filtered_lrelu_torch(y, low, low, bias.to(dtype), 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, 256.0)
+
+    half = layer(torch.float16)
+    assert half.dtype == torch.float16
+    torch.testing.assert_close(half.float(), layer(torch.float32), rtol=0, atol=2e-2)
