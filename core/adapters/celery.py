@@ -22,7 +22,9 @@ def make_celery(broker_url: str, *, visibility_timeout_s: int = 6 * 3600, **extr
         task_serializer="json",
         accept_content=["json"],
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a worker waits for its broker for as long as it takes
         broker_connection_timeout=5,
+        worker_proc_alive_timeout=60,
         broker_transport_options={
             "priority_steps": list(PRIORITY_STEPS),
             "sep": PRIORITY_SEPARATOR,

@@ -172,13 +172,8 @@ class RedisLiveView:
             rejected=record.rejected,
             shards_done=1,
         )
-        arguments = (
-            RANK_AT_END,
-            record.shard,
-            json.dumps(to_counters(counts)),
-            record.model_dump_json(),
-            EVENTS_KEPT,
-        )
+        increments = json.dumps(to_counters(counts))
+        arguments = (RANK_AT_END, record.shard, increments, record.model_dump_json(), EVENTS_KEPT)
         return bool(self._add_shard(keys=[_key(dataset_id)], args=arguments))
 
     @translated()

@@ -24,7 +24,7 @@ class S3Store:
     """One bucket. Thread-safe, but not across fork(): make it in the process that uses it.
 
     Connecting and reading are bounded in time; a failed call is made `attempts` times at most, with jitter between.
-    Files above `part_size_bytes` go up in parts.
+    Files above `part_size_bytes` go up in parts. Empty keys: botocore looks for credentials where it always does.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class S3Store:
             max_pool_connections=32,
             proxies={},
         )
-        session = boto3.session.Session(access_key, secret_key, region_name=region)
+        session = boto3.session.Session(access_key or None, secret_key or None, region_name=region)
         self._client: Any = session.client("s3", endpoint_url=endpoint_url, config=config)
         self._public: Any = session.client("s3", endpoint_url=public_endpoint_url or endpoint_url, config=config)
 
