@@ -29,7 +29,7 @@ def up(data_dir: Path, port: int, workers: int, quiet: bool) -> None:
     """Run the whole service on this machine until Ctrl-C: Valkey, S3, API, workers, beat, Flower."""
     if not is_free(port):
         raise click.ClickException(f"port {port} is taken; choose another one with --port")
-    for name in (signal.SIGTERM, signal.SIGHUP):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT is ignored in a script's background otherwise
         signal.signal(name, _interrupt)
     try:
         with Stack(data_dir, port=port, generate_workers=workers, echo=silent if quiet else show) as stack:
