@@ -77,20 +77,22 @@ def list_() -> None:
 @click.argument("stylematte", type=EXISTING)
 @click.argument("tars", type=EXISTING, nargs=-1, required=True)
 @click.option("--resolution", type=int, required=True, help="The generator's, in pixels.")
+@click.option("--aligned", is_flag=True, help="Frame KEY.rgba.png as the generator's corpus is, over smooth scenes.")
 @click.option("--backgrounds", default=4, show_default=True, help="Rendered scenes behind each RGBA portrait.")
 @click.option("--seed", default=0, show_default=True, help="Of the backgrounds.")
 @click.option("--percentile", default=99.0, show_default=True, help="% of pairs that pass each criterion.")
 @click.option("--out", type=NEW, help="Write the thresholds here as JSON.")
 def calibrate(
-    stylematte: Path, tars: tuple[Path, ...], resolution: int, backgrounds: int, seed: int, percentile: float,
-    out: Path | None,
+    stylematte: Path, tars: tuple[Path, ...], resolution: int, aligned: bool, backgrounds: int, seed: int,
+    percentile: float, out: Path | None,
 ) -> None:  # fmt: skip
     """Thresholds of the filter from held-out pairs with exact alpha: KEY.rgba.png, or KEY.image.png + KEY.alpha.png."""
     from models.load import load_stylematte
     from workers.generate import calibrate as calibration
     from workers.generate.measure import calibrate as thresholds_of
 
-    pairs = calibration.exact_pairs(tars, resolution=resolution, backgrounds=backgrounds, seed=seed)
+    source = calibration.aligned_pairs if aligned else calibration.exact_pairs
+    pairs = source(tars, resolution=resolution, backgrounds=backgrounds, seed=seed)
     scores = list(calibration.score_pairs(load_stylematte(stylematte), pairs))
     thresholds = {name: round(value, 6) for name, value in thresholds_of(scores, percentile=percentile).items()}
     click.echo(json.dumps({"pairs": len(scores), "thresholds": thresholds}, indent=1))

@@ -66,15 +66,16 @@ def to_u8(images_pm1: Tensor) -> Tensor:
     return ((images_pm1.clamp(-1, 1) + 1) * 127.5).round().byte()
 
 
-def read_portraits(directory: Path) -> tuple[tuple[str, ...], Tensor]:
-    """Keys and straight RGBA, uint8 [n, 4, h, w], of all `KEY.rgba.png` in a directory's tars.
+def read_portraits(source: Path) -> tuple[tuple[str, ...], Tensor]:
+    """Keys and straight RGBA, uint8 [n, 4, h, w], of all `KEY.rgba.png` in a tar, or in a directory's tars.
 
     Raises FileNotFoundError when there are none.
     """
-    samples = [sample for tar in sorted(directory.glob("*.tar")) for sample in read_samples(tar)]
+    tars = [source] if source.is_file() else sorted(source.glob("*.tar"))
+    samples = [sample for tar in tars for sample in read_samples(tar)]
     found = [(key, decode(members["rgba.png"], "RGBA")) for key, members in samples if "rgba.png" in members]
     if not found:
-        raise FileNotFoundError(f"no KEY.rgba.png in the tars of {directory}")
+        raise FileNotFoundError(f"no KEY.rgba.png in {source}")
     keys, pictures = zip(*found, strict=True)
     return keys, torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
 
@@ -101,13 +102,13 @@ def aligned_heads(rgba: Tensor, size: int) -> Tensor:
 
 
 def build_corpus(
-    directory: Path, *, size: int = 64, scenes: int = 4, seed: int = 0, labeller: Labeller | None = None
+    source: Path, *, size: int = 64, scenes: int = 4, seed: int = 0, labeller: Labeller | None = None
 ) -> Corpus:
     """Composes `scenes` scenes of every portrait, each over a background of its own, and labels them.
 
     labeller: gives alpha for scenes at LABEL_SIZE; None keeps the exact alpha. Raises FileNotFoundError.
     """
-    keys, rgba = read_portraits(directory)
+    keys, rgba = read_portraits(source)
     rng = torch.Generator().manual_seed(seed)
     heads = aligned_heads(rgba, LABEL_SIZE).repeat_interleave(scenes, 0)
     images = torch.empty(len(heads), 4, size, size, dtype=torch.uint8)

@@ -38,6 +38,14 @@ def run(command: object, *arguments: object) -> Result:
     return result
 
 
+def test_thresholds_are_calibrated_on_the_generators_framing(bundle_folder, tmp_path):
+    out = tmp_path / "thresholds.json"
+    arguments = ("--aligned", "--resolution", "32", "--backgrounds", "1", "--out", out)
+    printed = run(cli.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments).output
+    assert json.loads(printed)["pairs"] == 100
+    assert json.loads(out.read_text())["coverage_min"] > 0.2
+
+
 def test_calibrated_thresholds_make_a_bundle_that_can_be_published(
     registry: Registry, bundle_folder: Path, tmp_path: Path
 ) -> None:

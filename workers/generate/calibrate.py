@@ -13,6 +13,7 @@ from torch import nn
 from models.matting import predict_alpha
 from models.pixels import rgb_from_u8
 from models.training.backgrounds import render_background
+from models.training.gan_data import build_corpus
 from models.training.portraits_data import decode, read_samples
 from workers.generate.measure import score_agreement, score_subjects
 
@@ -36,6 +37,14 @@ def exact_pairs(tars: Iterable[Path], *, resolution: int, backgrounds: int, seed
             elif {"image.png", "alpha.png"} <= members.keys():
                 image, grey = decode(members["image.png"], "RGB"), decode(members["alpha.png"], "L")
                 yield _reduced(image.astype(np.float32) / 255, grey.astype(np.float32) / 255, resolution)
+
+
+def aligned_pairs(tars: Iterable[Path], *, resolution: int, backgrounds: int, seed: int) -> Iterator[Pair]:
+    """Pairs framed as StyleMatteGAN's corpus is: aligned heads of each `rgba.png`, with their exact alpha."""
+    for tar in tars:
+        corpus = build_corpus(tar, size=resolution, scenes=backgrounds, seed=seed)
+        for image in corpus.images.numpy():
+            yield np.ascontiguousarray(np.moveaxis(image[:3], 0, -1)), image[3].astype(np.float32) / 255
 
 
 def score_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Iterator[dict[str, float]]:

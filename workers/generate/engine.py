@@ -1,6 +1,7 @@
 """A bundle at work: StyleMatteGAN's samples, measured against StyleMatte. The one place here that runs torch."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -93,6 +94,7 @@ class Engine:
 
 
 def _be_deterministic() -> None:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
