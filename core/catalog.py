@@ -113,7 +113,7 @@ class Catalog:
     # The end
 
     def finish(self, record: DatasetRecord, head: ManifestHead, shards: Iterable[ShardRecord]) -> ManifestHead:
-        """Write manifest.json once, streamed through a file. Returns the true head: this one, or an earlier winner's."""
+        """Write manifest.json once, streamed through a file; the true head is returned: this or an earlier winner's."""
         with TemporaryDirectory(prefix="matteforge-") as folder:
             path = Path(folder) / "manifest.json"
             with path.open("wb") as file:

@@ -27,7 +27,8 @@ def command(process: str, extra: Sequence[str] = ()) -> list[str]:
     if process == "flower":
         return [*celery, "flower", *extra]
     worker = ["worker", "--queues", WORKER_QUEUES[process], "--hostname", f"{process}@%h", "--loglevel", "INFO"]
-    return [*celery, *worker, "--pool", "prefork", "--concurrency", "1", "--prefetch-multiplier", "1", *extra]
+    return [*celery, *worker, "--pool", "prefork", "--concurrency", "1", "--prefetch-multiplier", "1",
+            "--without-gossip", "--without-mingle", *extra]  # fmt: skip
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

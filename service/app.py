@@ -76,14 +76,7 @@ def _services(
     settings: Settings, store: ObjectStore | None, live: LiveView | None, doorbell: Doorbell | None
 ) -> Services:
     redis_url = settings.redis_url.get_secret_value()
-    chosen: ObjectStore = store or S3Store(
-        endpoint_url=settings.s3_endpoint,
-        public_endpoint_url=settings.s3_public_endpoint,
-        bucket=settings.s3_bucket,
-        region=settings.s3_region,
-        access_key=settings.s3_access_key.get_secret_value(),
-        secret_key=settings.s3_secret_key.get_secret_value(),
-    )
+    chosen: ObjectStore = store or S3Store.from_settings(settings)
     return Services(
         settings=settings,
         store=chosen,

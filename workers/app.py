@@ -19,14 +19,7 @@ def context() -> Context:
     """This process's connections. Made after the fork: neither boto3 nor redis clients may cross it."""
     redis_url = settings.redis_url.get_secret_value()
     redis = connect(redis_url)
-    store = S3Store(
-        endpoint_url=settings.s3_endpoint,
-        public_endpoint_url=settings.s3_public_endpoint,
-        bucket=settings.s3_bucket,
-        region=settings.s3_region,
-        access_key=settings.s3_access_key.get_secret_value(),
-        secret_key=settings.s3_secret_key.get_secret_value(),
-    )
+    store = S3Store.from_settings(settings)
     return Context(
         settings=settings,
         catalog=Catalog(store),

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import boto3
 from botocore.config import Config
@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from core.adapters.s3_parts import upload_parts
 from core.errors import NotFound, PreconditionFailed, StoreUnavailable, StoreUnfit
 from core.ports import ObjectInfo
+from core.settings import Settings
 
 PROBES = "probes/"
 _MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NotFound"}
@@ -56,6 +57,18 @@ class S3Store:
         session = boto3.session.Session(access_key or None, secret_key or None, region_name=region)
         self._client: Any = session.client("s3", endpoint_url=endpoint_url, config=config)
         self._public: Any = session.client("s3", endpoint_url=public_endpoint_url or endpoint_url, config=config)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The bucket that MATTEFORGE_S3_* name."""
+        return cls(
+            endpoint_url=settings.s3_endpoint,
+            public_endpoint_url=settings.s3_public_endpoint,
+            bucket=settings.s3_bucket,
+            region=settings.s3_region,
+            access_key=settings.s3_access_key.get_secret_value(),
+            secret_key=settings.s3_secret_key.get_secret_value(),
+        )
 
     def close(self) -> None:
         """Close pooled connections."""
