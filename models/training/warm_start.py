@@ -166,8 +166,8 @@ class WarmStart:
         return scalars | {"penalty": penalty.item(), "norm": norm.item()}
 
     def _set_rate(self, kimg: float) -> None:
-        """Linear warm-up over 1 kimg, then a linear decay to a twentieth at total_kimg."""
-        factor = min(kimg + 0.05, 1.0) * max(1 - kimg / self.total_kimg, 0.05)
+        """Linear warm-up over 1 kimg; over the last three tenths of the run a linear decay to a twentieth."""
+        factor = min(kimg + 0.05, 1.0) * min(max((1 - kimg / self.total_kimg) / 0.3, 0.05), 1.0)
         for name, optimizer in self.state.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.lr * factor * (1.0 if name == "g" else 1 / 3)
@@ -177,19 +177,20 @@ class WarmStart:
 @click.option("--data", type=click.Path(exists=True, path_type=Path), help="Tars of KEY.rgba.png.")
 @click.option("--run", "run", type=click.Path(path_type=Path), required=True, help="Directory of the run.")
 @click.option("--matte", type=click.Path(exists=True, path_type=Path), help="StyleMatte that labels the scenes.")
+@click.option("--scenes", default=4, help="Scenes of each portrait in a corpus that is built now.")
 @click.option("--kimg", "total_kimg", default=60.0, help="Where the learning rate has decayed and the run ends.")
 @click.option("--lr", default=0.005, help="Generator's learning rate at its highest.")
 @click.option("--seed", default=0)
 @click.option("--save-every", default=300.0, help="Seconds between states.")
 @click.option("--threads", default=1)
 def main(
-    data: Path | None, run: Path, matte: Path | None, total_kimg: float, lr: float, seed: int, save_every: float,
-    threads: int,
+    data: Path | None, run: Path, matte: Path | None, scenes: int, total_kimg: float, lr: float, seed: int,
+    save_every: float, threads: int,
 ) -> None:  # fmt: skip
     """Train the warm start, or go on with it where RUN holds its state."""
     with_tuned_allocator("models.training.warm_start")
     torch.set_num_threads(threads)
-    corpus = open_corpus(run, data, matte)
+    corpus = open_corpus(run, data, matte, scenes)
     trainer = WarmStart(corpus, seed, total_kimg, lr)
     if (run / "warm-start.state.safetensors").exists():
         trainer.state.load(run / "warm-start.state.safetensors")
@@ -199,7 +200,7 @@ def main(
     train(trainer, run, "warm-start", total_kimg * 1000, save_every)
 
 
-def open_corpus(run: Path, data: Path | None, matte: Path | None) -> Corpus:
+def open_corpus(run: Path, data: Path | None, matte: Path | None, scenes: int = 4) -> Corpus:
     """The run's corpus: labelled by a StyleMatte checkpoint if one is given, else with exact alpha; built once."""
     path = run / ("corpus.pt" if matte else "corpus-exact.pt")
     if path.exists():
@@ -207,7 +208,7 @@ def open_corpus(run: Path, data: Path | None, matte: Path | None) -> Corpus:
     if data is None:
         raise click.UsageError("--data is needed to build the corpus")
     run.mkdir(parents=True, exist_ok=True)
-    corpus = build_corpus(data, labeller=stylematte_labeller(matte) if matte else None)
+    corpus = build_corpus(data, scenes=scenes, labeller=stylematte_labeller(matte) if matte else None)
     corpus.save(path)
     return corpus
 
