@@ -28,6 +28,7 @@ def draw_batch(
     colour, alpha = jitter_colour(subject[:, :3], rng), subject[:, 3:]
     premultiplied = move(torch.cat([colour * alpha, alpha], dim=1), size, rng)
     behind = draw_scene(portraits, backgrounds, count, size, rng)
+    behind = mute(behind, column(rng.choice([0.15, 0.4, 0.7, 1.0], count)))
     behind = blur(jitter_colour(behind, rng), rng.choice([0, 0, 0, 0, 0.7, 2.5], count) * size / 128)
     alpha = premultiplied[:, 3:].clamp(0, 1)
     image = premultiplied[:, :3] + behind * (1 - alpha)
@@ -53,11 +54,16 @@ def jitter_colour(x: Tensor, rng: Rng, strength: float = 1.0) -> Tensor:
         return column(np.exp(rng.normal(0, spread * strength, (n, channels)) * on).ravel(), channels)
 
     x = x * draw(0.2) * draw(0.08, 3)
-    grey = x.mean(dim=1, keepdim=True)
-    x = grey + (x - grey) * draw(0.3)
+    x = mute(x, draw(0.3))
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
     x = mean + (x - mean) * draw(0.2)
     return x.clamp(1e-4, 1) ** draw(0.2)
+
+
+def mute(x: Tensor, saturation: Tensor) -> Tensor:
+    """Scales the distance of colours from grey; x: [n, 3, h, w], saturation: [n, 1, 1, 1]."""
+    grey = x.mean(dim=1, keepdim=True)
+    return grey + (x - grey) * saturation
 
 
 def draw_scene(portraits: NDArray[np.uint8], backgrounds: NDArray[np.uint8], count: int, size: int, rng: Rng) -> Tensor:
@@ -75,7 +81,9 @@ def draw_scene(portraits: NDArray[np.uint8], backgrounds: NDArray[np.uint8], cou
     tone = third.mean(dim=1, keepdim=True)
     level = tone.flatten(1).quantile(float(rng.uniform(0.3, 0.8)), dim=1).view(-1, 1, 1, 1)
     mask = torch.sigmoid((tone - level) * column(np.exp(rng.uniform(2, 5, count)))) * column(1.0 * (pieced | scraps))
-    return filter_randomly(first + mask * (second - first), rng)
+    scene = filter_randomly(first + mask * (second - first), rng)
+    relief = column(np.where(rng.random(count) < 0.4, rng.uniform(0, 4, count), 0))
+    return (scene * (1 + relief * (tone - tone.mean(dim=(2, 3), keepdim=True)))).clamp(0, 1)
 
 
 def scrap(people: Tensor, size: int, rng: Rng) -> Tensor:

@@ -51,7 +51,7 @@ class MattingTraining:
     warmup_steps: int = 200
     ema_decay: float = 0.998
     clip_norm: float = 1.0
-    background_count: int = 3000
+    background_count: int = 2000
     background_size: int = 160
     checkpoint_every: int = 250
 
@@ -100,7 +100,7 @@ class MattingTrainer:
 
     @torch.no_grad()
     def _update_ema(self) -> None:
-        decay = min(self.options.ema_decay, (1 + self.step) / (10 + self.step))
+        decay = min(self.options.ema_decay, (1 + self.step) / (4 + self.step))
         for mean, parameter in zip(self.ema.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(parameter, 1 - decay)
         for kept, buffer in zip(self.ema.buffers(), self.network.buffers(), strict=True):

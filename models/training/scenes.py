@@ -15,10 +15,11 @@ Picture = NDArray[np.floating]
 Rng = np.random.Generator
 
 
-def noise_field(rng: Rng, size: int, exponent: float, stretch: float = 1.0) -> Picture:
-    """1/f^exponent noise, zero mean and unit variance, float32 [n, n]; stretch > 1 draws it out horizontally."""
+def noise_field(rng: Rng, size: int, exponent: float, stretch: float = 1.0, angle: float = 0.0) -> Picture:
+    """1/f^exponent noise, zero mean and unit variance, float32 [n, n]; strands of `stretch` < 1 run along `angle`."""
     fy, fx = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]
-    radius = np.hypot(fy, fx * stretch)
+    along, across = fx * np.cos(angle) + fy * np.sin(angle), fy * np.cos(angle) - fx * np.sin(angle)
+    radius = np.hypot(across * stretch, along)
     radius[0, 0] = np.inf
     spectrum = (rng.standard_normal(radius.shape) + 1j * rng.standard_normal(radius.shape)) / radius**exponent
     field = np.fft.irfft2(spectrum, s=(size, size))
@@ -28,7 +29,7 @@ def noise_field(rng: Rng, size: int, exponent: float, stretch: float = 1.0) -> P
 def colour(rng: Rng, around: Picture | None = None, spread: float = 0.12) -> Picture:
     """A colour [3], near `around` if given: varies most in luminance, then from warm to cool."""
     if around is None:
-        around = rng.beta(1.3, 1.5) + rng.normal(0, rng.choice([0.04, 0.12, 0.25]), 3)
+        around = rng.beta(1.3, 1.5) + rng.normal(0, rng.choice([0.02, 0.05, 0.1, 0.2]), 3)
         around += rng.normal(0.05, 0.12) * np.array([1.0, 0.1, -1.0])
     return np.clip(around + rng.normal(0, spread) + rng.normal(0, spread / 2, 3), 0, 1).astype(np.float32)
 
@@ -47,6 +48,17 @@ def texture(rng: Rng, size: int, base: Picture, contrast: float | None = None) -
     shade = noise_field(rng, size, rng.uniform(0.6, 2.0), rng.choice([0.3, 1.0, 1.0, 4.0]))[..., None]
     tint = noise_field(rng, size, rng.uniform(1.0, 2.2))[..., None] * rng.normal(0, contrast / 3, 3)
     return np.clip(base * (1 + contrast * shade) + tint, 0, 1).astype(np.float32)
+
+
+def surface(rng: Rng, size: int) -> Picture:
+    """Fur, grass, bark, wood, sand or stone that fills the picture: strands or grains of strong contrast."""
+    angle, stretch = rng.uniform(0, np.pi), rng.choice([1.0, 0.5, 0.2, 0.08])
+    grain = noise_field(rng, size, rng.uniform(0.4, 1.3), stretch, angle)
+    grain = np.tanh(grain * rng.uniform(0.5, 3)) * rng.uniform(0.1, 0.6)
+    folds = noise_field(rng, size, rng.uniform(1.5, 2.2)) * rng.uniform(0.05, 0.35)
+    hues = gradient(rng, size, first := colour(rng), colour(rng, first, 0.1))
+    hues = hues + noise_field(rng, size, 1.5)[..., None] * rng.normal(0, 0.03, 3)
+    return np.clip(hues * (1 + grain + folds)[..., None], 0, 1)
 
 
 def blurred(picture: Picture, sigma: float) -> Picture:
@@ -209,6 +221,7 @@ def plain(rng: Rng, size: int) -> Picture:
 
 SCENES: tuple[tuple[Callable[[Rng, int], Picture], float], ...] = (
     (landscape, 0.2),
+    (surface, 0.14),
     (sea, 0.06),
     (still_life, 0.16),
     (dead_leaves, 0.2),
