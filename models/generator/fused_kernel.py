@@ -39,7 +39,7 @@ class Geometry(NamedTuple):
     width: int
     out_height: int
     out_width: int
-    grid_height: int  # of the upsampled plane
+    grid_height: int  # of the upsampled plane, even
     up: int
     down: int
     pad: int  # above the plane, when zero-inserted
@@ -53,111 +53,125 @@ class Geometry(NamedTuple):
     grid_margin: int
     grid_stride: int
     out_stride: int
-    up_rows: int  # input rows that an upsampled row reads
-    down_rows: int  # upsampled rows that an output row reads
+    sign_row: int  # bytes that record the activation of an upsampled row: two bits a sample
     wide_row: int  # samples in a horizontally upsampled row
-    grid_row: int  # in an upsampled row
+    wide_rows: int  # such rows that two upsampled rows read
+    grid_row: int  # samples in an upsampled row
+    grid_rows: int  # such rows, an even number, that two output rows read
+    window: int  # upsampled rows from the first to the last that two output rows read
 
     @property
     def scratch(self) -> int:
-        """Samples of zeroed memory that a call needs: an input row, two rings of rows, two more rows."""
-        rings = 2 * self.up_rows * self.wide_row + 2 * self.down_rows * self.grid_row
-        return self.in_phases * self.in_stride + rings + self.grid_row + self.out_phases * self.out_stride
+        """Samples of zeroed memory that a call needs: an input row, two rings of rows, two pairs of rows."""
+        rings = self.wide_rows * self.wide_row + self.grid_rows * self.grid_row
+        return self.in_phases * self.in_stride + rings + 2 * self.grid_row + 2 * self.out_phases * self.out_stride
 
     @property
     def plane_signs(self) -> int:
-        """Bytes that record the activation of a plane: two bits a sample."""
-        return self.grid_height * self.phases * self.wide_stride // 4
+        """Bytes that record the activation of a plane."""
+        return self.grid_height * self.sign_row
 
 
 class Taps(NamedTuple):
     """Equally long lists of taps, one after another."""
 
-    places: int  # int64: relative to the row's start
-    weights: int  # float32
-    length: int  # in a list; 0: this step is left out, for its neighbour's taps are two-dimensional
+    places: int  # int64: relative to the source's start
+    weights: int  # float32: one for each place or, where two targets share the places, two
+    length: int  # of a list; 0: this step is left out, for its neighbour's taps are two-dimensional
 
 
 @_inline
-def _sum_four(source, taps, t, end):
+def _sum_four(source, other, v_weights, w_weights, step, places, t, end):
+    """16 samples for each of two targets, whose sources or whose weights may be the same."""
     a = b = c = d = splat(_ZERO)
     while t < end:
-        w = peek(taps.weights, t)
-        place = peek_place(taps.places, t)
-        a = multiply_add(w, load(source, place), a)
-        b = multiply_add(w, load(source, place + 8), b)
-        c = multiply_add(w, load(source, place + 16), c)
-        d = multiply_add(w, load(source, place + 24), d)
+        place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
+        a = multiply_add(v, load(source, place), a)
+        b = multiply_add(w, load(other, place), b)
+        c = multiply_add(v, load(source, place + 8), c)
+        d = multiply_add(w, load(other, place + 8), d)
         t += 1
     return a, b, c, d
 
 
 @_inline
-def _sum_one(source, taps, t, end):
-    a = splat(_ZERO)
+def _sum_eight(source, other, v_weights, w_weights, step, places, t, end):
+    """As `_sum_four`, 32 samples: enough sums in flight to hide a multiplication's latency."""
+    a = b = c = d = e = f = g = h = splat(_ZERO)
     while t < end:
-        a = multiply_add(peek(taps.weights, t), load(source, peek_place(taps.places, t)), a)
+        place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
+        a = multiply_add(v, load(source, place), a)
+        b = multiply_add(w, load(other, place), b)
+        c = multiply_add(v, load(source, place + 8), c)
+        d = multiply_add(w, load(other, place + 8), d)
+        e = multiply_add(v, load(source, place + 16), e)
+        f = multiply_add(w, load(other, place + 16), f)
+        g = multiply_add(v, load(source, place + 24), g)
+        h = multiply_add(w, load(other, place + 24), h)
         t += 1
-    return a
-
-
-@_function
-def _filter_row(target, source, length, taps, index):
-    """target[x] = sum over t of weights[t] * source[places[t] + x] for x < length, a multiple of 8."""
-    t, end = index * taps.length, (index + 1) * taps.length
-    x = 0
-    while x + 32 <= length:
-        a, b, c, d = _sum_four(source + 4 * x, taps, t, end)
-        store(target, x, a)
-        store(target, x + 8, b)
-        store(target, x + 16, c)
-        store(target, x + 24, d)
-        x += 32
-    while x < length:
-        store(target, x, _sum_one(source + 4 * x, taps, t, end))
-        x += 8
+    return a, b, c, d, e, f, g, h
 
 
 @_inline
-def _activate(target, mirror, x, lanes, signs, mode, slope, limit):
-    if mode == BACKWARD:
-        y = apply_signs(signs, x // 4, lanes, slope)
-    else:
-        if mode == RECORDING:
-            store_signs(signs, x // 4, lanes, slope, limit)
-        y = leaky_clamp(lanes, slope, limit)
-    store(target, x, y)
-    store(mirror, x, y)
+def _store_pair(first, second, x, a, b):
+    store(first, x, a)
+    store(second, x, b)
 
 
 @_function
-def _filter_activate_row(target, mirror, source, length, taps, index, signs, mode, slope, limit):
-    """As `_filter_row`, then the activation; writes at target and at mirror."""
+def _filter_one_source(first, second, source, length, taps, index):
+    """target[x] = sum over t of weights[t] * source[places[t] + x] for two targets; length: a multiple of 16."""
     t, end = index * taps.length, (index + 1) * taps.length
     x = 0
     while x + 32 <= length:
-        a, b, c, d = _sum_four(source + 4 * x, taps, t, end)
-        _activate(target, mirror, x, a, signs, mode, slope, limit)
-        _activate(target, mirror, x + 8, b, signs, mode, slope, limit)
-        _activate(target, mirror, x + 16, c, signs, mode, slope, limit)
-        _activate(target, mirror, x + 24, d, signs, mode, slope, limit)
+        at = source + 4 * x
+        a, b, c, d, e, f, g, h = _sum_eight(at, at, taps.weights, taps.weights + 4, 2, taps.places, t, end)
+        _store_pair(first, second, x, a, b)
+        _store_pair(first, second, x + 8, c, d)
+        _store_pair(first, second, x + 16, e, f)
+        _store_pair(first, second, x + 24, g, h)
         x += 32
-    while x < length:
-        _activate(
-            target,
-            mirror,
-            x,
-            _sum_one(source + 4 * x, taps, t, end),
-            signs,
-            mode,
-            slope,
-            limit,
-        )
-        x += 8
+    if x < length:
+        at = source + 4 * x
+        a, b, c, d = _sum_four(at, at, taps.weights, taps.weights + 4, 2, taps.places, t, end)
+        _store_pair(first, second, x, a, b)
+        _store_pair(first, second, x + 8, c, d)
 
 
 @_function
-def _copy_row(target, source, length, bias):
+def _filter_one_list(first, second, source, other, length, taps, index):
+    """As `_filter_one_source`, for two targets with a source each and the same weights."""
+    t, end = index * taps.length, (index + 1) * taps.length
+    x = 0
+    while x + 32 <= length:
+        at = source + 4 * x, other + 4 * x
+        a, b, c, d, e, f, g, h = _sum_eight(*at, taps.weights, taps.weights, 1, taps.places, t, end)
+        _store_pair(first, second, x, a, b)
+        _store_pair(first, second, x + 8, c, d)
+        _store_pair(first, second, x + 16, e, f)
+        _store_pair(first, second, x + 24, g, h)
+        x += 32
+    if x < length:
+        at = source + 4 * x, other + 4 * x
+        a, b, c, d = _sum_four(*at, taps.weights, taps.weights, 1, taps.places, t, end)
+        _store_pair(first, second, x, a, b)
+        _store_pair(first, second, x + 8, c, d)
+
+
+@_function
+def _activate_row(row, length, signs, mode, slope, limit):
+    """The activation, or its recorded derivative, in place."""
+    for x in range(0, length, 8):
+        lanes = load(row, x)
+        if mode == RECORDING:
+            store_signs(signs, x // 4, lanes, slope, limit)
+        store(
+            row, x, apply_signs(signs, x // 4, lanes, slope) if mode == BACKWARD else leaky_clamp(lanes, slope, limit)
+        )
+
+
+@_function
+def _add_row(target, source, length, bias):
     """target[x] = source[x] + bias."""
     lanes = splat(bias)
     x = 0
@@ -170,128 +184,117 @@ def _copy_row(target, source, length, bias):
 
 
 @_function
-def _fill_row(target, length):
+def _split_row(target, source, width, bias, phases, stride):
+    """Writes source + bias as `phases` sequences."""
+    if phases == 1:
+        _add_row(target, source, width, bias)
+    else:
+        for s in range(phases):
+            for n in range((width - s + phases - 1) // phases):
+                poke(target, s * stride + n, peek(source, n * phases + s) + bias)
+
+
+@_function
+def _join_row(target, source, width, phases, stride):
+    """The inverse of `_split_row`."""
+    if phases == 1:
+        _add_row(target, source, width, _ZERO)
+    else:
+        for s in range(phases):
+            for n in range((width - s + phases - 1) // phases):
+                poke(target, n * phases + s, peek(source, s * stride + n))
+
+
+@_function
+def _clear_row(target, length):
     for x in range(0, length, 8):
         store(target, x, splat(_ZERO))
 
 
-@_function
-def _split_row(target, source, bias, g):
-    """Writes source + bias as `in_phases` sequences; the margins around them stay zero."""
-    if g.in_phases == 1:
-        _copy_row(target + 4 * g.in_margin, source, g.width, bias)
+class _Buffers(NamedTuple):
+    split: int  # an input row
+    wide: int  # a ring of horizontally upsampled rows
+    grid: int  # a ring of upsampled rows
+    low: int  # two vertically downsampled rows
+    out: int  # two output rows
+
+
+@_inline
+def _widen_row(x, i, bias, buffers, g, across):
+    """Input row i, upsampled horizontally unless the filter isn't separable, into the first ring."""
+    slot = buffers.wide + 4 * (i % g.wide_rows * g.wide_row)
+    if not 0 <= i < g.height:
+        _clear_row(slot, g.wide_row)
+    elif across.length:
+        split = buffers.split + 4 * g.in_margin
+        _split_row(split, x + 4 * i * g.width, g.width, bias, g.in_phases, g.in_stride)
+        for q in range(0, g.phases, 2):
+            to = slot + 4 * q * g.wide_stride
+            _filter_one_source(to, to + 4 * g.wide_stride, buffers.split, g.wide_stride, across, q // 2)
     else:
-        for s in range(g.in_phases):
-            to = target + 4 * (s * g.in_stride + g.in_margin)
-            for n in range((g.width - s + g.in_phases - 1) // g.in_phases):
-                poke(to, n, peek(source, n * g.in_phases + s) + bias)
+        _split_row(slot + 4 * g.in_margin, x + 4 * i * g.width, g.width, bias, g.in_phases, g.in_stride)
 
 
-@_function
-def _join_row(target, source, g):
-    """Interleaves the `out_phases` sequences of source."""
-    if g.out_phases == 1:
-        _copy_row(target, source, g.out_width, _ZERO)
-    else:
-        for s in range(g.out_phases):
-            for n in range((g.out_width - s + g.out_phases - 1) // g.out_phases):
-                poke(target, n * g.out_phases + s, peek(source, s * g.out_stride + n))
+@_inline
+def _raise_rows(m, begin, buffers, g, upward, signs, mode, slope, limit):
+    """Upsampled rows m and m + 1, the first of which reads input rows from `begin` on, into the second ring."""
+    index = (begin % g.wide_rows * g.up + (g.pad - m) % g.up) * g.phases
+    for q in range(g.phases):
+        to = buffers.grid + 4 * (m % g.grid_rows * g.grid_row + q * g.grid_stride + g.grid_margin)
+        bits = signs + m * g.sign_row + q * g.wide_stride // 4
+        _filter_one_source(to, to + 4 * g.grid_row, buffers.wide, g.wide_stride, upward, index + q)
+        _activate_row(to, g.wide_stride, bits, mode, slope, limit)
+        _activate_row(to + 4 * g.grid_row, g.wide_stride, bits + g.sign_row, mode, slope, limit)
 
 
-@_function
-def _widen(target, mirror, source, split, bias, across, g):
-    """One input row, upsampled horizontally where the filter is separable, else split."""
-    if across.length:
-        _split_row(split, source, bias, g)
+@_inline
+def _lower_rows(start, buffers, g, downward, back):
+    """The two output rows, in phases, the first of which reads upsampled rows from `start` on."""
+    row, out_row = 4 * g.grid_row, 4 * g.out_phases * g.out_stride
+    if downward.length:
         for q in range(g.phases):
-            _filter_row(target + 4 * q * g.wide_stride, split, g.wide_stride, across, q)
-    else:
-        _split_row(target, source, bias, g)
-    _copy_row(mirror, target, g.wide_row, _ZERO)
+            at = 4 * (q * g.grid_stride + g.grid_margin)
+            to = buffers.low + at
+            _filter_one_source(to, to + row, buffers.grid + at, g.wide_stride, downward, start % g.grid_rows)
+    for s in range(g.out_phases):
+        to = buffers.out + 4 * s * g.out_stride
+        if downward.length:
+            _filter_one_list(to, to + out_row, buffers.low, buffers.low + row, g.out_stride, back, s)
+        else:
+            index = start % g.grid_rows * g.out_phases + s
+            _filter_one_source(to, to + out_row, buffers.grid, g.out_stride, back, index)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def resample(
-    first,
-    last,
-    x,
-    bias,
-    channels,
-    y,
-    signs,
-    scratch,
-    mode,
-    slope,
-    limit,
-    g,
-    across,
-    upward,
-    downward,
-    back,
-):
+def resample(first, last, x, bias, channels, y, signs, scratch, mode, slope, limit, g, across, upward, downward, back):
     """Filters the planes first .. last of x [planes, height, width] into y [planes, out_height, out_width].
 
     bias: float32 [channels], for plane % channels; signs: two bits a sample, written if mode is RECORDING, read if it
-    is BACKWARD; scratch: zeros. Weights: across, upward: upsampling; downward, back: downsampling, rows first.
+    is BACKWARD; scratch: zeros. Rows are made in pairs, whose sources are the same but for the edges.
     """
     slope, limit = np.float32(slope), np.float32(limit)
-    # Rings hold each row twice, so that any window of rows is contiguous.
     wide = scratch + 4 * g.in_phases * g.in_stride
-    grid = wide + 8 * g.up_rows * g.wide_row
-    low = grid + 8 * g.down_rows * g.grid_row
-    out = low + 4 * g.grid_row
-    wide_ring, grid_ring = 4 * g.up_rows * g.wide_row, 4 * g.down_rows * g.grid_row
+    grid = wide + 4 * g.wide_rows * g.wide_row
+    low = grid + 4 * g.grid_rows * g.grid_row
+    buffers = _Buffers(scratch, wide, grid, low, low + 8 * g.grid_row)
     for plane in range(first, last):
-        m = g.shift  # next upsampled row
+        plane_x, plane_signs = x + 4 * plane * g.height * g.width, signs + plane * g.grid_height * g.sign_row
+        m = g.shift // 2 * 2  # next upsampled row
         i = -((g.pad - max(m, 0)) // g.up)  # next input row
-        for j in range(g.out_height):
-            while m < j * g.down + g.shift + g.down_rows:
-                to = grid + 4 * ((m - g.shift) % g.down_rows * g.grid_row)
+        for j in range(0, g.out_height, 2):
+            start = j * g.down + g.shift
+            while m < start + g.window:
                 if 0 <= m < g.grid_height:
                     begin = -((g.pad - m) // g.up)
-                    while i < begin + g.up_rows:
-                        slot = wide + 4 * (i % g.up_rows * g.wide_row)
-                        if 0 <= i < g.height:
-                            row = x + 4 * (plane * g.height + i) * g.width
-                            _widen(
-                                slot,
-                                slot + wide_ring,
-                                row,
-                                scratch,
-                                peek(bias, plane % channels),
-                                across,
-                                g,
-                            )
-                        else:
-                            _fill_row(slot, g.wide_row)
-                            _fill_row(slot + wide_ring, g.wide_row)
+                    while i < begin + g.wide_rows:
+                        _widen_row(plane_x, i, peek(bias, plane % channels), buffers, g, across)
                         i += 1
-                    at = wide + 4 * (begin % g.up_rows * g.wide_row)
-                    index = (g.pad - m) % g.up * g.phases
-                    sign = signs + (plane * g.grid_height + m) * g.phases * g.wide_stride // 4
-                    for q in range(g.phases):
-                        place = to + 4 * (q * g.grid_stride + g.grid_margin)
-                        bits = sign + q * g.wide_stride // 4
-                        _filter_activate_row(
-                            place,
-                            place + grid_ring,
-                            at,
-                            g.wide_stride,
-                            upward,
-                            index + q,
-                            bits,
-                            mode,
-                            slope,
-                            limit,
-                        )
+                    _raise_rows(m, begin, buffers, g, upward, plane_signs, mode, slope, limit)
                 else:
-                    _fill_row(to, g.grid_row)
-                    _fill_row(to + grid_ring, g.grid_row)
-                m += 1
-            window = grid + 4 * (j * g.down % g.down_rows * g.grid_row)
-            if downward.length:
-                _filter_row(low, window, g.grid_row, downward, 0)
-                window = low
-            for s in range(g.out_phases):
-                _filter_row(out + 4 * s * g.out_stride, window, g.out_stride, back, s)
-            _join_row(y + 4 * (plane * g.out_height + j) * g.out_width, out, g)
+                    _clear_row(grid + 4 * (m % g.grid_rows * g.grid_row), 2 * g.grid_row)
+                m += 2
+            _lower_rows(start, buffers, g, downward, back)
+            for r in range(min(2, g.out_height - j)):
+                row = y + 4 * (plane * g.out_height + j + r) * g.out_width
+                out = buffers.out + 4 * r * g.out_phases * g.out_stride
+                _join_row(row, out, g.out_width, g.out_phases, g.out_stride)

@@ -129,7 +129,8 @@ def leaky_clamp(_: Any, lanes: Any, slope: Any, limit: Any) -> tuple[Any, _Emit]
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         lanes, slope, limit = args[0], _splat(builder, args[1]), _splat(builder, args[2])
-        y = builder.select(builder.fcmp_ordered(">", lanes, _constant(0.0)), lanes, builder.fmul(lanes, slope))
+        scaled = builder.fmul(lanes, slope)
+        y = builder.select(builder.fcmp_ordered(">", lanes, scaled), lanes, scaled)
         y = builder.select(builder.fcmp_ordered(">", y, limit), limit, y)
         low = builder.fneg(limit)
         return builder.select(builder.fcmp_ordered("<", y, low), low, y)
