@@ -65,7 +65,7 @@ def load(_: Any, array: Any, index: Any) -> tuple[Any, _Emit]:
     """array[index : index + 8] of float32, unaligned."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(_pointer(builder, *args, _FLOAT, _VECTOR), align=4)
+        return builder.load(_pointer(builder, args[0], args[1], _FLOAT, _VECTOR), align=4)
 
     return _LANES(types.intp, types.intp), emit
 
@@ -75,7 +75,7 @@ def store(_: Any, array: Any, index: Any, lanes: Any) -> tuple[Any, _Emit]:
     """array[index : index + 8] = lanes."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _pointer(builder, *args[:2], _FLOAT, _VECTOR), align=4)
+        builder.store(args[2], _pointer(builder, args[0], args[1], _FLOAT, _VECTOR), align=4)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, _LANES), emit
@@ -86,7 +86,7 @@ def peek(_: Any, array: Any, index: Any) -> tuple[Any, _Emit]:
     """array[index] of float32."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(_pointer(builder, *args, _FLOAT))
+        return builder.load(_pointer(builder, args[0], args[1], _FLOAT))
 
     return types.float32(types.intp, types.intp), emit
 
@@ -96,7 +96,7 @@ def poke(_: Any, array: Any, index: Any, scalar: Any) -> tuple[Any, _Emit]:
     """array[index] = scalar, a float32."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _pointer(builder, *args[:2], _FLOAT))
+        builder.store(args[2], _pointer(builder, args[0], args[1], _FLOAT))
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, types.float32), emit
@@ -107,7 +107,7 @@ def peek_place(_: Any, array: Any, index: Any) -> tuple[Any, _Emit]:
     """array[index] of int64."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(_pointer(builder, *args, _PLACE))
+        return builder.load(_pointer(builder, args[0], args[1], _PLACE))
 
     return types.int64(types.intp, types.intp), emit
 
