@@ -8,6 +8,7 @@ has one order, whatever the number of threads. Arrays are addresses in bytes.
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -28,8 +29,17 @@ from models.generator.lanes import (
 
 FORWARD, RECORDING, BACKWARD = range(3)
 _ZERO, _ONE = np.float32(0), np.float32(1)
-_function = njit(nogil=True, error_model="numpy")
-_inline = njit(nogil=True, error_model="numpy", forceinline=True)
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
+_function = njit(**_OPTIONS)
+_inline = njit(**_OPTIONS, forceinline=True)
+
+
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """The function, compiled at its first call and cached beside its source, in the user's cache, or nowhere."""
+    try:
+        return njit(**_OPTIONS, cache=True)(function)
+    except RuntimeError:  # neither can be written
+        return njit(**_OPTIONS)(function)
 
 
 class Geometry(NamedTuple):
@@ -265,7 +275,7 @@ def _lower_rows(start, buffers, g, downward, back):
             _filter_one_source(to, to + out_row, buffers.grid, g.out_stride, back, index)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def resample(first, last, x, bias, channels, y, signs, scratch, mode, slope, limit, g, across, upward, downward, back):
     """Filters the planes first .. last of x [planes, height, width] into y [planes, out_height, out_width].
 

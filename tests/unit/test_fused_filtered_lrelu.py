@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from numba import njit
 
 from models.generator.fused import filtered_lrelu
+from models.generator.fused_kernel import compiled
+from models.generator.lanes import peek, poke
 from models.generator.ops import filtered_lrelu_torch
 
 GAIN, SLOPE = 2**0.5, 0.2
@@ -236,6 +239,18 @@ def test_a_second_derivative_is_refused() -> None:
 def test_what_cannot_be_computed_is_refused(x: torch.Tensor, change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"needs|leaves nothing"):
         filtered_lrelu(x, **{"bias": None, **BASE.arguments(), **change})
+
+
+def test_kernels_compile_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def place(address: int, index: int) -> None:
+        poke(address, index, peek(address, 1 - index))
+
+    monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
+    with pytest.raises(RuntimeError, match="cannot cache"):
+        njit(cache=True)(place)
+    values = torch.tensor([1.0, 2.0])
+    compiled(place)(values.data_ptr(), 0)
+    assert values.tolist() == [2.0, 2.0]
 
 
 def _compute(queue: Any, arguments: dict[str, Any]) -> None:
