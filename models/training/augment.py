@@ -171,7 +171,7 @@ def degrade(x: Tensor, rng: Rng) -> Tensor:
     soft = blur(x, np.where(rng.random(n) < 0.4, rng.uniform(0.3, 1.0, n) * w / 128, 0))
     sharper = column(np.where(rng.random(n) < 0.2, rng.uniform(-1.5, 0, n), 1))
     x = x + (soft - x) * sharper
-    sigma = column(np.where(rng.random(n) < 0.4, rng.uniform(0, 0.05, n), 0))
+    sigma = column(np.where(rng.random(n) < 0.3, rng.uniform(0, 0.04, n), 0))
     noise = torch.from_numpy(rng.standard_normal((n, 3, h, w), dtype=np.float32))
     x = (x + noise * sigma).clamp(0, 1)
     for index in np.flatnonzero(rng.random(n) < 0.25):

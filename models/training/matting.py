@@ -42,9 +42,9 @@ class MattingTraining:
 
     steps: int
     seed: int = 0
-    sizes: tuple[int, ...] = (64, 96, 128, 128, 160)
+    sizes: tuple[int, ...] = (64, 96, 128, 128)
     """Image sides, in pixels; each batch draws one."""
-    batch_pixels: int = 16 * 128 * 128
+    batch_pixels: int = 8 * 128 * 128
     """Pixels of a batch, whatever its size."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
@@ -53,7 +53,7 @@ class MattingTraining:
     clip_norm: float = 1.0
     background_count: int = 2000
     background_size: int = 160
-    checkpoint_every: int = 250
+    checkpoint_every: int = 200
 
     def learning_rate_at(self, step: int) -> float:
         """Linear warm-up, then half a cosine down to 2 % at the last step."""
