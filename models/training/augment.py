@@ -31,6 +31,7 @@ def draw_batch(
     behind = mute(behind, column(rng.choice([0.15, 0.4, 0.7, 1.0], count)))
     behind = blur(jitter_colour(behind, rng), rng.choice([0, 0, 0, 0, 0.7, 2.5], count) * size / 128)
     alpha = premultiplied[:, 3:].clamp(0, 1)
+    behind = camouflage(behind, premultiplied, column(rng.uniform(-1, 1, count).clip(0)))
     image = premultiplied[:, :3] + behind * (1 - alpha)
     return degrade(jitter_colour(image, rng, strength=0.5), rng) * 2 - 1, alpha
 
@@ -58,6 +59,16 @@ def jitter_colour(x: Tensor, rng: Rng, strength: float = 1.0) -> Tensor:
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
     x = mean + (x - mean) * draw(0.2)
     return x.clamp(1e-4, 1) ** draw(0.2)
+
+
+def camouflage(behind: Tensor, premultiplied: Tensor, strength: Tensor) -> Tensor:
+    """Moves the mean colour of a background towards that of the subject's upper half, head and hair.
+
+    behind: [n, 3, s, s]; premultiplied: [n, 4, s, s]; strength: [n, 1, 1, 1], 0 for no change.
+    """
+    upper = premultiplied[:, :, : premultiplied.shape[2] // 2].sum(dim=(2, 3), keepdim=True)
+    target = upper[:, :3] / (upper[:, 3:] + 1)
+    return (behind + strength * (target - behind.mean(dim=(2, 3), keepdim=True))).clamp(0, 1)
 
 
 def mute(x: Tensor, saturation: Tensor) -> Tensor:
