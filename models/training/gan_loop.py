@@ -20,6 +20,8 @@ from models.training.gan_state import (
     write_scalars,
 )
 
+FORGOTTEN = ("d_rgba",)  # optimisers that the compact state leaves out: the largest, and soon warm again
+
 if TYPE_CHECKING:
     from models.training.warm_start import WhiteLatent
 
@@ -59,7 +61,10 @@ def publish(stage: Stage, run: Path, name: str) -> None:
 
 
 def train(stage: Stage, run: Path, name: str, last_image: float, save_every: float) -> None:
-    """Steps until `last_image` or a signal; publishes every `save_every` seconds and at the end."""
+    """Steps until `last_image` or a signal; publishes every `save_every` seconds and at the end.
+
+    At the end it also writes NAME.compact.safetensors, small enough to be kept with the code.
+    """
     progress, stop = stage.state.progress, StopSignal()
     began = saved = time.monotonic()
     while progress.images < last_image and not stop:
@@ -72,3 +77,4 @@ def train(stage: Stage, run: Path, name: str, last_image: float, save_every: flo
             publish(stage, run, name)
             began = saved = time.monotonic()
     publish(stage, run, name)
+    stage.state.save_compact(run / f"{name}.compact.safetensors", forget=FORGOTTEN)

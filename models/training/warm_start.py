@@ -177,6 +177,7 @@ class WarmStart:
 @click.option("--data", type=click.Path(exists=True, path_type=Path), help="Tars of KEY.rgba.png.")
 @click.option("--run", "run", type=click.Path(path_type=Path), required=True, help="Directory of the run.")
 @click.option("--matte", type=click.Path(exists=True, path_type=Path), help="StyleMatte that labels the scenes.")
+@click.option("--resume", type=click.Path(exists=True, path_type=Path), help="State to start from; default: the run's.")
 @click.option("--scenes", default=4, help="Scenes of each portrait in a corpus that is built now.")
 @click.option("--kimg", "total_kimg", default=60.0, help="Where the learning rate has decayed and the run ends.")
 @click.option("--lr", default=0.005, help="Generator's learning rate at its highest.")
@@ -184,16 +185,17 @@ class WarmStart:
 @click.option("--save-every", default=300.0, help="Seconds between states.")
 @click.option("--threads", default=1)
 def main(
-    data: Path | None, run: Path, matte: Path | None, scenes: int, total_kimg: float, lr: float, seed: int,
-    save_every: float, threads: int,
+    data: Path | None, run: Path, matte: Path | None, resume: Path | None, scenes: int, total_kimg: float, lr: float,
+    seed: int, save_every: float, threads: int,
 ) -> None:  # fmt: skip
     """Train the warm start, or go on with it where RUN holds its state."""
     with_tuned_allocator("models.training.warm_start")
     torch.set_num_threads(threads)
     corpus = open_corpus(run, data, matte, scenes)
     trainer = WarmStart(corpus, seed, total_kimg, lr)
-    if (run / "warm-start.state.safetensors").exists():
-        trainer.state.load(run / "warm-start.state.safetensors")
+    own = run / "warm-start.state.safetensors"
+    if resume or own.exists():
+        trainer.state.load(resume or own)
     progress = trainer.state.progress
     entry = {"stage": "warm start", "from_images": progress.images, "seed": seed, "lr": lr, "kimg": total_kimg}
     progress.history.append(entry | {"labels": matte.name if matte else "exact alpha"})

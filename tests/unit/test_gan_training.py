@@ -6,7 +6,7 @@ import torch
 
 from models.load import load_generator
 from models.training.gan import Adversarial, AdversarialSettings
-from models.training.gan_card import describe_generator, sample, write_contact_sheet
+from models.training.gan_card import agreement, describe_generator, sample, write_contact_sheet
 from models.training.gan_data import Corpus
 from models.training.gan_loop import publish
 from models.training.gan_state import EMBEDDED_64, calibrate, fold_prior, update_ema
@@ -144,6 +144,19 @@ def test_calibration_measures_the_copy_itself(corpus: Corpus) -> None:
     assert all(layer.magnitude_ema < 20 for layer in generator.synthesis.layers())
     assert [layer.magnitude_ema_beta for layer in generator.synthesis.layers()] == betas
     assert generator.mapping.w_avg.abs().sum() > 0
+
+
+def test_agreement_of_two_alphas_by_hand() -> None:
+    images = torch.zeros(2, 4, 4, 4)
+    images[:, 3] = -1
+    images[:, 3, :2] = 1
+
+    def half_as_wide(scene: torch.Tensor) -> torch.Tensor:
+        alpha = torch.zeros_like(scene[:, :1])
+        alpha[:, :, :2, :2] = 1
+        return alpha
+
+    assert agreement(images, half_as_wide) == {"mad": 0.25, "iou_median": 0.5, "iou_above_0.9": 0.0}
 
 
 def test_the_card_has_its_references(corpus: Corpus, tmp_path: Path) -> None:
