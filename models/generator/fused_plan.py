@@ -182,7 +182,7 @@ def _product(rows: _PairedReads, columns: _Reads, width: int) -> _PairedReads:
 def _tap_lists(lists: Sequence[Sequence[tuple[int, ...]]]) -> TapLists:
     """Lists of one length, filled up with taps of no weight."""
     length = max(map(len, lists), default=0)
-    weights = len(lists[0][0]) - 1 if length else 0
+    weights = max((len(read) - 1 for reads in lists for read in reads), default=0)
     filled = [[*reads, *[(0,) + (-1,) * weights] * (length - len(reads))] for reads in lists]
     flat = np.array(filled, np.int64).reshape(-1, 1 + weights)
     return TapLists(np.ascontiguousarray(flat[:, 0]), flat[:, 1:].ravel(), length)
