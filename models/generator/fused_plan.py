@@ -107,31 +107,13 @@ def _geometry(
     wide_row = _round_up(phases, 2) * wide_stride if len(up_taps) == 1 else in_phases * in_stride
     window = down_taps[0] + down
     return Geometry(
-        height=size[0],
-        width=size[1],
-        out_height=out[0],
-        out_width=out[1],
-        grid_height=_round_up(grid[0], 2),
-        up=up,
-        down=down,
-        pad=first_row[0],
-        shift=first_row[1],
-        in_phases=in_phases,
-        phases=phases,
-        out_phases=out_phases,
-        in_margin=in_margin,
-        in_stride=in_stride,
-        wide_stride=wide_stride,
-        grid_margin=grid_margin,
-        grid_stride=grid_stride,
-        out_stride=out_stride,
-        sign_row=phases * wide_stride // 4,
-        wide_row=wide_row,
-        wide_rows=_ceil(up_taps[0], up) + 1,
-        grid_row=phases * grid_stride,
-        grid_rows=_round_up(window + first_row[1] % 2, 2),
-        window=window,
-    )
+        height=size[0], width=size[1], out_height=out[0], out_width=out[1], grid_height=_round_up(grid[0], 2),
+        up=up, down=down, pad=first_row[0], shift=first_row[1],
+        in_phases=in_phases, phases=phases, out_phases=out_phases, in_margin=in_margin, in_stride=in_stride,
+        wide_stride=wide_stride, grid_margin=grid_margin, grid_stride=grid_stride, out_stride=out_stride,
+        sign_row=phases * wide_stride // 4, wide_row=wide_row, wide_rows=_ceil(up_taps[0], up) + 1,
+        grid_row=phases * grid_stride, grid_rows=_round_up(window + first_row[1] % 2, 2), window=window,
+    )  # fmt: skip
 
 
 def _ceil(value: int, divisor: int) -> int:
