@@ -204,17 +204,20 @@ def _publish(trainer: MattingTrainer, scalars: dict[str, float], path: Path) -> 
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="Has train/ and val/.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder; an earlier run goes on.")
 @click.option("--steps", default=6000, show_default=True)
+@click.option("--learning-rate", default=1e-3, show_default=True, help="At its peak.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--preset", "sizes", default="tiny", show_default=True, help="Sizes of a new network: tiny or swin-t.")
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Checkpoint to start from instead.")
 @click.option("--device", default="cpu", show_default=True)
-def main(data: Path, out: Path, steps: int, seed: int, sizes: str, start: Path | None, device: str) -> None:
+def main(
+    data: Path, out: Path, steps: int, learning_rate: float, seed: int, sizes: str, start: Path | None, device: str
+) -> None:
     """Train StyleMatte on tars of RGBA portraits."""
     torch.manual_seed(seed)
     network = load_stylematte(start) if start else StyleMatte(preset(sizes))
     portraits, held_out = (read_portraits(sorted((data / split).glob("*.tar"))) for split in ("train", "val"))
     out.mkdir(parents=True, exist_ok=True)
-    options = MattingTraining(steps=steps, seed=seed)
+    options = MattingTraining(steps=steps, seed=seed, learning_rate=learning_rate)
     for scalars in train_matting(network.to(device), options, portraits, held_out, out):
         if scalars["step"] % 25 == 0 or "val_mad" in scalars:
             click.echo(" ".join(f"{name} {value:.4g}" for name, value in scalars.items()))
