@@ -40,7 +40,7 @@ class AdversarialSettings:
     gamma: float = 0.5  # of R1
     augment_p: float = 0.4
     total_kimg: float = 40.0  # of this stage; the learning rates decay linearly to a tenth
-    ema_images: float = 4000.0  # half-life
+    ema_images: float = 1000.0  # half-life
 
 
 class Adversarial:

@@ -12,7 +12,7 @@ from models.distribution import Moments, alpha_as_rgb, frechet_distance, moments
 from models.frozen_features import FrozenResNet
 from models.generator import Generator
 from models.load import load_generator
-from models.privacy import memorisation_report, signatures
+from models.privacy import memorisation_report, nearest, signatures
 from models.training.gan_data import Corpus, Labeller, build_corpus, to_pm1
 from models.training.gan_state import composite_over_checker, write_grid
 from models.training.warm_start import stylematte_labeller
@@ -35,7 +35,8 @@ def describe_generator(
     """Frechet distances of RGB over grey and of alpha, and distances to the nearest training image, at psi and psi 1.
 
     Beside each Frechet distance: two halves of the real images against each other, and their mean image against them.
-    Every set has the same number of images: at most `count`, and half of the corpus' subjects.
+    Pixel distances favour blur: the mean image's own is the reference for that. Every set has the same number of
+    images: at most `count`, and half of the corpus' subjects.
     """
     network = FrozenResNet()
     subjects = to_pm1(corpus.images[:: corpus.scenes_per_subject])
@@ -50,6 +51,7 @@ def describe_generator(
     report["real_against_real"] = _frechet(_moments(network, first), real)
     report["mean_image_against_real"] = _frechet(_moments(network, mean_image), real)
     held_out_signatures = signatures(network, unseen)
+    report["mean_image_nearest_pixels"] = float(nearest(over_grey(mean_image).flatten(1), training.pixels)[0][0])
     for name, value in (("psi_1", 1.0), (f"psi_{psi:g}", psi)):
         fakes = sample(generator, size, value, seed)
         report[name] = {
