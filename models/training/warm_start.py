@@ -78,7 +78,8 @@ class WhiteLatent(nn.Module):
             self.moment.copy_(blend.detach())
         penalty = (blend - torch.eye(len(blend))).square().sum() / (len(blend) * self.rate)
         penalty = penalty + 10 * codes.square().mean(1).log().square().mean()
-        return SIGNAL * white + NOISE * torch.randn(codes.shape, generator=rng), penalty
+        noise = torch.randn(codes.shape, generator=rng)
+        return white * SIGNAL + noise * NOISE, penalty
 
     def prior_root(self) -> Tensor:
         """The symmetric root of z's second moment [z_dim, z_dim]: times a unit Gaussian, it gives z like the codes'."""
@@ -90,7 +91,7 @@ class WhiteLatent(nn.Module):
 class ReconstructionLoss(nn.Module):
     """Weighted L1 of colour, alpha and frozen features; the head counts most, the background least."""
 
-    weight: Tensor
+    face: Tensor
 
     def __init__(self, features: FrozenResNet, size: int, feature_weight: float = 0.6) -> None:
         super().__init__()
