@@ -52,7 +52,6 @@ def test_a_dataset_comes_back_as_it_was_put(live: LiveView) -> None:
     plain = dataset()
     live.put(plain)
     assert live.get("ds_a") == plain
-    counts = Counts(requested=40, accepted=9, attempted=30, rejected={"mad": 21}, shards_done=1, shards_total=4)
     full = plain.model_copy(
         update={
             "state": FAILED,
