@@ -23,7 +23,7 @@ def command(process: str, extra: Sequence[str] = ()) -> list[str]:
                 "--timeout-graceful-shutdown", "3", *extra]  # fmt: skip
     celery = [*python, "celery", "--app", "workers.app:app"]
     if process == "beat":
-        return [*celery, "beat", "--loglevel", "INFO", *extra]
+        return [*celery, "beat", "--loglevel", "INFO", "--pidfile=", *extra]
     if process == "flower":
         return [*celery, "flower", *extra]
     worker = ["worker", "--queues", WORKER_QUEUES[process], "--hostname", f"{process}@%h", "--loglevel", "INFO"]

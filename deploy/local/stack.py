@@ -141,7 +141,7 @@ class Stack:
                 for number in range(1, self._generate_workers + 1)
             ),
             self._program("train", env=numerical),
-            self._program("beat", arguments=("--pidfile=",)),
+            self._program("beat"),
             self._program(
                 "flower",
                 arguments=(f"--address={LOOPBACK}", f"--port={self._flower_port}"),

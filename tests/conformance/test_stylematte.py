@@ -80,3 +80,12 @@ def test_config_survives_json_and_refuses_unknown_keys():
         MattingConfig.from_dict(stored | {"colour": 1})
     with pytest.raises(ValueError, match="swin-xl"):
         preset("swin-xl")
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_the_paper_s_size_runs_at_1024() -> None:
+    alpha = build_stylematte(preset("swin-t"))(torch.randn(1, 3, 1024, 1024))
+    assert alpha.shape == (1, 1, 1024, 1024)
+    assert alpha.isfinite().all()
+    assert 0 <= alpha.min() <= alpha.max() <= 1

@@ -19,7 +19,7 @@ READY = {
     "generate": " ready.",
     "train": " ready.",
     "control": " ready.",
-    "beat": "beat: Starting",
+    "beat": "is starting.",
     "flower": "Visit me at",
 }
 
@@ -66,7 +66,7 @@ def environment(valkey_url, s3) -> dict[str, str]:
 def test_its_command_becomes_ready(name, environment, tmp_path):
     port = str(free_ports(1)[0])
     argv = [arg.replace("0.0.0.0", "127.0.0.1") for arg in OURS[name]]
-    argv += {"api": ["--port", port], "flower": ["--port", port]}.get(name, [])
+    argv += {"api": ["--port", port], "flower": [f"--port={port}"]}.get(name, [])
     argv[0] = str(Path(sys.executable).with_name(argv[0]))
     log = tmp_path / "log"
     with log.open("wb") as out:
