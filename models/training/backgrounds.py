@@ -1,6 +1,7 @@
-"""Backgrounds for composites: procedural scenes with distractors, blur and exposure, and a cached bank of them."""
+"""Backgrounds for composites: procedural scenes with distractors, blur and exposure, crops of photographs."""
 
 import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from models.training.scenes import SCENES, Picture, Rng, blurred, colour, leaf_outline
+
+PHOTO_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+Bank = NDArray[np.uint8]
+"""Backgrounds, uint8 [count, size, size, 3]."""
 
 
 def distract(rng: Rng, size: int, picture: Picture) -> Picture:
@@ -33,12 +38,44 @@ def render_background(rng: Rng, size: int) -> Picture:
     return np.clip((picture * spot) ** rng.uniform(0.6, 1.4) * rng.uniform(0.8, 1.3), 0, 1).astype(np.float32)
 
 
-def background_bank(path: Path, *, count: int, size: int, seed: int) -> NDArray[np.uint8]:
-    """`count` backgrounds, uint8 [count, size, size, 3], each a function of (seed, its index), cached in `path`."""
+def background_bank(path: Path, *, count: int, size: int, seed: int) -> Bank:
+    """`count` procedural backgrounds, each a function of (seed, its index); see `_cached`."""
+    return _cached(path, count, size, lambda index: render_background(np.random.default_rng((seed, index)), size))
+
+
+def photo_bank(path: Path, photos: Sequence[Path], *, count: int, size: int, seed: int) -> Bank:
+    """`count` square crops of photographs of any size, scaled; entry i shows photo i mod their count; see `_cached`."""
+    return _cached(path, count, size, lambda index: crop_photo(photos[index % len(photos)], (seed, index), size))
+
+
+def list_photos(folders: Iterable[Path]) -> list[Path]:
+    """PNG, JPEG and WebP files in the folders, by name. Raises ValueError for a folder without any."""
+    found = []
+    for folder in folders:
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PHOTO_SUFFIXES)
+        if not files:
+            raise ValueError(f"{folder} holds no PNG, JPEG or WebP files")
+        found += files
+    return found
+
+
+def crop_photo(photo: Path, seed: tuple[int, int], size: int) -> Picture:
+    """A random square of at least `size` pixels' side, or all there is, scaled; float32 [size, size, 3] in [0, 1]."""
+    rng = np.random.default_rng(seed)
+    with Image.open(photo) as image:
+        longest = min(image.size)
+        side = int(rng.integers(min(size, longest), longest + 1))
+        left, top = (int(rng.integers(0, length - side + 1)) for length in image.size)
+        square = image.convert("RGB").crop((left, top, left + side, top + side))
+    return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS), np.float32) / 255
+
+
+def _cached(path: Path, count: int, size: int, make: Callable[[int], Picture]) -> Bank:
+    """Entries 0 to `count` of `make`, uint8 [count, size, size, 3], written to `path` at the first call."""
     if not path.exists():
         bank = np.empty((count, size, size, 3), np.uint8)
         for index in range(count):
-            bank[index] = np.rint(render_background(np.random.default_rng((seed, index)), size) * 255)
+            bank[index] = np.rint(make(index) * 255)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial.npy")
         np.save(partial, bank)

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,12 @@ from models.matting import StyleMatte, predict_alpha, preset
 from models.matting.losses import matting_loss
 from models.metrics import matting_metrics
 from models.training.augment import crop, draw_batch, to_tensor
-from models.training.backgrounds import background_bank
+from models.training.backgrounds import Bank, background_bank, list_photos, photo_bank
 from models.training.portraits_data import read_portraits
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 VALIDATION_SEED = 1_000_003  # added to a run's seed for its held-out backgrounds
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,8 @@ class MattingTraining:
     clip_norm: float = 1.0
     background_count: int = 2000
     background_size: int = 160
+    photo_crops: int = 1500
+    """Crops of photographs that join the procedural backgrounds, where photographs are given."""
     checkpoint_every: int = 200
 
     def learning_rate_at(self, step: int) -> float:
@@ -165,17 +168,24 @@ def train_matting(
     portraits: NDArray[np.uint8],
     held_out: NDArray[np.uint8],
     run: Path,
+    photos: Sequence[Path] = (),
+    held_out_photos: Sequence[Path] = (),
 ) -> Iterator[dict[str, float]]:
     """Trains up to `options.steps`, going on from `run`; yields each step's scalars, with validation at checkpoints.
 
-    portraits, held_out: uint8 [n, h, w, 4], straight RGBA.
+    portraits, held_out: uint8 [n, h, w, 4], straight RGBA; photos: pictures without people, for more backgrounds.
     """
-    bank, size = run / "backgrounds.npy", options.background_size
-    backgrounds = background_bank(bank, count=options.background_count, size=size, seed=options.seed)
-    unseen = background_bank(
-        run / "backgrounds-val.npy", count=len(held_out), size=size, seed=options.seed + VALIDATION_SEED
-    )
-    validation = validation_batch(held_out, unseen, options.seed + VALIDATION_SEED)
+    seed, size = options.seed, options.background_size
+    backgrounds: Bank = background_bank(run / "backgrounds.npy", count=options.background_count, size=size, seed=seed)
+    if photos:
+        crops = photo_bank(run / "photos.npy", photos, count=options.photo_crops, size=size, seed=seed)
+        backgrounds = np.concatenate([backgrounds, crops])
+    unseen_seed, unseen_path, count = seed + VALIDATION_SEED, run / "backgrounds-val.npy", len(held_out)
+    if held_out_photos:
+        unseen = photo_bank(run / "photos-val.npy", held_out_photos, count=count, size=size, seed=unseen_seed)
+    else:
+        unseen = background_bank(unseen_path, count=count, size=size, seed=unseen_seed)
+    validation = validation_batch(held_out, unseen, unseen_seed)
     trainer = MattingTrainer(network, options, portraits, backgrounds)
     if (state := run / "state.safetensors").exists():
         trainer.resume(state)
@@ -208,9 +218,20 @@ def _publish(trainer: MattingTrainer, scalars: dict[str, float], path: Path) -> 
 @click.option("--seed", default=0, show_default=True)
 @click.option("--preset", "sizes", default="tiny", show_default=True, help="Sizes of a new network: tiny or swin-t.")
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Checkpoint to start from instead.")
+@click.option("--photos", type=FOLDER, multiple=True, help="Folder of pictures without people: more backgrounds.")
+@click.option("--held-out-photos", type=FOLDER, multiple=True, help="The same for validation.")
 @click.option("--device", default="cpu", show_default=True)
 def main(
-    data: Path, out: Path, steps: int, learning_rate: float, seed: int, sizes: str, start: Path | None, device: str
+    data: Path,
+    out: Path,
+    steps: int,
+    learning_rate: float,
+    seed: int,
+    sizes: str,
+    start: Path | None,
+    photos: tuple[Path, ...],
+    held_out_photos: tuple[Path, ...],
+    device: str,
 ) -> None:
     """Train StyleMatte on tars of RGBA portraits."""
     torch.manual_seed(seed)
@@ -218,7 +239,11 @@ def main(
     portraits, held_out = (read_portraits(sorted((data / split).glob("*.tar"))) for split in ("train", "val"))
     out.mkdir(parents=True, exist_ok=True)
     options = MattingTraining(steps=steps, seed=seed, learning_rate=learning_rate)
-    for scalars in train_matting(network.to(device), options, portraits, held_out, out):
+    try:
+        pictures, unseen = (list_photos(folders) for folders in (photos, held_out_photos))
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from problem
+    for scalars in train_matting(network.to(device), options, portraits, held_out, out, pictures, unseen):
         if scalars["step"] % 25 == 0 or "val_mad" in scalars:
             click.echo(" ".join(f"{name} {value:.4g}" for name, value in scalars.items()))
 
