@@ -1,0 +1,246 @@
+"""What generated pairs are worth to a matting network with few labels: three arms of equal optimiser steps.
+
+The claim of arXiv 2305.02981 at a size that a CPU can check. Some portraits have labels, the others are pictures only.
+A labeller, trained on the few, labels the pictures; StyleMatteGAN learns them. Each arm trains a StyleMatte from
+scratch: on the labelled alone; on them and the labelled pictures themselves (self-training); on them and the
+generator's pairs that the labeller agrees with. All see the same backgrounds and the same augmentation.
+"""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.corpora.foreground import straight_foreground
+from models.load import load_generator, load_stylematte
+from models.matting import StyleMatte, predict_alpha, preset
+from models.metrics import full_metrics
+from models.training.backgrounds import list_photos
+from models.training.gan_card import sample
+from models.training.gan_data import Corpus, build_corpus, to_pm1, to_u8
+from models.training.matting import MattingTraining, train_matting
+from models.training.portraits_data import read_pairs, read_portraits
+from models.training.warm_start import stylematte_labeller
+
+SIZE = 64  # pixels: of the generator, and of every arm
+GENERATED = 3000  # accepted pairs of the generator
+ACCEPTED_SHARE = 0.99  # of exact pairs on which the labeller agrees at least as well: that is the filter
+MEASURES = ("sad", "mad", "grad", "conn")
+RESAMPLINGS = 2000
+
+Portraits = NDArray[np.uint8]
+"""Straight RGBA, uint8 [n, h, w, 4]."""
+
+
+def split_portraits(tars: Iterable[Path], labelled: int, out: Path) -> None:
+    """Writes `labelled.tar`, the portraits whose names hash smallest, and `unlabelled.tar`, the others."""
+    members: dict[str, bytes] = {}
+    for tar in tars:
+        with tarfile.open(tar) as archive:
+            for entry in archive:
+                if entry.name.endswith(".rgba.png") and (file := archive.extractfile(entry)):
+                    members[entry.name] = file.read()
+    order = sorted(members, key=lambda name: hashlib.sha256(name.encode()).digest())
+    for name, names in (("labelled", order[:labelled]), ("unlabelled", order[labelled:])):
+        with tarfile.open(out / f"{name}.tar", "w") as archive:
+            for member in sorted(names):
+                _add(archive, member, members[member])
+
+
+def self_training_pairs(corpus: Corpus) -> Portraits:
+    """The pictures that the generator learned, one scene each, with the labeller's alpha; foreground estimated."""
+    return with_own_colour(to_pm1(corpus.images[:: corpus.scenes_per_subject]))
+
+
+def generated_pairs(generator_path: Path, labeller_path: Path, labelled: Path, seed: int) -> tuple[Portraits, float]:
+    """Samples at psi 1 that the labeller agrees with, foreground estimated; and the share that was accepted.
+
+    Agreement: MAD at most the 99th percentile of the labeller's on labelled pairs, framed as the generator's corpus.
+    """
+    exact, labeller = build_corpus(labelled, scenes=2, seed=seed), stylematte_labeller(labeller_path)
+    limit = float(np.quantile(disagreement(to_pm1(exact.images), labeller), ACCEPTED_SHARE))
+    candidates = sample(load_generator(generator_path), GENERATED, 1.0, seed)
+    accepted = torch.from_numpy(disagreement(candidates, labeller) <= limit)
+    return with_own_colour(candidates[accepted]), float(accepted.float().mean())
+
+
+def disagreement(rgba_pm1: Tensor, labeller: Callable[[Tensor], Tensor]) -> NDArray[np.float64]:
+    """MAD between the alpha of each picture and the labeller's for its RGB; RGBA [n, 4, h, w] in [-1, 1] -> [n]."""
+    theirs = torch.cat([labeller(part) for part in rgba_pm1[:, :3].split(32)])
+    return ((rgba_pm1[:, 3:] + 1) / 2 - theirs).abs().mean(dim=(1, 2, 3)).double().numpy()
+
+
+def with_own_colour(rgba_pm1: Tensor) -> Portraits:
+    """Scenes with alpha, float32 [n, 4, h, w] in [-1, 1], as straight RGBA without a halo of their background."""
+    scenes = to_u8(rgba_pm1).permute(0, 2, 3, 1).numpy()
+    return np.stack([straight_foreground(scene[..., :3], scene[..., 3]) for scene in scenes])
+
+
+def shrink(portraits: Portraits) -> Portraits:
+    """To SIZE by the mean of blocks, colour weighted with alpha."""
+    x = torch.from_numpy(portraits).permute(0, 3, 1, 2).float() / 255
+    alpha = x[:, 3:]
+    premultiplied = F.interpolate(torch.cat([x[:, :3] * alpha, alpha], 1), SIZE, mode="area")
+    plain, small = F.interpolate(x[:, :3], SIZE, mode="area"), premultiplied[:, 3:]
+    colour = torch.where(small > 1 / 255, premultiplied[:, :3] / small.clamp(min=1 / 255), plain)
+    return to_u8(torch.cat([colour, small], 1) * 2 - 1).permute(0, 2, 3, 1).numpy()
+
+
+def mix(labelled: Portraits, others: Portraits) -> Portraits:
+    """As many of one as of the other: the labelled again and again."""
+    repeats = -(-len(others) // len(labelled))
+    return np.concatenate([np.tile(labelled, (repeats, 1, 1, 1))[: len(others)], others])
+
+
+def score(matte: StyleMatte, test: Path) -> dict[str, list[float]]:
+    """Each measure of each held-out pair, shrunk to SIZE."""
+    scores: dict[str, list[float]] = {name: [] for name in MEASURES}
+    for _, image, alpha in read_pairs(test):
+        both = torch.from_numpy(np.dstack([image, alpha])).permute(2, 0, 1)[None]
+        small = F.interpolate(both, SIZE, mode="area")
+        with torch.inference_mode():
+            predicted = predict_alpha(matte, small[:, :3])[0]
+        metrics = full_metrics(predicted.numpy(), small[:, 3].numpy())
+        for name in MEASURES:
+            scores[name].append(float(metrics[name][0]))
+    return scores
+
+
+def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float, float]:
+    """Mean over seeds and pairs, and its 95 % bootstrap interval; both seeds and pairs are drawn anew. [seeds, n]."""
+    seeds, pairs = values.shape
+    means = [
+        values[np.ix_(rng.integers(seeds, size=seeds), rng.integers(pairs, size=pairs))].mean()
+        for _ in range(RESAMPLINGS)
+    ]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(values.mean()), float(low), float(high)
+
+
+def table(out: Path) -> str:
+    """Markdown: each arm's mean and interval, and its paired difference to `labelled`."""
+    runs = {arm: sorted(out.glob(f"{arm}-*/scores.json")) for arm in ARMS}
+    lines = ["| arm | seeds | " + " | ".join(MEASURES) + " |", "|---|---|" + "---|" * len(MEASURES)]
+    scores = {
+        arm: {m: np.array([json.loads(path.read_text())[m] for path in paths]) for m in MEASURES}
+        for arm, paths in runs.items()
+        if paths
+    }
+    for arm, values in scores.items():
+        cells = [_cell(values[m], np.random.default_rng(0)) for m in MEASURES]
+        lines.append(f"| {arm} | {len(runs[arm])} | " + " | ".join(cells) + " |")
+        shared = min(len(runs[arm]), len(runs["labelled"]))
+        if arm != "labelled" and shared:
+            paired = [
+                _cell(values[m][:shared] - scores["labelled"][m][:shared], np.random.default_rng(0)) for m in MEASURES
+            ]
+            lines.append("| … minus labelled | | " + " | ".join(paired) + " |")
+    return "\n".join(lines)
+
+
+def _cell(values: NDArray[np.float64], rng: np.random.Generator) -> str:
+    mean, low, high = interval(values, rng)
+    return f"{mean:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def _extras(arm: str, out: Path, seed: int) -> Portraits | None:
+    if arm == "labelled":
+        return None
+    if arm == "self-training":
+        return self_training_pairs(Corpus.load(out / "gan" / "corpus.pt"))
+    pairs, share = generated_pairs(
+        out / "gan" / "warm-start.safetensors", out / "labeller" / "ema.safetensors", out / "labelled.tar", seed
+    )
+    click.echo(f"{len(pairs)} generated pairs, {share:.1%} of the candidates")
+    return pairs
+
+
+ARMS = ("labelled", "self-training", "generated")
+PATH = click.Path(path_type=Path)
+EXISTING = click.Path(path_type=Path, exists=True)
+
+
+@click.group("comparison")
+@click.option("--out", type=PATH, required=True, help="Folder of the experiment.")
+@click.pass_context
+def main(context: click.Context, out: Path) -> None:
+    """Compare what few labels, self-training and generated pairs give; see docs/cycle.md for the order of commands."""
+    torch.set_num_threads(1)
+    out.mkdir(parents=True, exist_ok=True)
+    context.obj = out
+
+
+@main.command()
+@click.option("--data", type=EXISTING, required=True, help="Has train/ and val/ with tars of KEY.rgba.png.")
+@click.option("--labelled", default=200, show_default=True, help="Portraits that keep their alpha.")
+@click.option("--steps", default=2000, show_default=True)
+@click.option("--photos", type=EXISTING, multiple=True, help="Folders of pictures without people.")
+@click.pass_obj
+def labeller(out: Path, data: Path, labelled: int, steps: int, photos: tuple[Path, ...]) -> None:
+    """Split the portraits and train the labeller on the few that have labels, at 64 to 128 px."""
+    split_portraits(sorted((data / "train").glob("*.tar")), labelled, out)
+    few, held_out = read_portraits([out / "labelled.tar"]), read_portraits(sorted((data / "val").glob("*.tar")))
+    torch.manual_seed(100)
+    options = MattingTraining(steps=steps, seed=100)
+    _train(options, few, held_out, out / "labeller", photos)
+
+
+@main.command()
+@click.argument("arm", type=click.Choice(ARMS))
+@click.option("--seed", default=0, show_default=True)
+@click.option("--steps", default=2500, show_default=True)
+@click.option("--data", type=EXISTING, required=True, help="For val/ only.")
+@click.option("--test", type=EXISTING, required=True, help="Tar of held-out image.png and alpha.png.")
+@click.option("--photos", type=EXISTING, multiple=True, help="Folders of pictures without people.")
+@click.pass_obj
+def train(out: Path, arm: str, seed: int, steps: int, data: Path, test: Path, photos: tuple[Path, ...]) -> None:
+    """Train one arm from scratch with one seed, and score it on the held-out pairs."""
+    portraits = shrink(read_portraits([out / "labelled.tar"]))
+    extras = _extras(arm, out, seed)
+    if extras is not None:
+        portraits = mix(portraits, extras)
+    torch.manual_seed(seed)
+    options = MattingTraining(
+        steps=steps, seed=seed, sizes=(SIZE,), batch_pixels=16 * SIZE**2, background_size=96, background_count=800
+    )
+    held_out = shrink(read_portraits(sorted((data / "val").glob("*.tar"))))
+    run = out / f"{arm}-{seed}"
+    _train(options, portraits, held_out, run, photos)
+    scores = score(load_stylematte(run / "ema.safetensors"), test)
+    (run / "scores.json").write_text(json.dumps(scores) + "\n")
+    click.echo(" ".join(f"{name} {np.mean(values):.4f}" for name, values in scores.items()))
+
+
+@main.command(name="table")
+@click.pass_obj
+def show(out: Path) -> None:
+    """Print the table of all arms and seeds that have run."""
+    click.echo(table(out))
+
+
+def _train(
+    options: MattingTraining, portraits: Portraits, held_out: Portraits, run: Path, photos: tuple[Path, ...]
+) -> None:
+    network = StyleMatte(preset("tiny"))
+    for scalars in train_matting(network, options, portraits, held_out, run, list_photos(photos)):
+        if "val_mad" in scalars:
+            click.echo(" ".join(f"{name} {scalars[name]:.4g}" for name in ("step", "total", "val_mad", "val_iou")))
+
+
+if __name__ == "__main__":
+    main()
