@@ -14,6 +14,7 @@ MatteForgeError
 │   └── LeaseLost           lease_lost
 ├── PermanentError          another try gives the same
 │   ├── CheckpointRejected  checkpoint_rejected
+│   ├── CorpusRejected      corpus_rejected
 │   ├── ShardCorrupt        shard_corrupt
 │   ├── StoreUnfit          store_unfit
 │   └── BudgetExhausted     rejection_budget_exhausted
@@ -110,6 +111,12 @@ class CheckpointRejected(PermanentError):
     """The checkpoint can't be used."""
 
     code = "checkpoint_rejected"
+
+
+class CorpusRejected(PermanentError):
+    """The corpus can't be used for this."""
+
+    code = "corpus_rejected"
 
 
 class ShardCorrupt(PermanentError):

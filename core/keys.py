@@ -6,6 +6,10 @@ DATASETS = "datasets/"
 REGISTRY = "registry/"
 ALIASES = "aliases/"
 KEYRING = "keys/"
+CORPORA = "corpora/"
+TRAINING_RUNS = "training-runs/"
+TRAINING_ACTIVE = "training-active/"
+LABELS = "labels/"
 
 
 def request(dataset_id: str) -> str:
@@ -31,3 +35,16 @@ def shard_tar(dataset_id: str, shard: int) -> str:
 
 def shard_record(dataset_id: str, shard: int) -> str:
     return f"{shards(dataset_id)}{shard:06d}.json"
+
+
+def corpus_manifest(name: str) -> str:
+    return f"{CORPORA}{name}/manifest.json"
+
+
+def corpus_shard(name: str, shard: str) -> str:
+    return f"{CORPORA}{name}/shards/{shard}"
+
+
+def training_run(run_id: str, name: str) -> str:
+    """name: request.json, cancel.json, progress.json, end.json, or a path below stages/ or files/."""
+    return f"{TRAINING_RUNS}{run_id}/{name}"

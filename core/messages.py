@@ -44,3 +44,12 @@ class Reconcile(Message):
     task: ClassVar[str] = "matteforge.reconcile"
     queue: ClassVar[str] = QUEUE_CONTROL
     dataset_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCycle(Message):
+    """Go on with a training run from its first stage that is not done."""
+
+    task: ClassVar[str] = "matteforge.run_cycle"
+    queue: ClassVar[str] = QUEUE_TRAIN
+    run_id: str

@@ -23,6 +23,7 @@ from core.errors import CheckpointRejected, NotFound, PreconditionFailed, StateC
 from core.ports import ObjectStore
 
 CHAMPION = "champion"
+CANDIDATE = "candidate"
 BUNDLE_FILE = "bundle.json"
 JSON = "application/json"
 _REFERENCE = re.compile(
@@ -55,6 +56,7 @@ class AliasMove(Frozen):
     digest: str
     at: datetime
     reason: str
+    actor: str = Field("", description="who moved it: a training run, the hash of an API key, or a command")
 
 
 class Aliases(Frozen):
@@ -99,13 +101,34 @@ class Registry:
         self.move_alias(bundle.name, alias, bundle.digest, reason=reason)
         return bundle
 
-    def move_alias(self, name: str, alias: str, digest: str, *, reason: str) -> None:
+    def promote(self, name: str, digest: str, *, reason: str, actor: str = "", expected: str | None = None) -> bool:
+        """Make a bundle the champion. False: it was not `expected` (None: nothing) that was champion until now.
+
+        NotFound when the digest is no version of this model.
+        """
+        if self.bundle(digest).name != name:
+            raise NotFound(f"{digest} is not a version of {name!r}")
+        if self._aliases(name)[0].current(CHAMPION) not in (expected, digest):
+            return False
+        self.move_alias(name, CHAMPION, digest, reason=reason, actor=actor)
+        return True
+
+    def rollback(self, name: str, *, reason: str, actor: str = "") -> AliasMove:
+        """Make the bundle champion again that was it before the present one first came. StateConflict without one."""
+        moves = self.aliases(name).moves.get(CHAMPION, [])
+        first = next((i for i, move in enumerate(moves) if move.digest == moves[-1].digest), 0)
+        if first == 0:
+            raise StateConflict(f"{name} has no champion before the present one")
+        self.move_alias(name, CHAMPION, moves[first - 1].digest, reason=reason, actor=actor)
+        return self.aliases(name).moves[CHAMPION][-1]
+
+    def move_alias(self, name: str, alias: str, digest: str, *, reason: str, actor: str = "") -> None:
         """Point NAME@alias to a digest, keeping the history. StateConflict when others keep moving it too."""
         for _ in range(10):
             aliases, etag = self._aliases(name)
             if aliases.current(alias) == digest:
                 return
-            move = AliasMove(digest=digest, at=utcnow(), reason=reason)
+            move = AliasMove(digest=digest, at=utcnow(), reason=reason, actor=actor)
             moved = Aliases(moves={**aliases.moves, alias: [*aliases.moves.get(alias, []), move]})
             try:
                 self._store.put(

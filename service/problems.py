@@ -31,6 +31,7 @@ STATUS: Mapping[type[errors.MatteForgeError], int] = {
     errors.LiveViewUnavailable: 503,
     errors.LeaseLost: 503,
     errors.CheckpointRejected: 500,
+    errors.CorpusRejected: 500,
     errors.ShardCorrupt: 500,
     errors.StoreUnfit: 500,
     errors.BudgetExhausted: 500,

@@ -88,11 +88,24 @@ PRESETS = {
         encoder_feedforward_dim=128,
         num_attention_heads=4,
     ),
+    "micro": MattingConfig(
+        embed_dim=8,
+        depths=(1, 1, 1, 1),
+        num_heads=(1, 1, 2, 2),
+        window_size=4,
+        feature_size=32,
+        encoder_layers=1,
+        encoder_feedforward_dim=32,
+        num_attention_heads=2,
+    ),
 }
 
 
 def preset(name: str) -> MattingConfig:
-    """`swin-t`: the paper's 34.9 M parameters; `tiny`: for 64 to 160 px on a CPU. Raises ValueError on other names."""
+    """`swin-t`: the paper's 34.9 M parameters; `tiny`: for 64 to 160 px on a CPU; `micro`: for tests.
+
+    Raises ValueError on other names.
+    """
     if name not in PRESETS:
         raise ValueError(f"unknown preset {name!r}: expected one of {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -4,8 +4,10 @@ Half of each batch decodes real images' codes, half comes from random z; both ar
 too. Non-saturating loss with lazy R1 on RGBA, hinge loss on frozen features of composites.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from models.training.gan_augment import augment
 from models.training.gan_data import Corpus
-from models.training.gan_loop import train
+from models.training.gan_loop import train, until_signalled
 from models.training.gan_losses import (
     FeatureDiscriminator,
     GradientBalance,
@@ -46,8 +48,11 @@ class AdversarialSettings:
 class Adversarial:
     """The second stage's networks and one step; takes over generator, encoder and latent from a warm start."""
 
-    def __init__(self, corpus: Corpus, settings: AdversarialSettings, seed: int = 0) -> None:
-        warm = WarmStart(corpus, seed, lr=settings.lr)
+    def __init__(
+        self, corpus: Corpus, settings: AdversarialSettings, seed: int = 0, config: Mapping[str, Any] = EMBEDDED_64
+    ) -> None:
+        """config: of the generator; the corpus has its resolution."""
+        warm = WarmStart(corpus, seed, lr=settings.lr, config=config)
         self.corpus, self.settings, self.state, self.loss = corpus, settings, warm.state, warm.loss
         self.generator, self.averaged, self.encoder, self.latent = (
             warm.generator,
@@ -56,7 +61,7 @@ class Adversarial:
             warm.latent,
         )
         sample = corpus.batch(64, torch.Generator().manual_seed(seed))
-        self.rgba = RgbaDiscriminator(EMBEDDED_64["img_resolution"])
+        self.rgba = RgbaDiscriminator(config["img_resolution"])
         self.judge = FeatureDiscriminator(feature_scales(self.loss.features, sample[:, :3], STAGES))
         self.balance = GradientBalance(2)
         self.state.modules |= {"d_rgba": self.rgba, "d_features": self.judge, "balance": self.balance}
@@ -167,7 +172,7 @@ def main(
     trainer.first_image = begun[0] if begun else progress.images
     entry = {"stage": "adversarial", "from_images": progress.images, "seed": seed, "lr": lr, "ratio": ratio}
     progress.history.append(entry | {"kimg": total_kimg, "labels": matte.name if matte else "exact alpha"})
-    train(trainer, run, "gan", trainer.first_image + total_kimg * 1000, save_every)
+    train(trainer, run, "gan", trainer.first_image + total_kimg * 1000, save_every, until_signalled())
 
 
 if __name__ == "__main__":

@@ -109,6 +109,11 @@ def build_corpus(
     labeller: gives alpha for scenes at LABEL_SIZE; None keeps the exact alpha. Raises FileNotFoundError.
     """
     keys, rgba = read_portraits(source)
+    return Corpus(images=compose_scenes(rgba, size=size, scenes=scenes, seed=seed, labeller=labeller), keys=keys)
+
+
+def compose_scenes(rgba: Tensor, *, size: int, scenes: int, seed: int = 0, labeller: Labeller | None = None) -> Tensor:
+    """As build_corpus: straight RGBA, uint8 [n, 4, LABEL_SIZE, LABEL_SIZE] -> uint8 [n * scenes, 4, size, size]."""
     rng = torch.Generator().manual_seed(seed)
     heads = aligned_heads(rgba, LABEL_SIZE).repeat_interleave(scenes, 0)
     images = torch.empty(len(heads), 4, size, size, dtype=torch.uint8)
@@ -120,4 +125,4 @@ def build_corpus(
             alpha = labeller(scene)
         labelled = torch.cat([scene, alpha * 2 - 1], 1)
         images[i : i + CHUNK] = to_u8(F.interpolate(labelled, size, mode="area"))
-    return Corpus(images=images, keys=keys)
+    return images

@@ -2,6 +2,7 @@
 
 import copy
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -60,14 +61,23 @@ def publish(stage: Stage, run: Path, name: str) -> None:
     write_samples(path, raw, generator, (targets, stage.averaged(z)))
 
 
-def train(stage: Stage, run: Path, name: str, last_image: float, save_every: float) -> None:
-    """Steps until `last_image` or a signal; publishes every `save_every` seconds and at the end.
+def until_signalled() -> Callable[[Stage], bool]:
+    """Goes on until SIGTERM or SIGINT; to be called in the main thread."""
+    stop = StopSignal()
+    return lambda stage: not stop
 
-    At the end it also writes NAME.compact.safetensors, small enough to be kept with the code.
+
+def train(
+    stage: Stage, run: Path, name: str, last_image: float, save_every: float, go_on: Callable[[Stage], bool]
+) -> None:
+    """Steps until `last_image` or until `go_on`, asked before each step, says no.
+
+    Publishes every `save_every` seconds and at the end, where it also writes NAME.compact.safetensors, small enough to
+    be kept with the code.
     """
-    progress, stop = stage.state.progress, StopSignal()
+    progress = stage.state.progress
     began = saved = time.monotonic()
-    while progress.images < last_image and not stop:
+    while progress.images < last_image and go_on(stage):
         scalars = stage.step()
         progress.seconds += time.monotonic() - began
         began = time.monotonic()

@@ -35,6 +35,12 @@ EMBEDDED_64: dict[str, Any] = {
     "last_stopband_rel": 2**0.3,
     "filter_size": 6,
 }
+GENERATORS: dict[str, dict[str, Any]] = {
+    "embedded-64": EMBEDDED_64,
+    "embedded-128": {**EMBEDDED_64, "img_resolution": 128, "num_layers": 8},
+    "tiny-32": {**EMBEDDED_64, "img_resolution": 32, "z_dim": 16, "w_dim": 16, "num_layers": 4, "channel_base": 256,
+                "channel_max": 16},
+}  # fmt: skip
 ALLOCATOR = {  # glibc gives pages back after every step otherwise: 2-3 times slower
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "1000000000000",

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.corpora.validate import resized
+
 
 def read_samples(tar: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """(key, {suffix: content}) of each run of members with one key: the name up to its first dot."""
@@ -54,3 +56,23 @@ def read_pairs(tar: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np
             image, alpha = decode(members["image.png"], "RGB"), decode(members["alpha.png"], "L")
             rgb_pm1 = np.divide(image, 127.5, dtype=np.float32) - np.float32(1)
             yield key, rgb_pm1, np.divide(alpha, 255, dtype=np.float32)
+
+
+def read_squares(tars: Iterable[Path], size: int) -> NDArray[np.uint8]:
+    """The `rgba.png` members, cut to their middle square and brought to `size`: straight, uint8 [n, size, size, 4]."""
+    squares = [np.empty((0, size, size, 4), np.uint8)]
+    for tar in tars:
+        for _, members in read_samples(tar):
+            if "rgba.png" in members:
+                rgba = middle_square(decode(members["rgba.png"], "RGBA"))
+                rgb, alpha = resized(rgba[..., :3], rgba[..., 3], size, size, straight=True)
+                squares.append(np.concatenate([rgb, alpha[..., None]], axis=-1)[None])
+    return np.concatenate(squares)
+
+
+def middle_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[h, w, ...] -> its middle, as high as wide."""
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return pixels[top : top + side, left : left + side]

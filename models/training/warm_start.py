@@ -7,7 +7,9 @@ published mapping network.
 
 import copy
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -18,7 +20,7 @@ from models.frozen_features import FrozenResNet
 from models.generator import Generator, build_generator
 from models.training.gan_checkpoint import RunState
 from models.training.gan_data import Corpus, Labeller, build_corpus
-from models.training.gan_loop import train
+from models.training.gan_loop import train, until_signalled
 from models.training.gan_state import EMBEDDED_64, update_ema, with_tuned_allocator
 
 SIGNAL, NOISE = 0.9, 0.436  # squares add up to 1
@@ -125,15 +127,19 @@ class ReconstructionLoss(nn.Module):
 class WarmStart:
     """The run: networks, optimisers and one step."""
 
-    def __init__(self, corpus: Corpus, seed: int = 0, total_kimg: float = 60.0, lr: float = 0.005) -> None:
+    def __init__(
+        self, corpus: Corpus, seed: int = 0, total_kimg: float = 60.0, lr: float = 0.005,
+        config: Mapping[str, Any] = EMBEDDED_64,
+    ) -> None:  # fmt: skip
+        """config: of the generator; the corpus has its resolution."""
         torch.manual_seed(seed)
         self.corpus, self.total_kimg, self.lr = corpus, total_kimg, lr
-        self.generator: Generator = build_generator(EMBEDDED_64).train()
+        self.generator: Generator = build_generator(dict(config)).train()
         self.generator.synthesis.set_magnitude_ema_beta(0.5 ** (BATCH / MAGNITUDE_HALF_LIFE))
         self.averaged: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.encoder = Encoder(EMBEDDED_64["z_dim"])
-        self.latent = WhiteLatent(EMBEDDED_64["z_dim"])
-        self.loss = ReconstructionLoss(FrozenResNet(), EMBEDDED_64["img_resolution"])
+        self.encoder = Encoder(config["z_dim"], config["img_resolution"])
+        self.latent = WhiteLatent(config["z_dim"])
+        self.loss = ReconstructionLoss(FrozenResNet(), config["img_resolution"])
         self.state = RunState(
             modules={"g": self.generator, "g_ema": self.averaged, "e": self.encoder, "latent": self.latent},
             optimizers={
@@ -200,7 +206,7 @@ def main(
     progress = trainer.state.progress
     entry = {"stage": "warm start", "from_images": progress.images, "seed": seed, "lr": lr, "kimg": total_kimg}
     progress.history.append(entry | {"labels": matte.name if matte else "exact alpha"})
-    train(trainer, run, "warm-start", total_kimg * 1000, save_every)
+    train(trainer, run, "warm-start", total_kimg * 1000, save_every, until_signalled())
 
 
 def open_corpus(run: Path, data: Path | None, matte: Path | None, scenes: int = 4) -> Corpus:

@@ -1,0 +1,19 @@
+"""The subject's own colour where only a scene and its alpha are known."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+U8 = NDArray[np.uint8]
+
+
+def straight_foreground(rgb: U8, alpha: U8) -> U8:
+    """Straight RGBA, uint8 [h, w, 4], of a scene uint8 [h, w, 3] and its alpha uint8 [h, w].
+
+    Multi-level foreground estimation (Germer et al., arXiv 2006.14970) by `pymatting`. A scene's own colour at soft
+    edges holds the old background; composited over another one it would be a halo, which a network learns.
+    """
+    from pymatting import estimate_foreground_ml
+
+    colour = estimate_foreground_ml(rgb / 255.0, alpha / 255.0)
+    colour_u8 = np.floor(colour.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.concatenate([colour_u8, alpha[..., None]], axis=-1)

@@ -1,0 +1,118 @@
+"""From an entry of a source to a checked sample: decoded, bounded in size, named by its content."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from core.corpus import KEY_DIGITS, CorpusKind
+from models.corpora.formats import Entry
+
+U8 = NDArray[np.uint8]
+SMALLEST = 16  # pixels a side
+
+
+class Refused(Exception):
+    """The entry is left out; its first argument is the reason that is counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """rgb: uint8 [h, w, 3]; alpha: uint8 [h, w] or None; straight: rgb is the subject's own colour, not a scene."""
+
+    key: str
+    rgb: U8
+    alpha: U8 | None
+    straight: bool
+
+
+def check_entry(entry: Entry, kind: CorpusKind, max_side: int) -> Sample:
+    """Decode and check an entry; its longer side is brought down to `max_side` by area averaging.
+
+    The key is taken of the picture before it is resized. Raises Refused.
+    """
+    if entry.image is None:
+        raise Refused("no_image")
+    picture = _decode(entry.image())
+    alpha, straight = None, False
+    if kind is CorpusKind.PAIRS:
+        if entry.alpha is not None:
+            alpha = np.asarray(_decode(entry.alpha()).convert("L"))
+        elif "A" in picture.getbands():
+            alpha, straight = np.asarray(picture.getchannel("A")), True
+        else:
+            raise Refused("no_alpha")
+        _check_alpha(alpha, picture)
+    rgb = np.asarray(picture.convert("RGB"))
+    if min(rgb.shape[:2]) < SMALLEST:
+        raise Refused("too_small")
+    key = content_key(rgb, alpha if straight else None)
+    rgb, alpha = _bounded(rgb, alpha, max_side, straight)
+    return Sample(key=key, rgb=rgb, alpha=alpha, straight=straight)
+
+
+def content_key(rgb: U8, alpha: U8 | None = None) -> str:
+    """The SHA-256 of size and pixels, shortened. The file's format and name do not matter."""
+    digest = hashlib.sha256(str(rgb.shape).encode())
+    digest.update(rgb.tobytes())
+    if alpha is not None:
+        digest.update(alpha.tobytes())
+    return digest.hexdigest()[:KEY_DIGITS]
+
+
+def _decode(content: bytes) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            upright = ImageOps.exif_transpose(image)
+            upright.load()
+            return upright.convert("RGBA") if upright.mode in ("P", "PA", "LA") else upright
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise Refused("unreadable") from error
+
+
+def _check_alpha(alpha: U8, picture: Image.Image) -> None:
+    if alpha.shape != (picture.height, picture.width):
+        raise Refused("size_mismatch")
+    if alpha.max() < 128:
+        raise Refused("empty_alpha")
+    if alpha.min() > 127:
+        raise Refused("full_alpha")
+
+
+def _bounded(rgb: U8, alpha: U8 | None, max_side: int, straight: bool) -> tuple[U8, U8 | None]:
+    factor = max_side / max(rgb.shape[:2])
+    if factor >= 1:
+        return rgb, alpha
+    height, width = (max(1, round(side * factor)) for side in rgb.shape[:2])
+    if alpha is None:
+        return _to_u8(_area(rgb.astype(np.float32), height, width)), None
+    return resized(rgb, alpha, height, width, straight)
+
+
+def resized(rgb: U8, alpha: U8, height: int, width: int, straight: bool) -> tuple[U8, U8]:
+    """Both by area averaging; straight colour is weighted by alpha, so that no colour of empty pixels bleeds in."""
+    channels = rgb.astype(np.float32)
+    weight = alpha.astype(np.float32)[..., None] / 255
+    small = _area(weight, height, width)
+    if straight:
+        premultiplied = _area(channels * weight, height, width)
+        channels = np.where(small > 1e-4, premultiplied / np.maximum(small, 1e-4), _area(channels, height, width))
+    else:
+        channels = _area(channels, height, width)
+    return _to_u8(channels), _to_u8(small[..., 0] * 255)
+
+
+def _area(channels: NDArray[np.floating], height: int, width: int) -> NDArray[np.float32]:
+    filter_ = Image.Resampling.BOX if height <= channels.shape[0] else Image.Resampling.BICUBIC
+    planes = [
+        np.asarray(Image.fromarray(np.ascontiguousarray(plane, np.float32)).resize((width, height), filter_))
+        for plane in np.moveaxis(channels, -1, 0)
+    ]
+    return np.stack(planes, axis=-1)
+
+
+def _to_u8(values: NDArray[np.floating]) -> U8:
+    return np.floor(values.clip(0, 255) + 0.5).astype(np.uint8)

@@ -1,0 +1,138 @@
+"""The cycle from corpora to promotion, on tiny sizes: what it leaves, what a second turn does, what the gate stops."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.criteria import check_thresholds
+from core.training import STAGES, RunState, Stage
+from models.checkpoint import load_checkpoint, save_checkpoint
+from models.load import load_generator, load_stylematte
+from workers.train import run_cycle as module
+
+
+def test_a_run_goes_through_every_stage_and_makes_the_first_champion(forge_after_one_run, tmp_path):
+    forge, run_id = forge_after_one_run
+    view = forge.runs.view(run_id)
+    assert view.state is RunState.COMPLETED
+    assert [done.stage for done in view.stages] == list(STAGES)
+    assert view.progress.fraction == 1
+    assert any("gate" in line for line in view.progress.log)
+    digest = forge.registry.resolve("people")
+    assert digest == view.end.bundle == forge.registry.resolve("people@candidate")
+    bundle = forge.registry.bundle(digest)
+    assert bundle.card["run"] == run_id
+    assert bundle.card["corpora"]["people"]["licence"] == "CC0-1.0"
+    assert bundle.card["stylematte"]["test"]["mad"]["low"] <= bundle.card["stylematte"]["test"]["mad"]["value"]
+    check_thresholds(bundle.thresholds)
+    folder = forge.registry.fetch(digest, tmp_path)
+    assert load_generator(folder / "generator.safetensors").config.img_resolution == bundle.resolution == 32
+    load_stylematte(folder / "stylematte.safetensors")
+
+
+def test_a_run_that_has_ended_is_left_alone(fork):
+    forge = fork()
+    run_id = next(forge.runs.ids())
+    before = dict(forge.store._objects)
+    assert forge.run(run_id).state is RunState.COMPLETED
+    assert forge.store._objects == before
+
+
+def test_the_second_turn_starts_from_the_champion_and_its_labels(fork):
+    forge = fork()
+    champion = forge.registry.resolve("people")
+    view = forge.run(forge.order())
+    stages = {done.stage: done for done in view.stages}
+    assert stages[Stage.BASELINE].figures["champion"] == champion
+    relabelled = {done.stage: done for done in forge.runs.view(first_run(forge)).stages}[Stage.RELABEL]
+    assert stages[Stage.LABEL].files["corpus.pt"] == relabelled.files["corpus.pt"]
+    assert any("labelled before" in line for line in view.progress.log)
+
+
+def first_run(forge):
+    return min((record.created_at, record.id) for record in forge.runs.requests())[1]
+
+
+def test_a_planted_worse_candidate_is_registered_but_not_promoted(fork, monkeypatch):
+    forge = fork()
+    champion = forge.registry.resolve("people")
+
+    def spoiled(job, shop):
+        figures = honest(job, shop)
+        path = job.folder(Stage.FINE_TUNE) / "stylematte.safetensors"
+        spoil(path)
+        return figures
+
+    honest = module.FUNCTIONS[Stage.FINE_TUNE]
+    monkeypatch.setitem(module.FUNCTIONS, Stage.FINE_TUNE, spoiled)
+    view = forge.run(forge.order())
+    decision = {done.stage: done for done in view.stages}[Stage.GATE].figures
+    assert (view.state, view.end.promoted, decision["passed"]) == (RunState.COMPLETED, False, False)
+    assert decision["difference"]["value"] > 0
+    assert forge.registry.resolve("people") == champion
+    assert forge.registry.resolve("people@candidate") == view.end.bundle != champion
+    assert forge.registry.bundle(view.end.bundle).card["gate"]["passed"] is False
+
+
+def spoil(path: Path) -> None:
+    """Answers with the opposite of what was learned."""
+    checkpoint = load_checkpoint(path, kind="stylematte")
+    state = {name: -tensor if name.startswith("conv.") else tensor for name, tensor in checkpoint.state.items()}
+    save_checkpoint(path, kind="stylematte", config=checkpoint.config, state=state)
+
+
+def test_a_champion_that_changed_meanwhile_is_not_replaced(fork, monkeypatch):
+    forge = fork()
+    run_id = forge.order()
+    other = forge.registry.resolve("people")
+
+    def meanwhile(job, shop):
+        figures = honest(job, shop)
+        forge.registry.move_alias("people", "champion", "sha256:" + "1" * 64, reason="by hand")
+        return {**figures, "passed": True}
+
+    honest = module.FUNCTIONS[Stage.GATE]
+    monkeypatch.setitem(module.FUNCTIONS, Stage.GATE, meanwhile)
+    view = forge.run(run_id)
+    assert view.end.promoted is False
+    assert forge.registry.aliases("people").current("champion") == "sha256:" + "1" * 64 != other
+
+
+def test_a_cancelled_run_ends_at_once_and_keeps_what_it_has(fork):
+    forge = fork()
+    run_id = forge.order()
+    forge.runs.cancel(run_id, forge.runs.request(run_id).created_at)
+    view = forge.run(run_id)
+    assert (view.state, view.stages) == (RunState.CANCELLED, [])
+    assert forge.runs.active() == []
+
+
+def test_an_error_in_a_stage_fails_the_run_with_its_reason(fork, monkeypatch):
+    forge = fork()
+
+    def broken(job, shop):
+        raise ValueError("the moon is wrong")
+
+    monkeypatch.setitem(module.FUNCTIONS, Stage.BASELINE, broken)
+    view = forge.run(forge.order())
+    assert view.state is RunState.FAILED
+    assert view.end.error.code == "internal"
+    assert "the moon is wrong" in view.end.error.detail
+
+
+def test_a_time_budget_ends_training_with_what_it_has(fork):
+    forge = fork()
+    view = forge.run(forge.order(stage_budget_s=0.001, warm_start_kimg=1000.0, matting_steps=24))
+    assert view.state is RunState.COMPLETED
+    stages = {done.stage: done for done in view.stages}
+    assert stages[Stage.WARM_START].figures["images"] < 1000
+    assert stages[Stage.FINE_TUNE].figures["step"] < 24
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
