@@ -31,7 +31,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
-def _service(command: Callable[..., None]) -> Callable[..., None]:
+def service(command: Callable[..., None]) -> Callable[..., None]:
     """Adds --url and --api-key, hands over the client, and turns its errors into messages."""
 
     @click.option("--url", envvar="MATTEFORGE_URL", show_envvar=True, default=DEFAULT_URL, show_default=True)
@@ -78,7 +78,7 @@ def _pairs(kind: Callable[[str], Any]) -> Callable[[click.Context, click.Paramet
 @click.option("--label", "labels", multiple=True, callback=_pairs(str), metavar="NAME=VALUE", help="may be repeated")
 @click.option("--idempotency-key", help="repeating an order with the same key orders once")
 @click.option("--wait", "--watch", "watch", is_flag=True, help="show progress until it has ended")
-@_service
+@service
 def order(client: MatteForge, count: int, idempotency_key: str | None, watch: bool, **options: Any) -> None:
     """Order COUNT image-alpha pairs. Prints the dataset's id."""
     given: OrderOptions = {name: value for name, value in options.items() if value not in (None, {})}  # type: ignore[assignment]
@@ -91,7 +91,7 @@ def order(client: MatteForge, count: int, idempotency_key: str | None, watch: bo
 @click.command()
 @click.argument("dataset_id")
 @click.option("--watch", is_flag=True, help="show progress until it has ended")
-@_service
+@service
 def status(client: MatteForge, dataset_id: str, watch: bool) -> None:
     """Show how far a dataset has got."""
     if watch:
@@ -104,7 +104,7 @@ def status(client: MatteForge, dataset_id: str, watch: bool) -> None:
 @click.argument("dataset_id")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="folder  [default: the dataset's id]")
 @click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="parallel downloads")
-@_service
+@service
 def download(client: MatteForge, dataset_id: str, out: Path | None, workers: int) -> None:
     """Download what is committed; repeated, it goes on where it broke off."""
     target = out or Path(dataset_id)
@@ -125,7 +125,7 @@ def download(client: MatteForge, dataset_id: str, out: Path | None, workers: int
 
 @click.command()
 @click.argument("dataset_id")
-@_service
+@service
 def cancel(client: MatteForge, dataset_id: str) -> None:
     """Stop a dataset; its committed shards stay downloadable."""
     dataset = client.cancel(dataset_id)

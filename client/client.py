@@ -13,6 +13,7 @@ import httpx
 
 from client.download import Progress, download
 from client.errors import MatteForgeRequestError, MatteForgeUnavailable
+from client.training import Training
 from client.transport import Transport, pauses, problem_of
 from core.api import DatasetOut, DatasetPage, ModelOut, ModelPage, ShardOut, ShardPage
 from core.dataset import DatasetState
@@ -60,6 +61,7 @@ class MatteForge:
         headers = {"Authorization": f"Bearer {api_key}"}
         http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
         self.transport = Transport(http, attempts=attempts)
+        self.training = Training(self.transport)
 
     def close(self) -> None:
         self.transport.http.close()

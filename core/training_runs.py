@@ -15,10 +15,23 @@ from datetime import datetime
 from typing import TypeVar
 
 from core import keys
-from core.dataset import Frozen
-from core.errors import NotFound, PreconditionFailed
+from core.corpus import CorpusBook
+from core.dataset import Frozen, utcnow
+from core.errors import InvalidSpec, NotFound, PreconditionFailed
 from core.ports import ObjectStore
-from core.training import STAGES, Progress, RunEnd, RunState, Stage, StageRecord, TrainingRecord, TrainingView
+from core.registry import CHAMPION, Registry
+from core.training import (
+    STAGES,
+    Progress,
+    RunEnd,
+    RunState,
+    Stage,
+    StageRecord,
+    TrainingRecord,
+    TrainingSpec,
+    TrainingView,
+    check_corpora,
+)
 
 READERS = 8
 Record = TypeVar("Record", bound=Frozen)
@@ -82,8 +95,11 @@ class TrainingRuns:
 
     def view(self, run_id: str) -> TrainingView:
         """NotFound when there is no such run."""
-        record, end, progress = self.request(run_id), self.end(run_id), self.progress(run_id)
-        stages = [done for stage in STAGES if (done := self.stage(run_id, stage))]
+        record = self.request(run_id)
+        with ThreadPoolExecutor(READERS) as pool:
+            found = pool.map(lambda stage: self.stage(run_id, stage), STAGES)
+            end, progress = self.end(run_id), self.progress(run_id)
+            stages = [done for done in found if done]
         started = RunState.RUNNING if progress or stages else RunState.QUEUED
         return TrainingView(
             record=record,
@@ -128,6 +144,28 @@ class TrainingRuns:
         except PreconditionFailed:
             return False
         return True
+
+
+def pin_run(
+    store: ObjectStore, spec: TrainingSpec, *, run_id: str, owner: str, body_sha256: str = ""
+) -> TrainingRecord:
+    """A run on the corpora and the champion that there are now. InvalidSpec: a corpus is missing or can't serve."""
+    book, registry = CorpusBook(store), Registry(store)
+    try:
+        corpora = {name: book.get(name) for name in sorted({*spec.labelled, *spec.unlabelled, *spec.backgrounds})}
+    except NotFound as error:
+        raise InvalidSpec(error.detail) from error
+    check_corpora(spec, corpora)
+    known = spec.domain in registry.names()
+    return TrainingRecord(
+        id=run_id,
+        owner=owner,
+        spec=spec,
+        corpora=corpora,
+        champion=registry.aliases(spec.domain).current(CHAMPION) if known else None,
+        created_at=utcnow(),
+        body_sha256=body_sha256,
+    )
 
 
 def _active(record: TrainingRecord) -> str:

@@ -13,6 +13,7 @@ from core.errors import NotFound
 from core.ports import Doorbell, LiveView, ObjectStore
 from core.registry import Registry
 from core.settings import Settings
+from core.training_api import CORPUS_NAME, TRAINING_RUN_ID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,16 @@ def _model_name(name: Annotated[str, Path(examples=["humans"])]) -> str:
     return _matching(MODEL_NAME, "model", name)
 
 
+def _training_run_id(run_id: Annotated[str, Path(examples=["tr_0123456789abcdef01234567"])]) -> str:
+    return _matching(TRAINING_RUN_ID, "training run", run_id)
+
+
+def _corpus_name(name: Annotated[str, Path(examples=["portraits"])]) -> str:
+    return _matching(CORPUS_NAME, "corpus", name)
+
+
 DatasetId = Annotated[str, Depends(_dataset_id)]
 ShardNumber = Annotated[int, Depends(_shard_number)]
 ModelName = Annotated[str, Depends(_model_name)]
+TrainingRunId = Annotated[str, Depends(_training_run_id)]
+CorpusName = Annotated[str, Depends(_corpus_name)]

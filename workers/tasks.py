@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from celery import Celery
 
-from core.messages import Reconcile, RunShard
+from core.messages import Reconcile, RunCycle, RunShard
 from workers.context import Context
 from workers.reconcile import reconcile
+from workers.train.reconcile import reconcile_training
 
 
 def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
@@ -20,6 +21,14 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
 
     def reconcile_task(dataset_id: str | None = None) -> None:
         reconcile(context(), time.time(), dataset_id)
+        if dataset_id is None:
+            reconcile_training(context())
+
+    def run_cycle_task(run_id: str) -> None:
+        from workers.train.run_cycle import run_cycle
+
+        run_cycle(context(), run_id)
 
     app.task(run_shard_task, name=RunShard.task)
+    app.task(run_cycle_task, name=RunCycle.task)
     app.task(reconcile_task, name=Reconcile.task)

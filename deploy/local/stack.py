@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ import models
 from core.adapters.s3 import S3Store
 from core.registry import BUNDLE_FILE, Registry
 from deploy.local.ports import LOOPBACK, free_ports
-from deploy.local.program import Program, always_ready
+from deploy.local.program import Program, always_ready, write_private
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
 from deploy.local.secrets import Secrets
 from deploy.local.supervisor import Supervisor, silent
@@ -96,11 +97,20 @@ class Stack:
 
     def start(self) -> Self:
         """Start everything and return when the API can serve. Raises StartFailed; nothing is left running then."""
+        return self._start(*self.programs())
+
+    def start_stores(self) -> Self:
+        """Start Valkey and S3 alone. Raises StartFailed as `start`."""
+        return self._start()
+
+    def _start(self, *programs: Program) -> Self:
         self.supervisor = Supervisor(self.data_dir / "logs", self._echo)
+        lines = (f"export {name}={shlex.quote(value)}" for name, value in self.settings().items())
+        write_private(self.data_dir / "env", "\n".join(lines) + "\n")  # for tools: `. DATA_DIR/env`
         try:
             self.supervisor.add(self.valkey.program(), self.seaweedfs.program())
             self._publish()
-            self.supervisor.add(*self.programs())
+            self.supervisor.add(*programs)
         except BaseException:
             self.stop()
             raise

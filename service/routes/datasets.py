@@ -28,7 +28,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-def _json_only(request: Request) -> None:
+def json_only(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise HTTPException(415, "send the order as application/json")
@@ -39,7 +39,7 @@ def _json_only(request: Request) -> None:
     status_code=202,
     response_model=DatasetOut,
     responses=documented(400, 409, 413, 415) | located(202, "Ordered; Location is the dataset"),
-    dependencies=[Depends(_json_only)],
+    dependencies=[Depends(json_only)],
     summary="Order a dataset",
 )
 def order(

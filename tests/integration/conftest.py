@@ -9,11 +9,10 @@ import pytest
 from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView, MemoryStore
 from core.catalog import Catalog
 from core.corpus import CorpusBook
-from core.dataset import utcnow
-from core.registry import CHAMPION, Registry
+from core.registry import Registry
 from core.settings import Settings
-from core.training import TrainingRecord, TrainingSpec, TrainingView, new_run_id
-from core.training_runs import TrainingRuns
+from core.training import TrainingSpec, TrainingView, new_run_id
+from core.training_runs import TrainingRuns, pin_run
 from workers.context import Context
 from workers.train.corpora import add_corpus
 from workers.train.run_cycle import run_cycle
@@ -44,13 +43,7 @@ class Forge:
         spec = TrainingSpec(
             **{"domain": domain, "preset": "tiny", "labelled": ["people"], "unlabelled": ["people"], **changes}
         )
-        known = domain in self.registry.names()
-        record = TrainingRecord(
-            id=new_run_id("o", None), owner="o", spec=spec,
-            corpora={name: CorpusBook(self.store).get(name) for name in {*spec.labelled, *spec.unlabelled}},
-            champion=self.registry.aliases(domain).current(CHAMPION) if known else None,
-            created_at=utcnow(), body_sha256="0" * 64,
-        )  # fmt: skip
+        record = pin_run(self.store, spec, run_id=new_run_id("o", None), owner="o")
         assert self.runs.claim(record)
         return record.id
 

@@ -57,7 +57,7 @@ class Job:
         return record.figures
 
     def output(self, stage: Stage, name: str) -> Path:
-        """A file of a finished stage, fetched if it isn't here. CheckpointRejected: it has other bytes than recorded."""
+        """A file of a finished stage, fetched if need be. CheckpointRejected: it has other bytes than recorded."""
         record = self.done(stage)
         if record is None or name not in record.files:
             raise PermanentError(f"the stage {stage} left no {name}")

@@ -1,0 +1,95 @@
+"""`matteforge cycle`: one turn of the training cycle in the foreground, with stores of its own or a service's."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from client.training_cli import parse_settings, show
+from core.corpus import CorpusKind
+from core.errors import MatteForgeError
+from core.training import RunState
+from core.training_api import run_out
+from core.training_runs import TrainingRuns
+from deploy.local.stack import DataDirInUse, Stack
+from deploy.local.supervisor import StartFailed
+
+SOURCE = click.Path(path_type=Path, exists=True)
+
+
+@click.command()
+@click.option("--domain", required=True, help="Name of the model.")
+@click.option("--pairs", type=SOURCE, multiple=True, help="Image-alpha pairs to be added first; as `corpora add`.")
+@click.option("--images", type=SOURCE, multiple=True, help="Pictures without alpha; default: the pairs' pictures.")
+@click.option("--backgrounds", type=SOURCE, multiple=True, help="Photographs without subjects.")
+@click.option("--licence", default="unknown", show_default=True, help="Of what is added.")
+@click.option("--preset", default="embedded", show_default=True)
+@click.option("--set", "settings", multiple=True, metavar="FIELD=JSON", help="Any field of a run, e.g. samples=200.")
+@click.option("--run", "run_id", help="Go on with this run instead.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("matteforge-data"),
+    show_default=True,
+    help="Stores are started on it, unless MATTEFORGE_S3_ENDPOINT names a service's.",
+)
+def cycle(
+    domain: str, pairs: tuple[Path, ...], images: tuple[Path, ...], backgrounds: tuple[Path, ...], licence: str,
+    preset: str, settings: tuple[str, ...], run_id: str | None, data_dir: Path,
+) -> None:  # fmt: skip
+    """Train both networks of DOMAIN on each other's output and promote them if they are better.
+
+    Ctrl-C or a crash loses little: repeated with the same --domain, the run that has not ended goes on.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        with _stores(data_dir):
+            _run(domain, {CorpusKind.PAIRS: pairs, CorpusKind.IMAGES: images, CorpusKind.BACKGROUNDS: backgrounds},
+                 licence, {"preset": preset, **parse_settings(settings)}, run_id)  # fmt: skip
+    except (DataDirInUse, StartFailed) as error:
+        raise click.ClickException(str(error)) from error
+    except MatteForgeError as error:
+        raise click.ClickException(error.detail) from error
+
+
+@contextmanager
+def _stores(data_dir: Path) -> Iterator[None]:
+    """Valkey and S3 on `data_dir` for the length of the block; those of the environment if it names some."""
+    if "MATTEFORGE_S3_ENDPOINT" in os.environ:
+        yield
+        return
+    stack = Stack(data_dir, bundles=())
+    try:
+        stack.start_stores()
+        os.environ.update(stack.settings())
+        yield
+    finally:
+        stack.stop()
+
+
+def _run(
+    domain: str,
+    sources: dict[CorpusKind, tuple[Path, ...]],
+    licence: str,
+    options: dict[str, object],
+    run_id: str | None,
+) -> None:
+    """Everything here is imported late: settings are read from the environment at import."""
+    from workers.app import context
+    from workers.train.ordering import run_of
+    from workers.train.run_cycle import run_cycle
+
+    running = context()
+    running.catalog.store.probe()
+    run_id = run_id or run_of(running.catalog.store, domain, sources, licence, options)
+    run_cycle(running, run_id)
+    runs = TrainingRuns(running.catalog.store)
+    view = runs.view(run_id)
+    show(run_out(view, lambda stage, name: ""))
+    if not view.state.terminal:
+        raise click.ClickException(f"somebody else trains {domain}; {run_id} waits")
+    if view.state is not RunState.COMPLETED:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,23 @@
+"""/v1/corpora: what a training run may name. They are added by `matteforge corpora add`, beside the data."""
+
+from fastapi import APIRouter
+
+from core.corpus import CorpusBook, CorpusManifest
+from core.training_api import CorpusOut, CorpusPage
+from service.dependencies import CorpusName, ServicesDep, bearer
+from service.problems import documented
+
+router = APIRouter(prefix="/v1/corpora", tags=["training"], dependencies=[bearer])
+
+
+@router.get("", response_model=CorpusPage, responses=documented(), summary="List corpora")
+def list_corpora(services: ServicesDep) -> CorpusPage:
+    """Every corpus: kind, licence, samples by split, what was left out."""
+    book = CorpusBook(services.store)
+    return CorpusPage(items=[CorpusOut.from_manifest(book.get(name)) for name in book.names()])
+
+
+@router.get("/{name}", response_model=CorpusManifest, responses=documented(404), summary="Look at a corpus")
+def get_corpus(name: CorpusName, services: ServicesDep) -> CorpusManifest:
+    """Its manifest: shards and rejected files by name."""
+    return CorpusBook(services.store).get(name)

@@ -1,0 +1,186 @@
+"""/v1/training-runs, /v1/corpora and what is done with a model's versions."""
+
+import json
+
+import pytest
+
+from core.corpus import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
+from core.dataset import utcnow
+from core.messages import Reconcile
+from core.training import Progress, RunEnd, RunState, Stage, StageRecord
+from core.training_runs import TrainingRuns
+
+
+def corpus(name: str = "people", kind: CorpusKind = CorpusKind.PAIRS, splits: tuple[Split, ...] = tuple(Split)):
+    shards = [
+        CorpusShard(name=f"{split}-{name}.tar", split=split, samples=5, size_bytes=1, sha256=f"{split}{name}")
+        for split in splits
+    ]
+    return CorpusManifest(
+        name=name, kind=kind, licence="CC0-1.0", sources=["folder"], updated_at=utcnow(), shards=shards,
+        rejected={"unreadable": 2},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def book(world):
+    book = CorpusBook(world.store)
+    book.grow(corpus())
+    book.grow(corpus("scenes", CorpusKind.BACKGROUNDS))
+    return book
+
+
+BODY = {"domain": "humans", "labelled": ["people"], "unlabelled": ["people"], "preset": "tiny"}
+
+
+def order(world, **changes):
+    answer = world.http.post("/v1/training-runs", json={**BODY, **changes})
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+def test_an_order_pins_corpora_and_champion_and_rings(world, book):
+    answer = world.http.post("/v1/training-runs", json=BODY)
+    assert answer.status_code == 202
+    run = answer.json()
+    assert answer.headers["Location"] == f"/v1/training-runs/{run['id']}"
+    assert (run["state"], run["champion"], run["corpora"]) == (
+        "queued",
+        world.bundle.digest,
+        {"people": book.get("people").digest},
+    )
+    assert run["spec"]["generator"] == "tiny-32"
+    assert [stage["state"] for stage in run["stages"]] == ["waiting"] * len(Stage)
+    assert Reconcile() in [message for message, _ in world.doorbell.rung]
+    assert world.http.get(run["links"]["self"]).json() == run
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"labelled": ["nobody"]}, "no corpus 'nobody'; known: people, scenes"),
+        ({"labelled": ["scenes"]}, "holds backgrounds; labelled ones hold pairs"),
+        ({"unlabelled": ["scenes"]}, "nothing to label"),
+        ({"backgrounds": ["people"]}, "not backgrounds"),
+        ({"domain": "No!"}, "/domain"),
+        ({"samples": "many"}, "/samples"),
+        ({"preset": "huge"}, "/preset"),
+        ({"unknown": 1}, "/unknown"),
+    ],
+)
+def test_a_wrong_order_says_what_is_wrong(world, book, changes, says):
+    answer = world.http.post("/v1/training-runs", json={**BODY, **changes})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_spec")
+    assert says in answer.json()["detail"]
+
+
+def test_corpora_without_test_pairs_are_refused(world, book):
+    book.grow(corpus("thin", splits=(Split.TRAIN, Split.VALIDATION)))
+    answer = world.http.post("/v1/training-runs", json={**BODY, "labelled": ["thin"]})
+    assert "no test pairs" in answer.json()["detail"]
+
+
+def test_an_idempotency_key_orders_once(world, book):
+    headers = {"Idempotency-Key": "k1"}
+    first = world.http.post("/v1/training-runs", json=BODY, headers=headers).json()
+    again = world.http.post("/v1/training-runs", json=BODY, headers=headers).json()
+    other = world.http.post("/v1/training-runs", json={**BODY, "seed": 5}, headers=headers)
+    assert again == first
+    assert other.json()["code"] == "idempotency_mismatch"
+    assert len(list(TrainingRuns(world.store).ids())) == len(TrainingRuns(world.store).active()) == 1
+
+
+def test_progress_figures_and_pictures_are_shown(world, book):
+    run = order(world)
+    runs = TrainingRuns(world.store)
+    runs.put_stage(run["id"], StageRecord(stage=Stage.BASELINE, at=utcnow(), seconds=3.0, figures={"step": 4}))
+    runs.put_progress(
+        run["id"],
+        Progress(
+            sequence=7, at=utcnow(), stage=Stage.LABEL, fraction=0.25, eta_s=30.0, seconds=10.0, log=["a", "b"],
+            grids=["grids/labels.png"],
+        ),
+    )  # fmt: skip
+    shown = world.http.get(f"/v1/training-runs/{run['id']}").json()
+    assert shown["state"] == "running"
+    baseline, label, *rest = shown["stages"]
+    assert (baseline["state"], baseline["figures"], baseline["fraction"]) == ("done", {"step": 4}, 1.0)
+    assert (label["state"], label["fraction"], label["eta_s"]) == ("running", 0.25, 30.0)
+    assert f"training-runs/{run['id']}/files/label/grids/labels.png" in label["grids"][0]["url"]
+    assert {stage["state"] for stage in rest} == {"waiting"}
+    assert shown["log"] == ["a", "b"]
+
+
+def test_pages_are_newest_first(world, book):
+    ids = [order(world, seed=seed)["id"] for seed in range(3)]
+    order(world, domain="others")
+    first = world.http.get("/v1/training-runs?domain=humans&limit=2").json()
+    second = world.http.get(f"/v1/training-runs?domain=humans&limit=2&cursor={first['next_cursor']}").json()
+    assert [run["id"] for run in first["items"] + second["items"]] == ids[::-1]
+    assert second["next_cursor"] is None
+    assert world.http.get("/v1/training-runs?cursor=nonsense").json()["code"] == "invalid_cursor"
+
+
+def test_cancelling_is_asked_for_once_and_refused_at_the_end(world, book):
+    run = order(world)
+    for _ in range(2):
+        answer = world.http.post(f"/v1/training-runs/{run['id']}/cancel")
+        assert (answer.status_code, answer.json()["cancel_requested"]) == (202, True)
+    other = order(world, seed=1)
+    TrainingRuns(world.store).finish(other["id"], RunEnd(state=RunState.COMPLETED, at=utcnow()))
+    assert world.http.post(f"/v1/training-runs/{other['id']}/cancel").status_code == 409
+    for path in ("tr_" + "0" * 24, "nonsense"):
+        assert world.http.get(f"/v1/training-runs/{path}").status_code == 404
+
+
+def test_events_tell_the_end(world, book):
+    run = order(world)
+    TrainingRuns(world.store).finish(run["id"], RunEnd(state=RunState.COMPLETED, at=utcnow(), promoted=True))
+    body = world.http.get(run["links"]["events"]).text
+    assert body.startswith("event: state\ndata: ")
+    assert json.loads(body.partition("data: ")[2])["promoted"] is True
+
+
+def test_corpora_are_listed(world, book):
+    listed = world.http.get("/v1/corpora").json()["items"]
+    assert [c["name"] for c in listed] == ["people", "scenes"]
+    assert listed[0]["samples"] == {"train": 5, "validation": 5, "test": 5}
+    assert listed[0]["rejected"] == {"unreadable": 2}
+    assert len(world.http.get("/v1/corpora/people").json()["shards"]) == 3
+    assert world.http.get("/v1/corpora/nobody").status_code == 404
+
+
+def test_promote_and_rollback_leave_an_audit_trail(world, tmp_path):
+    first = world.bundle.digest
+    second = world.bundle.model_copy(update={"card": {"kimg": 200}})
+    world.store.put(f"registry/{second.digest[7:]}/bundle.json", second.to_bytes())
+    moved = world.http.post("/v1/models/humans/promote", json={"version": second.digest, "reason": "looks better"})
+    assert moved.status_code == 200, moved.text
+    assert world.http.get("/v1/models/humans").json()["aliases"]["champion"] == second.digest
+    back = world.http.post("/v1/models/humans/rollback", json={"reason": "it does not"})
+    assert world.http.get("/v1/models/humans").json()["aliases"]["champion"] == first
+    trail = back.json()["items"]
+    assert [(move["digest"], move["reason"]) for move in trail[:2]] == [
+        (first, "it does not"),
+        (second.digest, "looks better"),
+    ]
+    assert len(trail[0]["actor"]) == 64
+    assert world.http.get("/v1/models/humans/history").json() == back.json()
+    late = world.http.post("/v1/models/humans/rollback", json={"reason": "again", "present": second.digest})
+    assert late.json() == back.json()
+    again = world.http.post("/v1/models/humans/rollback", json={"reason": "again"})
+    assert again.status_code == 409
+    assert world.http.get("/v1/models/humans/versions/champion").json()["card"] == {"kimg": 100}
+    unknown = world.http.post("/v1/models/humans/promote", json={"version": "sha256:" + "0" * 64, "reason": "x"})
+    assert unknown.status_code == 404
+
+
+def test_an_order_takes_the_new_champion_and_an_earlier_one_keeps_its_own(world):
+    before = world.order()
+    second = world.bundle.model_copy(update={"card": {"kimg": 200}})
+    world.store.put(f"registry/{second.digest[7:]}/bundle.json", second.to_bytes())
+    world.http.post("/v1/models/humans/promote", json={"version": second.digest, "reason": "better"})
+    after = world.order()
+    assert (before["bundle"], after["bundle"]) == (world.bundle.digest, second.digest)
+    assert world.http.get(f"/v1/datasets/{before['id']}").json()["bundle"] == world.bundle.digest
+    assert world.catalog.request(before["id"]).plan.bundle == world.bundle.digest
