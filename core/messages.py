@@ -3,6 +3,7 @@
 A message is a doorbell: it says "look at this", never "this is so". One that finds no work left does nothing.
 """
 
+from bisect import bisect_left
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -11,8 +12,22 @@ QUEUE_TRAIN = "train"
 QUEUE_CONTROL = "control"
 QUEUES = (QUEUE_GENERATE, QUEUE_TRAIN, QUEUE_CONTROL)
 
-PRIORITY_FIRST = 0  # Redis: 0 runs first
-PRIORITY_NORMAL = 6
+PRIORITIES = (0, 1, 2, 3, 4)
+"""A broker serves the lowest first."""
+PRIORITY_FIRST, PRIORITY_LAST = 3, 4
+SMALL_ORDERS = (10, 100, 1000)
+"""Samples up to which an order goes ahead with priority 0, 1 and 2."""
+
+
+def shard_priority(remaining: int, *, first: bool) -> int:
+    """How urgent a shard is: the less its order still lacks, the sooner it ends (shortest remaining work first).
+
+    remaining: samples that the order lacks. Small orders come before all else; then the first shard of each larger one,
+    so that it shows something early; then everything else, which takes turns.
+    """
+    if remaining <= SMALL_ORDERS[-1]:
+        return bisect_left(SMALL_ORDERS, remaining)
+    return PRIORITY_FIRST if first else PRIORITY_LAST
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import secrets
 from core.dataset import DatasetState
 from core.errors import NotFound, TransientError
 from core.leases import shard_lease
-from core.messages import PRIORITY_FIRST, PRIORITY_NORMAL, QUEUE_GENERATE, RunShard
+from core.messages import PRIORITY_FIRST, QUEUE_GENERATE, RunShard, shard_priority
 from workers.context import Context
 from workers.finalize import finalize, publish_end
 
@@ -95,17 +95,17 @@ def _stop(context: Context, dataset_id: str, reason: str) -> None:
 
 
 def _fill_window(context: Context, dataset_id: str, window: list[int], now_s: float) -> None:
-    """Ring for the shards of the window that have neither a message in the queue nor a worker.
-
-    The very first shard of a dataset goes ahead of everything: a small order starts behind a huge one.
-    """
+    """Ring for the shards of the window that have neither a message in the queue nor a worker."""
     marked = context.live.ring_marks(dataset_id)
     leased = _leased(context, dataset_id, window)
     view = context.live.get(dataset_id)
-    untouched = not marked and not leased and view is not None and view.counts.shards_done == 0
+    if view is None:
+        return
+    remaining = view.counts.requested - view.counts.accepted
+    untouched = not marked and not leased and view.counts.shards_done == 0
     for shard in window:
         if shard not in marked and shard not in leased:
-            _ring(context, dataset_id, shard, now_s, PRIORITY_FIRST if untouched else PRIORITY_NORMAL)
+            _ring(context, dataset_id, shard, now_s, shard_priority(remaining, first=untouched))
             untouched = False
 
 
@@ -123,7 +123,7 @@ def _ring_lost(context: Context, active: list[str], now_s: float) -> None:
         context.live.clear_ring_mark(dataset_id, shard)
         if not _leased(context, dataset_id, [shard]):
             log.warning("%s shard %d: its message was lost, ringing again", dataset_id, shard)
-            _ring(context, dataset_id, shard, now_s, PRIORITY_NORMAL)
+            _ring(context, dataset_id, shard, now_s, PRIORITY_FIRST)
 
 
 def _ring(context: Context, dataset_id: str, shard: int, now_s: float, priority: int) -> None:

@@ -7,9 +7,8 @@ from kombu.exceptions import OperationalError
 
 from core.adapters.redis import connect, translated
 from core.errors import LiveViewUnavailable
-from core.messages import QUEUE_CONTROL, Message
+from core.messages import PRIORITIES, QUEUE_CONTROL, Message
 
-PRIORITY_STEPS = (0, 3, 6, 9)
 PRIORITY_SEPARATOR = "\x06\x16"  # kombu's, between a queue and its priority
 
 
@@ -26,7 +25,7 @@ def make_celery(broker_url: str, *, visibility_timeout_s: int = 6 * 3600, **extr
         broker_connection_timeout=5,
         worker_proc_alive_timeout=60,
         broker_transport_options={
-            "priority_steps": list(PRIORITY_STEPS),
+            "priority_steps": list(PRIORITIES),
             "sep": PRIORITY_SEPARATOR,
             "queue_order_strategy": "priority",
             "visibility_timeout": visibility_timeout_s,
@@ -59,7 +58,7 @@ class CeleryDoorbell:
 
     @translated()
     def depth(self, queue: str) -> int:
-        names = [f"{queue}{PRIORITY_SEPARATOR}{step}" if step else queue for step in PRIORITY_STEPS]
+        names = [f"{queue}{PRIORITY_SEPARATOR}{step}" if step else queue for step in PRIORITIES]
         with self._redis.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.llen(name)

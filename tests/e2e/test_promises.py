@@ -1,7 +1,6 @@
 """What a user is promised, seen from outside: determinism, stock readers, fairness, clear refusals."""
 
 import json
-import time
 
 import httpx
 import pytest
@@ -73,17 +72,21 @@ def test_the_manifest_adds_up(client, dataset):
     assert manifest["counts"]["attempted"] == 20 + sum(manifest["counts"]["rejected"].values())
 
 
-def test_small_orders_start_behind_huge_ones(client):
-    """A queue of 10 large orders first; each small one has its samples long before any large one ends."""
-    large = [client.order(20_000, seed=n, shard_size=200).id for n in range(10)]
-    small = [client.order(4, seed=n, shard_size=4).id for n in range(10)]
+def test_of_twenty_orders_at_once_the_small_ones_start_at_once(client):
+    """One worker: it finishes the shard it is in, then all small orders start, the smallest first, then the others."""
+    large = [client.order(20_000, seed=n, shard_size=50).id for n in range(10)]
+    small = [client.order(count, seed=1, shard_size=count).id for count in (4, 20, 5, 120, 6, 30, 7, 8, 50, 9)]
+    posted_at = max(client.get(dataset_id).timestamps["queued"] for dataset_id in small)
     try:
-        began_s = time.monotonic()
         for dataset_id in small:
-            done = client.wait(dataset_id, poll_s=0.2, timeout_s=60)
-            assert done.state == "completed"
+            assert client.wait(dataset_id, poll_s=0.2, timeout_s=120).state == "completed"
+        small_starts = {id_: client.get(id_).timestamps["running"] for id_ in small}
+        large_starts = [client.get(id_).timestamps.get("running") for id_ in large]
+        between = [at for at in large_starts if at is not None and posted_at < at < max(small_starts.values())]
+        assert len(between) <= 1, "only the shard that the worker took while the last orders came in"
+        started = [client.get(id_).spec.count for id_ in sorted(small, key=lambda id_: small_starts[id_])]
+        assert [len(str(count - 1)) for count in started[1:]] == sorted(len(str(count - 1)) for count in started[1:])
         assert not any(client.get(dataset_id).state.terminal for dataset_id in large)
-        assert time.monotonic() - began_s < 60
     finally:
         for dataset_id in large:
             client.cancel(dataset_id)

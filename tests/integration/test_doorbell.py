@@ -9,7 +9,7 @@ from core.adapters.celery import CeleryDoorbell, make_celery
 from core.adapters.memory import MemoryDoorbell
 from core.adapters.redis import connect
 from core.errors import LiveViewUnavailable
-from core.messages import PRIORITY_FIRST, PRIORITY_NORMAL, QUEUE_CONTROL, QUEUE_GENERATE, Reconcile, RunShard
+from core.messages import PRIORITIES, PRIORITY_LAST, QUEUE_CONTROL, QUEUE_GENERATE, Reconcile, RunShard
 from core.ports import Doorbell
 from deploy.local.ports import free_ports
 
@@ -28,16 +28,16 @@ def doorbell(request: pytest.FixtureRequest) -> Doorbell:
 
 def test_waiting_messages_are_counted_by_queue(doorbell: Doorbell) -> None:
     assert doorbell.depth(QUEUE_GENERATE) == 0
-    for priority in (PRIORITY_FIRST, PRIORITY_NORMAL, 3, 9):
+    for priority in PRIORITIES:
         doorbell.ring(RunShard(dataset_id="ds_a", shard=priority), priority=priority)
     doorbell.ring(Reconcile())
-    assert doorbell.depth(QUEUE_GENERATE) == 4
+    assert doorbell.depth(QUEUE_GENERATE) == len(PRIORITIES)
     assert doorbell.depth(QUEUE_CONTROL) == 1
 
 
 def test_the_most_urgent_message_is_received_first(celery_doorbell: CeleryDoorbell, valkey_url: str) -> None:
-    celery_doorbell.ring(RunShard(dataset_id="ds_huge", shard=7), priority=PRIORITY_NORMAL)
-    celery_doorbell.ring(RunShard(dataset_id="ds_small", shard=0), priority=PRIORITY_FIRST)
+    celery_doorbell.ring(RunShard(dataset_id="ds_huge", shard=7), priority=PRIORITY_LAST)
+    celery_doorbell.ring(RunShard(dataset_id="ds_small", shard=0), priority=0)
     received = []
     app = make_celery(valkey_url)
     with app.connection_for_read() as connection, connection.SimpleQueue(QUEUE_GENERATE) as queue:

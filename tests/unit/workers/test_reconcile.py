@@ -7,7 +7,7 @@ from core import keys
 from core.dataset import DatasetState, ErrorInfo, utcnow
 from core.errors import StoreUnavailable
 from core.leases import shard_lease
-from core.messages import PRIORITY_FIRST, PRIORITY_NORMAL, QUEUE_GENERATE
+from core.messages import PRIORITY_FIRST, PRIORITY_LAST, QUEUE_GENERATE, shard_priority
 from core.messages import RunShard as Ring
 from workers.reconcile import recover
 
@@ -54,28 +54,42 @@ def test_shards_in_work_count_towards_the_window(bench: Any) -> None:
     assert bench.rung() == [("ds_a", shard) for shard in (0, 2, 3)]
 
 
-def test_a_small_order_starts_behind_huge_ones(bench: Any) -> None:
-    for number in range(10):
-        bench.order(f"ds_huge{number}", count=100_000)
+def test_small_orders_start_before_any_larger_one_that_waits(bench: Any) -> None:
+    huge, small = [f"ds_huge{n}" for n in range(10)], [f"ds_small{n}" for n in range(10)]
+    for dataset_id in huge:
+        bench.order(dataset_id, count=100_000, shard_size=100)
     bench.reconcile()
-    while bench.rung()[0][1] == 0:
-        bench.take()
-    bench.order("ds_small", count=4)
-    bench.reconcile("ds_small")
-    assert bench.rung()[0] == ("ds_small", 0)
-    assert [p for m, p in bench.doorbell.rung if m == Ring(dataset_id="ds_small", shard=0)] == [PRIORITY_FIRST]
+    for number, dataset_id in enumerate(small):
+        bench.order(dataset_id, count=[9, 80, 900][number % 3], shard_size=1000)
+    bench.reconcile()
+    assert bench.rung()[:20] == [(id_, 0) for id_ in small[0::3] + small[1::3] + small[2::3] + huge]
+    assert {dataset_id for dataset_id, _ in bench.rung()[20:]} == set(huge)
 
 
-def test_only_the_first_shard_of_a_dataset_jumps_the_queue(bench: Any) -> None:
-    bench.order(count=100)
+@pytest.mark.parametrize(
+    ("remaining", "first", "priority"),
+    [(0, True, 0), (1, True, 0), (10, False, 0), (11, True, 1), (100, True, 1), (101, False, 2), (1000, False, 2),
+     (1001, True, PRIORITY_FIRST), (1001, False, PRIORITY_LAST), (10**8, True, PRIORITY_FIRST),
+     (10**8, False, PRIORITY_LAST)],
+)  # fmt: skip
+def test_the_less_an_order_lacks_the_sooner_it_is_served(remaining: int, first: bool, priority: int) -> None:
+    assert shard_priority(remaining, first=first) == priority
+
+
+def test_an_order_gets_more_urgent_towards_its_end(bench: Any) -> None:
+    bench.order(count=20)
     bench.reconcile()
-    assert [priority for _, priority in bench.doorbell.rung] == [PRIORITY_FIRST] + [PRIORITY_NORMAL] * 3
+    for shard in range(3):
+        bench.run(shard)
+    bench.doorbell.rung.clear()
+    bench.reconcile()
+    assert bench.doorbell.rung == [(Ring(dataset_id="ds_a", shard=4), shard_priority(8, first=False))]
 
 
 def test_a_lost_message_is_rung_again_but_not_a_waiting_one(bench: Any) -> None:
     bench.order(count=100)
     bench.reconcile()
-    bench.doorbell.rung.remove((Ring(dataset_id="ds_a", shard=1), PRIORITY_NORMAL))
+    bench.doorbell.rung = [entry for entry in bench.doorbell.rung if entry[0].shard != 1]
     bench.clock_s += 5
     bench.reconcile()
     assert bench.doorbell.depth(QUEUE_GENERATE) == 3, "not stale yet"
