@@ -8,14 +8,15 @@ has one order, whatever the number of threads. Arrays are addresses in bytes.
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from models.generator.lanes import (
+from models.lanes import (
     apply_signs,
+    compiled,
+    function,
+    inline,
     leaky_clamp,
     load,
     multiply_add,
@@ -29,17 +30,6 @@ from models.generator.lanes import (
 
 FORWARD, RECORDING, BACKWARD = range(3)
 _ZERO, _ONE = np.float32(0), np.float32(1)
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
-_function = njit(**_OPTIONS)
-_inline = njit(**_OPTIONS, forceinline=True)
-
-
-def compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """The function, compiled at its first call and cached beside its source, in the user's cache, or nowhere."""
-    try:
-        return njit(**_OPTIONS, cache=True)(function)
-    except RuntimeError:  # neither can be written
-        return njit(**_OPTIONS)(function)
 
 
 class Geometry(NamedTuple):
@@ -90,7 +80,7 @@ class Taps(NamedTuple):
     length: int  # of a list; 0: this step is left out, for its neighbour's taps are two-dimensional
 
 
-@_inline
+@inline
 def _sum_four(source, other, v_weights, w_weights, step, places, t, end):
     """16 samples for each of two targets, whose sources or whose weights may be the same."""
     a = b = c = d = splat(_ZERO)
@@ -104,7 +94,7 @@ def _sum_four(source, other, v_weights, w_weights, step, places, t, end):
     return a, b, c, d
 
 
-@_inline
+@inline
 def _sum_eight(source, other, v_weights, w_weights, step, places, t, end):
     """As `_sum_four`, 32 samples: enough sums in flight to hide a multiplication's latency."""
     a = b = c = d = e = f = g = h = splat(_ZERO)
@@ -122,13 +112,13 @@ def _sum_eight(source, other, v_weights, w_weights, step, places, t, end):
     return a, b, c, d, e, f, g, h
 
 
-@_inline
+@inline
 def _store_pair(first, second, x, a, b):
     store(first, x, a)
     store(second, x, b)
 
 
-@_function
+@function
 def _filter_one_source(first, second, source, length, taps, index):
     """target[x] = sum over t of weights[t] * source[places[t] + x] for two targets; length: a multiple of 16."""
     t, end = index * taps.length, (index + 1) * taps.length
@@ -148,7 +138,7 @@ def _filter_one_source(first, second, source, length, taps, index):
         _store_pair(first, second, x + 8, c, d)
 
 
-@_function
+@function
 def _filter_one_list(first, second, source, other, length, taps, index):
     """As `_filter_one_source`, for two targets with a source each and the same weights."""
     t, end = index * taps.length, (index + 1) * taps.length
@@ -168,7 +158,7 @@ def _filter_one_list(first, second, source, other, length, taps, index):
         _store_pair(first, second, x + 8, c, d)
 
 
-@_function
+@function
 def _activate_row(row, length, signs, mode, slope, limit):
     """The activation, or its recorded derivative, in place."""
     for x in range(0, length, 8):
@@ -180,7 +170,7 @@ def _activate_row(row, length, signs, mode, slope, limit):
         )
 
 
-@_function
+@function
 def _add_row(target, source, length, bias):
     """target[x] = source[x] + bias."""
     lanes = splat(bias)
@@ -193,7 +183,7 @@ def _add_row(target, source, length, bias):
         x += 1
 
 
-@_function
+@function
 def _split_row(target, source, width, bias, phases, stride):
     """Writes source + bias as `phases` sequences."""
     if phases == 1:
@@ -204,7 +194,7 @@ def _split_row(target, source, width, bias, phases, stride):
                 poke(target, s * stride + n, peek(source, n * phases + s) + bias)
 
 
-@_function
+@function
 def _join_row(target, source, width, phases, stride):
     """The inverse of `_split_row`."""
     if phases == 1:
@@ -215,7 +205,7 @@ def _join_row(target, source, width, phases, stride):
                 poke(target, n * phases + s, peek(source, s * stride + n))
 
 
-@_function
+@function
 def _clear_row(target, length):
     for x in range(0, length, 8):
         store(target, x, splat(_ZERO))
@@ -229,7 +219,7 @@ class _Buffers(NamedTuple):
     out: int  # two output rows
 
 
-@_inline
+@inline
 def _widen_row(x, i, bias, buffers, g, across):
     """Input row i, upsampled horizontally unless the filter isn't separable, into the first ring."""
     slot = buffers.wide + 4 * (i % g.wide_rows * g.wide_row)
@@ -245,7 +235,7 @@ def _widen_row(x, i, bias, buffers, g, across):
         _split_row(slot + 4 * g.in_margin, x + 4 * i * g.width, g.width, bias, g.in_phases, g.in_stride)
 
 
-@_inline
+@inline
 def _raise_rows(m, begin, buffers, g, upward, signs, mode, slope, limit):
     """Upsampled rows m and m + 1, the first of which reads input rows from `begin` on, into the second ring."""
     index = (begin % g.wide_rows * g.up + (g.pad - m) % g.up) * g.phases
@@ -257,7 +247,7 @@ def _raise_rows(m, begin, buffers, g, upward, signs, mode, slope, limit):
         _activate_row(to + 4 * g.grid_row, g.wide_stride, bits + g.sign_row, mode, slope, limit)
 
 
-@_inline
+@inline
 def _lower_rows(start, buffers, g, downward, back):
     """The two output rows, in phases, the first of which reads upsampled rows from `start` on."""
     row, out_row = 4 * g.grid_row, 4 * g.out_phases * g.out_stride

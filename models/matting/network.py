@@ -13,6 +13,7 @@ from transformers.models.mask2former.modeling_mask2former import (
 )
 
 from models.matting.config import MattingConfig
+from models.matting.deformable import DeformableAttention
 from models.matting.guided_filter import fast_guided_filter
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -27,6 +28,9 @@ class PixelDecoder(Mask2FormerPreTrainedModel):
         super().__init__(config)
         level = Mask2FormerPixelLevelModule(config)
         self.encoder, self.decoder = level.encoder, level.decoder
+        for layer in self.decoder.encoder.layers:
+            plain = layer.self_attn
+            layer.self_attn = DeformableAttention(plain.d_model, plain.n_heads, plain.n_levels, plain.n_points)
         self.post_init()
 
     def forward(self, image: Tensor) -> list[Tensor]:

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from numba import njit
 
 from models.generator.fused import filtered_lrelu
-from models.generator.fused_kernel import compiled
-from models.generator.lanes import peek, poke
 from models.generator.ops import filtered_lrelu_torch
+from models.lanes import compiled, peek, poke
 
 GAIN, SLOPE = 2**0.5, 0.2
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic, models, register_model
 
 WIDTH = 8
@@ -33,6 +33,19 @@ class Lanes(types.Type):
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Lanes) -> None:
         super().__init__(manager, kind, _VECTOR)
+
+
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
+function = njit(**_OPTIONS)
+inline = njit(**_OPTIONS, forceinline=True)
+
+
+def compiled(kernel: Callable[..., None]) -> Callable[..., None]:
+    """The kernel, compiled at its first call and cached beside its source, in the user's cache, or nowhere."""
+    try:
+        return njit(**_OPTIONS, cache=True)(kernel)
+    except RuntimeError:  # neither can be written
+        return njit(**_OPTIONS)(kernel)
 
 
 _LANES = Lanes()
@@ -121,6 +134,31 @@ def multiply_add(_: Any, scalar: Any, lanes: Any, total: Any) -> tuple[Any, _Emi
         return builder.fadd(product, args[2], flags=("contract",))
 
     return _LANES(types.float32, _LANES, _LANES), emit
+
+
+@intrinsic
+def multiply_add_lanes(_: Any, first: Any, second: Any, total: Any) -> tuple[Any, _Emit]:
+    """first * second + total, lane by lane."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fadd(builder.fmul(args[0], args[1], flags=("contract",)), args[2], flags=("contract",))
+
+    return _LANES(_LANES, _LANES, _LANES), emit
+
+
+@intrinsic
+def lane_sum(_: Any, lanes: Any) -> tuple[Any, _Emit]:
+    """The sum of the lanes, in pairs at a distance of 4, 2 and 1."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        lanes = args[0]
+        for distance in (4, 2, 1):
+            order = [(lane + distance) % WIDTH for lane in range(WIDTH)]
+            moved = builder.shuffle_vector(lanes, lanes, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order))
+            lanes = builder.fadd(lanes, moved)
+        return builder.extract_element(lanes, ir.Constant(ir.IntType(32), 0))
+
+    return types.float32(_LANES), emit
 
 
 @intrinsic
