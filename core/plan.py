@@ -11,7 +11,7 @@ from pydantic import Field
 from core.dataset import MAX_SHARDS, DatasetSpec, Frozen
 from core.errors import InvalidSpec
 
-FORMAT_VERSION = 1  # bumped whenever the bytes of a shard change for the same order
+FORMAT_VERSION = 2  # bumped whenever the bytes of a shard change for the same order
 
 
 class Plan(Frozen):

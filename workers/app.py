@@ -2,6 +2,8 @@
 
 from functools import cache
 
+from celery.signals import worker_process_shutdown
+
 from core.adapters.celery import CeleryDoorbell, make_celery
 from core.adapters.redis import RedisLeaseBook, RedisLiveView, connect
 from core.adapters.s3 import S3Store
@@ -10,6 +12,7 @@ from core.messages import Reconcile
 from core.registry import Registry
 from core.settings import Settings
 from workers.context import Context
+from workers.generate.overlap import Behind
 from workers.lifecycle import SamplerCache, install_signals
 from workers.tasks import register_tasks
 
@@ -20,6 +23,8 @@ def context() -> Context:
     redis_url = settings.redis_url.get_secret_value()
     redis = connect(redis_url)
     store = S3Store.from_settings(settings)
+    behind = Behind()
+    worker_process_shutdown.connect(lambda **_: behind.wait(), weak=False)
     return Context(
         settings=settings,
         catalog=Catalog(store),
@@ -27,6 +32,7 @@ def context() -> Context:
         leases=RedisLeaseBook(redis),
         doorbell=CeleryDoorbell(redis_url),
         sampler=SamplerCache(Registry(store), cache_dir=settings.cache_dir, device=settings.device),
+        behind=behind,
     )
 
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:  # the control worker runs without numpy
     from workers.generate.candidate import Sampler
 
 
+def _at_once(work: Callable[[], None]) -> None:
+    work()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     settings: Settings
@@ -20,3 +24,5 @@ class Context:
     leases: LeaseBook
     doorbell: Doorbell
     sampler: Callable[[str], "Sampler"]  # bundle digest -> its sampler, loaded when first asked for
+    behind: Callable[[Callable[[], None]], None] = _at_once
+    """Runs what the next task need not wait for."""

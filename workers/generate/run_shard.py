@@ -2,11 +2,14 @@
 
 import json
 import logging
+import os
 import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +24,7 @@ from core.sample import SampleRecord, sample_key, shard_name
 from workers.context import Context
 from workers.finalize import starved
 from workers.generate.candidate import Candidate, Sampler
+from workers.generate.overlap import map_ahead
 from workers.shards.commit import adopt_shard, commit_shard
 from workers.shards.encode import ALPHA_SUFFIX, SUFFIX, encode_alpha, encode_image
 from workers.shards.tar import ShardTar
@@ -29,46 +33,80 @@ log = logging.getLogger(__name__)
 STOP_CHECK_S = 2.0  # between two looks for tombstones while sampling
 MAX_TRIES = 10  # crashes on one shard within TRY_TTL_S before its dataset fails
 TRY_TTL_S = 3600.0
+ENCODERS = min(4, os.cpu_count() or 1)  # threads of a worker that encode pictures
 IDENTITY = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """A shard to be delivered."""
+
+    plan: Plan
+    record: ShardRecord
+    path: Path | None
+    """Of its tar; None: it was committed before."""
+
+
 def run_shard(context: Context, dataset_id: str, shard: int) -> None:
-    """Bring a shard to its end, or leave it to whoever holds its lease.
+    """Bring a shard to its end, or leave it to whoever holds its lease. Its commit may go on behind this call.
 
     A TransientError is logged and left to the reconciler, a PermanentError fails the dataset; others are bugs and pass.
     """
     settings = context.settings
-    name = shard_lease(dataset_id, shard)
-    try:
-        with hold(context.leases, name, ttl_s=settings.lease_ttl_s, renew_s=settings.lease_renew_s) as lease:
+    with _left_to_the_reconciler(dataset_id, shard):
+        with ExitStack() as stack:  # lease, try and folder of the shard, until it is delivered
+            lease = stack.enter_context(
+                hold(
+                    context.leases,
+                    shard_lease(dataset_id, shard),
+                    ttl_s=settings.lease_ttl_s,
+                    renew_s=settings.lease_renew_s,
+                )
+            )
             context.live.clear_ring_mark(dataset_id, shard)
             if lease is None:
                 return
-            _settle(context, dataset_id, shard, lease)
+            with _judged(context, dataset_id, shard):
+                made = _make(context, dataset_id, shard, lease, stack)
+                held = stack.pop_all()
+                context.behind(lambda: _deliver(context, dataset_id, made, lease, held))
+                return
         context.doorbell.ring(Reconcile(dataset_id=dataset_id))
+
+
+def _deliver(context: Context, dataset_id: str, made: _Made, lease: HeldLease, held: ExitStack) -> None:
+    """Commit and count a shard, then give up what was held for it."""
+    shard = made.record.shard
+    with _left_to_the_reconciler(dataset_id, shard):
+        with held, _judged(context, dataset_id, shard):
+            record = made.record
+            if made.path is not None:
+                lease.check()
+                record = commit_shard(context.catalog, dataset_id, made.path, record)
+            if record.samples < made.plan.samples_in(shard):
+                context.catalog.fail(dataset_id, starved(made.plan, record))
+            context.live.add_shard(dataset_id, record)
+        context.doorbell.ring(Reconcile(dataset_id=dataset_id))
+
+
+@contextmanager
+def _left_to_the_reconciler(dataset_id: str, shard: int) -> Iterator[None]:
+    try:
+        yield
     except TransientError as error:
         log.warning("%s shard %d is left to the reconciler: %s", dataset_id, shard, error.detail)
 
 
-def _settle(context: Context, dataset_id: str, shard: int, lease: HeldLease) -> None:
-    catalog = context.catalog
+@contextmanager
+def _judged(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
+    """What an error means to the dataset; transient ones pass."""
     try:
-        plan = catalog.request(dataset_id).plan
-        if reason := catalog.stop_reason(dataset_id):
-            raise Cancelled(f"{dataset_id} takes no more shards: {reason}")
-        context.live.set_state(dataset_id, DatasetState.RUNNING, utcnow())
-        record = adopt_shard(catalog, dataset_id, shard)
-        if record is None:
-            with _one_try(context, dataset_id, shard):
-                record = _make(context, dataset_id, plan, shard, lease)
-        if record.samples < plan.samples_in(shard):
-            catalog.fail(dataset_id, starved(plan, record))
-        context.live.add_shard(dataset_id, record)
+        yield
     except (Cancelled, NotFound) as end:
         log.info("%s shard %d is not needed any more: %s", dataset_id, shard, end.detail)
     except PermanentError as error:
         log.error("%s shard %d fails its dataset: %s", dataset_id, shard, error.detail)
-        catalog.fail(dataset_id, ErrorInfo(code=error.code, detail=error.detail))
+        context.catalog.fail(dataset_id, ErrorInfo(code=error.code, detail=error.detail))
 
 
 @contextmanager
@@ -89,30 +127,35 @@ def _one_try(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
     context.leases.release(name, token)
 
 
-def _make(context: Context, dataset_id: str, plan: Plan, shard: int, lease: HeldLease) -> ShardRecord:
-    """Sample until the shard is full or its attempts are spent, then commit it."""
-    started_s = time.monotonic()
+def _make(context: Context, dataset_id: str, shard: int, lease: HeldLease, stack: ExitStack) -> _Made:
+    """Sample until the shard is full or its attempts are spent; its tar lies in a folder that `stack` removes."""
+    catalog, started_s = context.catalog, time.monotonic()
+    plan = catalog.request(dataset_id).plan
+    if reason := catalog.stop_reason(dataset_id):
+        raise Cancelled(f"{dataset_id} takes no more shards: {reason}")
+    context.live.set_state(dataset_id, DatasetState.RUNNING, utcnow())
+    if adopted := adopt_shard(catalog, dataset_id, shard):
+        return _Made(plan=plan, record=adopted, path=None)
+    stack.enter_context(_one_try(context, dataset_id, shard))
     sampler = context.sampler(plan.bundle)
-    with TemporaryDirectory(prefix="matteforge-shard-") as folder:
-        path = Path(folder) / shard_name(shard)
-        with ShardTar(path) as tar:
-            attempted, rejected = _fill(tar, sampler, plan, shard, _watch(context, dataset_id, lease))
-        record = ShardRecord(
-            shard=shard,
-            name=shard_name(shard),
-            samples=tar.samples,
-            attempted=attempted,
-            rejected=dict(sorted(rejected.items())),
-            size_bytes=tar.size_bytes,
-            sha256=tar.sha256,
-        )
-        lease.check()
-        committed = commit_shard(context.catalog, dataset_id, path, record)
+    path = Path(stack.enter_context(TemporaryDirectory(prefix="matteforge-shard-"))) / shard_name(shard)
+    tally = _Tally()
+    with ShardTar(path) as tar:
+        _fill(tar, sampler, plan, shard, _watch(context, dataset_id, lease), tally)
+    record = ShardRecord(
+        shard=shard,
+        name=shard_name(shard),
+        samples=tar.samples,
+        attempted=tally.attempted,
+        rejected=dict(sorted(tally.rejected.items())),
+        size_bytes=tar.size_bytes,
+        sha256=tar.sha256,
+    )
     log.info(
         "%s %s: %d samples of %d candidates in %.1f s",
         dataset_id, record.name, record.samples, record.attempted, time.monotonic() - started_s,
     )  # fmt: skip
-    return committed
+    return _Made(plan=plan, record=record, path=path)
 
 
 def _watch(context: Context, dataset_id: str, lease: HeldLease) -> Iterator[None]:
@@ -127,24 +170,42 @@ def _watch(context: Context, dataset_id: str, lease: HeldLease) -> Iterator[None
         yield
 
 
-def _fill(tar: ShardTar, sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None]) -> tuple[int, Counter[str]]:
-    """Write the first accepted candidates in attempt order; returns how many were looked at, and rejections by reason.
+@dataclass
+class _Tally:
+    """Candidates looked at, up to the one that filled the shard, and rejections by reason."""
 
-    Candidates of the last batch that come after the shard is full are not counted.
-    """
+    attempted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+
+
+def _fill(tar: ShardTar, sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: _Tally) -> None:
+    """Write the first accepted candidates in attempt order; threads encode them while the next batch is made."""
+
+    def encode(entry: tuple[int, Candidate]) -> tuple[str, dict[str, bytes]]:
+        index, candidate = entry
+        record = _sample_record(candidate, sampler, plan, shard, index)
+        return record.key, _members(candidate, record, plan)
+
+    accepted = enumerate(_accepted(sampler, plan, shard, watch, tally))
+    with ThreadPoolExecutor(ENCODERS) as encoders:
+        for key, members in map_ahead(encoders, encode, accepted, ahead=4 * plan.batch_size):
+            tar.add(key, members)
+
+
+def _accepted(sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: _Tally) -> Iterator[Candidate]:
+    """Candidates that pass every threshold, in attempt order, as many as the shard takes."""
     wanted = plan.samples_in(shard)
-    rejected: Counter[str] = Counter()
     for batch in sampler.candidates(plan, shard):
         next(watch)
         for candidate in batch:
+            tally.attempted = candidate.attempt + 1
             if reason := first_failure(candidate.scores, plan.thresholds):
-                rejected[reason] += 1
+                tally.rejected[reason] += 1
                 continue
-            record = _sample_record(candidate, sampler, plan, shard, tar.samples)
-            tar.add(record.key, _members(candidate, record, plan))
-            if tar.samples == wanted:
-                return candidate.attempt + 1, rejected
-    return tar.samples + rejected.total(), rejected
+            yield candidate
+            wanted -= 1
+            if not wanted:
+                return
 
 
 def _sample_record(candidate: Candidate, sampler: Sampler, plan: Plan, shard: int, index: int) -> SampleRecord:
