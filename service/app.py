@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from core.adapters.celery import CeleryDoorbell
@@ -21,7 +22,7 @@ from core.settings import Settings
 from service import problems
 from service.dependencies import Services
 from service.metrics import Metrics, RequestMetrics
-from service.middleware import BearerAuth, BodyLimit
+from service.middleware import DOCS_FILES, BearerAuth, BodyLimit
 from service.routes import console, corpora, datasets, events, health, models, shards, training_runs, versions
 from service.startup import Startup
 
@@ -50,13 +51,13 @@ def create_app(
         yield
         startup.end()
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="MatteForge",
         version=version("matteforge"),
         description=DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
+        static_url=DOCS_FILES,
     )
     app.state.services = services
     app.state.startup = startup

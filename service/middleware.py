@@ -12,6 +12,7 @@ from core.errors import MatteForgeError, Unauthorized
 from service.problems import error_response
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
+DOCS_FILES = "/docs/files"  # script and style of /docs, served from here: a browser needs no other host
 KEY_CACHE_S = 60.0
 MAX_KEY = 512
 MAX_CACHED_KEYS = 1000
@@ -26,7 +27,7 @@ class BearerAuth:
         self._known: dict[str, tuple[str, float]] = {}  # key -> (owner, until); valid keys only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+        if scope["type"] != "http" or _is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:
@@ -52,6 +53,10 @@ class BearerAuth:
             self._known.clear()
         self._known[key] = owner, time.monotonic() + KEY_CACHE_S
         return owner
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(DOCS_FILES + "/")
 
 
 class BodyLimit:

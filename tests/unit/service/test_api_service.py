@@ -152,6 +152,20 @@ def test_the_console_is_one_page_without_foreign_resources(world):
     assert not re.findall(r"""(?:src|href)=["']|https?://|@import|url\(""", answer.text)
 
 
+def test_the_documentation_needs_neither_a_key_nor_another_host(world):
+    http = TestClient(world.http.app)
+    page = http.get("/docs").text
+    needed = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert len(needed) == 3, "script, style, icon"
+    assert "//" not in "".join(needed)
+    for path in needed:
+        answer = http.get(path)
+        assert answer.status_code == 200
+        assert len(answer.content) > 1000
+    assert http.get("/docs/files/%2e%2e/core.py").status_code == 404
+    assert http.get("/docs/files/../../v1/datasets").status_code == 401
+
+
 def test_openapi_is_valid_and_complete(world):
     schema = world.http.get("/openapi.json").json()
     validate(schema)
@@ -159,7 +173,11 @@ def test_openapi_is_valid_and_complete(world):
         "/v1/datasets", "/v1/datasets/{dataset_id}", "/v1/datasets/{dataset_id}/cancel",
         "/v1/datasets/{dataset_id}/events", "/v1/datasets/{dataset_id}/manifest",
         "/v1/datasets/{dataset_id}/shards", "/v1/datasets/{dataset_id}/shards/{name}",
-        "/v1/models", "/v1/models/{name}", "/healthz", "/readyz", "/metrics",
+        "/v1/models", "/v1/models/{name}", "/v1/models/{name}/promote", "/v1/models/{name}/rollback",
+        "/v1/models/{name}/history", "/v1/models/{name}/versions/{version}",
+        "/v1/corpora", "/v1/corpora/{name}", "/v1/training-runs", "/v1/training-runs/{run_id}",
+        "/v1/training-runs/{run_id}/cancel", "/v1/training-runs/{run_id}/events",
+        "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
     for path, operations in schema["paths"].items():
         for operation in operations.values():
