@@ -44,8 +44,10 @@ fix: setup ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## measured ratios of the CPU kernels
+bench: setup ## measured ratios: kernels, StyleMatte, what surrounds them in a worker
 	$(BIN)/python tests/benchmarks/bench_generator.py
+	$(BIN)/python tests/benchmarks/bench_stylematte.py
+	$(BIN)/python tests/benchmarks/bench_worker.py
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip install --quiet pip-tools

@@ -1,0 +1,234 @@
+"""Times what surrounds the networks in a generate worker: encoders, shard writing, the whole of run_shard, memory.
+
+Prints tables, then the same as JSON. Encoders that are not installed are left out.
+"""
+
+import argparse
+import importlib.util
+import io
+import json
+import resource
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from interleaved import median_ms, processor_seconds, ratio, shown
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView
+from core.adapters.memory_store import MemoryStore
+from core.catalog import Catalog, DatasetRecord
+from core.criteria import first_failure
+from core.dataset import DatasetSpec, utcnow
+from core.plan import make_plan
+from core.registry import load_bundle_folder
+from core.settings import Settings
+from workers.context import Context
+from workers.generate.candidate import Candidate
+from workers.generate.engine import Engine
+from workers.generate.run_shard import run_shard
+from workers.shards.encode import encode_alpha, encode_image, encode_png
+from workers.shards.tar import ShardTar
+
+ROOT = Path(__file__).parents[2]
+BUNDLE = ROOT / "models/pretrained/humans"
+PORTRAITS = ROOT / "tests/data/portraits-000000.tar"
+Pixels = NDArray[np.uint8]
+Encoder = Callable[[Pixels], bytes]
+
+
+def pictures(size: int, count: int) -> tuple[list[Pixels], list[Pixels]]:
+    """Rendered people over noise-free grey, enlarged, with sensor noise of sigma 2: images and alphas."""
+    rng, images, alphas = np.random.default_rng(0), [], []
+    with tarfile.open(PORTRAITS) as tar:
+        members = [m for m in tar.getmembers() if m.name.endswith(".rgba.png")][:count]
+        for member in members:
+            rgba = Image.open(tar.extractfile(member)).resize((size, size), Image.Resampling.BICUBIC)
+            pixels = np.asarray(rgba).astype(np.float32)
+            alpha = pixels[..., 3:]
+            scene = pixels[..., :3] * alpha / 255 + 110 * (1 - alpha / 255) + rng.normal(0, 2, (size, size, 3))
+            images.append(scene.clip(0, 255).round().astype(np.uint8))
+            alphas.append(alpha[..., 0].astype(np.uint8))
+    return images, alphas
+
+
+def pillow(file_format: str, **options: object) -> Encoder:
+    def encode(pixels: Pixels) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, file_format, **options)
+        return buffer.getvalue()
+
+    return encode
+
+
+def encoders() -> dict[str, Encoder]:
+    found = {
+        "ours: up filter, libdeflate 1": encode_png,
+        "Pillow's default (zlib 6)": pillow("PNG"),
+        "Pillow, zlib 1": pillow("PNG", compress_level=1),
+        "Pillow, lossless WebP, effort 0": pillow("WEBP", lossless=True, quality=0, method=0),
+    }
+    if importlib.util.find_spec("cv2"):
+        import cv2
+
+        found["OpenCV, zlib 1"] = lambda p: cv2.imencode(".png", p[..., ::-1] if p.ndim == 3 else p)[1].tobytes()
+    if importlib.util.find_spec("imagecodecs"):
+        import imagecodecs
+
+        found["imagecodecs, libpng 1"] = lambda p: imagecodecs.png_encode(p, level=1)
+    if importlib.util.find_spec("fpng_py"):
+        import fpng_py
+
+        found["fpng"] = lambda p: fpng_py.fpng_encode_image_to_memory(p.tobytes(), p.shape[1], p.shape[0], 3, 0)
+    return found
+
+
+def bench_encoders(rounds: int) -> list[dict[str, object]]:
+    rows = []
+    for size, count in ((128, 8), (1024, 2)):
+        for kind, group in zip(("image", "alpha"), pictures(size, count), strict=True):
+            runs = {
+                name: (lambda encode=encode, group=group: [encode(p) for p in group])
+                for name, encode in encoders().items()
+                if kind == "image" or name not in ("fpng", "Pillow, lossless WebP, effort 0")
+            }
+            seconds = processor_seconds(runs, rounds)
+            for name, run in runs.items():
+                size_kib = sum(map(len, run())) / count / 1024
+                rows.append(
+                    {
+                        "pixels": f"{kind}, {size} px", "encoder": name, "KiB": round(size_kib, 1),
+                        "ms": round(median_ms(seconds, name, count), 2),
+                    }
+                )  # fmt: skip
+    return rows
+
+
+def bench_shard_writing(rounds: int) -> dict[str, object]:
+    """Given arrays of 1024 px: our tar against webdataset.ShardWriter with Pillow's defaults."""
+    import webdataset
+
+    images, alphas = pictures(1024, 3)
+    with tempfile.TemporaryDirectory() as folder:
+
+        def ours() -> None:
+            with ShardTar(Path(folder) / "ours.tar") as tar:
+                for index, (rgb, alpha) in enumerate(zip(images, alphas, strict=True)):
+                    members = {"image.png": encode_image(rgb, "png"), "alpha.png": encode_alpha(alpha), "json": b"{}"}
+                    tar.add(f"{index:011d}", members)
+
+        def theirs() -> None:
+            with webdataset.ShardWriter(f"{folder}/theirs-%06d.tar", verbose=0) as writer:
+                for index, (rgb, alpha) in enumerate(zip(images, alphas, strict=True)):
+                    writer.write({"__key__": f"{index:011d}", "image.png": rgb, "alpha.png": alpha, "json": {}})
+
+        seconds = processor_seconds({"ShardWriter": theirs, "ours": ours}, rounds)
+        sizes = {path.name.split(".")[0]: path.stat().st_size for path in Path(folder).glob("*.tar")}
+    return {"ratio": ratio(seconds, "ShardWriter", "ours"), "bytes": sizes}
+
+
+def order(context: Context, dataset_id: str, count: int, shard_size: int, **plan_options: object) -> DatasetRecord:
+    spec = DatasetSpec(count=count, shard_size=shard_size, seed=1)
+    options = {"bundle": "sha256:" + "0" * 64, "thresholds": {}, "batch_size": 8, "threads": 1}
+    plan = make_plan(spec, seed=1, max_attempts_per_sample=20, **(options | plan_options))
+    record = DatasetRecord(id=dataset_id, owner="o", spec=spec, plan=plan, created_at=utcnow(), body_sha256="0" * 64)
+    assert context.catalog.claim(record)
+    context.live.put(context.catalog.view(dataset_id)[0])
+    return record
+
+
+def memory_context(sampler: object) -> Context:
+    catalog = Catalog(MemoryStore())
+    return Context(
+        settings=Settings(), catalog=catalog, live=MemoryLiveView(), leases=MemoryLeaseBook(),
+        doorbell=MemoryDoorbell(), sampler=lambda _: sampler,
+    )  # fmt: skip
+
+
+def bench_run_shard(rounds: int) -> dict[str, object]:
+    """The shipped bundle: accepted pairs of the engine alone against run_shard, encoding, tar and commit included."""
+    engine = Engine.from_folder(BUNDLE, device="cpu")
+    thresholds = load_bundle_folder(BUNDLE).thresholds
+    context, number = memory_context(engine), iter(range(10**6))
+    plan = order(context, "ds_plan", 64, 64, thresholds=thresholds).plan
+
+    def alone() -> None:
+        accepted = 0
+        for batch in engine.candidates(plan, 0):
+            accepted += sum(first_failure(c.scores, plan.thresholds) is None for c in batch)
+            if accepted >= 64:
+                return
+
+    def whole() -> None:
+        dataset_id = f"ds_{next(number)}"
+        order(context, dataset_id, 64, 64, thresholds=thresholds)
+        run_shard(context, dataset_id, 0)
+        assert context.catalog.shard_record(dataset_id, 0).samples == 64
+
+    seconds = processor_seconds({"engine alone": alone, "run_shard": whole}, rounds)
+    return {"pairs": 64, "share": ratio(seconds, "engine alone", "run_shard"), "seconds": seconds}
+
+
+class Constant:
+    """A sampler that costs nothing: the same accepted picture again and again."""
+
+    generator = stylematte = "0" * 64
+
+    def __init__(self) -> None:
+        self._rgb, self._alpha = (group[0] for group in pictures(64, 1))
+
+    def candidates(self, plan: object, shard: int) -> object:
+        for start in range(0, 10**6, 8):
+            yield [
+                Candidate(attempt=start + i, seed=i, rgb_u8=self._rgb, alpha=self._alpha, scores={}) for i in range(8)
+            ]
+
+
+def bench_memory(shards: int) -> dict[str, object]:
+    """Resident memory while `shards` shards of 8 samples are made; each is deleted from the memory store at once."""
+    context = memory_context(Constant())
+    order(context, "ds_memory", shards * 8, 8)
+    marks, start = {}, time.process_time()
+    for shard in range(shards):
+        run_shard(context, "ds_memory", shard)
+        for key in list(context.catalog.store.list_keys("datasets/ds_memory/shards/")):
+            context.catalog.store.delete(key)
+        context.doorbell.rung.clear()
+        if (shard + 1) in (shards // 10, shards // 2, shards):
+            marks[shard + 1] = round(_resident_mib(), 1)
+    return {"MiB after shards": marks, "ms a shard": round((time.process_time() - start) / shards * 1000, 2)}
+
+
+def _resident_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--shards", type=int, default=1000)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    report = {
+        "encoders": bench_encoders(options.rounds),
+        "shard writing": bench_shard_writing(options.rounds),
+        "run_shard": bench_run_shard(options.rounds),
+        "memory": bench_memory(options.shards),
+    }
+    print("| picture | encoder | ms | KiB |\n|---|---|---|---|")
+    for row in report["encoders"]:
+        print(f"| {row['pixels']} | {row['encoder']} | {row['ms']} | {row['KiB']} |")
+    print(f"\nwriting shards of 1024 px against ShardWriter: {shown(report['shard writing']['ratio'])} times as fast")
+    print(f"pairs a second, of the engine's alone: {shown(report['run_shard']['share'])}")
+    print(f"memory: {report['memory']}")
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

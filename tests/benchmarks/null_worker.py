@@ -1,0 +1,49 @@
+"""The real generate worker with a null generator: `celery --app null_worker:app worker`, this folder on the path.
+
+All of workers.app but the model: no bundle is loaded, each candidate is one constant picture that passes every filter.
+Lives beside the benchmarks so that no deployment can start it.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+import workers.app
+from core.plan import Plan, candidate_seed
+from workers.generate.candidate import Candidate
+
+SIDE = 16
+RGB_U8 = np.full((SIDE, SIDE, 3), 128, np.uint8)
+ALPHA_U8 = np.full((SIDE, SIDE), 255, np.uint8)
+SCORES = {"coverage": 0.5, "connectedness": 1.0, "mad": 0.0, "iou": 1.0, "grad": 0.0}
+
+
+class NullSampler:
+    """Fills a shard at once. A plan's seed is the least time between two shards of this worker, in microseconds."""
+
+    generator = stylematte = "0" * 64
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+
+    def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
+        now_s = time.monotonic()
+        time.sleep(max(self._next_s - now_s, 0))
+        self._next_s = max(self._next_s, now_s) + plan.seed / 1e6
+        for start in range(0, plan.max_attempts(shard), plan.batch_size):
+            attempts = range(start, start + plan.batch_size)
+            yield [self._one(attempt, candidate_seed(plan.seed, shard, attempt)) for attempt in attempts]
+
+    def _one(self, attempt: int, seed: int) -> Candidate:
+        return Candidate(attempt=attempt, seed=seed, rgb_u8=RGB_U8, alpha=ALPHA_U8, scores=SCORES)
+
+
+def null_sampler_cache(*_: object, **__: object) -> Callable[[str], NullSampler]:
+    """Stands where workers.lifecycle.SamplerCache stands."""
+    sampler = NullSampler()
+    return lambda digest: sampler
+
+
+workers.app.SamplerCache = null_sampler_cache
+app = workers.app.app
