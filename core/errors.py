@@ -16,6 +16,7 @@ MatteForgeError
 │   ├── CheckpointRejected  checkpoint_rejected
 │   ├── CorpusRejected      corpus_rejected
 │   ├── ShardCorrupt        shard_corrupt
+│   ├── StoreRefused        store_refused
 │   ├── StoreUnfit          store_unfit
 │   └── BudgetExhausted     rejection_budget_exhausted
 ├── PreconditionFailed      a conditional write lost the race; always handled by its caller
@@ -123,6 +124,12 @@ class ShardCorrupt(PermanentError):
     """A committed shard's bytes do not match its record."""
 
     code = "shard_corrupt"
+
+
+class StoreRefused(PermanentError):
+    """The object store refuses the credentials, or they do not allow this; its operator must mend it."""
+
+    code = "store_refused"
 
 
 class StoreUnfit(PermanentError):

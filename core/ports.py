@@ -1,7 +1,8 @@
 """What MatteForge needs from the outside: an object store, a live view, leases and a doorbell.
 
 Synchronous. Adapters live in core/adapters; all adapters of a port pass one contract suite (test_*_contract.py).
-Adapters raise StoreUnavailable / LiveViewUnavailable (TransientError) once their own bounded retries are spent.
+Adapters raise StoreUnavailable / LiveViewUnavailable (TransientError) once their own bounded retries are spent, and
+StoreRefused (PermanentError) at once when the store answers that the credentials are wrong or do not allow a call.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -33,6 +33,7 @@ STATUS: Mapping[type[errors.MatteForgeError], int] = {
     errors.CheckpointRejected: 500,
     errors.CorpusRejected: 500,
     errors.ShardCorrupt: 500,
+    errors.StoreRefused: 500,
     errors.StoreUnfit: 500,
     errors.BudgetExhausted: 500,
     errors.PreconditionFailed: 409,

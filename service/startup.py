@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 
-from core.errors import TransientError
+from core.errors import StoreRefused, TransientError
 from core.keyring import KeyRing, new_api_key
 from core.ports import ObjectStore
 from core.settings import Settings
@@ -18,14 +18,14 @@ class Startup:
     """`begin` tries at once and goes on in a thread when the store does not answer yet."""
 
     def __init__(self, settings: Settings, store: ObjectStore, keyring: KeyRing) -> None:
-        self.done = False
+        self.missing: str | None = "the object store was not reached yet"  # None: ready
         self._settings = settings
         self._store = store
         self._keyring = keyring
         self._stop = threading.Event()
 
     def begin(self) -> None:
-        """Raises StoreUnfit when the store can't be used at all."""
+        """Raises StoreUnfit or StoreRefused when the store can't be used at all."""
         if not self._attempt():
             threading.Thread(target=self._retry, name="startup", daemon=True).start()
 
@@ -34,8 +34,12 @@ class Startup:
 
     def _retry(self) -> None:
         while not self._stop.wait(RETRY_S):
-            if self._attempt():
-                return
+            try:
+                if self._attempt():
+                    return
+            except StoreRefused as error:  # mended by a change of policy or keys there
+                log.error("waiting for the object store: %s", error.detail)
+                self.missing = error.detail
 
     def _attempt(self) -> bool:
         try:
@@ -44,7 +48,7 @@ class Startup:
         except TransientError as error:
             log.warning("waiting for the object store: %s", error.detail)
             return False
-        self.done = True
+        self.missing = None
         return True
 
     def _ensure_key(self) -> None:

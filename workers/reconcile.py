@@ -4,7 +4,7 @@ import logging
 import secrets
 
 from core.dataset import DatasetState
-from core.errors import NotFound, TransientError
+from core.errors import NotFound, StoreRefused, TransientError
 from core.leases import shard_lease
 from core.messages import PRIORITY_FIRST, QUEUE_GENERATE, RunShard, shard_priority
 from workers.context import Context
@@ -18,7 +18,8 @@ SWEEP_S = 60.0
 def reconcile(context: Context, now_s: float, dataset_id: str | None = None) -> None:
     """One pass over one dataset or all active ones; `now_s` is seconds since the epoch. Safe to run concurrently.
 
-    One dataset's failure does not keep the others waiting. Raises TransientError when a store is away.
+    One dataset's failure does not keep the others waiting. Raises TransientError when a store is away, StoreRefused
+    when its credentials are wrong.
     """
     if not context.live.is_initialised():
         recover(context)
@@ -28,7 +29,7 @@ def reconcile(context: Context, now_s: float, dataset_id: str | None = None) -> 
     for active_id in dataset_ids:
         try:
             _advance(context, active_id, now_s)
-        except TransientError:
+        except (TransientError, StoreRefused):
             raise
         except Exception:
             log.exception("%s could not be reconciled", active_id)

@@ -8,16 +8,17 @@ from typing import Any, Self
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 from core.adapters.s3_parts import upload_parts
-from core.errors import NotFound, PreconditionFailed, StoreUnavailable, StoreUnfit
+from core.errors import NotFound, PreconditionFailed, StoreRefused, StoreUnavailable, StoreUnfit
 from core.ports import ObjectInfo
 from core.settings import Settings
 
 PROBES = "probes/"
 _MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NotFound"}
 _LOST_RACE = {"412", "PreconditionFailed", "ConditionalRequestConflict"}
+_REFUSED = {"ExpiredToken", "InvalidToken", "AuthorizationHeaderMalformed"}  # S3 answers these with 400
 _MADE_ALREADY = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
@@ -213,13 +214,23 @@ def _translated(key: str) -> Iterator[None]:
             raise NotFound(f"no object {key}") from error
         if code in _LOST_RACE:
             raise PreconditionFailed(f"{key} exists already or has changed") from error
+        if code in _REFUSED or _status(error) in (401, 403):
+            raise StoreRefused(
+                f"the object store refuses these credentials, or they don't allow this: {code} for {key}"
+            ) from error
         raise StoreUnavailable(f"the object store answered {code} for {key}") from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise StoreRefused(f"there are no credentials for the object store: {error}") from error
     except (BotoCoreError, OSError) as error:
         raise StoreUnavailable(f"the object store does not answer for {key}: {type(error).__name__}") from error
 
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _attributes(content_type: str, metadata: Mapping[str, str] | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from core.errors import MatteForgeError
 from service.dependencies import ServicesDep, bearer
 from service.metrics import Metrics
 from service.problems import documented, problem_response
+from service.startup import Startup
 
 router = APIRouter(tags=["health"])
 
@@ -23,13 +24,14 @@ def healthz() -> Health:
 @router.get("/readyz", response_model=Health, responses={503: documented()[503]}, summary="Can it serve?")
 def readyz(request: Request, services: ServicesDep) -> Health | Response:
     """READY when the object store and the live view answer; else 503 that names what is missing."""
-    missing = [] if request.app.state.startup.done else ["STARTING: the object store was not reached yet"]
+    startup: Startup = request.app.state.startup
+    missing = [f"STARTING: {startup.missing}"] if startup.missing else []
     checks: tuple[Callable[[], object], ...] = (partial(services.store.head, "readyz"), services.live.ping)
     for check in checks:
         try:
             check()
         except MatteForgeError as error:
-            missing.append(error.detail)
+            missing.append(f"{error.code}: {error.detail}")
     if missing:
         return problem_response(503, "not_ready", "; ".join(missing))
     return Health(status="READY")

@@ -2,19 +2,26 @@
 
 import hashlib
 import secrets
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from core.adapters.memory import MemoryStore
 from core.adapters.s3 import S3Store
-from core.errors import NotFound, PreconditionFailed, StoreUnavailable, StoreUnfit
+from core.errors import NotFound, PreconditionFailed, StoreRefused, StoreUnavailable, StoreUnfit
 from core.ports import ObjectStore
 from deploy.local.ports import free_ports
+
+Call = Callable[[S3Store], object]
 
 
 @pytest.fixture(params=["memory", "s3"])
@@ -200,20 +207,98 @@ def test_a_store_that_ignores_if_none_match_is_refused(s3_store: S3Store, monkey
     assert list(s3_store.list_keys("")) == []
 
 
-def test_wrong_credentials_and_silence_are_unavailability(s3: object, s3_store: S3Store) -> None:
-    settings = {"bucket": "bucket", "access_key": "no", "secret_key": "no", "attempts": 2}
-    for url in (s3.url, f"http://127.0.0.1:{free_ports(1)[0]}"):  # type: ignore[attr-defined]
-        store = S3Store(endpoint_url=url, **settings)
-        for call in (
-            store.probe,
-            lambda store=store: store.get("a"),
-            lambda store=store: store.head("a"),
-            lambda store=store: store.put("a", b""),
-            lambda store=store: list(store.list_keys("")),
-        ):
-            with pytest.raises(StoreUnavailable):
-                call()
-        store.close()
+CALLS = {
+    "probe": lambda store: store.probe(),
+    "get": lambda store: store.get("a"),
+    "head": lambda store: store.head("a"),
+    "put": lambda store: store.put("a", b""),
+    "delete": lambda store: store.delete("a"),
+    "stream": lambda store: store.stream("a"),
+    "list": lambda store: list(store.list_keys("")),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_silence_is_unavailability(call: Call) -> None:
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
+    with opened(url) as store, pytest.raises(StoreUnavailable):
+        call(store)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("wrong", ["access_key", "secret_key"])
+def test_wrong_credentials_are_refused_not_retried(s3: Any, s3_store: S3Store, call: Call, wrong: str) -> None:
+    credentials = {"access_key": s3.access_key, "secret_key": s3.secret_key, wrong: "wrong"}
+    store = S3Store(endpoint_url=s3.url, bucket=s3_store._bucket, **credentials)
+    with closing(store), pytest.raises(StoreRefused, match="credentials"):
+        call(store)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(
+    ("status", "code", "error", "requests"),
+    [
+        (403, "AccessDenied", StoreRefused, 1),
+        (401, "Unauthorized", StoreRefused, 1),
+        (503, "SlowDown", StoreUnavailable, 2),
+        (500, "InternalError", StoreUnavailable, 2),
+    ],
+)
+def test_a_refusal_is_told_from_overload(call: Call, status: int, code: str, error: type, requests: int) -> None:
+    with answering(status, code) as (url, asked), opened(url) as store, pytest.raises(error, match=f"{code}|{status}"):
+        call(store)
+    assert len(asked) == requests
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidToken", "AuthorizationHeaderMalformed"])
+def test_credentials_that_are_refused_with_400(code: str) -> None:
+    with answering(400, code) as (url, _), opened(url) as store, pytest.raises(StoreRefused, match=code):
+        store.get("a")
+
+
+def test_no_credentials_at_all_are_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    store = S3Store(endpoint_url="http://127.0.0.1:9", bucket="b", access_key="", secret_key="")
+    with closing(store), pytest.raises(StoreRefused, match="no credentials"):
+        store.get("a")
+
+
+def opened(url: str) -> closing[S3Store]:
+    return closing(S3Store(endpoint_url=url, bucket="b", access_key="a", secret_key="s", attempts=2))
+
+
+@contextmanager
+def answering(status: int, code: str) -> Iterator[tuple[str, list[str]]]:
+    """A server that answers every request alike: its URL, and the methods it was asked with."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            asked.append(self.command)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = b"" if self.command == "HEAD" else f"<Error><Code>{code}</Code></Error>".encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_HEAD = do_PUT = do_DELETE = answer
+
+        def log_message(self, *args: object) -> None:
+            """Silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
 
 
 def test_a_missing_bucket_is_no_success(s3: object) -> None:

@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView
 from core.adapters.memory_store import MemoryStore
-from core.errors import LiveViewUnavailable, StoreUnavailable, StoreUnfit
+from core.errors import LiveViewUnavailable, StoreRefused, StoreUnavailable, StoreUnfit
 from core.keyring import KeyRing
 from core.settings import Settings
 from service import startup
@@ -113,15 +113,54 @@ def test_the_api_starts_before_its_store(monkeypatch):
         assert http.get("/v1/datasets", headers={"Authorization": "Bearer mf_test"}).status_code == 200
 
 
-def test_an_unfit_store_stops_the_start(monkeypatch):
+@pytest.mark.parametrize("error", [StoreUnfit, StoreRefused])
+def test_a_store_that_no_waiting_mends_stops_the_start(monkeypatch, error):
     store = MemoryStore()
 
     def unfit() -> None:
-        raise StoreUnfit
+        raise error
 
     monkeypatch.setattr(store, "probe", unfit)
-    with pytest.raises(StoreUnfit), TestClient(memory_app(Settings(api_key="mf_test"), store)):
+    with pytest.raises(error), TestClient(memory_app(Settings(api_key="mf_test"), store)):
         pass
+
+
+def test_refused_credentials_are_told_apart_from_an_outage(world, monkeypatch):
+    for error in (StoreUnavailable("SlowDown"), StoreRefused("AccessDenied")):
+
+        def fail(key: str, error=error) -> None:
+            raise error
+
+        monkeypatch.setattr(world.store, "head", fail)
+        answer = world.http.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+        assert f"{error.code}: {error.detail}" in answer.json()["detail"]
+        asked = world.http.get("/v1/datasets/ds_" + "0" * 24)
+        assert asked.json()["code"] == error.code
+
+
+def test_an_api_whose_store_refuses_it_later_says_so_and_goes_on_once_mended(monkeypatch):
+    store = MemoryStore()
+    probe, answers = store.probe, iter([StoreUnavailable(), StoreRefused("AccessDenied")])
+
+    def failing() -> None:
+        raise next(answers, StoreRefused("AccessDenied"))
+
+    monkeypatch.setattr(startup, "RETRY_S", 0.02)
+    monkeypatch.setattr(store, "probe", failing)
+    app = memory_app(Settings(api_key="mf_test"), store)
+    with TestClient(app) as http:
+
+        def ready_says(text: str) -> bool:
+            for _ in range(100):
+                if text in http.get("/readyz").text:
+                    return True
+                app.state.startup._stop.wait(0.02)
+            return False
+
+        assert ready_says("STARTING: AccessDenied")
+        monkeypatch.setattr(store, "probe", probe)
+        assert ready_says('"READY"')
 
 
 def test_metrics_count_requests_by_route_and_datasets_by_state(world, monkeypatch):
