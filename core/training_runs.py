@@ -128,7 +128,7 @@ class TrainingRuns:
                 found.append(record)
             else:
                 self.store.delete(key)  # whoever ended it died before it could
-        return found
+        return sorted(found, key=lambda record: (record.created_at, record.id))
 
     def _read(self, run_id: str, name: str, kind: type[Record]) -> Record | None:
         try:

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from core.adapters.memory import MemoryStore
-from core.errors import CheckpointRejected, NotFound
+from core.errors import CheckpointRejected, NotFound, StateConflict
 from core.keyring import KeyRing, new_api_key
 from core.registry import Bundle, Registry
 
@@ -96,3 +96,31 @@ def test_only_hashes_of_keys_are_stored():
     assert ring.owner(key + "x") is None
     stored = "".join(store.list_keys("")) + "".join(store.get(k)[0].decode() for k in store.list_keys(""))
     assert key not in stored
+
+
+def test_rollback_walks_back_to_what_was_champion_before(tmp_path):
+    registry = Registry(MemoryStore())
+    digests = [registry.publish(make_bundle(tmp_path / name, name.encode())).digest for name in "abc"]
+    assert registry.rollback("humans", reason="worse", actor="me").digest == digests[1]
+    assert registry.resolve("humans") == digests[1]
+    assert registry.rollback("humans", reason="worse still").digest == digests[0]
+    with pytest.raises(StateConflict, match="no champion before"):
+        registry.rollback("humans", reason="and now?")
+    moves = registry.aliases("humans").moves["champion"]
+    assert [(m.digest, m.reason, m.actor) for m in moves[3:]] == [
+        (digests[1], "worse", "me"),
+        (digests[0], "worse still", ""),
+    ]
+
+
+def test_promotion_is_void_when_the_champion_is_not_the_expected_one(tmp_path):
+    registry = Registry(MemoryStore())
+    first = registry.publish(make_bundle(tmp_path / "a", b"a")).digest
+    second = registry.publish(make_bundle(tmp_path / "b", b"b"), alias="candidate").digest
+    assert not registry.promote("humans", second, reason="gate", expected=None)
+    assert registry.resolve("humans") == first
+    assert registry.promote("humans", second, reason="gate", expected=first)
+    assert registry.promote("humans", second, reason="repeated", expected=first)
+    assert [m.reason for m in registry.aliases("humans").moves["champion"]] == ["published", "gate"]
+    with pytest.raises(NotFound, match="no bundle"):
+        registry.promote("humans", "sha256:" + "0" * 64, reason="x", expected=second)
