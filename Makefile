@@ -7,10 +7,10 @@ export MALLOC_TRIM_THRESHOLD_ := 1000000000000
 export MALLOC_TOP_PAD_ := 268435456
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow check fix bench lock clean
+.PHONY: help setup demo up test test-slow check fix bench bench-control lock clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: .venv/installed ## a .venv with the exact versions of requirements.lock
 
@@ -48,6 +48,9 @@ bench: setup ## measured ratios: kernels, StyleMatte, what surrounds them in a w
 	$(BIN)/python tests/benchmarks/bench_generator.py
 	$(BIN)/python tests/benchmarks/bench_stylematte.py
 	$(BIN)/python tests/benchmarks/bench_worker.py
+
+bench-control: setup ## the control plane with a null generator, at most 6 minutes: writes tests/benchmarks/control_plane.json
+	$(BIN)/python tests/benchmarks/bench_control_plane.py --out tests/benchmarks/control_plane.json
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip install --quiet pip-tools
