@@ -49,8 +49,8 @@ bench: setup ## measured ratios: kernels, StyleMatte, what surrounds them in a w
 	$(BIN)/python tests/benchmarks/bench_stylematte.py
 	$(BIN)/python tests/benchmarks/bench_worker.py
 
-bench-control: setup ## the control plane with a null generator, at most 6 minutes: writes tests/benchmarks/control_plane.json
-	$(BIN)/python tests/benchmarks/bench_control_plane.py --out tests/benchmarks/control_plane.json
+bench-control: setup ## the control plane with a null generator, at most 6 minutes: writes control_plane/measured.json
+	$(BIN)/python tests/benchmarks/control_plane/bench.py --out tests/benchmarks/control_plane/measured.json
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip install --quiet pip-tools

@@ -38,7 +38,7 @@ def measure(url: str) -> dict[str, Any]:
         keys = [f"mf:ds:{_id(shards)}{suffix}" for suffix in ("", ":done", ":rings", ":events")]
         result[str(shards)] = {
             "bytes": {
-                key.rpartition(":")[2] if key.count(":") > 2 else "hash": redis.memory_usage(key) for key in keys
+                key.rpartition(":")[2] if key.count(":") > 2 else "hash": redis.memory_usage(key) or 0 for key in keys
             },
             "median_ms": {name: round(statistics.median(values), 3) for name, values in times[shards].items()},
         }

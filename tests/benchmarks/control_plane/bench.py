@@ -48,7 +48,7 @@ class NullStack(Stack):
             return program
         name = f"generate-{number}"
         swap = {"workers.app:app": "null_worker:app", f"{program.name}@%h": f"{name}@%h"}
-        path = os.pathsep.join((str(HERE), str(HERE.parents[1])))
+        path = os.pathsep.join((str(HERE), str(HERE.parents[2])))
         argv = tuple(swap.get(argument, argument) for argument in program.argv)
         return replace(program, name=name, argv=argv, env={**program.env, "PYTHONPATH": path})
 
