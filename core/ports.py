@@ -63,6 +63,9 @@ class ObjectStore(Protocol):
     def list_keys(self, prefix: str, *, start_after: str = "") -> Iterator[str]:
         """Keys under `prefix`, in ascending order, after `start_after` (a whole key)."""
 
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """Names of the objects directly under `prefix` (which ends in /), ascending; what lies in folders is skipped."""
+
     def list_folders(self, prefix: str) -> Iterator[str]:
         """Names directly under `prefix` (which ends in /) that hold further objects, ascending, without slashes."""
 

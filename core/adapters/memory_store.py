@@ -65,6 +65,10 @@ class MemoryStore:
     def list_keys(self, prefix: str, *, start_after: str = "") -> Iterator[str]:
         return iter(sorted(key for key in self._objects if key.startswith(prefix) and key > start_after))
 
+    def list_names(self, prefix: str) -> Iterator[str]:
+        tails = (key.removeprefix(prefix) for key in self._objects if key.startswith(prefix))
+        return iter(sorted(tail for tail in tails if "/" not in tail))
+
     def list_folders(self, prefix: str) -> Iterator[str]:
         tails = (key.removeprefix(prefix) for key in self._objects if key.startswith(prefix))
         return iter(sorted({tail.split("/", 1)[0] for tail in tails if "/" in tail}))

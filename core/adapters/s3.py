@@ -157,6 +157,10 @@ class S3Store:
         for page in self._pages(Prefix=prefix, StartAfter=start_after):
             yield from (entry["Key"] for entry in page.get("Contents", []))
 
+    def list_names(self, prefix: str) -> Iterator[str]:
+        for page in self._pages(Prefix=prefix, Delimiter="/"):
+            yield from (entry["Key"].removeprefix(prefix) for entry in page.get("Contents", []))
+
     def list_folders(self, prefix: str) -> Iterator[str]:
         """As ObjectStore.list_folders; SeaweedFS names a folder for some time after its last object was deleted."""
         for page in self._pages(Prefix=prefix, Delimiter="/"):

@@ -130,6 +130,15 @@ def test_folders_are_listed_in_order(store: ObjectStore) -> None:
     assert list(store.list_folders("nowhere/")) == []
 
 
+def test_names_are_listed_without_what_lies_in_folders(store: ObjectStore) -> None:
+    for key in ("datasets/b/z.json", "datasets/b/a.json", "datasets/b/shards/0.json", "datasets/bc/other.json"):
+        store.put(key, b"x")
+    assert list(store.list_names("datasets/b/")) == ["a.json", "z.json"]
+    store.delete("datasets/b/a.json")
+    assert list(store.list_names("datasets/b/")) == ["z.json"]
+    assert list(store.list_names("datasets/nowhere/")) == []
+
+
 def test_probe_leaves_nothing(store: ObjectStore) -> None:
     store.probe()
     store.probe()
