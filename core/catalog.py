@@ -2,15 +2,14 @@
 
 datasets/ID/request.json            the claim, conditional, once
 datasets/ID/shards/NNNNNN.tar .json a committed shard and its record
+datasets/ID/records/NNN.jsonl       copies of a thousand records (core.shard_records)
 datasets/ID/cancel.json deleted.json failed.json   tombstones, checked before each commit
 datasets/ID/manifest.json           the end, conditional, decides every race
 """
 
 import json
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,9 +18,9 @@ from core.dataset import Counts, DatasetState, DatasetView, ErrorInfo
 from core.errors import NotFound, PreconditionFailed
 from core.manifest import DatasetRecord, ManifestHead, ShardRecord, manifest_lines
 from core.ports import ObjectStore
+from core.shard_records import ShardRecords
 
 JSON = "application/json"
-READERS = 16  # concurrent reads of small records
 
 
 class Catalog:
@@ -90,25 +89,18 @@ class Catalog:
 
     def put_shard_record(self, dataset_id: str, record: ShardRecord) -> bool:
         """False: a record was there already."""
-        return self._put_once(keys.shard_record(dataset_id, record.shard), record.model_dump_json().encode())
+        return ShardRecords(self.store, dataset_id).put(record)
 
     def shard_record(self, dataset_id: str, shard: int) -> ShardRecord | None:
-        try:
-            body, _ = self.store.get(keys.shard_record(dataset_id, shard))
-        except NotFound:
-            return None
-        return ShardRecord.model_validate_json(body)
+        return ShardRecords(self.store, dataset_id).get(shard)
 
     def shard_records(self, dataset_id: str, *, after: int = -1, limit: int | None = None) -> Iterator[ShardRecord]:
         """Records of committed shards in shard order, those numbered above `after`."""
-        start = keys.shard_record(dataset_id, after) if after >= 0 else ""
-        listed = self.store.list_keys(keys.shards(dataset_id), start_after=start)
-        numbers = islice((int(key[-11:-5]) for key in listed if key.endswith(".json")), limit)
-        with ThreadPoolExecutor(READERS) as pool:
-            while chunk := list(islice(numbers, READERS * 8)):
-                for record in pool.map(lambda n: self.shard_record(dataset_id, n), chunk):
-                    if record is not None:
-                        yield record
+        return ShardRecords(self.store, dataset_id).read(after=after, limit=limit)
+
+    def compact_records(self, dataset_id: str, *, below: int) -> bool:
+        """Copy the next thousand records below shard `below` into one object. False: nothing to do."""
+        return ShardRecords(self.store, dataset_id).compact(below=below)
 
     # The end
 

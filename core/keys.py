@@ -37,6 +37,15 @@ def shard_record(dataset_id: str, shard: int) -> str:
     return f"{shards(dataset_id)}{shard:06d}.json"
 
 
+def record_blocks(dataset_id: str) -> str:
+    return f"{DATASETS}{dataset_id}/records/"
+
+
+def record_block(dataset_id: str, block: int) -> str:
+    """Records of shards 1000 * block to 1000 * block + 999."""
+    return f"{record_blocks(dataset_id)}{block:03d}.jsonl"
+
+
 def corpus_manifest(name: str) -> str:
     return f"{CORPORA}{name}/manifest.json"
 

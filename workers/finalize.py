@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -24,13 +25,15 @@ def finalize(context: Context, dataset_id: str, state: DatasetState, error: Erro
     """
     record = context.catalog.request(dataset_id)
     context.live.set_state(dataset_id, DatasetState.FINALIZING, utcnow())
+    while context.catalog.compact_records(dataset_id, below=record.plan.shards_total):
+        pass  # as a rule only the last thousand are left to do
     with TemporaryDirectory(prefix="matteforge-finalize-") as folder:
         spool = Path(folder) / "records"
         with spool.open("w") as file:
             counts, missing, short = _spool(context, record, file)
         if state is DatasetState.COMPLETED and missing:
-            log.warning("%s lacks %d shards that counted as done", dataset_id, len(missing))
-            for shard in missing:
+            log.warning("%s lacks %d shards that counted as done", dataset_id, sum(map(len, missing)))
+            for shard in chain.from_iterable(missing):
                 context.live.forget_shard(dataset_id, shard)
             return False
         if state is DatasetState.COMPLETED and short:
@@ -64,23 +67,26 @@ def starved(plan: Plan, record: ShardRecord) -> ErrorInfo:
     )
 
 
-def _spool(context: Context, record: DatasetRecord, file: IO[str]) -> tuple[Counts, list[int], ShardRecord | None]:
+def _spool(context: Context, record: DatasetRecord, file: IO[str]) -> tuple[Counts, list[range], ShardRecord | None]:
     """Write every shard record as a line: they may be a million.
 
     Returns the totals, the shards that are missing, and the first one that holds fewer samples than planned.
     """
     counts = Counts(requested=record.plan.count, shards_total=record.plan.shards_total)
-    missing: list[int] = []
+    missing: list[range] = []
     short: ShardRecord | None = None
     expected = 0
     for shard in context.catalog.shard_records(record.id):
-        missing += range(expected, shard.shard)
+        if shard.shard > expected:
+            missing.append(range(expected, shard.shard))
         expected = shard.shard + 1
         counts = add_shard(counts, shard)
         if short is None and shard.samples < record.plan.samples_in(shard.shard):
             short = shard
         file.write(shard.model_dump_json() + "\n")
-    return counts, missing + list(range(expected, record.plan.shards_total)), short
+    if expected < record.plan.shards_total:
+        missing.append(range(expected, record.plan.shards_total))
+    return counts, missing, short
 
 
 def _unspool(spool: Path) -> Iterator[ShardRecord]:

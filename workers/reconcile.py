@@ -77,6 +77,7 @@ def _advance(context: Context, dataset_id: str, now_s: float) -> None:
         log.info("%s is unknown", dataset_id)
     elif window := context.live.undone(dataset_id, start=0, limit=context.settings.window):
         _fill_window(context, dataset_id, window, now_s)
+        context.catalog.compact_records(dataset_id, below=window[0])
     else:
         finalize(context, dataset_id, DatasetState.COMPLETED)
 

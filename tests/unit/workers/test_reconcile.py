@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from core import keys
+from core import keys, shard_records
 from core.dataset import DatasetState, ErrorInfo, utcnow
 from core.errors import StoreUnavailable
 from core.leases import shard_lease
@@ -248,6 +248,79 @@ def test_a_shard_that_only_redis_knew_of_is_made_again(bench: Any) -> None:
     bench.work()
     assert shas(bench) == whole
     assert manifest(bench)["state"] == "completed"
+
+
+@pytest.fixture
+def blocks_of_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard_records, "BLOCK", 4)
+
+
+def blocks(bench: Any) -> list[str]:
+    return list(bench.store.list_keys(keys.record_blocks("ds_a")))
+
+
+def test_records_are_compacted_on_the_way(bench: Any, blocks_of_four: None) -> None:
+    bench.order(count=40)
+    bench.reconcile()
+    for shard in (0, 1, 2, 3, 4, 6):
+        bench.run(shard)
+    bench.reconcile()
+    assert blocks(bench) == [keys.record_block("ds_a", 0)]
+    bench.work()
+    assert blocks(bench) == [keys.record_block("ds_a", 0), keys.record_block("ds_a", 1)]
+    assert [shard["shard"] for shard in manifest(bench)["shards"]] == list(range(10))
+    assert manifest(bench)["counts"]["accepted"] == 40
+
+
+def test_blocks_that_are_lost_in_mid_job_are_made_again(bench: Any, blocks_of_four: None) -> None:
+    bench.order(count=70)
+    bench.reconcile()
+    for shard in range(9):
+        bench.run(shard)
+    for _ in range(3):
+        bench.reconcile()
+    assert len(blocks(bench)) == 2
+    for key in blocks(bench):
+        bench.store.delete(key)
+    bench.live.flush()
+    recover(bench.context)
+    for _ in range(3):
+        bench.reconcile()
+    assert len(blocks(bench)) == 2
+    bench.work()
+    assert len(blocks(bench)) == 4
+    assert manifest(bench)["counts"]["shards_done"] == 18
+
+
+def test_compaction_that_breaks_off_is_taken_up_again(bench: Any, blocks_of_four: None) -> None:
+    bench.order(count=40)
+    put = bench.store.put
+
+    def away(key: str, *args: Any, **options: Any) -> str:
+        if "/records/" in key:
+            raise StoreUnavailable
+        return put(key, *args, **options)
+
+    bench.reconcile()
+    bench.store.put = away
+    for shard in range(5):
+        bench.run(shard)
+    with pytest.raises(StoreUnavailable):
+        bench.reconcile()
+    assert blocks(bench) == []
+    bench.store.put = put
+    bench.work()
+    assert len(blocks(bench)) == 2
+    assert bench.live.get("ds_a").state is DatasetState.COMPLETED
+
+
+def test_delete_removes_blocks_too(bench: Any, blocks_of_four: None) -> None:
+    bench.order(count=40)
+    bench.work()
+    assert blocks(bench)
+    bench.catalog.delete("ds_a", utcnow())
+    bench.reconcile("ds_a")
+    assert list(bench.objects()) == [keys.tombstone("ds_a", "deleted")]
 
 
 def test_of_two_ends_the_manifest_in_s3_wins(bench: Any) -> None:
