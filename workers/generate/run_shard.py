@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from core.criteria import first_failure
 from core.dataset import DatasetState, ErrorInfo, utcnow
-from core.errors import Cancelled, NotFound, PermanentError, TransientError
+from core.errors import Cancelled, NotFound, PermanentError, StoreRefused, TransientError
 from core.leases import HeldLease, hold, shard_lease
 from core.manifest import ShardRecord
 from core.messages import Reconcile
@@ -50,7 +50,8 @@ class _Made:
 def run_shard(context: Context, dataset_id: str, shard: int) -> None:
     """Bring a shard to its end, or leave it to whoever holds its lease. Its commit may go on behind this call.
 
-    A TransientError is logged and left to the reconciler, a PermanentError fails the dataset; others are bugs and pass.
+    A TransientError or refused credentials are logged and left to the reconciler, another PermanentError fails the
+    dataset; others are bugs and pass.
     """
     settings = context.settings
     with _left_to_the_reconciler(dataset_id, shard):
@@ -93,7 +94,7 @@ def _deliver(context: Context, dataset_id: str, made: _Made, lease: HeldLease, h
 def _left_to_the_reconciler(dataset_id: str, shard: int) -> Iterator[None]:
     try:
         yield
-    except TransientError as error:
+    except (TransientError, StoreRefused) as error:
         log.warning("%s shard %d is left to the reconciler: %s", dataset_id, shard, error.detail)
 
 
@@ -104,6 +105,8 @@ def _judged(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
         yield
     except (Cancelled, NotFound) as end:
         log.info("%s shard %d is not needed any more: %s", dataset_id, shard, end.detail)
+    except StoreRefused:
+        raise
     except PermanentError as error:
         log.error("%s shard %d fails its dataset: %s", dataset_id, shard, error.detail)
         context.catalog.fail(dataset_id, ErrorInfo(code=error.code, detail=error.detail))

@@ -8,7 +8,7 @@ import pytest
 
 from core import keys
 from core.dataset import DatasetState, utcnow
-from core.errors import CheckpointRejected, StoreUnavailable
+from core.errors import CheckpointRejected, StoreRefused, StoreUnavailable
 from core.leases import shard_lease
 from core.messages import Reconcile
 from core.plan import candidate_seed
@@ -149,16 +149,20 @@ def test_a_lost_lease_stops_the_work_at_once(bench: Any) -> None:
     assert bench.catalog.failure("ds_a") is None, "another worker has it: no failure"
 
 
-def test_an_unreachable_store_leaves_it_to_the_reconciler(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [StoreUnavailable, StoreRefused])
+def test_a_store_that_does_not_serve_leaves_it_to_the_reconciler(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
     bench.order()
 
     def away(*args: Any, **kwargs: Any) -> str:
-        raise StoreUnavailable
+        raise error
 
     monkeypatch.setattr(bench.store, "upload", away)
     for _ in range(module.MAX_TRIES + 1):
         bench.run(0)
     assert bench.doorbell.rung == [], "no hot loop: the beat rings"
+    assert bench.catalog.failure("ds_a") is None
     monkeypatch.undo()
     bench.run(0)
     assert bench.catalog.shard_record("ds_a", 0).samples == 4
