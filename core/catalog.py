@@ -15,12 +15,14 @@ from tempfile import TemporaryDirectory
 
 from core import keys
 from core.dataset import Counts, DatasetState, DatasetView, ErrorInfo
-from core.errors import NotFound, PreconditionFailed
+from core.errors import Cancelled, NotFound, PreconditionFailed
 from core.manifest import DatasetRecord, ManifestHead, ShardRecord, manifest_lines
+from core.plan import Plan
 from core.ports import ObjectStore
 from core.shard_records import ShardRecords
 
 JSON = "application/json"
+RECORDS_KEPT = 1000  # claims remembered by a process
 
 
 class Catalog:
@@ -28,6 +30,7 @@ class Catalog:
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
+        self._records: dict[str, DatasetRecord] = {}
 
     def claim(self, record: DatasetRecord) -> bool:
         """Write request.json. False when the id is taken: read it and compare."""
@@ -35,14 +38,16 @@ class Catalog:
 
     def request(self, dataset_id: str) -> DatasetRecord:
         """The claim. NotFound when there is none or the dataset was deleted."""
-        missing = NotFound(f"there is no dataset {dataset_id!r}")
-        try:
-            body, _ = self.store.get(keys.request(dataset_id))
-        except NotFound:
-            raise missing from None
+        record = self._record(dataset_id)
         if self.has_tombstone(dataset_id, "deleted"):
-            raise missing
-        return DatasetRecord.model_validate_json(body)
+            raise _missing(dataset_id)
+        return record
+
+    def open_plan(self, dataset_id: str) -> Plan:
+        """The plan of a dataset that still takes shards. Cancelled when it takes no more; NotFound."""
+        if reason := self.stop_reason(dataset_id):
+            raise Cancelled(f"{dataset_id} takes no more shards: {reason}")
+        return self._record(dataset_id).plan
 
     def dataset_ids(self) -> Iterator[str]:
         return self.store.list_folders(keys.DATASETS)
@@ -73,10 +78,9 @@ class Catalog:
 
     def stop_reason(self, dataset_id: str) -> str | None:
         """Why no more shards may be committed: deleted, cancel, failed or ended; None when work may go on."""
-        for kind in ("deleted", "cancel", "failed"):
-            if self.has_tombstone(dataset_id, kind):
-                return kind
-        return "ended" if self.store.head(keys.manifest(dataset_id)) else None
+        names = set(self.store.list_names(keys.dataset(dataset_id)))
+        found = (kind for kind in ("deleted", "cancel", "failed") if f"{kind}.json" in names)
+        return next(found, "ended" if "manifest.json" in names else None)
 
     def purge(self, dataset_id: str) -> None:
         """Remove every object of a deleted dataset but its tombstone."""
@@ -151,12 +155,28 @@ class Catalog:
         )
         return view, done
 
+    def _record(self, dataset_id: str) -> DatasetRecord:
+        """request.json never changes: read once, then remembered."""
+        if dataset_id not in self._records:
+            try:
+                body, _ = self.store.get(keys.request(dataset_id))
+            except NotFound:
+                raise _missing(dataset_id) from None
+            if len(self._records) >= RECORDS_KEPT:
+                self._records.clear()
+            self._records[dataset_id] = DatasetRecord.model_validate_json(body)
+        return self._records[dataset_id]
+
     def _put_once(self, key: str, body: bytes) -> bool:
         try:
             self.store.put(key, body, content_type=JSON, if_none_match=True)
         except PreconditionFailed:
             return False
         return True
+
+
+def _missing(dataset_id: str) -> NotFound:
+    return NotFound(f"there is no dataset {dataset_id!r}")
 
 
 def add_shard(counts: Counts, shard: ShardRecord) -> Counts:

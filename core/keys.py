@@ -16,6 +16,10 @@ def request(dataset_id: str) -> str:
     return f"{DATASETS}{dataset_id}/request.json"
 
 
+def dataset(dataset_id: str) -> str:
+    return f"{DATASETS}{dataset_id}/"
+
+
 def tombstone(dataset_id: str, kind: str) -> str:
     """kind: cancel, deleted or failed."""
     return f"{DATASETS}{dataset_id}/{kind}.json"

@@ -64,7 +64,7 @@ class ObjectStore(Protocol):
         """Keys under `prefix`, in ascending order, after `start_after` (a whole key)."""
 
     def list_names(self, prefix: str) -> Iterator[str]:
-        """Names of the objects directly under `prefix` (which ends in /), ascending; what lies in folders is skipped."""
+        """Names of the objects directly under `prefix` (which ends in /), ascending, without those in folders."""
 
     def list_folders(self, prefix: str) -> Iterator[str]:
         """Names directly under `prefix` (which ends in /) that hold further objects, ascending, without slashes."""

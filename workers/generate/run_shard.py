@@ -133,9 +133,7 @@ def _one_try(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
 def _make(context: Context, dataset_id: str, shard: int, lease: HeldLease, stack: ExitStack) -> _Made:
     """Sample until the shard is full or its attempts are spent; its tar lies in a folder that `stack` removes."""
     catalog, started_s = context.catalog, time.monotonic()
-    plan = catalog.request(dataset_id).plan
-    if reason := catalog.stop_reason(dataset_id):
-        raise Cancelled(f"{dataset_id} takes no more shards: {reason}")
+    plan = catalog.open_plan(dataset_id)
     context.live.set_state(dataset_id, DatasetState.RUNNING, utcnow())
     if adopted := adopt_shard(catalog, dataset_id, shard):
         return _Made(plan=plan, record=adopted, path=None)

@@ -46,12 +46,12 @@ def adopt_shard(catalog: Catalog, dataset_id: str, shard: int) -> ShardRecord | 
 
     None: there is neither. ShardCorrupt: the tar's bytes or metadata do not match.
     """
-    if record := catalog.shard_record(dataset_id, shard):
-        return record
     key = keys.shard_tar(dataset_id, shard)
     info = catalog.store.head(key)
     if info is None:
-        return None
+        return None  # then there is no record either: the tar is put first
+    if record := catalog.shard_record(dataset_id, shard):
+        return record
     try:
         record = ShardRecord.model_validate_json(info.metadata.get(RECORD, ""))
         sha256 = hashlib.sha256()

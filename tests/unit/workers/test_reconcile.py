@@ -347,6 +347,6 @@ def test_a_store_that_is_away_is_reported(bench: Any, monkeypatch: pytest.Monkey
     def away(key: str) -> None:
         raise StoreUnavailable
 
-    monkeypatch.setattr(bench.store, "head", away)
+    monkeypatch.setattr(bench.store, "list_names", away)
     with pytest.raises(StoreUnavailable):
         bench.reconcile()

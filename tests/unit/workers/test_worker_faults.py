@@ -12,7 +12,7 @@ from core import keys
 from core.dataset import DatasetState
 from core.errors import LiveViewUnavailable, MatteForgeError, StoreUnavailable
 
-STORE = ("put", "get", "head", "stream", "list_keys")
+STORE = ("put", "get", "head", "stream", "list_keys", "list_names")
 LIVE = ("set_state", "add_shard", "undone", "ring_mark", "ring_marks", "clear_ring_mark", "active_ids", "put", "get")
 BELL = ("ring", "depth")
 
