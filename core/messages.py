@@ -61,6 +61,11 @@ class Reconcile(Message):
     dataset_id: str | None = None
 
 
+def bell_of(message: Message) -> str | None:
+    """Name under which a message waits at most once; None: each is sent."""
+    return message.dataset_id if isinstance(message, Reconcile) else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunCycle(Message):
     """Go on with a training run from its first stage that is not done."""

@@ -171,7 +171,11 @@ class LeaseBook(Protocol):
 class Doorbell(Protocol):
     """The broker."""
 
-    def ring(self, message: Message, *, priority: int = 0) -> None: ...
+    def ring(self, message: Message, *, priority: int = 0) -> None:
+        """Send it, 0 is served first; a dataset's Reconcile that waits already is not sent twice."""
+
+    def answer(self, message: Message) -> None:
+        """To be called before the work that a Reconcile asks for: what is rung from now on is sent."""
 
     def depth(self, queue: str) -> int:
         """Messages waiting in the queue, all priorities."""

@@ -6,7 +6,7 @@ import secrets
 from core.dataset import DatasetState
 from core.errors import NotFound, StoreRefused, TransientError
 from core.leases import shard_lease
-from core.messages import PRIORITY_FIRST, QUEUE_GENERATE, RunShard, shard_priority
+from core.messages import PRIORITY_FIRST, QUEUE_GENERATE, Reconcile, RunShard, shard_priority
 from workers.context import Context
 from workers.finalize import finalize, publish_end
 
@@ -21,6 +21,7 @@ def reconcile(context: Context, now_s: float, dataset_id: str | None = None) -> 
     One dataset's failure does not keep the others waiting. Raises TransientError when a store is away, StoreRefused
     when its credentials are wrong.
     """
+    context.doorbell.answer(Reconcile(dataset_id=dataset_id))
     if not context.live.is_initialised():
         recover(context)
     if dataset_id is None and context.leases.acquire(SWEEP, secrets.token_hex(16), SWEEP_S):

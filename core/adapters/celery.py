@@ -7,8 +7,9 @@ from kombu.exceptions import OperationalError
 
 from core.adapters.redis import connect, translated
 from core.errors import LiveViewUnavailable
-from core.messages import PRIORITIES, QUEUE_CONTROL, Message
+from core.messages import PRIORITIES, QUEUE_CONTROL, Message, bell_of
 
+BELL_S = 5.0
 PRIORITY_SEPARATOR = "\x06\x16"  # kombu's, between a queue and its priority
 
 
@@ -50,11 +51,22 @@ class CeleryDoorbell:
         self._redis = connect(broker_url)
 
     def ring(self, message: Message, *, priority: int = 0) -> None:
-        """As Doorbell.ring: 0 is served first."""
+        """As Doorbell.ring. A bell that got lost is rung again after BELL_S; beat rings in any case."""
+        if (bell := bell_of(message)) and not self._first(bell):
+            return
         try:
             self._app.send_task(message.task, kwargs=message.payload(), queue=message.queue, priority=priority)
         except (OperationalError, OSError) as error:
             raise LiveViewUnavailable(f"the broker does not answer: {error}") from error
+
+    @translated()
+    def answer(self, message: Message) -> None:
+        if bell := bell_of(message):
+            self._redis.delete(f"mf:bell:{bell}")
+
+    @translated()
+    def _first(self, bell: str) -> bool:
+        return bool(self._redis.set(f"mf:bell:{bell}", 1, nx=True, px=round(1000 * BELL_S)))
 
     @translated()
     def depth(self, queue: str) -> int:

@@ -19,7 +19,7 @@ from core.adapters.live_rules import (
 from core.adapters.memory_store import MemoryStore
 from core.dataset import Counts, DatasetState, DatasetView, ErrorInfo
 from core.manifest import ShardRecord
-from core.messages import Message
+from core.messages import Message, bell_of
 from core.ports import Event
 
 __all__ = ["MemoryDoorbell", "MemoryLeaseBook", "MemoryLiveView", "MemoryStore"]
@@ -224,9 +224,17 @@ class MemoryDoorbell:
 
     def __init__(self) -> None:
         self.rung: list[tuple[Message, int]] = []
+        self._bells: set[str] = set()
 
     def ring(self, message: Message, *, priority: int = 0) -> None:
-        self.rung.append((message, priority))
+        bell = bell_of(message)
+        if bell is None or bell not in self._bells:
+            self.rung.append((message, priority))
+        if bell:
+            self._bells.add(bell)
+
+    def answer(self, message: Message) -> None:
+        self._bells.discard(bell_of(message) or "")
 
     def depth(self, queue: str) -> int:
         return sum(message.queue == queue for message, _ in self.rung)

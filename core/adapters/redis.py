@@ -7,6 +7,7 @@ mf:ds:ID:done         bitmap of committed shards
 mf:ds:ID:rings        hash: shard -> when its message was sent
 mf:ds:ID:events       stream, the newest EVENTS_KEPT
 mf:lease:NAME         token of the holder; expires
+mf:bell:ID            a Reconcile of the dataset waits in the queue; expires (core/adapters/celery.py)
 """
 
 import json

@@ -53,6 +53,26 @@ def test_the_most_urgent_message_is_received_first(celery_doorbell: CeleryDoorbe
     assert celery_doorbell.depth(QUEUE_GENERATE) == 0
 
 
+def test_the_bell_of_a_dataset_is_rung_once_until_it_is_answered(doorbell: Doorbell) -> None:
+    for _ in range(3):
+        doorbell.ring(Reconcile(dataset_id="ds_a"))
+    assert doorbell.depth(QUEUE_CONTROL) == 1
+    doorbell.ring(Reconcile(dataset_id="ds_b"))
+    assert doorbell.depth(QUEUE_CONTROL) == 2
+    doorbell.answer(Reconcile(dataset_id="ds_a"))
+    doorbell.ring(Reconcile(dataset_id="ds_b"))
+    assert doorbell.depth(QUEUE_CONTROL) == 2
+    doorbell.ring(Reconcile(dataset_id="ds_a"))
+    assert doorbell.depth(QUEUE_CONTROL) == 3
+
+
+def test_shards_and_general_bells_are_all_sent(doorbell: Doorbell) -> None:
+    for _ in range(2):
+        doorbell.ring(Reconcile())
+        doorbell.ring(RunShard(dataset_id="ds_a", shard=0))
+    assert (doorbell.depth(QUEUE_CONTROL), doorbell.depth(QUEUE_GENERATE)) == (2, 2)
+
+
 def test_messages_are_json(celery_doorbell: CeleryDoorbell, valkey_url: str) -> None:
     celery_doorbell.ring(Reconcile(dataset_id="ds_a"))
     client = connect(valkey_url)
