@@ -12,12 +12,12 @@ from PIL import Image
 SUFFIX = {"png": "image.png", "webp": "image.webp", "jpeg": "image.jpg"}
 ALPHA_SUFFIX = "alpha.png"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, RGB = 0, 2
+COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels: grey, RGB, RGBA
 FILTER_UP = 2
 
 
 def encode_image(rgb_u8: NDArray[np.uint8], image_format: str) -> bytes:
-    """uint8 [h, w, 3] -> file. png and webp are lossless; jpeg is quality 95 without chroma subsampling."""
+    """uint8 [h, w, 3] -> file, png also [h, w, 4]. png and webp are lossless; jpeg is quality 95, chroma in full."""
     if image_format == "png":
         return encode_png(rgb_u8)
     if image_format == "webp":
@@ -33,12 +33,15 @@ def encode_alpha(alpha: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
 
 
 def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
-    """uint8 or uint16 [h, w] or [h, w, 3] -> PNG: every row as its difference to the one above, libdeflate's level 1.
+    """uint8 or uint16 [h, w] or [h, w, 1, 3 or 4] -> PNG: rows as differences to the one above, libdeflate's level 1.
 
-    PNG (ISO/IEC 15948), clauses 5 and 9. docs/performance.md compares it with other encoders.
+    PNG (ISO/IEC 15948), clauses 5 and 9. docs/performance.md compares it with other encoders. Raises ValueError for
+    other shapes.
     """
-    height, width = pixels.shape[:2]
-    depth, colour_type = 8 * pixels.dtype.itemsize, GREY if pixels.ndim == 2 else RGB
+    height, width, channels = (*pixels.shape, 1)[:3]
+    if channels not in COLOUR_TYPES or pixels.ndim not in (2, 3):
+        raise ValueError(f"PNG has 1, 3 or 4 channels, not an array of shape {pixels.shape}")
+    depth, colour_type = 8 * pixels.dtype.itemsize, COLOUR_TYPES[channels]
     rows = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">")).view(np.uint8).reshape(height, -1)
     filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
     filtered[:, 0] = FILTER_UP

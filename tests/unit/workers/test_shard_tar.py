@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.errors import ShardCorrupt
 from core.sample import SampleRecord
-from workers.shards.encode import encode_alpha, encode_image
+from workers.shards.encode import encode_alpha, encode_image, encode_png
 from workers.shards.read import read_samples
 from workers.shards.tar import ShardTar
 
@@ -97,6 +97,19 @@ def test_jpeg_keeps_full_colour_resolution() -> None:
 def test_unknown_format_is_named() -> None:
     with pytest.raises(ValueError, match="tiff"):
         encode_image(np.zeros((1, 1, 3), np.uint8), "tiff")
+
+
+@pytest.mark.parametrize(("shape", "mode"), [((5, 3), "L"), ((5, 3, 1), "L"), ((5, 3, 3), "RGB"), ((5, 3, 4), "RGBA")])
+def test_png_of_each_number_of_channels_reads_back(shape: tuple[int, ...], mode: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    image = Image.open(io.BytesIO(encode_png(pixels)))
+    assert image.mode == mode
+    assert (np.asarray(image).reshape(shape) == pixels).all()
+
+
+def test_png_of_two_channels_is_refused() -> None:
+    with pytest.raises(ValueError, match="1, 3 or 4 channels"):
+        encode_png(np.zeros((4, 4, 2), np.uint8))
 
 
 @pytest.mark.parametrize(("kind", "mode"), [(np.uint8, "L"), (np.uint16, "I;16")])
