@@ -15,5 +15,6 @@ def straight_foreground(rgb: U8, alpha: U8) -> U8:
     from pymatting import estimate_foreground_ml
 
     colour = estimate_foreground_ml(rgb / 255.0, alpha / 255.0)
-    colour_u8 = np.floor(colour.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    return np.concatenate([colour_u8, alpha[..., None]], axis=-1)
+    estimated = np.floor(colour.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    opaque = alpha[..., None] == 255  # there the scene shows the subject alone; the estimate is smoothed
+    return np.concatenate([np.where(opaque, rgb, estimated), alpha[..., None]], axis=-1)
