@@ -1,0 +1,98 @@
+"""Trainers as processes of their own: started by test_cycle_faults.py, one command a run.
+
+Forked from here, so that torch is imported once; nothing is computed before the fork.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from core.corpus import CorpusBook
+from core.training import STAGES, Stage, TrainingSpec, new_run_id
+from core.training_runs import TrainingRuns, pin_run
+from workers.app import context
+from workers.train import job, run_cycle, stylemattegan
+from workers.train.corpora import add_corpus
+
+job.PUSH_S = job.TELL_S = stylemattegan.SAVE_S = 0.0  # everything is told, saved and pushed at every step
+
+
+def kill_self() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def child(work: Callable[[], None]) -> int:
+    """Run `work` in a fork; returns its pid."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return pid
+
+
+def fate(pid: int) -> int:
+    """0, or the negative signal that ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def run_and_die(run_id: str, fatal: Stage) -> None:
+    """Go on with the run and die by SIGKILL half-way through a stage, or at its end if it has no middle."""
+    tick, function = job.Job.tick, run_cycle.FUNCTIONS[fatal]
+
+    def deadly_tick(self: job.Job, fraction: float) -> None:
+        tick(self, fraction)
+        if self._progress.stage is fatal and fraction >= 0.5:
+            kill_self()
+
+    def deadly_end(held: job.Job, shop: object) -> dict[str, object]:
+        function(held, shop)
+        kill_self()
+
+    job.Job.tick = deadly_tick
+    run_cycle.FUNCTIONS[fatal] = deadly_end
+    run_cycle.run_cycle(context(), run_id)
+
+
+def run_and_tell(run_id: str) -> None:
+    """Go on with the run and print the stages that this process did."""
+    for stage, function in list(run_cycle.FUNCTIONS.items()):
+
+        def told(held: job.Job, shop: object, stage: Stage = stage, function: Callable = function) -> dict[str, object]:
+            print(f"{os.getpid()} {stage}", flush=True)
+            return function(held, shop)
+
+        run_cycle.FUNCTIONS[stage] = told
+    run_cycle.run_cycle(context(), run_id)
+
+
+def order(domain: str) -> str:
+    store = context().catalog.store
+    spec = TrainingSpec(domain=domain, preset="tiny", labelled=["people"], unlabelled=["people"])
+    record = pin_run(store, spec, run_id=new_run_id("o", None), owner="o")
+    assert TrainingRuns(store).claim(record)
+    return record.id
+
+
+def main(command: str, *arguments: str) -> None:
+    if command == "prepare":
+        context().catalog.store.probe()
+        add_corpus(CorpusBook(context().catalog.store), "people", Path(arguments[0]), licence="CC0-1.0")
+        print(order("calm"), order("troubled"))
+    elif command == "kill-in-each-stage":
+        for stage in STAGES:
+            print(stage, fate(child(lambda stage=stage: run_and_die(arguments[0], stage))), flush=True)
+            time.sleep(1.5)  # the lease lapses
+        print("last", fate(child(lambda: run_cycle.run_cycle(context(), arguments[0]))), flush=True)
+    elif command == "two-at-once":
+        trainers = [child(lambda: run_and_tell(arguments[0])) for _ in range(2)]
+        assert [fate(pid) for pid in trainers] == [0, 0]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
