@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from types import ModuleType
 from typing import NamedTuple
 
 import torch
@@ -134,6 +136,23 @@ def filtered_lrelu(
     slope: float,
     clamp: float | None,
 ) -> torch.Tensor:
-    """Bias, upsampling, leaky relu, gain, clamp, downsampling: see `fused.filtered_lrelu`, which runs on the CPU."""
-    run = fused.filtered_lrelu if x.device.type == "cpu" and x.dtype == torch.float32 else filtered_lrelu_torch
+    """Bias, upsampling, leaky relu, gain, clamp, downsampling: see `fused.filtered_lrelu`.
+
+    numba on the CPU; on CUDA Triton where it can, which is inference without radial filters; plain torch elsewhere.
+    """
+    run = filtered_lrelu_torch
+    if x.device.type == "cpu" and x.dtype == torch.float32:
+        run = fused.filtered_lrelu
+    elif x.is_cuda and (kernel := _triton()) and kernel.supports(x, down_filter, bias):
+        run = kernel.filtered_lrelu
     return run(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp)
+
+
+@cache
+def _triton() -> ModuleType | None:
+    """The Triton kernel where Triton is: torch's CUDA wheels for Linux bring it along."""
+    try:
+        from models.generator import fused_triton
+    except ImportError:
+        return None
+    return fused_triton
