@@ -23,6 +23,7 @@ from core.shard_records import ShardRecords
 
 JSON = "application/json"
 RECORDS_KEPT = 1000  # claims remembered by a process
+SHARDS_KEPT = 10_000  # shard records remembered by a process, about 1 kB each
 
 
 class Catalog:
@@ -31,6 +32,7 @@ class Catalog:
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self._records: dict[str, DatasetRecord] = {}
+        self._shard_records: dict[str, ShardRecord] = {}
 
     def claim(self, record: DatasetRecord) -> bool:
         """Write request.json. False when the id is taken: read it and compare."""
@@ -99,8 +101,11 @@ class Catalog:
         return ShardRecords(self.store, dataset_id).get(shard)
 
     def shard_records(self, dataset_id: str, *, after: int = -1, limit: int | None = None) -> Iterator[ShardRecord]:
-        """Records of committed shards in shard order, those numbered above `after`."""
-        return ShardRecords(self.store, dataset_id).read(after=after, limit=limit)
+        """Records of committed shards in shard order, those numbered above `after`; pages are remembered."""
+        if len(self._shard_records) >= SHARDS_KEPT:
+            self._shard_records = {}
+        known = None if limit is None else self._shard_records
+        return ShardRecords(self.store, dataset_id, known).read(after=after, limit=limit)
 
     def compact_records(self, dataset_id: str, *, below: int) -> bool:
         """Copy the next thousand records below shard `below` into one object. False: nothing to do."""

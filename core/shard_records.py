@@ -6,7 +6,7 @@ datasets/ID/records/NNN.jsonl    a block: records NNN000 to NNN999, a line each;
 Blocks are copies: losing one costs time only. They are made in ascending order, so readers take them as far as they go.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -20,19 +20,22 @@ READERS = 16  # concurrent reads of single records
 
 
 class ShardRecords:
-    """The records of one dataset."""
+    """The records of one dataset. `known` keeps those that were read by their keys: a record never changes."""
 
-    def __init__(self, store: ObjectStore, dataset_id: str) -> None:
+    def __init__(
+        self, store: ObjectStore, dataset_id: str, known: MutableMapping[str, ShardRecord] | None = None
+    ) -> None:
         self._store = store
         self._id = dataset_id
+        self._known = {} if known is None else known
 
     def put(self, record: ShardRecord) -> bool:
         """False: a record was there already."""
-        return self._put_once(keys.shard_record(self._id, record.shard), record.model_dump_json().encode())
+        return self._put_once(self._key(record.shard), record.model_dump_json().encode())
 
     def get(self, shard: int) -> ShardRecord | None:
         try:
-            body, _ = self._store.get(keys.shard_record(self._id, shard))
+            body, _ = self._store.get(self._key(shard))
         except NotFound:
             return None
         return ShardRecord.model_validate_json(body)
@@ -77,15 +80,23 @@ class ShardRecords:
 
     def _committed(self, start: int) -> Iterator[int]:
         """Numbers of the committed shards from `start` on, ascending."""
-        before = keys.shard_record(self._id, start - 1) if start else ""
+        before = self._key(start - 1) if start else ""
         listed = self._store.list_keys(keys.shards(self._id), start_after=before)
         return (int(key[-11:-5]) for key in listed if key.endswith(".json"))
 
     def _singly(self, shards: Iterable[int]) -> Iterator[ShardRecord]:
+        """Records of shards that were listed: what is known of them is not read again."""
         numbers = iter(shards)
         with ThreadPoolExecutor(READERS) as pool:
             while chunk := list(islice(numbers, READERS * 8)):
-                yield from (record for record in pool.map(self.get, chunk) if record is not None)
+                records = {shard: record for shard in chunk if (record := self._known.get(self._key(shard)))}
+                read = pool.map(self.get, [shard for shard in chunk if shard not in records])
+                records |= {record.shard: record for record in read if record is not None}
+                self._known.update({self._key(shard): record for shard, record in records.items()})
+                yield from (records[shard] for shard in chunk if shard in records)
+
+    def _key(self, shard: int) -> str:
+        return keys.shard_record(self._id, shard)
 
     def _put_once(self, key: str, body: bytes, content_type: str = "application/json") -> bool:
         try:

@@ -7,6 +7,7 @@ import pytest
 
 from core import keys, shard_records
 from core.adapters.memory import MemoryStore
+from core.catalog import Catalog
 from core.manifest import ShardRecord
 from core.shard_records import ShardRecords
 
@@ -110,6 +111,17 @@ def test_a_page_of_what_is_not_compacted_reads_its_records_only(store: CountingS
     store.reads.clear()
     assert numbers(records, after=250, limit=7) == list(range(251, 258))
     assert store.reads == {"records": 1, "shards": 7}
+
+
+def test_a_page_that_was_read_before_costs_a_listing(store: CountingStore) -> None:
+    committed(store, range(20))
+    catalog = Catalog(store)
+    first = list(catalog.shard_records("ds_a", after=3, limit=6))
+    store.reads.clear()
+    assert list(catalog.shard_records("ds_a", after=3, limit=6)) == first == [shard_of(n) for n in range(4, 10)]
+    assert store.reads == {"records": 1}
+    store.delete(keys.shard_record("ds_a", 5))
+    assert [record.shard for record in catalog.shard_records("ds_a", after=3, limit=3)] == [4, 6, 7]
 
 
 def test_nothing_is_read_when_the_blocks_are_there(store: CountingStore) -> None:

@@ -79,15 +79,29 @@ def _deliver(context: Context, dataset_id: str, made: _Made, lease: HeldLease, h
     """Commit and count a shard, then give up what was held for it."""
     shard = made.record.shard
     with _left_to_the_reconciler(dataset_id, shard):
+        goes_on = False
         with held, _judged(context, dataset_id, shard):
             record = made.record
             if made.path is not None:
                 lease.check()
                 record = commit_shard(context.catalog, dataset_id, made.path, record)
-            if record.samples < made.plan.samples_in(shard):
+            full = record.samples == made.plan.samples_in(shard)
+            if not full:
                 context.catalog.fail(dataset_id, starved(made.plan, record))
             context.live.add_shard(dataset_id, record)
-        context.doorbell.ring(Reconcile(dataset_id=dataset_id))
+            goes_on = full and _goes_on(context, dataset_id)
+        if not goes_on:
+            context.doorbell.ring(Reconcile(dataset_id=dataset_id))
+
+
+def _goes_on(context: Context, dataset_id: str) -> bool:
+    """Whether enough messages wait to do without the reconciler, whose pass costs a fifth of a shard's commit."""
+    view, waiting = context.live.get(dataset_id), len(context.live.ring_marks(dataset_id))
+    return (
+        view is not None
+        and view.counts.shards_done < view.counts.shards_total
+        and 2 * waiting >= context.settings.window
+    )
 
 
 @contextmanager

@@ -20,17 +20,12 @@ SCORES = {"coverage": 0.5, "connectedness": 1.0, "mad": 0.0, "iou": 1.0, "grad":
 
 
 class NullSampler:
-    """Fills a shard at once. A plan's seed is the least time between two shards of this worker, in microseconds."""
+    """Fills a shard at once, or in as many microseconds as the plan's seed says."""
 
     generator = stylematte = "0" * 64
 
-    def __init__(self) -> None:
-        self._next_s = 0.0
-
     def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
-        now_s = time.monotonic()
-        time.sleep(max(self._next_s - now_s, 0))
-        self._next_s = max(self._next_s, now_s) + plan.seed / 1e6
+        time.sleep(plan.seed / 1e6)
         for start in range(0, plan.max_attempts(shard), plan.batch_size):
             attempts = range(start, start + plan.batch_size)
             yield [self._one(attempt, candidate_seed(plan.seed, shard, attempt)) for attempt in attempts]

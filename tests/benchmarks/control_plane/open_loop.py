@@ -58,7 +58,7 @@ async def _send(client: httpx.AsyncClient, kind: str, dataset_id: str) -> httpx.
         case "shards":
             return await client.get(f"/v1/datasets/{dataset_id}/shards", params={"limit": 20})
         case _:
-            return await client.post("/v1/datasets", json={"count": 1, "shard_size": 1})
+            return await client.post("/v1/datasets", json={"count": 1, "shard_size": 1, "seed": 0})
 
 
 def _percentiles(values: list[float]) -> dict[str, float]:
