@@ -1,4 +1,7 @@
-"""What routes work with: the ports and what is built on them, handed over by the composition root."""
+"""What routes work with: the ports and what is built on them, handed over by the composition root.
+
+Dependencies that do not wait are async: FastAPI sends each other one through its thread pool.
+"""
 
 import re
 from dataclasses import dataclass
@@ -28,12 +31,12 @@ class Services:
     registry: Registry
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-def _owner(request: Request) -> str:
+async def _owner(request: Request) -> str:
     owner: str = request.state.owner
     return owner
 
@@ -52,23 +55,23 @@ def _matching(pattern: str, what: str, value: str) -> str:
     return value
 
 
-def _dataset_id(dataset_id: Annotated[str, Path(examples=["ds_0123456789abcdef01234567"])]) -> str:
+async def _dataset_id(dataset_id: Annotated[str, Path(examples=["ds_0123456789abcdef01234567"])]) -> str:
     return _matching(DATASET_ID, "dataset", dataset_id)
 
 
-def _shard_number(name: Annotated[str, Path(examples=["000000.tar"])]) -> int:
+async def _shard_number(name: Annotated[str, Path(examples=["000000.tar"])]) -> int:
     return int(_matching(SHARD_NAME, "shard", name).removesuffix(".tar"))
 
 
-def _model_name(name: Annotated[str, Path(examples=["humans"])]) -> str:
+async def _model_name(name: Annotated[str, Path(examples=["humans"])]) -> str:
     return _matching(MODEL_NAME, "model", name)
 
 
-def _training_run_id(run_id: Annotated[str, Path(examples=["tr_0123456789abcdef01234567"])]) -> str:
+async def _training_run_id(run_id: Annotated[str, Path(examples=["tr_0123456789abcdef01234567"])]) -> str:
     return _matching(TRAINING_RUN_ID, "training run", run_id)
 
 
-def _corpus_name(name: Annotated[str, Path(examples=["portraits"])]) -> str:
+async def _corpus_name(name: Annotated[str, Path(examples=["portraits"])]) -> str:
     return _matching(CORPUS_NAME, "corpus", name)
 
 
