@@ -3,7 +3,8 @@
 The claim of arXiv 2305.02981 at a size that a CPU can check. Some portraits have labels, the others are pictures only.
 A labeller, trained on the few, labels the pictures; StyleMatteGAN learns them. Each arm trains a StyleMatte from
 scratch: on the labelled alone; on them and the labelled pictures themselves (self-training); on them and the
-generator's pairs that the labeller agrees with. All see the same backgrounds and the same augmentation.
+generator's pairs that the labeller agrees with. All see the same backgrounds and the same augmentation. A fourth arm,
+the pictures with their exact alpha, which nobody would have, tells what the labeller's errors cost.
 """
 
 import hashlib
@@ -163,6 +164,8 @@ def _extras(arm: str, out: Path, seed: int) -> Portraits | None:
         return None
     if arm == "self-training":
         return self_training_pairs(Corpus.load(out / "gan" / "corpus.pt"))
+    if arm == "exact":
+        return with_own_colour(to_pm1(build_corpus(out / "unlabelled.tar", scenes=1, seed=seed).images))
     pairs, share = generated_pairs(
         out / "gan" / "warm-start.safetensors", out / "labeller" / "ema.safetensors", out / "labelled.tar", seed
     )
@@ -170,7 +173,7 @@ def _extras(arm: str, out: Path, seed: int) -> Portraits | None:
     return pairs
 
 
-ARMS = ("labelled", "self-training", "generated")
+ARMS = ("labelled", "self-training", "generated", "exact")
 PATH = click.Path(path_type=Path)
 EXISTING = click.Path(path_type=Path, exists=True)
 

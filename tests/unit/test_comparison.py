@@ -1,0 +1,85 @@
+"""The experiment's own arithmetic: what it splits, mixes, weighs and prints."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.training import comparison
+
+
+def tar_of(path: Path, names: list[str]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name in names:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(name)
+            archive.addfile(entry, io.BytesIO(name.encode()))
+    return path
+
+
+def names_in(path: Path) -> set[str]:
+    with tarfile.open(path) as archive:
+        return set(archive.getnames())
+
+
+def test_a_portrait_is_labelled_or_not_whatever_tar_it_came_in(tmp_path: Path) -> None:
+    names = [f"{n:03}.rgba.png" for n in range(30)]
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    whole = tar_of(tmp_path / "whole.tar", [*names, "000.json"])
+    halves = [tar_of(tmp_path / "a.tar", names[:11]), tar_of(tmp_path / "b.tar", names[11:])]
+    comparison.split_portraits([whole], 7, tmp_path / "one")
+    comparison.split_portraits(reversed(halves), 7, tmp_path / "two")
+    labelled, unlabelled = (names_in(tmp_path / "one" / f"{name}.tar") for name in ("labelled", "unlabelled"))
+    assert len(labelled) == 7
+    assert labelled | unlabelled == set(names)
+    assert not labelled & unlabelled
+    assert names_in(tmp_path / "two" / "labelled.tar") == labelled
+
+
+def test_the_labelled_are_repeated_until_they_are_half_of_the_mixture() -> None:
+    few, many = np.zeros((3, 2, 2, 4), np.uint8), np.ones((8, 2, 2, 4), np.uint8)
+    mixed = comparison.mix(few, many)
+    assert len(mixed) == 16
+    assert mixed.mean() == 0.5
+
+
+def test_disagreement_is_the_mean_absolute_difference_of_alpha_in_0_1() -> None:
+    rgba = torch.full((2, 4, 4, 4), -1.0)
+    rgba[1, 3, :2] = 1.0
+    found = comparison.disagreement(rgba, lambda rgb: torch.zeros(len(rgb), 1, 4, 4))
+    assert found.tolist() == [0.0, 0.5]
+
+
+def test_pictures_shrink_without_the_colour_under_alpha_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "SIZE", 1)
+    portrait = np.zeros((1, 2, 2, 4), np.uint8)
+    portrait[0, 0, 0] = (200, 100, 50, 255)
+    portrait[0, 1, 1] = (0, 255, 0, 0)
+    assert comparison.shrink(portrait).tolist() == [[[[200, 100, 50, 64]]]]
+
+
+def test_the_interval_holds_the_mean_and_shrinks_with_more_pairs() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(5.0, 1.0, (3, 400))
+    mean, low, high = comparison.interval(values, np.random.default_rng(0))
+    assert low < mean < high
+    assert mean == pytest.approx(values.mean())
+    _, few_low, few_high = comparison.interval(values[:, :20], np.random.default_rng(0))
+    assert high - low < few_high - few_low
+
+
+def test_the_table_pairs_each_arm_with_the_labelled_one(tmp_path: Path) -> None:
+    for arm, offset in (("labelled", 0.0), ("generated", 0.25)):
+        for seed in range(2):
+            (tmp_path / f"{arm}-{seed}").mkdir()
+            scores = {name: [1.0 + offset, 2.0 + offset, 9.0 + offset] for name in comparison.MEASURES}
+            (tmp_path / f"{arm}-{seed}" / "scores.json").write_text(json.dumps(scores))
+    lines = comparison.table(tmp_path).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| labelled", "| generated", "| … minus labelled"]
+    assert lines[2].startswith("| labelled | 2 | 4.0000 [")
+    assert lines[4].endswith("| 0.2500 [0.2500, 0.2500] |")
