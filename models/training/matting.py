@@ -220,6 +220,7 @@ def _publish(trainer: MattingTrainer, scalars: dict[str, float], path: Path) -> 
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Checkpoint to start from instead.")
 @click.option("--photos", type=FOLDER, multiple=True, help="Folder of pictures without people: more backgrounds.")
 @click.option("--held-out-photos", type=FOLDER, multiple=True, help="The same for validation.")
+@click.option("--photo-crops", default=1500, show_default=True, help="Crops of them in the bank of backgrounds.")
 @click.option("--device", default="cpu", show_default=True)
 def main(
     data: Path,
@@ -231,6 +232,7 @@ def main(
     start: Path | None,
     photos: tuple[Path, ...],
     held_out_photos: tuple[Path, ...],
+    photo_crops: int,
     device: str,
 ) -> None:
     """Train StyleMatte on tars of RGBA portraits."""
@@ -238,7 +240,7 @@ def main(
     network = load_stylematte(start) if start else StyleMatte(preset(sizes))
     portraits, held_out = (read_portraits(sorted((data / split).glob("*.tar"))) for split in ("train", "val"))
     out.mkdir(parents=True, exist_ok=True)
-    options = MattingTraining(steps=steps, seed=seed, learning_rate=learning_rate)
+    options = MattingTraining(steps=steps, seed=seed, learning_rate=learning_rate, photo_crops=photo_crops)
     try:
         pictures, unseen = (list_photos(folders) for folders in (photos, held_out_photos))
     except ValueError as problem:
