@@ -1,6 +1,10 @@
 """The subject's own colour where only a scene and its alpha are known."""
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 U8 = NDArray[np.uint8]
@@ -12,9 +16,18 @@ def straight_foreground(rgb: U8, alpha: U8) -> U8:
     Multi-level foreground estimation (Germer et al., arXiv 2006.14970) by `pymatting`. A scene's own colour at soft
     edges holds the old background; composited over another one it would be a halo, which a network learns.
     """
-    from pymatting import estimate_foreground_ml
-
-    colour = estimate_foreground_ml(rgb / 255.0, alpha / 255.0)
+    colour = _estimator()(rgb / 255.0, alpha / 255.0)
     estimated = np.floor(colour.clip(0, 1) * 255 + 0.5).astype(np.uint8)
     opaque = alpha[..., None] == 255  # there the scene shows the subject alone; the estimate is smoothed
     return np.concatenate([np.where(opaque, rgb, estimated), alpha[..., None]], axis=-1)
+
+
+@cache
+def _estimator() -> Callable[..., NDArray[np.float64]]:
+    """pymatting's import starts numba's OpenMP threads, and with them changes torch's number of threads: put it back."""
+    threads = torch.get_num_threads()
+    from pymatting import estimate_foreground_ml
+
+    torch.set_num_threads(threads)
+    estimator: Callable[..., NDArray[np.float64]] = estimate_foreground_ml
+    return estimator
