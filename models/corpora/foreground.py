@@ -24,7 +24,7 @@ def straight_foreground(rgb: U8, alpha: U8) -> U8:
 
 @cache
 def _estimator() -> Callable[..., NDArray[np.float64]]:
-    """pymatting's import starts numba's OpenMP threads, and with them changes torch's number of threads: put it back."""
+    """pymatting starts numba's OpenMP threads, and so changes torch's number of threads: put it back."""
     threads = torch.get_num_threads()
     from pymatting import estimate_foreground_ml
 
