@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from client.client import MatteForge
@@ -16,6 +17,12 @@ from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
 from deploy.local.stack import Stack
 from deploy.local.supervisor import Supervisor
 from deploy.local.valkey import Valkey
+
+# A slow machine is no failure of a property, and everybody tries the same examples.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 
 # Impatient, so that what is found missing is done again within seconds.
 SETTINGS = {

@@ -1,24 +1,40 @@
-"""A shard that takes longer than every timeout in the settings, and a kill in its middle."""
+"""A shard that takes longer than every timeout in the settings; in its middle the child is killed, then the parent."""
 
 import time
+from collections.abc import Callable
 
 import psutil
 
 from client.client import MatteForge
+from core.adapters.redis import RedisLeaseBook, connect
+from core.leases import shard_lease
 from deploy.local.stack import Stack
 
 SAMPLES = 600
 
 
-def test_a_shard_longer_than_every_timeout_survives_a_kill(stack: Stack, client: MatteForge) -> None:
+def until(condition: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline_s, "waited in vain"
+        time.sleep(0.1)
+
+
+def test_a_shard_longer_than_every_timeout_survives_two_kills(stack: Stack, client: MatteForge) -> None:
     calm = client.wait(client.order(SAMPLES, seed=3, shard_size=SAMPLES).id, poll_s=0.2, timeout_s=120)
     assert calm.state == "completed"
     troubled = client.order(SAMPLES, seed=3, shard_size=SAMPLES)
-    while client.get(troubled.id).state != "running":
-        time.sleep(0.1)
-    time.sleep(2)
-    for child in psutil.Process(stack.supervisor.pids()["generate-1"]).children():
-        child.kill()
+    redis = connect(stack.valkey.url)
+    book, lease = RedisLeaseBook(redis), shard_lease(troubled.id, 0)
+    for victim in ("child", "parent"):
+        until(lambda: book.held([lease]))
+        time.sleep(1)
+        assert client.get(troubled.id).counts.shards_done == 0, "killed too late to show anything"
+        parent = psutil.Process(stack.supervisor.pids()["generate-1"])
+        for process in parent.children() if victim == "child" else [parent]:
+            process.kill()
+        until(lambda: not book.held([lease]))
+    redis.close()
     done = client.wait(troubled.id, poll_s=0.2, timeout_s=120)
     assert (done.state, done.counts) == ("completed", calm.counts)
     first, again = ([shard.sha256 for shard in client.shards(dataset.id)] for dataset in (calm, done))

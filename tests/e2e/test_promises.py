@@ -1,13 +1,22 @@
 """What a user is promised, seen from outside: determinism, stock readers, fairness, clear refusals."""
 
+import gc
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
+import psutil
 import pytest
 import webdataset
 from datasets import load_dataset
 
 from client.client import MatteForge
+from core.adapters.celery import CeleryDoorbell
+from core.adapters.redis import RedisLiveView, connect
+from core.messages import QUEUE_GENERATE
+from deploy.local.stack import Stack
 
 
 def finished(client: MatteForge, count: int, **options: object):
@@ -50,6 +59,7 @@ def test_datasets_streams_presigned_urls(client, dataset):
     assert len({row["__key__"] for row in rows}) == 20
     assert {"image.webp", "alpha.png", "json"} <= set(rows[0])
     assert rows[0]["json"]["dataset_seed"] == 5
+    gc.collect()  # here, where its open connections are forgiven, and in no later test
 
 
 def test_a_redirect_leads_to_the_shard(client, stack, dataset):
@@ -72,20 +82,46 @@ def test_the_manifest_adds_up(client, dataset):
     assert manifest["counts"]["attempted"] == 20 + sum(manifest["counts"]["rejected"].values())
 
 
-def test_of_twenty_orders_at_once_the_small_ones_start_at_once(client):
-    """One worker: it finishes the shard it is in, then all small orders start, the smallest first, then the others."""
-    large = [client.order(20_000, seed=n, shard_size=50).id for n in range(10)]
-    small = [client.order(count, seed=1, shard_size=count).id for count in (4, 20, 5, 120, 6, 30, 7, 8, 50, 9)]
-    posted_at = max(client.get(dataset_id).timestamps["queued"] for dataset_id in small)
+@contextmanager
+def halted_worker(stack: Stack) -> Iterator[None]:
+    """The generate worker takes nothing for the length of the block, but for one message that it already waited for."""
+    parent = psutil.Process(stack.supervisor.pids()["generate-1"])
+    processes = [parent, *parent.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+def wait_until_rung(stack: Stack, dataset_ids: list[str], messages: int) -> None:
+    """Until every dataset has messages and `messages` wait for the generate worker."""
+    redis, doorbell = connect(stack.valkey.url), CeleryDoorbell(stack.valkey.url)
+    live, deadline_s = RedisLiveView(redis), time.monotonic() + 60
+    while not all(map(live.ring_marks, dataset_ids)) or doorbell.depth(QUEUE_GENERATE) < messages:
+        assert time.monotonic() < deadline_s, "not all were rung for"
+        time.sleep(0.05)
+    doorbell.close()
+    redis.close()
+
+
+def test_of_twenty_orders_at_once_the_small_ones_start_at_once(stack, client):
+    """One worker, busy while they come in: all small orders start before the large ones, the smallest first."""
+    with halted_worker(stack):
+        large = [client.order(20_000, seed=n, shard_size=50).id for n in range(10)]
+        small = [client.order(count, seed=1, shard_size=count).id for count in (4, 20, 5, 120, 6, 30, 7, 8, 50, 9)]
+        wait_until_rung(stack, large + small, 8 * len(large) + len(small) - 1)
     try:
         for dataset_id in small:
             assert client.wait(dataset_id, poll_s=0.2, timeout_s=120).state == "completed"
         small_starts = {id_: client.get(id_).timestamps["running"] for id_ in small}
         large_starts = [client.get(id_).timestamps.get("running") for id_ in large]
-        between = [at for at in large_starts if at is not None and posted_at < at < max(small_starts.values())]
-        assert len(between) <= 1, "only the shard that the worker took while the last orders came in"
+        earlier = [at for at in large_starts if at is not None and at < max(small_starts.values())]
+        assert len(earlier) <= 1, "only the one whose message the worker had taken before the small ones came"
         started = [client.get(id_).spec.count for id_ in sorted(small, key=lambda id_: small_starts[id_])]
-        assert [len(str(count - 1)) for count in started[1:]] == sorted(len(str(count - 1)) for count in started[1:])
+        assert [len(str(count - 1)) for count in started] == sorted(len(str(count - 1)) for count in started)
         assert not any(client.get(dataset_id).state.terminal for dataset_id in large)
     finally:
         for dataset_id in large:

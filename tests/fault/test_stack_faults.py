@@ -55,8 +55,10 @@ time.sleep(600)
     with subprocess.Popen([sys.executable, "-c", main], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
-        descendants = psutil.Process(process.pid).children(recursive=True)
-        assert len(descendants) >= 11  # 8 programs and the pool children of 3 workers
+        deadline_s = time.monotonic() + 60
+        while len(descendants := psutil.Process(process.pid).children(recursive=True)) < 11:
+            assert time.monotonic() < deadline_s, "8 programs and the pool children of 3 workers"
+            time.sleep(0.1)
         process.kill()
     _, alive = psutil.wait_procs(descendants, timeout=10)
     assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []

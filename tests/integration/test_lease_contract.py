@@ -37,12 +37,12 @@ def test_only_the_holder_releases(book: LeaseBook) -> None:
 
 
 def test_a_lease_runs_out_unless_renewed(book: LeaseBook) -> None:
-    book.acquire("a", "one", 0.3)
-    time.sleep(0.2)
-    assert book.renew("a", "one", 0.3)
-    time.sleep(0.2)
+    book.acquire("a", "one", 1.5)
+    time.sleep(0.8)
+    assert book.renew("a", "one", 1.5)
+    time.sleep(0.8)  # longer than the first lease
     assert not book.acquire("a", "two", 10)
-    time.sleep(0.15)
+    time.sleep(0.8)
     assert book.held(["a"]) == set()
     assert book.acquire("a", "two", 10)
     assert not book.renew("a", "one", 10)

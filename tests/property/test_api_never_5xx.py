@@ -32,7 +32,7 @@ NEAR_MISSES = st.fixed_dictionaries(
 )
 ORDERS = JSON | st.dictionaries(st.sampled_from(FIELDS) | st.text(), JSON, max_size=6) | NEAR_MISSES
 HEADER_VALUES = st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0"), max_size=300)
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

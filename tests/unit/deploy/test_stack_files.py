@@ -16,6 +16,8 @@ from deploy.local.stack import DataDirInUse, Stack, shipped_bundles
 from deploy.local.valkey import Valkey
 from deploy.up import up
 
+FIRST_EPHEMERAL_PORT = 32_768  # net.ipv4.ip_local_port_range begins here
+
 
 def test_secrets_are_drawn_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "secrets.json"
@@ -82,6 +84,11 @@ def test_ports_are_free_and_different() -> None:
     ports = free_ports(20, also_at=GRPC_OFFSET)
     assert len(set(ports)) == 20
     assert all(is_free(port) and is_free(port + GRPC_OFFSET) for port in ports)
+
+
+def test_no_outgoing_connection_takes_the_port_of_a_server_that_is_started_again() -> None:
+    """A client that asks while the server is away would hold its port, or even be connected to itself."""
+    assert max(free_ports(50)) + GRPC_OFFSET < FIRST_EPHEMERAL_PORT
 
 
 def test_every_process_is_started_with_secrets_in_its_environment_only(tmp_path: Path) -> None:

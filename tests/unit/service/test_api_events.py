@@ -1,7 +1,6 @@
 """Server-sent events: snapshot, resume, heartbeat and the end, on memory adapters."""
 
 import json
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -32,21 +31,34 @@ def follow(world, path: str, last_event_id: str | None = None) -> list[dict]:
     return parsed
 
 
-def later(seconds: float, *steps: Callable[[], object]) -> threading.Timer:
-    timer = threading.Timer(seconds, lambda: [step() for step in steps])
-    timer.start()
-    return timer
+@pytest.fixture
+def after_looks(monkeypatch) -> Callable[..., None]:
+    """after_looks(n, *steps): the steps are done once streams have looked n times for news."""
+    following, waiting, looks = events._next, [], []
+
+    def counted(*args: object) -> object:
+        try:
+            return following(*args)
+        finally:
+            looks.append(1)
+            for entry in [entry for entry in waiting if entry[0] <= len(looks)]:
+                waiting.remove(entry)
+                for step in entry[1]:
+                    step()
+
+    monkeypatch.setattr(events, "_next", counted)
+    return lambda number, *steps: waiting.append((number, steps))
 
 
-def test_a_stream_starts_with_a_snapshot_and_ends_with_the_dataset(world):
+def test_a_stream_starts_with_a_snapshot_and_ends_with_the_dataset(world, after_looks):
     out = world.order()
     ident = out["id"]
-    later(
-        0.1,
+    after_looks(
+        1,
         lambda: world.live.set_state(ident, DatasetState.RUNNING, utcnow()),
         lambda: world.commit(ident, 0),
         lambda: world.end(ident),
-    ).join(0)
+    )
     seen = follow(world, out["links"]["events"])
     assert [event["event"] for event in seen] == ["snapshot", "state", "shard", "state"]
     assert seen[0]["data"]["id"] == ident
@@ -55,35 +67,35 @@ def test_a_stream_starts_with_a_snapshot_and_ends_with_the_dataset(world):
     assert len({event["id"] for event in seen}) == 4
 
 
-def test_a_known_id_resumes_without_a_snapshot(world):
+def test_a_known_id_resumes_without_a_snapshot(world, after_looks):
     out = world.order()
     for shard in range(3):
         world.commit(out["id"], shard)
     first = world.live.events(out["id"], after=None)[0].id
-    later(0.1, lambda: world.end(out["id"]))
+    after_looks(1, lambda: world.end(out["id"]))
     seen = follow(world, out["links"]["events"], first)
     assert [event["event"] for event in seen] == ["shard", "shard", "state"]
     assert [event["data"].get("shard") for event in seen] == [1, 2, None]
 
 
 @pytest.mark.parametrize("unknown", ["999999-9", "abc", "0", "-1-1", "9" * 50 + "-0"])
-def test_an_unknown_id_gets_a_snapshot(world, unknown):
+def test_an_unknown_id_gets_a_snapshot(world, unknown, after_looks):
     out = world.order()
     world.commit(out["id"], 0)
-    later(0.1, lambda: world.end(out["id"]))
+    after_looks(1, lambda: world.end(out["id"]))
     seen = follow(world, out["links"]["events"], unknown)
     assert [event["event"] for event in seen] == ["snapshot", "state"]
     assert seen[0]["data"]["counts"]["accepted"] == 10
 
 
-def test_a_trimmed_id_gets_a_snapshot(world):
+def test_a_trimmed_id_gets_a_snapshot(world, after_looks):
     total = EVENTS_KEPT + 50
     out = world.order(count=total, shard_size=1)
     world.commit(out["id"], 0, samples=1)
     first = world.live.last_event_id(out["id"])
     for shard in range(1, total):
         world.commit(out["id"], shard, samples=1)
-    later(0.1, lambda: world.end(out["id"]))
+    after_looks(1, lambda: world.end(out["id"]))
     seen = follow(world, out["links"]["events"], first)
     assert [event["event"] for event in seen] == ["snapshot", "state"]
 
@@ -101,46 +113,47 @@ def test_a_finished_dataset_answers_from_its_manifest(world):
             assert event["data"]["counts"]["accepted"] == 30
 
 
-def test_a_flush_in_mid_stream_brings_a_new_snapshot(world):
+def test_a_flush_in_mid_stream_brings_a_new_snapshot(world, after_looks):
     out = world.order()
     world.commit(out["id"], 0)
-    later(0.1, world.live.flush)
-    later(0.3, lambda: world.end(out["id"]))
+    after_looks(1, world.live.flush)
+    after_looks(3, lambda: world.end(out["id"]))
     seen = follow(world, out["links"]["events"])
     assert [event["event"] for event in seen] == ["snapshot", "snapshot", "state"]
     assert seen[1]["data"]["counts"]["accepted"] == 10
 
 
-def test_an_end_that_no_event_told_is_found(world):
+def test_an_end_that_no_event_told_is_found(world, after_looks):
     out = world.order()
 
     def end_in_the_store_only() -> None:
         world.end(out["id"])
         world.live._datasets[out["id"]].events.clear()
 
-    later(0.05, end_in_the_store_only)
+    after_looks(1, end_in_the_store_only)
     seen = follow(world, out["links"]["events"])
     assert seen[-1]["data"]["state"] == "completed"
 
 
-def test_a_stream_outlives_redis_and_says_so(world, monkeypatch):
+def test_a_stream_outlives_redis_and_says_so(world, monkeypatch, after_looks):
     out = world.order()
-    alive = world.live.events
+    away, answer = [True], world.live.last_event_id
 
-    def dead(*args: object, **kwargs: object) -> None:
-        raise LiveViewUnavailable
+    def last_event_id(dataset_id: str) -> str:
+        if away:
+            raise LiveViewUnavailable
+        return answer(dataset_id)
 
-    monkeypatch.setattr(world.live, "last_event_id", dead)
-    later(0.5, lambda: monkeypatch.undo(), lambda: world.end(out["id"]))
+    monkeypatch.setattr(world.live, "last_event_id", last_event_id)
     monkeypatch.setattr(events, "HEARTBEAT_S", 0.05)
-    answer = world.http.get(out["links"]["events"])
-    assert ": still here" in answer.text
-    assert '"completed"' in answer.text
-    assert world.live.events == alive
+    after_looks(20, away.clear, lambda: world.end(out["id"]))
+    told = world.http.get(out["links"]["events"]).text
+    assert ": still here" in told
+    assert '"completed"' in told
 
 
-def test_deleting_a_dataset_ends_its_streams(world):
+def test_deleting_a_dataset_ends_its_streams(world, after_looks):
     out = world.order()
-    later(0.1, lambda: world.http.delete(out["links"]["self"]))
+    after_looks(1, lambda: world.http.delete(out["links"]["self"]))
     seen = follow(world, out["links"]["events"])
     assert [event["event"] for event in seen] == ["snapshot"]

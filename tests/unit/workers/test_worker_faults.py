@@ -64,7 +64,7 @@ def expected() -> dict[str, bytes]:
     faults=st.dictionaries(st.integers(1, 220), st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12),
     flush_at=st.integers(0, 30),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_faults_anywhere(
     bench_class: type, expected: dict[str, bytes], faults: dict[int, tuple[bool, bool]], flush_at: int
 ) -> None:
