@@ -10,6 +10,8 @@ from core.training_api import (
     CorpusPage,
     MoveOut,
     MovePage,
+    ScheduleOut,
+    SchedulePage,
     TrainingRunOut,
     TrainingRunPage,
     VersionOut,
@@ -66,6 +68,23 @@ class Training:
     def corpora(self) -> Sequence[CorpusOut]:
         return CorpusPage.model_validate_json(self._transport.request("GET", "/v1/corpora").content).items
 
+    # Schedules
+
+    def schedules(self) -> Sequence[ScheduleOut]:
+        return SchedulePage.model_validate_json(self._transport.request("GET", "/v1/training-schedules").content).items
+
+    def set_schedule(
+        self, domain: str, *, every_s: float, min_new_samples: int = 0, labelled: Sequence[str],
+        unlabelled: Sequence[str], **options: Any,
+    ) -> ScheduleOut:  # fmt: skip
+        """Train a domain again and again; options as of `order`."""
+        run = {"domain": domain, "labelled": list(labelled), "unlabelled": list(unlabelled), **options}
+        body = {"every_s": every_s, "min_new_samples": min_new_samples, "run": run}
+        return ScheduleOut.model_validate_json(self._transport.request("PUT", _schedule(domain), json=body).content)
+
+    def delete_schedule(self, domain: str) -> None:
+        self._transport.request("DELETE", _schedule(domain))
+
     # Versions
 
     def history(self, model: str) -> Sequence[MoveOut]:
@@ -91,6 +110,10 @@ class Training:
 
 def _run(run_id: str) -> str:
     return f"/v1/training-runs/{quote(run_id, safe='')}"
+
+
+def _schedule(domain: str) -> str:
+    return f"/v1/training-schedules/{quote(domain, safe='')}"
 
 
 def _model(name: str, *rest: str) -> str:

@@ -10,6 +10,7 @@ CORPORA = "corpora/"
 TRAINING_RUNS = "training-runs/"
 TRAINING_ACTIVE = "training-active/"
 LABELS = "labels/"
+SCHEDULES = "schedules/"
 
 
 def request(dataset_id: str) -> str:
@@ -61,3 +62,7 @@ def corpus_shard(name: str, shard: str) -> str:
 def training_run(run_id: str, name: str) -> str:
     """name: request.json, cancel.json, progress.json, end.json, or a path below stages/ or files/."""
     return f"{TRAINING_RUNS}{run_id}/{name}"
+
+
+def schedule(domain: str) -> str:
+    return f"{SCHEDULES}{domain}.json"

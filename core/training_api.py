@@ -9,6 +9,7 @@ from pydantic import Field
 from core.api import Wire
 from core.corpus import CorpusKind, CorpusManifest, Split
 from core.dataset import ErrorInfo, Frozen
+from core.schedules import Schedule, Turn
 from core.training import STAGES, GateDecision, RunState, Stage, TrainingSpec, TrainingView
 
 TRAINING_RUN_ID = r"^tr_[0-9a-f]{24}$"
@@ -60,6 +61,34 @@ class TrainingRunPage(Wire):
 
     items: list[TrainingRunOut]
     next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last one")
+
+
+class ScheduleOut(Wire):
+    """A domain's schedule and what it waits for."""
+
+    domain: str
+    every_s: float
+    min_new_samples: int
+    run: TrainingSpec
+    set_at: datetime
+    last_run: str | None = Field(description="the run that it started last")
+    due_at: datetime = Field(description="the next run starts not before")
+    new_samples: int = Field(description="in its labelled and unlabelled corpora, which the last run had not seen")
+    waits_for: str | None = Field(description="a time, samples, or the end of a run; null: it starts within a minute")
+
+    @classmethod
+    def of(cls, schedule: Schedule, turn: Turn) -> "ScheduleOut":
+        return cls(
+            domain=schedule.run.domain, every_s=schedule.every_s, min_new_samples=schedule.min_new_samples,
+            run=schedule.run, set_at=schedule.set_at, last_run=schedule.last_run, due_at=turn.due_at,
+            new_samples=turn.new_samples, waits_for=turn.waits_for,
+        )  # fmt: skip
+
+
+class SchedulePage(Wire):
+    """Every schedule."""
+
+    items: list[ScheduleOut]
 
 
 class CorpusOut(Wire):

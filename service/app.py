@@ -23,7 +23,18 @@ from service import problems
 from service.dependencies import Services
 from service.metrics import Metrics, RequestMetrics
 from service.middleware import DOCS_FILES, BearerAuth, BodyLimit
-from service.routes import console, corpora, datasets, events, health, models, shards, training_runs, versions
+from service.routes import (
+    console,
+    corpora,
+    datasets,
+    events,
+    health,
+    models,
+    schedules,
+    shards,
+    training_runs,
+    versions,
+)
 from service.startup import Startup
 
 DESCRIPTION = """Synthetic training data for portrait matting: order N image-alpha pairs, get WebDataset shards.
@@ -62,7 +73,7 @@ def create_app(
     app.state.services = services
     app.state.startup = startup
     app.state.metrics = Metrics(services.live, services.doorbell)
-    for module in (datasets, events, shards, models, versions, corpora, training_runs, health, console):
+    for module in (datasets, events, shards, models, versions, corpora, training_runs, schedules, health, console):
         app.include_router(module.router)
     problems.install(app)
     # The last one added is the outermost.

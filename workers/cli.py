@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
+from workers.versions_cli import history, promote, rollback
+
 if TYPE_CHECKING:
     from core.registry import Registry
 
@@ -20,7 +22,11 @@ IMPORTED = "imported"  # alias under which `models import` registers
 
 @click.group()
 def models() -> None:
-    """Import, calibrate, bundle, publish and list models."""
+    """Import, calibrate, bundle, publish, list, promote and roll back models."""
+
+
+for command in (promote, rollback, history):
+    models.add_command(command)
 
 
 @models.command("import")

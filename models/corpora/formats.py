@@ -1,7 +1,8 @@
 """Pictures as data sets deliver them: folders, zips and WebDataset tars, one entry a sample.
 
 Pairs are found by three rules: `KEY.image.*` beside `KEY.alpha.*`, `KEY.rgba.png`, and sister folders of which one is
-named for images, one for alphas (P3M-10k: blurred_image + mask; AM-2k: original + mask). Everything else is a picture.
+named for images, one for alphas (P3M-10k: blurred_image + mask; AM-2k: original + mask). What is derived from pairs is
+left out; everything else is a picture.
 """
 
 import tarfile
@@ -13,7 +14,7 @@ from pathlib import Path, PurePosixPath
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 IMAGE_FOLDERS = ("image", "images", "img", "original", "original_image", "blurred_image")
 ALPHA_FOLDERS = ("alpha", "alphas", "mask", "masks", "matte", "mattes")
-BESIDE_PAIRS = frozenset({"fg", "bg", "trimap"})  # folders of P3M-10k and AM-2k that are derived from their pairs
+BESIDE_PAIRS = frozenset({"fg", "bg", "trimap", "composite"})  # folders (P3M-10k, AM-2k) or members (shards of ours)
 
 Read = Callable[[], bytes]
 
@@ -56,20 +57,27 @@ def _folder_members(folder: Path) -> Iterator[tuple[str, Read]]:
 
 
 def _tar_entries(path: Path) -> Iterator[Entry]:
-    """Samples of a tar, one run of equal keys at a time: a tar is read once, from front to back."""
-    with tarfile.open(path) as archive:
-        key, members = "", dict[str, Read]()
-        for info in archive:
-            file = archive.extractfile(info)
-            if file is None:
-                continue
-            stem = info.name.partition(".")[0]
-            if stem != key and members:
-                yield from _entries(members.items())
-                members = {}
-            key, content = stem, file.read()
-            members[info.name] = lambda content=content: content  # type: ignore[misc]
-        yield from _entries(members.items())
+    """Samples of a tar, one run of equal keys at a time: a tar is read once, from front to back.
+
+    One that is broken ends with an entry of its own name that can't be read.
+    """
+    key, members = "", dict[str, Read]()
+    try:
+        with tarfile.open(path) as archive:
+            for info in archive:
+                file = archive.extractfile(info)
+                if file is None:
+                    continue
+                name = info.name.removeprefix("./")
+                stem = name.partition(".")[0]
+                if stem != key and members:
+                    yield from _entries(members.items())
+                    members = {}
+                key, content = stem, file.read()
+                members[name] = lambda content=content: content  # type: ignore[misc]
+    except (tarfile.TarError, EOFError, OSError):
+        yield Entry(name=path.name, part="", image=bytes)
+    yield from _entries(members.items())
 
 
 def _entries(members: Iterable[tuple[str, Read]]) -> Iterator[Entry]:
@@ -78,7 +86,7 @@ def _entries(members: Iterable[tuple[str, Read]]) -> Iterator[Entry]:
     by_stem = {(path.parent, _stem(path)): path for path in alphas}
     paired = set[PurePosixPath]()
     for path, read in pictures.items():
-        if path in alphas or BESIDE_PAIRS & set(path.parts[:-1]):
+        if path in alphas or (alphas and _is_derived(path)):
             continue
         found = _alpha_of(path, by_stem)
         if found:
@@ -90,6 +98,11 @@ def _entries(members: Iterable[tuple[str, Read]]) -> Iterator[Entry]:
 
 def _is_alpha(path: PurePosixPath) -> bool:
     return path.stem.endswith((".alpha", "_alpha")) or path.parent.name.lower() in ALPHA_FOLDERS
+
+
+def _is_derived(path: PurePosixPath) -> bool:
+    """Made from a pair that is there too: as a sample of its own it could land in another split."""
+    return bool(BESIDE_PAIRS & {*path.parts[:-1], path.stem.rpartition(".")[2]})
 
 
 def _stem(path: PurePosixPath) -> str:

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import zipfile
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.corpus import KEY_DIGITS, CorpusKind
-from models.corpora.formats import Entry
+from models.corpora.formats import Entry, Read
 
 U8 = NDArray[np.uint8]
 SMALLEST = 16  # pixels a side
+UNREADABLE = (  # what reading from a disk or an archive, and decoding, may raise
+    UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError, zipfile.BadZipFile,
+    zlib.error, EOFError, RuntimeError,
+)  # fmt: skip
 
 
 class Refused(Exception):
@@ -36,11 +42,11 @@ def check_entry(entry: Entry, kind: CorpusKind, max_side: int) -> Sample:
     """
     if entry.image is None:
         raise Refused("no_image")
-    picture = _decode(entry.image())
+    picture = _decode(entry.image)
     alpha, straight = None, False
     if kind is CorpusKind.PAIRS:
         if entry.alpha is not None:
-            alpha = np.asarray(_decode(entry.alpha()).convert("L"))
+            alpha = grey_u8(_decode(entry.alpha))
         elif "A" in picture.getbands():
             alpha, straight = np.asarray(picture.getchannel("A")), True
         else:
@@ -54,6 +60,13 @@ def check_entry(entry: Entry, kind: CorpusKind, max_side: int) -> Sample:
     return Sample(key=key, rgb=rgb, alpha=alpha, straight=straight)
 
 
+def grey_u8(image: Image.Image) -> U8:
+    """A picture as grey, uint8 [h, w]. 16 bits are rounded to 8; Pillow's own conversion would clip them."""
+    if image.mode.startswith("I;16"):
+        return ((np.asarray(image, np.uint32) + 128) // 257).astype(np.uint8)
+    return np.asarray(image.convert("L"))
+
+
 def content_key(rgb: U8, alpha: U8 | None = None) -> str:
     """The SHA-256 of size and pixels, shortened. The file's format and name do not matter."""
     digest = hashlib.sha256(str(rgb.shape).encode())
@@ -63,13 +76,13 @@ def content_key(rgb: U8, alpha: U8 | None = None) -> str:
     return digest.hexdigest()[:KEY_DIGITS]
 
 
-def _decode(content: bytes) -> Image.Image:
+def _decode(read: Read) -> Image.Image:
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(read())) as image:
             upright = ImageOps.exif_transpose(image)
             upright.load()
             return upright.convert("RGBA") if upright.mode in ("P", "PA", "LA") else upright
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise Refused("unreadable") from error
 
 

@@ -33,7 +33,7 @@ from models.training.portraits_data import read_pairs, read_portraits
 from models.training.warm_start import stylematte_labeller
 
 SIZE = 64  # pixels: of the generator, and of every arm
-GENERATED = 3000  # accepted pairs of the generator
+GENERATED = 2000  # candidates of the generator, about as many as there are pictures
 ACCEPTED_SHARE = 0.99  # of exact pairs on which the labeller agrees at least as well: that is the filter
 MEASURES = ("sad", "mad", "grad", "conn")
 RESAMPLINGS = 2000
@@ -219,8 +219,9 @@ def train(out: Path, arm: str, seed: int, steps: int, data: Path, test: Path, ph
         portraits = mix(portraits, extras)
     torch.manual_seed(seed)
     options = MattingTraining(
-        steps=steps, seed=seed, sizes=(SIZE,), batch_pixels=16 * SIZE**2, background_size=96, background_count=800
-    )
+        steps=steps, seed=seed, sizes=(SIZE,), batch_pixels=16 * SIZE**2, background_size=96, background_count=800,
+        photo_crops=500,
+    )  # fmt: skip
     held_out = shrink(read_portraits(sorted((data / "val").glob("*.tar"))))
     run = out / f"{arm}-{seed}"
     _train(options, portraits, held_out, run, photos)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.corpora.validate import resized
+from models.corpora.validate import grey_u8, resized
 
 
 def read_samples(tar: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -33,7 +33,7 @@ def read_samples(tar: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
 def decode(png: bytes, mode: str) -> NDArray[np.uint8]:
     """A picture as uint8 [h, w, c], or [h, w] for mode `L`."""
     with Image.open(io.BytesIO(png)) as image:
-        return np.asarray(image.convert(mode))
+        return grey_u8(image) if mode == "L" else np.asarray(image.convert(mode))
 
 
 def read_portraits(tars: Iterable[Path]) -> NDArray[np.uint8]:

@@ -73,6 +73,26 @@ def test_an_import_is_registered_beside_the_champion(registry: Registry) -> None
     assert registry.resolve("humans") == before, "an import never replaces what is in use"
 
 
+def test_a_champion_is_promoted_and_rolled_back_with_an_audit_trail(registry: Registry, tmp_path: Path) -> None:
+    first = registry.resolve("humans")
+    registry.fetch(first, tmp_path)
+    folder = tmp_path / first.removeprefix("sha256:")
+    other = registry.bundle(first).model_copy(update={"card": {"kimg": 7}})
+    (folder / "bundle.json").write_bytes(other.to_bytes())
+    registry.publish(folder, alias="candidate", reason="trained")
+    assert run(cli.models, "promote", "humans", "--reason", "sharper").output == f"humans@champion {other.digest}\n"
+    assert registry.resolve("humans") == other.digest
+    assert run(cli.models, "rollback", "humans", "--reason", "blurred").output == f"humans@champion {first}\n"
+    assert registry.resolve("humans") == first
+    trail = run(cli.models, "history", "humans").output.splitlines()
+    assert [line.split()[2] for line in trail] == [
+        f"humans@{a}" for a in ("champion", "champion", "candidate", "champion")
+    ]
+    assert "blurred (by command line, " in trail[0]
+    refused = CliRunner().invoke(cli.models, ["rollback", "humans", "--reason", "again"])
+    assert (refused.exit_code, "no champion before" in refused.output) == (1, True)
+
+
 def test_an_import_to_a_file_registers_nothing(registry: Registry, tmp_path: Path) -> None:
     out = tmp_path / "g.safetensors"
     run(cli.models, "import", GOLDENS / "stylegan3_t64" / "snapshot.pkl", "--out", out)

@@ -15,7 +15,7 @@ from core.corpus import CorpusBook, CorpusKind, Split, split_of
 from core.errors import CorpusRejected, InvalidSpec, NotFound, StateConflict
 from models.corpora.foreground import straight_foreground
 from models.corpora.formats import read_entries
-from models.corpora.validate import content_key, resized
+from models.corpora.validate import check_entry, content_key, resized
 from models.training.portraits_data import decode, read_samples
 from workers.train.corpora import add_corpus, fetch_split
 
@@ -89,6 +89,33 @@ def test_pairs_are_found_in_each_layout(tmp_path, layout, parts):
     assert {part: found.count(part) for part in set(found)} == parts
 
 
+def test_what_a_shard_of_ours_derives_from_a_pair_is_no_sample_of_its_own(tmp_path):
+    members = {"0.image.png": png(picture(1)), "0.alpha.png": png(disc()), "0.composite.png": png(picture(2)),
+               "0.fg.png": png(picture(3, channels=4))}  # fmt: skip
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(f"./{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    (entry,) = read_entries(tmp_path / "a.tar")
+    assert (entry.name, entry.alpha()) == ("0.image.png", members["0.alpha.png"])
+
+
+def test_a_folder_of_backgrounds_may_be_called_so(tmp_path):
+    write(tmp_path / "d/bg/x.jpg", picture(1))
+    assert [entry.name for entry in read_entries(tmp_path / "d")] == ["bg/x.jpg"]
+
+
+def test_an_alpha_of_16_bits_keeps_its_values(tmp_path):
+    alpha = np.linspace(0, 65535, 32 * 32).reshape(32, 32).astype(np.uint16)
+    write(tmp_path / "d/a.image.png", picture(1))
+    Image.fromarray(alpha).save(tmp_path / "d/a.alpha.png")
+    (entry,) = read_entries(tmp_path / "d")
+    sample = check_entry(entry, CorpusKind.PAIRS, 64)
+    assert np.abs(sample.alpha.astype(float) - alpha / 257).max() <= 0.5
+    assert np.array_equal(decode(entry.alpha(), "L"), sample.alpha)
+
+
 @pytest.fixture
 def book() -> CorpusBook:
     return CorpusBook(MemoryStore())
@@ -142,6 +169,31 @@ def test_what_is_wrong_with_a_file_is_told_and_the_others_are_kept(book, tmp_pat
         "small.png": "too_small", "lonely.png": "no_alpha", "orphan.png": "no_image", "broken.png": "unreadable",
     }  # fmt: skip
     assert manifest.rejected == dict(report.rejected)
+
+
+def test_broken_archives_are_told_and_what_can_be_read_is_kept(book, tmp_path):
+    root = tmp_path / "d"
+    root.mkdir()
+    with tarfile.open(root / "cut.tar", "w") as tar:
+        for i in range(2):
+            content = png(picture(i, 64))
+            info = tarfile.TarInfo(f"{i}.png")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    content = (root / "cut.tar").read_bytes()
+    (root / "cut.tar").write_bytes(content[: len(png(picture(0, 64))) + 3000])
+    (root / "none.tar").write_bytes(b"not a tar")
+    write(root / "whole.png", picture(9))
+    manifest, report = add_corpus(book, "d", root, kind=CorpusKind.IMAGES, licence="x")
+    assert manifest.samples() == 2
+    assert {(r.source, r.reason) for r in report.rejections} == {("cut.tar", "unreadable"), ("none.tar", "unreadable")}
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("a.png", png(picture(11)))
+        archive.writestr("b.png", png(picture(12)))
+    damaged = (tmp_path / "z.zip").read_bytes().replace(png(picture(11))[200:210], b"0123456789")
+    (tmp_path / "z.zip").write_bytes(damaged)
+    _, report = add_corpus(book, "z", tmp_path / "z.zip", kind=CorpusKind.IMAGES, licence="x")
+    assert [(r.source, r.reason) for r in report.rejections] == [("a.png", "unreadable")]
 
 
 def test_splits_follow_from_content_whatever_name_format_or_corpus(book, tmp_path):

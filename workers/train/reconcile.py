@@ -1,15 +1,21 @@
-"""Who trains what: ring for runs that nobody works on. Torch-free; runs every few seconds on the control worker."""
+"""Who trains what: ring for runs that nobody works on, order those whose turn has come.
+
+Torch-free; runs every few seconds on the control worker.
+"""
 
 import logging
 import secrets
 
 from core.dataset import utcnow
 from core.messages import QUEUE_TRAIN, RunCycle
+from core.schedules import Schedules
 from core.training import RunEnd, RunState, TrainingRecord, domain_lease
 from core.training_runs import TrainingRuns
 from workers.context import Context
 
 log = logging.getLogger(__name__)
+SCHEDULES = "schedules"  # a lease that nobody releases: it spaces the looks at them
+SCHEDULES_S = 30.0
 
 
 def reconcile_training(context: Context) -> None:
@@ -18,6 +24,9 @@ def reconcile_training(context: Context) -> None:
     A message may be lost, or be delivered twice when a run takes longer than the broker's patience: whoever gets one
     finds the lease held, or the run at its end, and does nothing. Raises TransientError when a store is away.
     """
+    if context.leases.acquire(SCHEDULES, secrets.token_hex(16), SCHEDULES_S):
+        for run_id in Schedules(context.catalog.store).start_due(utcnow()):
+            log.info("%s is ordered by a schedule", run_id)
     runs = TrainingRuns(context.catalog.store)
     due = _oldest(runs.active())
     held = context.leases.held([domain_lease(record.spec.domain) for record in due])

@@ -9,6 +9,7 @@ from core.dataset import utcnow
 from core.messages import Reconcile
 from core.training import Progress, RunEnd, RunState, Stage, StageRecord
 from core.training_runs import TrainingRuns
+from service.routes import training_runs
 
 
 def corpus(name: str = "people", kind: CorpusKind = CorpusKind.PAIRS, splits: tuple[Split, ...] = tuple(Split)):
@@ -139,6 +140,36 @@ def test_events_tell_the_end(world, book):
     body = world.http.get(run["links"]["events"]).text
     assert body.startswith("event: state\ndata: ")
     assert json.loads(body.partition("data: ")[2])["promoted"] is True
+
+
+def test_events_follow_a_run_through_its_stages(world, book, monkeypatch):
+    monkeypatch.setattr(training_runs, "POLL_S", 0.0)
+    run = order(world)
+    told = [
+        Progress(
+            sequence=i, at=utcnow(), stage=stage, fraction=0.5, eta_s=9.0, seconds=1.0, log=["a line"],
+            grids=["grids/labels.png"],
+        )
+        for i, stage in enumerate((Stage.BASELINE, Stage.BASELINE, Stage.LABEL))
+    ]  # fmt: skip
+    script = iter([told[0], told[0], told[1], told[2], told[2]])  # a snapshot reads it once more
+
+    def progress(runs, run_id):
+        now = next(script, None)
+        if now is None:
+            runs.finish(run_id, RunEnd(state=RunState.COMPLETED, at=utcnow()))
+        return now
+
+    monkeypatch.setattr(TrainingRuns, "progress", progress)
+    frames = world.http.get(run["links"]["events"]).text.strip().split("\n\n")
+    parts = [dict(line.split(": ", 1) for line in frame.splitlines()) for frame in frames]
+    assert [part["event"] for part in parts] == ["snapshot", "progress", "snapshot", "state"]
+    assert [part.get("id") for part in parts] == ["0", "1", "2", None]
+    snapshot = json.loads(parts[2]["data"])
+    label = next(stage for stage in snapshot["stages"] if stage["stage"] == "label")
+    assert (label["state"], label["eta_s"], snapshot["log"]) == ("running", 9.0, ["a line"])
+    assert "files/label/grids/labels.png" in label["grids"][0]["url"]
+    assert json.loads(parts[1]["data"])["fraction"] == 0.5
 
 
 def test_corpora_are_listed(world, book):

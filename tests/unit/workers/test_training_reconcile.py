@@ -1,23 +1,31 @@
 """workers.train.reconcile: every run gets a trainer, one a domain, and the queue does not grow."""
 
+from datetime import timedelta
+
 import pytest
 
 from core.corpus import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
 from core.dataset import utcnow
 from core.messages import RunCycle
+from core.schedules import Schedules, ScheduleSpec
 from core.training import RunEnd, RunState, TrainingSpec, domain_lease, new_run_id
 from core.training_runs import TrainingRuns, pin_run
 from workers.train.reconcile import reconcile_training
 
 
-@pytest.fixture
-def order(bench):
-    shards = [CorpusShard(name=s, split=s, samples=9, size_bytes=1, sha256=s) for s in Split]
+def grow(bench, suffix=""):
+    """Three shards of nine samples more."""
+    shards = [CorpusShard(name=s, split=s, samples=9, size_bytes=1, sha256=s + suffix) for s in Split]
     CorpusBook(bench.store).grow(
         CorpusManifest(
             name="c", kind=CorpusKind.PAIRS, licence="CC0", sources=["x"], updated_at=utcnow(), shards=shards
         )
     )
+
+
+@pytest.fixture
+def order(bench):
+    grow(bench)
 
     def claim(domain="a"):
         spec = TrainingSpec(domain=domain, labelled=["c"], unlabelled=["c"])
@@ -78,3 +86,97 @@ def test_a_cancelled_run_without_a_trainer_ends_and_the_next_one_starts(bench, o
     runs.finish(second, RunEnd(state=RunState.COMPLETED, at=utcnow()))
     assert runs.active() == []
     assert list(bench.store.list_keys("training-active/")) == []
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def schedules(bench):
+    grow(bench)
+    schedules = Schedules(bench.store)
+
+    def set_(now, **changes):
+        run = TrainingSpec(domain="a", labelled=["c"], unlabelled=["c"])
+        return schedules.set(ScheduleSpec(**{"every_s": 3600.0, "run": run, **changes}), "o", now)
+
+    schedules.set_a = set_
+    return schedules
+
+
+def end(bench, run_id):
+    TrainingRuns(bench.store).finish(run_id, RunEnd(state=RunState.COMPLETED, at=utcnow()))
+
+
+def test_a_schedule_orders_a_run_at_once_and_then_from_time_to_time(bench, schedules):
+    now = utcnow()
+    schedules.set_a(now)
+    (first,) = schedules.start_due(now)
+    assert schedules.get("a").last_run == first
+    end(bench, first)
+    assert schedules.start_due(now + HOUR / 2) == []
+    assert "UTC" in schedules.turn(schedules.get("a"), now).waits_for
+    (second,) = schedules.start_due(utcnow() + HOUR)
+    assert len({first, second} | set(TrainingRuns(bench.store).ids())) == 2
+
+
+def test_a_scheduled_run_waits_for_new_samples(bench, schedules):
+    now = utcnow()
+    schedules.set_a(now, min_new_samples=28)
+    assert schedules.start_due(now) == []
+    assert schedules.turn(schedules.get("a"), now).waits_for == "1 more new samples"
+    grow(bench, "more")
+    (first,) = schedules.start_due(now)
+    end(bench, first)
+    later = utcnow() + HOUR
+    assert schedules.turn(schedules.get("a"), later).new_samples == 0
+    assert schedules.start_due(later) == []
+    grow(bench, "again")
+    grow(bench, "and again")
+    assert len(schedules.start_due(later)) == 1
+
+
+def test_a_scheduled_run_waits_for_the_one_under_way(bench, schedules, order):
+    by_hand = order("a")
+    schedules.set_a(utcnow())
+    assert schedules.start_due(utcnow()) == []
+    assert schedules.turn(schedules.get("a"), utcnow()).waits_for == f"the end of {by_hand}"
+    end(bench, by_hand)
+    assert len(schedules.start_due(utcnow())) == 1
+
+
+def test_two_that_look_at_once_or_one_that_dies_in_between_order_one_run(bench, schedules):
+    now = utcnow()
+    schedule = schedules.set_a(now)
+    assert schedules.start(schedule, now) == schedules.start(schedule, now)
+    bench.store.put("schedules/a.json", schedule.model_dump_json().encode())  # died before it could note the run
+    assert len(schedules.start_due(now)) == 1
+    assert len(list(TrainingRuns(bench.store).ids())) == 1
+    assert schedules.get("a").last_run is not None
+
+
+def test_a_replaced_schedule_counts_from_its_last_run_and_a_deleted_one_orders_nothing(bench, schedules):
+    now = utcnow()
+    schedules.set_a(now)
+    (first,) = schedules.start_due(now)
+    end(bench, first)
+    schedules.set_a(now, every_s=7200.0)
+    assert schedules.start_due(utcnow() + HOUR) == []
+    assert len(schedules.start_due(utcnow() + 2 * HOUR)) == 1
+    schedules.delete("a")
+    assert schedules.start_due(utcnow() + 9 * HOUR) == []
+
+
+def test_a_schedule_whose_corpus_is_gone_says_so_and_orders_nothing(bench, schedules):
+    schedules.set_a(utcnow())
+    CorpusBook(bench.store).delete("c")
+    assert schedules.start_due(utcnow()) == []
+    assert "no corpus 'c'" in schedules.turn(schedules.get("a"), utcnow()).waits_for
+
+
+def test_the_reconciler_orders_what_is_due_and_rings(bench, schedules):
+    schedules.set_a(utcnow())
+    for _ in range(3):
+        reconcile_training(bench.context)
+    (run_id,) = TrainingRuns(bench.store).ids()
+    assert rung(bench) == [run_id]
