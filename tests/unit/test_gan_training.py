@@ -7,6 +7,7 @@ import torch
 
 from core.errors import TrainingDiverged
 from models.load import load_generator
+from models.matting import StyleMatte, preset
 from models.training.gan import Adversarial
 from models.training.gan_card import agreement, describe_generator, sample, write_contact_sheet
 from models.training.gan_data import Corpus
@@ -121,8 +122,8 @@ def test_a_run_that_breaks_for_good_is_given_up(corpus: Corpus, tmp_path: Path) 
 
 
 def test_the_generator_stands_still_in_the_discriminators_lead(corpus: Corpus) -> None:
-    preset = replace(TINY, adversarial=replace(TINY.adversarial, lead_kimg=0.016, total_kimg=0.08))
-    stage = Adversarial(corpus, preset, seed=1)
+    settings = replace(TINY.adversarial, lead_kimg=0.016, total_kimg=0.08)
+    stage = Adversarial(corpus, replace(TINY, adversarial=settings), seed=1)
     before, judge = copy.deepcopy(stage.generator), copy.deepcopy(stage.rgba)
     stage.step(), stage.step()
     assert all(torch.equal(a, b) for a, b in zip(before.parameters(), stage.generator.parameters(), strict=True))
@@ -207,11 +208,18 @@ def test_agreement_of_two_alphas_by_hand() -> None:
 
 def test_the_card_has_its_references(corpus: Corpus, tmp_path: Path) -> None:
     generator = WarmStart(corpus, seed=1, preset=TINY).averaged
-    report = describe_generator(generator, corpus, corpus, count=4)
-    assert report["images_a_set"] == 4
-    assert report["real_against_real"]["alpha"] >= 0
+    matte = StyleMatte(preset("micro")).eval()
+    report = describe_generator(generator, corpus, corpus, count=5, matte=matte)
+    assert report["images_a_set"] == 5
+    for network in ("resnet", "stylematte"):
+        for view in ("rgb_over_grey", "alpha"):
+            figures = report["distances"][network][view]
+            assert set(figures) == {"mean_image_frechet", "real_against_real", "psi_1", "psi_0.7"}
+            for name in ("frechet", "precision", "recall"):
+                assert (
+                    figures["psi_1"][name]["low"] <= figures["psi_1"][name]["value"] <= figures["psi_1"][name]["high"]
+                )
     for psi in ("psi_1", "psi_0.7"):
-        assert set(report[psi]["frechet"]) == {"rgb_over_grey", "alpha"}
         assert report[psi]["nearest_training_image"]["pixels"]["held_out_minimum"] < 1e-5
         assert report[psi]["nearest_training_image"]["pixels"]["minimum"] > 0
     write_contact_sheet(tmp_path / "sheet.png", generator)
