@@ -15,6 +15,7 @@ MatteForgeError
 ├── PermanentError          another try gives the same
 │   ├── CheckpointRejected  checkpoint_rejected
 │   ├── CorpusRejected      corpus_rejected
+│   ├── TrainingDiverged    training_diverged
 │   ├── ShardCorrupt        shard_corrupt
 │   ├── StoreRefused        store_refused
 │   ├── StoreUnfit          store_unfit
@@ -118,6 +119,12 @@ class CorpusRejected(PermanentError):
     """The corpus can't be used for this."""
 
     code = "corpus_rejected"
+
+
+class TrainingDiverged(PermanentError):
+    """The training's gradients are not finite any more."""
+
+    code = "training_diverged"
 
 
 class ShardCorrupt(PermanentError):

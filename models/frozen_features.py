@@ -17,6 +17,7 @@ FILE = "open-nsfw.onnx"
 BLOCKS = (3, 4, 6, 3)  # residual blocks a stage
 CHANNEL_MEAN_BGR = (104.0, 117.0, 123.0)  # of 0..255
 STAGES = len(BLOCKS) + 1  # the stem counts as stage 0
+CHANNELS = (64, 128, 256, 512, 1024)  # of each stage
 
 
 class Bottleneck(nn.Module):

@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.distribution import over_grey, pooled_features
-from models.frozen_features import FrozenResNet
+from models.distribution import FeatureNetwork, over_grey, pooled_features
 
 CHUNK = 256
 SUSPECT_PERCENTILE = 0.01
@@ -25,7 +24,7 @@ class Signatures:
     features: Tensor
 
 
-def signatures(network: FrozenResNet, rgba_pm1: Tensor) -> Signatures:
+def signatures(network: FeatureNetwork, rgba_pm1: Tensor) -> Signatures:
     """rgba_pm1: float32 [n, 4, h, w] in [-1, 1]."""
     composites = over_grey(rgba_pm1)
     return Signatures(pixels=composites.flatten(1), features=F.normalize(pooled_features(network, composites)))

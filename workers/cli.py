@@ -145,17 +145,51 @@ def publish(folder: Path | None, alias: str) -> None:
 
 
 @click.command()
-@click.argument("checkpoint", type=EXISTING)
-@click.argument("tar", type=EXISTING)
+@click.argument("model")
+@click.argument("corpus")
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True)
 @click.option("--worst", default=0, show_default=True, help="How many of the worst pairs to list.")
-@click.option("--out", type=NEW, help="Folder for pictures of them.")
+@click.option("--out", type=NEW, help="Folder for pictures of them: image, prediction, truth.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def evaluate(checkpoint: Path, tar: Path, worst: int, out: Path | None, as_json: bool) -> None:
-    """SAD, MSE, MAD, Grad, Conn (P3M convention) and IoU of a StyleMatte on a tar of exact pairs."""
-    from models.training.evaluate import evaluate_tar
+def evaluate(model: str, corpus: str, split: str, worst: int, out: Path | None, as_json: bool) -> None:
+    """SAD, MSE, MAD, Grad, Conn (P3M convention) and IoU of a StyleMatte, also over the trimap's unknown band.
 
-    figures = evaluate_tar(checkpoint, tar, worst=worst, out_dir=out)
+    MODEL: a checkpoint, a bundle's folder, or a registered model: NAME, NAME@ALIAS, a digest. CORPUS: a folder, zip or
+    tar of pairs in any layout that `corpora add` takes, or the name of a stored corpus, of which SPLIT is used.
+    """
+    from core.errors import MatteForgeError
+    from models.training.evaluate import evaluate_corpus
+
+    with TemporaryDirectory(prefix="matteforge-evaluate-") as folder:
+        try:
+            checkpoint, sources = _stylematte(model, Path(folder)), _sources(corpus, split, Path(folder))
+            figures = evaluate_corpus(checkpoint, sources, worst=worst, out_dir=out)
+        except MatteForgeError as error:
+            raise click.ClickException(error.detail) from error
     click.echo(json.dumps(figures, indent=1) if as_json else _table(figures))
+
+
+def _stylematte(model: str, folder: Path) -> Path:
+    from workers.bundles import STYLEMATTE_FILE
+
+    path = Path(model)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        registry = _registry()
+        path = registry.fetch(registry.resolve(model), folder / "bundles")
+    return path / STYLEMATTE_FILE
+
+
+def _sources(corpus: str, split: str, folder: Path) -> list[Path]:
+    from core.corpus import CorpusBook, Split
+    from workers.app import context
+    from workers.train.corpora import fetch_split
+
+    if (path := Path(corpus)).exists():
+        return [path]
+    book = CorpusBook(context().catalog.store)
+    return fetch_split(book, book.get(corpus), Split(split), folder / "corpus")
 
 
 def _table(figures: dict[str, Any]) -> str:

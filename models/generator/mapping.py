@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models import processes
 from models.generator.config import GeneratorConfig
 
 W_AVG_BETA = 0.998
@@ -85,7 +86,7 @@ class MappingNetwork(nn.Module):
         for index in range(self.num_layers):
             x = self.get_submodule(f"fc{index}")(x)
         if update_emas:
-            self.w_avg.copy_(x.detach().mean(0).lerp(self.w_avg, W_AVG_BETA))
+            self.w_avg.copy_(processes.mean(x.detach().mean(0)).lerp(self.w_avg, W_AVG_BETA))
         ws = x[:, None].repeat(1, self.num_ws, 1)
         if truncation_psi == 1:
             return ws

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from models import processes
 from models.generator import fused
 
 Padding = tuple[int, int, int, int]
@@ -28,13 +29,14 @@ def modulated_conv(
     Scaling activations before and after one shared convolution gives the same result as per-sample weights.
     x: [n, i, h, w]; weight: float32 [o, i, k, k]; styles: float32 [n, i]; input_gain: scalar, not seen by the
     demodulation. With demodulation the weights are normalised per output channel and the styles over the whole batch,
-    which keeps half precision in range. Returns [n, o, h + 2 * padding - k + 1, ...] in x's dtype.
+    of all processes in training, which keeps half precision in range. Returns [n, o, h + 2 * padding - k + 1, ...] in
+    x's dtype.
     """
     gain = styles if input_gain is None else styles * input_gain
     if not demodulate:
         return F.conv2d(x * gain.to(x.dtype)[:, :, None, None], weight.to(x.dtype), padding=padding)
     weight = weight * weight.square().mean([1, 2, 3], keepdim=True).rsqrt()
-    norm = styles.square().mean().rsqrt()
+    norm = processes.mean(styles.square().mean()).rsqrt()
     power = weight.square().sum([2, 3])  # [o, i]
     demodulation = ((styles * norm).square() @ power.t() + 1e-8).rsqrt()  # [n, o]
     y = F.conv2d(x * (gain * norm).to(x.dtype)[:, :, None, None], weight.to(x.dtype), padding=padding)

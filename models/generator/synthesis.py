@@ -7,6 +7,7 @@ import math
 import torch
 from torch import nn
 
+from models import processes
 from models.generator.config import GeneratorConfig, LayerSpec, layer_schedule
 from models.generator.filters import design_lowpass
 from models.generator.mapping import FullyConnected
@@ -84,7 +85,7 @@ class SynthesisLayer(nn.Module):
         """
         spec = self.spec
         if update_emas:
-            magnitude = x.detach().float().square().mean()
+            magnitude = processes.mean(x.detach().float().square().mean())
             self.magnitude_ema.copy_(magnitude.lerp(self.magnitude_ema, self.magnitude_ema_beta))
         styles = self.affine(w)
         if spec.to_rgb:

@@ -52,7 +52,8 @@ class DeformableAttention(Mask2FormerPixelDecoderEncoderMultiscaleDeformableAtte
         offsets = self.sampling_offsets(queries).view(*per_sample, 2)
         logits = self.attention_weights(queries).view(*per_sample[:3], -1)
         weights = logits.softmax(-1).view(per_sample)
-        return self.output_proj(sample(value, spatial_shapes_list, reference_points, offsets, weights)), None
+        whole = value.float(), spatial_shapes_list, reference_points.float(), offsets.float(), weights.float()
+        return self.output_proj(sample(*whole)), None  # float32 also where the rest runs in half precision
 
 
 def sample(value: Tensor, shapes: Shapes, centres: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:

@@ -32,11 +32,22 @@ def dice_loss(predicted: Tensor, true: Tensor, eps: float = 1.0) -> Tensor:
     return (1 - (2 * overlap + eps) / (total + eps)).mean()
 
 
-def matting_loss(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
-    """`l1`, `laplacian`, `dice` and their sum `total`, each a scalar."""
+def composition_loss(predicted: Tensor, true: Tensor, contrast: Tensor) -> Tensor:
+    """L1 between the composites by both alphas (arXiv 1703.03872, section 4.1).
+
+    contrast: absolute difference of foreground and background colour, [n, 3, h, w]: the composites differ by
+    (p - t) (F - B).
+    """
+    return ((predicted - true).abs() * contrast).mean()
+
+
+def matting_loss(predicted: Tensor, true: Tensor, contrast: Tensor | None = None) -> dict[str, Tensor]:
+    """`l1`, `laplacian`, `dice`, with a contrast `composition`, and their sum `total`, each a scalar."""
     parts = {
         "l1": (predicted - true).abs().mean(),
         "laplacian": laplacian_loss(predicted, true),
         "dice": dice_loss(predicted, true),
     }
+    if contrast is not None:
+        parts["composition"] = composition_loss(predicted, true, contrast)
     return parts | {"total": torch.stack(list(parts.values())).sum()}

@@ -71,7 +71,7 @@ class StyleMatte(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """image: float32 [n, 3, h, w], ImageNet-normalised, any size. Returns alpha: float32 [n, 1, h, w] in [0, 1]."""
-        low = self.conv(self.fpn(self.pixel_decoder(image)))
+        low = self.conv(self.fpn(self.pixel_decoder(image))).float()  # the filter divides by small variances
         guide = image.mean(dim=1, keepdim=True)
         low_guide = F.interpolate(guide, size=low.shape[-2:], mode="bicubic", align_corners=True)
         logit = fast_guided_filter(low_guide, low, guide, radius=self.config.guided_radius, eps=self.config.guided_eps)
@@ -100,9 +100,14 @@ def build_stylematte(config: MattingConfig | Mapping[str, Any]) -> StyleMatte:
 
 def predict_alpha(matte: nn.Module, rgb_pm1: Tensor) -> Tensor:
     """rgb_pm1: float32 [n, 3, h, w] in [-1, 1]. Returns alpha: float32 [n, 1, h, w] in [0, 1]."""
+    return matte(normalised(rgb_pm1))
+
+
+def normalised(rgb_pm1: Tensor) -> Tensor:
+    """[n, 3, h, w] in [-1, 1] -> with ImageNet's mean and deviation."""
     mean = rgb_pm1.new_tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
     std = rgb_pm1.new_tensor(IMAGENET_STD).view(1, 3, 1, 1)
-    return matte(((rgb_pm1 + 1) / 2 - mean) / std)
+    return ((rgb_pm1 + 1) / 2 - mean) / std
 
 
 def _mask2former_config(config: MattingConfig) -> Mask2FormerConfig:

@@ -5,6 +5,7 @@ inputs and of the state of `rng`.
 """
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,13 +17,21 @@ from torch import Tensor
 Rng = np.random.Generator
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """image: float32 [n, 3, s, s] in [-1, 1]; alpha: [n, 1, s, s] in [0, 1]; contrast: see `composition_loss`."""
+
+    image: Tensor
+    alpha: Tensor
+    contrast: Tensor
+
+
 def draw_batch(
     portraits: NDArray[np.uint8], backgrounds: NDArray[np.uint8], *, count: int, size: int, rng: Rng
-) -> tuple[Tensor, Tensor]:
+) -> Batch:
     """Draws a batch of composites and their alphas.
 
     portraits: uint8 [n, h, w, 4], straight RGBA; backgrounds: uint8 [m, b, b, 3].
-    Returns image: float32 [count, 3, size, size] in [-1, 1] and alpha: float32 [count, 1, size, size] in [0, 1].
     """
     subject = to_tensor(portraits[rng.integers(len(portraits), size=count)])
     colour, alpha = jitter_colour(subject[:, :3], rng), subject[:, 3:]
@@ -33,7 +42,15 @@ def draw_batch(
     alpha = premultiplied[:, 3:].clamp(0, 1)
     behind = camouflage(behind, premultiplied, column(rng.uniform(-1, 1, count).clip(0)))
     image = premultiplied[:, :3] + behind * (1 - alpha)
-    return degrade(jitter_colour(image, rng, strength=0.5), rng) * 2 - 1, alpha
+    image = degrade(jitter_colour(image, rng, strength=0.5), rng) * 2 - 1
+    return Batch(image=image, alpha=alpha, contrast=(own_colour(premultiplied) - behind).abs())
+
+
+def own_colour(premultiplied: Tensor) -> Tensor:
+    """Straight colour of [n, 4, s, s]; where there is no subject, the subject's mean colour."""
+    colour, alpha = premultiplied[:, :3], premultiplied[:, 3:]
+    mean = colour.sum((2, 3), keepdim=True) / alpha.sum((2, 3), keepdim=True).clamp(min=1e-3)
+    return torch.where(alpha > 0.01, colour / alpha.clamp(min=0.01), mean).clamp(0, 1)
 
 
 def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:

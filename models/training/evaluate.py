@@ -1,6 +1,6 @@
 """Scores a StyleMatte checkpoint on pairs of image and exact alpha."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,43 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from core.corpus import CorpusKind
+from core.errors import CorpusRejected
 from models.checkpoint import digest
+from models.corpora.formats import read_entries
+from models.corpora.validate import Refused, check_entry
 from models.load import load_stylematte
 from models.matting import predict_alpha
 from models.metrics import full_metrics
-from models.training.portraits_data import read_pairs
+from models.training.held_out import over_drawn
 
 Array = NDArray[np.float32]
 Pair = tuple[str, Array, Array]
 """Key, image [h, w, 3] in [-1, 1], alpha [h, w] in [0, 1]."""
 Scores = dict[str, float]
+LONGEST_SIDE = 1080  # pixels; larger pictures are brought down to it, as the authors do
+
+
+def read_pairs_of(sources: Iterable[Path]) -> Iterator[Pair]:
+    """The pairs of tars, folders and zips in every layout that corpora come in, in order; what is none is left out.
+
+    RGBA alone is shown over a drawn background that follows from its content, unless its scene is there too.
+    """
+    for source in sources:
+        seen = set[str]()
+        for entry in read_entries(source):
+            try:
+                sample = check_entry(entry, CorpusKind.PAIRS, LONGEST_SIDE)
+            except Refused:
+                continue
+            stem = entry.name.rpartition("/")[2].partition(".")[0]
+            if sample.straight and stem in seen:
+                continue
+            seen.add(stem)
+            assert sample.alpha is not None
+            rgb = over_drawn(sample.key, sample.rgb, sample.alpha) if sample.straight else sample.rgb
+            image = np.divide(rgb, 127.5, dtype=np.float32) - np.float32(1)
+            yield stem, image, np.divide(sample.alpha, 255, dtype=np.float32)
 
 
 def evaluate_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Scores:
@@ -27,18 +54,22 @@ def evaluate_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Scores:
     return _mean([scores for _, scores in _score_pairs(matte, pairs)])
 
 
-def evaluate_tar(checkpoint: Path, tar: Path, worst: int = 0, out_dir: Path | None = None) -> dict[str, Any]:
-    """`evaluate_pairs` of a checkpoint on a tar's `image.png` and `alpha.png`, with its `digest` and the `worst`.
+def evaluate_corpus(
+    checkpoint: Path, sources: Sequence[Path], worst: int = 0, out_dir: Path | None = None
+) -> dict[str, Any]:
+    """`evaluate_pairs` of a checkpoint on the pairs of `read_pairs_of`, with its `digest` and the `worst`.
 
     worst: how many pairs of the largest MAD to list, with pictures (image, prediction, truth) in `out_dir` if given.
-    Raises CheckpointRejected, and ValueError for a tar without pairs.
+    Raises CheckpointRejected, and CorpusRejected where there are no pairs.
     """
     matte = load_stylematte(checkpoint)
-    scored = _score_pairs(matte, read_pairs(tar))
+    scored = _score_pairs(matte, read_pairs_of(sources))
+    if not scored:
+        raise CorpusRejected(f"no pairs of picture and alpha in {', '.join(source.name for source in sources)}")
     ranked = sorted(scored, key=lambda entry: -entry[1]["mad"])[:worst]
     if out_dir is not None:
         keys = {key for key, _ in ranked}
-        _draw(matte, (pair for pair in read_pairs(tar) if pair[0] in keys), out_dir)
+        _draw(matte, (pair for pair in read_pairs_of(sources) if pair[0] in keys), out_dir)
     mean: dict[str, Any] = _mean([scores for _, scores in scored])
     return mean | {
         "digest": digest(checkpoint),

@@ -1,178 +1,217 @@
-"""Stage 2 of StyleMatteGAN: adversarial training on top of the warm start, with the reconstruction kept on.
+"""Stage 2 of StyleMatteGAN: adversarial training.
 
-Half of each batch decodes real images' codes, half comes from random z; both are judged, the first is reconstructed
-too. Non-saturating loss with lazy R1 on RGBA, hinge loss on frozen features of composites.
+With an anchor, half of each batch decodes real images' codes and is reconstructed as in the warm start, half comes from
+random z; without one, all does. Both discriminators judge all of it: one RGBA, with the non-saturating loss and lazy R1
+(arXiv 1912.04958), one frozen features of composites and of alpha, with the hinge loss (gan_projection.py).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import click
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.training.gan_augment import augment
-from models.training.gan_data import Corpus
+from models import processes
+from models.training.backgrounds import list_photos, photo_bank
+from models.training.gan_augment import AdaptiveProbability, augment, soften
+from models.training.gan_data import Corpus, to_pm1
 from models.training.gan_loop import train, until_signalled
-from models.training.gan_losses import (
-    FeatureDiscriminator,
-    GradientBalance,
-    RgbaDiscriminator,
-    feature_scales,
-    over_backgrounds,
-    r1_penalty,
-)
-from models.training.gan_state import EMBEDDED_64, update_ema, with_tuned_allocator
-from models.training.warm_start import BATCH, LATENT_WEIGHT, WarmStart, open_corpus
+from models.training.gan_losses import GradientBalance, RgbaDiscriminator, over_backgrounds, r1_penalty
+from models.training.gan_presets import PRESETS, GanPreset
+from models.training.gan_projection import ProjectedDiscriminator, generator_loss, hinge_loss
+from models.training.gan_state import ema_beta, step_if_finite, update_ema, with_tuned_allocator
+from models.training.warm_start import LATENT_WEIGHT, WarmStart, open_corpus
 
-STAGES = 4  # frozen stages judged
 R1_EVERY = 16  # steps
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdversarialSettings:
-    lr: float = 0.001  # of the generator; the encoder's is half of it
-    lr_rgba: float = 0.001
-    lr_features: float = 0.0005
-    ratio_rgba: float = 0.4  # norm of the adversarial gradient at the images relative to the reconstruction's
-    ratio_features: float = 0.4
-    gamma: float = 0.5  # of R1
-    augment_p: float = 0.4
-    total_kimg: float = 40.0  # of this stage; the learning rates decay linearly to a tenth
-    ema_images: float = 1000.0  # half-life
+AUGMENT_EVERY = 4  # steps between two changes of the augmentation's p
 
 
 class Adversarial:
     """The second stage's networks and one step; takes over generator, encoder and latent from a warm start."""
 
     def __init__(
-        self, corpus: Corpus, settings: AdversarialSettings, seed: int = 0, config: Mapping[str, Any] = EMBEDDED_64
-    ) -> None:
-        """config: of the generator; the corpus has its resolution."""
-        warm = WarmStart(corpus, seed, lr=settings.lr, config=config)
-        self.corpus, self.settings, self.state, self.loss = corpus, settings, warm.state, warm.loss
-        self.generator, self.averaged, self.encoder, self.latent = (
-            warm.generator,
-            warm.averaged,
-            warm.encoder,
-            warm.latent,
-        )
-        sample = corpus.batch(64, torch.Generator().manual_seed(seed))
-        self.rgba = RgbaDiscriminator(config["img_resolution"])
-        self.judge = FeatureDiscriminator(feature_scales(self.loss.features, sample[:, :3], STAGES))
-        self.balance = GradientBalance(2)
+        self, corpus: Corpus, preset: GanPreset, seed: int = 0, *, backgrounds: Tensor | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:  # fmt: skip
+        """The corpus has the preset's resolution h; backgrounds: see `over_backgrounds`."""
+        self.settings = settings = preset.adversarial
+        warm = WarmStart(corpus, seed, lr=settings.lr, preset=preset, device=device)
+        self.corpus, self.backgrounds, self.device = corpus, backgrounds, device
+        self.state, self.loss = warm.state, warm.loss
+        self.generator, self.averaged = warm.generator, warm.averaged
+        self.encoder, self.latent = warm.encoder, warm.latent
+        self.rgba = RgbaDiscriminator(preset).to(device)
+        self.judge = ProjectedDiscriminator(self.loss.features).to(device)
+        shown = corpus.images[torch.linspace(0, len(corpus) - 1, 64).long(), :3]
+        self.judge.measure_scales(to_pm1(shown).to(device))
+        self.balance = GradientBalance(2 if settings.anchored else 1).to(device)
+        self.augmentation = AdaptiveProbability(
+            kimg=settings.augment_kimg, start=settings.augment_start, limit=settings.augment_limit
+        ).to(device)
         self.state.modules |= {"d_rgba": self.rgba, "d_features": self.judge, "balance": self.balance}
-        self.state.optimizers |= {
+        self.state.modules["augmentation"] = self.augmentation
+        heads = self.judge.heads.parameters()
+        self.state.optimizers = {
+            "g": torch.optim.Adam(self.generator.parameters(), lr=settings.lr, betas=(0.0, 0.99)),
+            "e": torch.optim.Adam(self.encoder.parameters(), lr=settings.lr / 2, betas=(0.0, 0.99)),
             "d_rgba": torch.optim.Adam(self.rgba.parameters(), lr=settings.lr_rgba, betas=(0.0, 0.99)),
-            "d_features": torch.optim.Adam(self.judge.parameters(), lr=settings.lr_features, betas=(0.0, 0.99)),
+            "d_features": torch.optim.Adam(heads, lr=settings.lr_features, betas=(0.0, 0.99)),
         }
         self.first_image = 0  # where this stage began
 
+    @property
+    def kimg(self) -> float:
+        """Thousand images of this stage."""
+        return (self.state.progress.images - self.first_image) / 1000
+
     def step(self) -> dict[str, float]:
         """One update of the generator and encoder, then one of both discriminators on the same fakes."""
+        settings, progress = self.settings, self.state.progress
         self._set_rates()
-        progress = self.state.progress
-        images, features, scalars = self._generator_step()
-        scalars |= self._discriminator_step(images, features)
+        shown, scalars = self._generator_step()
+        scalars |= self._discriminator_step(shown)
         if progress.steps % R1_EVERY == 0:
             scalars["r1"] = self._r1_step()
+        if progress.steps % AUGMENT_EVERY == 0:
+            scalars |= {"overfit": self.augmentation.adjust(), "p": float(self.augmentation.p)}
         progress.steps += 1
-        progress.images += BATCH
-        update_ema(self.averaged, self.generator, 0.5 ** (BATCH / self.settings.ema_images))
+        progress.images += settings.batch
+        beta = ema_beta(progress.images, settings.batch, 1000 * settings.ema_kimg, settings.ema_rampup)
+        update_ema(self.averaged, self.generator, beta)
         return scalars
 
     def _set_rates(self) -> None:
+        """The generator stands still in the discriminators' lead, then begins over a fortieth of the stage."""
         s = self.settings
-        done = (self.state.progress.images - self.first_image) / (1000 * s.total_kimg)
-        factor = max(1 - done, 0.1) * min(1.0, done * 40 + 0.02)
-        for name, rate in (("g", s.lr), ("e", s.lr / 2), ("d_rgba", s.lr_rgba), ("d_features", s.lr_features)):
+        decay = max(1 - (1 - s.final_rate) * self.kimg / s.total_kimg, s.final_rate)
+        start = min(max(self.kimg - s.lead_kimg, 0) * 40 / s.total_kimg, 1.0) if s.lead_kimg else 1.0
+        rates = {"g": s.lr * start, "e": s.lr / 2 * start, "d_rgba": s.lr_rgba, "d_features": s.lr_features}
+        for name, rate in rates.items():
             for group in self.state.optimizers[name].param_groups:
-                group["lr"] = rate * (factor if name in ("g", "e") else max(1 - done, 0.1))
+                group["lr"] = rate * decay
 
-    def _generator_step(self) -> tuple[Tensor, list[Tensor], dict[str, float]]:
-        """Returns the fakes as the discriminators saw them, RGBA and features, without gradient."""
-        rng, half = self.state.rng, BATCH // 2
-        targets = self.corpus.batch(half, rng)
-        z, penalty = self.latent(self.encoder(targets), rng)
-        z = torch.cat([z, torch.randn(half, z.shape[1], generator=rng) @ self.latent.prior_root()])
-        images = self.generator(z, update_emas=True)
-        terms = self.loss(images[:half], targets)
-        shown = augment(images, self.settings.augment_p, rng)
-        features = self.loss.features(over_backgrounds(shown, rng), STAGES)
-        rgba = F.softplus(-self.rgba(shown)).mean()
-        judged = -self.judge(features).mean()
-        (reference,) = torch.autograd.grad(terms["total"], images, retain_graph=True)
-        others = [torch.autograd.grad(loss, images, retain_graph=True)[0] for loss in (rgba, judged)]
-        ratios = [self.settings.ratio_rgba, self.settings.ratio_features]
-        gradient = self.balance(reference, others, ratios)
-        torch.autograd.backward([images, LATENT_WEIGHT * penalty], [gradient, None])
-        self._update("g", "e")
-        scalars = {name: term.item() for name, term in terms.items()}
-        scalars |= {"g_rgba": rgba.item(), "g_features": judged.item(), "penalty": penalty.item()}
-        return shown.detach(), [maps.detach() for maps in features], scalars
+    def _generator_step(self) -> tuple[Tensor, dict[str, float]]:
+        """Returns the fakes as the discriminators saw them, without gradient."""
+        s, rng, count = self.settings, self.state.rng, self.settings.batch // processes.count()
+        decoded, terms, scalars = count // 2 if s.anchored else 0, {}, {}
+        z = processes.normal(count - decoded, len(self.latent.mean), rng=rng, device=self.device)
+        z = z @ self.latent.prior_root()
+        if decoded:
+            targets = self.corpus.batch(decoded, rng).to(self.device)
+            codes, penalty = self.latent(self.encoder(targets), rng)
+            images = self.generator(torch.cat([codes, z]), update_emas=True)
+            terms = self.loss(images[:decoded], targets)
+            scalars["penalty"] = penalty.item()
+        else:
+            images = self.generator(z, update_emas=True)
+        shown = self._shown(images)
+        adversarial = {
+            "g_rgba": F.softplus(-self.rgba(shown)).mean(),
+            "g_features": generator_loss(self.judge(self._views(shown))),
+        }
+        anchor = [terms["total"]] if decoded else []
+        first, *others = (
+            torch.autograd.grad(loss, images, retain_graph=True)[0] for loss in (*anchor, *adversarial.values())
+        )
+        ramp = min(max(self.kimg - s.lead_kimg, 0) / s.warm_up_kimg, 1.0)
+        ratios = [s.ratio_rgba * ramp, s.ratio_features * ramp][-len(others) :]
+        gradient = self.balance(first, others, ratios)
+        if decoded:
+            torch.autograd.backward([images, LATENT_WEIGHT * penalty], [gradient, None])
+            scalars["norm_e"] = step_if_finite(self.state.optimizers["e"])
+        else:
+            images.backward(gradient)
+        scalars["norm_g"] = step_if_finite(self.state.optimizers["g"])
+        scalars |= {name: term.item() for name, term in (terms | adversarial).items()}
+        return shown.detach(), scalars
 
-    def _discriminator_step(self, fakes: Tensor, fake_features: list[Tensor]) -> dict[str, float]:
-        rng = self.state.rng
-        reals = augment(self.corpus.batch(BATCH, rng), self.settings.augment_p, rng)
-        with torch.no_grad():
-            real_features = self.loss.features(over_backgrounds(reals, rng), STAGES)
+    def _discriminator_step(self, fakes: Tensor) -> dict[str, float]:
+        reals = self._reals()
         real, fake = self.rgba(reals), self.rgba(fakes)
+        self.augmentation.observe(real)
         rgba = F.softplus(-real).mean() + F.softplus(fake).mean()
-        real_judged, fake_judged = self.judge(real_features), self.judge(fake_features)
-        judged = F.relu(1 - real_judged).mean() + F.relu(1 + fake_judged).mean()
+        judged = hinge_loss(self.judge(self._views(reals)), self.judge(self._views(fakes)))
         (rgba + judged).backward()
-        self._update("d_rgba", "d_features")
-        return {"d_rgba": rgba.item(), "d_features": judged.item(), "sign": real.sign().mean().item()}
+        norms = {f"norm_{name}": step_if_finite(self.state.optimizers[name]) for name in ("d_rgba", "d_features")}
+        return {"d_rgba": rgba.item(), "d_features": judged.item()} | norms
 
     def _r1_step(self) -> float:
-        reals = augment(self.corpus.batch(BATCH, self.state.rng), self.settings.augment_p, self.state.rng)
-        penalty = r1_penalty(self.rgba, reals)
+        penalty = r1_penalty(self.rgba, self._reals())
         (penalty * (self.settings.gamma / 2 * R1_EVERY)).backward()
-        self._update("d_rgba")
+        step_if_finite(self.state.optimizers["d_rgba"])
         return penalty.item()
 
-    def _update(self, *names: str) -> None:
-        """Steps the optimisers whose gradients are finite, and clears all gradients of these and of the generator."""
-        for name in names:
-            optimizer = self.state.optimizers[name]
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            if torch.nn.utils.clip_grad_norm_(parameters, 10.0).isfinite():
-                optimizer.step()
-        for optimizer in self.state.optimizers.values():
-            optimizer.zero_grad(set_to_none=True)
+    def _reals(self) -> Tensor:
+        images = self.corpus.batch(self.settings.batch // processes.count(), self.state.rng)
+        return self._shown(images.to(self.device))
+
+    def _shown(self, images: Tensor) -> Tensor:
+        """What the discriminators get to see of images, real and generated alike."""
+        s = self.settings
+        sigma = s.blur_px * (1 - max(self.kimg - s.lead_kimg, 0) / s.blur_kimg) if s.blur_kimg else 0.0
+        return soften(augment(images, self.augmentation.p, self.state.rng), sigma)
+
+    def _views(self, images: Tensor) -> Tensor:
+        composites = over_backgrounds(images, self.state.rng, self.backgrounds)
+        return torch.cat([composites, images[:, 3:].expand(-1, 3, -1, -1)])
+
+
+def real_backgrounds(path: Path, photos: Sequence[Path], size: int, count: int = 2000, seed: int = 0) -> Tensor | None:
+    """Crops of photographs for `over_backgrounds`, kept at `path`; None without photographs."""
+    if not photos:
+        return None
+    return torch.from_numpy(photo_bank(path, photos, count=count, size=size, seed=seed).copy()).permute(0, 3, 1, 2)
 
 
 @click.command()
 @click.option("--run", "run", type=click.Path(exists=True, path_type=Path), required=True, help="Directory of the run.")
 @click.option("--data", type=click.Path(exists=True, path_type=Path), help="Tars of KEY.rgba.png.")
 @click.option("--matte", type=click.Path(exists=True, path_type=Path), help="StyleMatte that labels the scenes.")
+@click.option("--photos", type=click.Path(exists=True, path_type=Path), multiple=True, help="Folder of backgrounds.")
+@click.option("--preset", "name", type=click.Choice(list(PRESETS)), default="embedded-64", show_default=True)
 @click.option("--resume", type=click.Path(exists=True, path_type=Path), help="State to start from; default: the run's.")
-@click.option("--kimg", "total_kimg", default=40.0, help="Length of this stage.")
-@click.option("--lr", default=0.001, help="Generator's learning rate at its highest.")
-@click.option("--ratio", default=0.8, help="Adversarial gradient relative to the reconstruction's, at the images.")
+@click.option("--kimg", type=float, help="Length of this stage; default: the preset's.")
+@click.option("--lr", type=float, help="Generator's learning rate at its highest; default: the preset's.")
 @click.option("--seed", default=0)
 @click.option("--save-every", default=300.0, help="Seconds between states.")
 @click.option("--threads", default=1)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def main(
-    run: Path, data: Path | None, matte: Path | None, resume: Path | None, total_kimg: float, lr: float, ratio: float,
-    seed: int, save_every: float, threads: int,
+    run: Path, data: Path | None, matte: Path | None, photos: tuple[Path, ...], name: str, resume: Path | None,
+    kimg: float | None, lr: float | None, seed: int, save_every: float, threads: int, device: str,
 ) -> None:  # fmt: skip
-    """Sharpen the warm start of RUN adversarially, or go on with it where RUN holds this stage's state."""
+    """Sharpen the warm start of RUN adversarially, or go on with it where RUN holds this stage's state.
+
+    Under torchrun, over several processes. The paper's presets have no warm start: they begin at noise.
+    """
     with_tuned_allocator("models.training.gan")
     torch.set_num_threads(threads)
-    settings = AdversarialSettings(lr=lr, ratio_rgba=ratio / 2, ratio_features=ratio / 2, total_kimg=total_kimg)
-    trainer = Adversarial(open_corpus(run, data, matte), settings, seed)
-    own = run / "gan.state.safetensors"
-    trainer.state.load(resume or (own if own.exists() else run / "warm-start.state.safetensors"))
-    progress = trainer.state.progress
-    begun = [entry["from_images"] for entry in progress.history if entry["stage"] == "adversarial"]
-    trainer.first_image = begun[0] if begun else progress.images
-    entry = {"stage": "adversarial", "from_images": progress.images, "seed": seed, "lr": lr, "ratio": ratio}
-    progress.history.append(entry | {"kimg": total_kimg, "labels": matte.name if matte else "exact alpha"})
-    train(trainer, run, "gan", trainer.first_image + total_kimg * 1000, save_every, until_signalled())
+    settings = PRESETS[name].adversarial
+    settings = replace(settings, total_kimg=kimg or settings.total_kimg, lr=lr or settings.lr)
+    preset = replace(PRESETS[name], adversarial=settings)
+    with processes.joined(device) as own:
+        corpus = open_corpus(run, data, matte, size=preset.resolution)
+        backgrounds = real_backgrounds(run / "photos.npy", list_photos(photos), preset.resolution)
+        trainer = Adversarial(corpus, preset, seed, backgrounds=backgrounds, device=own)
+        _take_up(trainer, run, resume)
+        options = {"seed": seed, "labels": matte.name if matte else "exact alpha", **asdict(settings)}
+        progress = trainer.state.progress
+        progress.history.append({"stage": "adversarial", "from_images": progress.images, **options})
+        last_image = trainer.first_image + settings.total_kimg * 1000
+        train(trainer, run, "gan", last_image, save_every, until_signalled())
+
+
+def _take_up(trainer: Adversarial, run: Path, resume: Path | None) -> None:
+    """Loads this stage's own state if there is one, else the warm start's; an unanchored stage may begin without."""
+    own, warm = run / "gan.state.safetensors", run / "warm-start.state.safetensors"
+    path = resume or (own if own.exists() else warm)
+    if path.exists() or trainer.settings.anchored:
+        trainer.state.load(path)
+    begun = [entry for entry in trainer.state.progress.history if entry["stage"] == "adversarial"]
+    trainer.first_image = begun[0]["from_images"] if begun else trainer.state.progress.images
 
 
 if __name__ == "__main__":

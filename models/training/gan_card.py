@@ -1,6 +1,7 @@
 """What can be said of a generator in figures and one picture: for the bundle's card."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,20 @@ import click
 import torch
 from torch import Tensor
 
-from models.distribution import Moments, alpha_as_rgb, frechet_distance, moments, over_grey, pooled_features
+from models.distribution import (
+    FeatureNetwork,
+    alpha_as_rgb,
+    compare,
+    frechet_distance,
+    moments,
+    over_grey,
+    pooled_features,
+)
 from models.frozen_features import FrozenResNet
 from models.generator import Generator
-from models.load import load_generator
+from models.load import load_generator, load_stylematte
+from models.matting import StyleMatte
+from models.matting.features import EncoderFeatures
 from models.privacy import memorisation_report, nearest, signatures
 from models.training.gan_data import Corpus, Labeller, build_corpus, to_pm1
 from models.training.gan_state import composite_over_checker, write_grid
@@ -30,45 +41,55 @@ def sample(generator: Generator, count: int, psi: float, seed: int) -> Tensor:
 
 
 def describe_generator(
-    generator: Generator, corpus: Corpus, held_out: Corpus, *, count: int = 1000, psi: float = 0.7, seed: int = 12345
-) -> dict[str, Any]:
-    """Frechet distances of RGB over grey and of alpha, and distances to the nearest training image, at psi and psi 1.
+    generator: Generator, corpus: Corpus, held_out: Corpus, *, count: int = 1000, psi: float = 0.7, seed: int = 12345,
+    matte: StyleMatte | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Frechet distance, precision and recall, of RGB over grey and of alpha, at psi and psi 1; nearest training images.
 
-    Beside each Frechet distance: two halves of the real images against each other, and their mean image against them.
-    Pixel distances favour blur: the mean image's own is the reference for that. Every set has the same number of
-    images: at most `count`, and half of the corpus' subjects.
+    By feature network: the frozen ResNet, and a StyleMatte's encoder if one is given. Beside them: two halves of the
+    real images against each other, and their mean image against them. Pixel distances favour blur: the mean image's own
+    is the reference for that. Every set has the same number of images: at most `count`, and half of the subjects.
     """
-    network = FrozenResNet()
+    resnet = FrozenResNet()
+    networks: dict[str, FeatureNetwork] = {"resnet": resnet}
+    if matte is not None:
+        networks["stylematte"] = EncoderFeatures(matte)
     subjects = to_pm1(corpus.images[:: corpus.scenes_per_subject])
     order = torch.randperm(len(subjects), generator=torch.Generator().manual_seed(seed))
     size = min(count, len(subjects) // 2)
     first, second = subjects[order[:size]], subjects[order[size : 2 * size]]
     unseen = to_pm1(held_out.images[:: held_out.scenes_per_subject])
-    training = signatures(network, torch.cat([subjects, subjects.flip(3)]))
-    report: dict[str, Any] = {"images_a_set": size, "seed": seed, "held_out_subjects": len(unseen)}
-    real = _moments(network, second)
     mean_image = subjects.mean(0, keepdim=True).expand(2, -1, -1, -1)
-    report["real_against_real"] = _frechet(_moments(network, first), real)
-    report["mean_image_against_real"] = _frechet(_moments(network, mean_image), real)
-    held_out_signatures = signatures(network, unseen)
+    training = signatures(resnet, torch.cat([subjects, subjects.flip(3)]))
+    held_out_signatures = signatures(resnet, unseen)
+    fakes = {name: sample(generator, size, value, seed) for name, value in (("psi_1", 1.0), (f"psi_{psi:g}", psi))}
+    report: dict[str, Any] = {"images_a_set": size, "seed": seed, "held_out_subjects": len(unseen)}
     report["mean_image_nearest_pixels"] = float(nearest(over_grey(mean_image).flatten(1), training.pixels)[0][0])
-    for name, value in (("psi_1", 1.0), (f"psi_{psi:g}", psi)):
-        fakes = sample(generator, size, value, seed)
+    report["distances"] = {
+        name: distances(network, {"real_against_real": first, **fakes}, second, mean_image, seed)
+        for name, network in networks.items()
+    }
+    for name, images in fakes.items():
         report[name] = {
-            "frechet": _frechet(_moments(network, fakes), real),
-            "nearest_training_image": memorisation_report(signatures(network, fakes), held_out_signatures, training),
-            "spread": {"samples": _spread(fakes), "real": _spread(first)},
+            "nearest_training_image": memorisation_report(signatures(resnet, images), held_out_signatures, training),
+            "spread": {"samples": _spread(images), "real": _spread(first)},
         }
     return report
 
 
-def _moments(network: FrozenResNet, images: Tensor) -> dict[str, Moments]:
-    views = {"rgb_over_grey": over_grey, "alpha": alpha_as_rgb}
-    return {name: moments(pooled_features(network, view(images))) for name, view in views.items()}
-
-
-def _frechet(fakes: dict[str, Moments], reals: dict[str, Moments]) -> dict[str, float]:
-    return {name: frechet_distance(fakes[name], real) for name, real in reals.items()}
+def distances(
+    network: FeatureNetwork, sets: Mapping[str, Tensor], real: Tensor, mean_image: Tensor, seed: int
+) -> dict[str, Any]:
+    """By view, how far each set of images is from the real ones; all RGBA [n, 4, h, w] in [-1, 1]."""
+    report: dict[str, Any] = {}
+    for view, see in (("rgb_over_grey", over_grey), ("alpha", alpha_as_rgb)):
+        reals = pooled_features(network, see(real))
+        flat = moments(pooled_features(network, see(mean_image)))
+        report[view] = {
+            "mean_image_frechet": frechet_distance(flat, moments(reals)),
+            **{name: compare(pooled_features(network, see(x)), reals, seed=seed) for name, x in sets.items()},
+        }
+    return report
 
 
 def _spread(images: Tensor) -> float:
@@ -101,7 +122,11 @@ def agreement(images: Tensor, labeller: Labeller) -> dict[str, float]:
 @click.option("--generator", "path", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--corpus", "corpus_path", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--held-out", type=click.Path(exists=True, path_type=Path), required=True, help="Tars of KEY.rgba.png.")
-@click.option("--matte", type=click.Path(exists=True, path_type=Path), help="StyleMatte to compare alpha with.")
+@click.option(
+    "--matte",
+    type=click.Path(exists=True, path_type=Path),
+    help="StyleMatte to compare alpha with, and whose encoder sees too.",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory for card.json, samples.png.")
 @click.option("--count", default=1000, help="Images a set.")
 @click.option("--psi", default=0.7)
@@ -113,7 +138,9 @@ def main(
     generator, corpus = load_generator(path), Corpus.load(corpus_path)
     out.mkdir(parents=True, exist_ok=True)
     write_contact_sheet(out / "samples.png", generator, psi=psi)
-    card = describe_generator(generator, corpus, build_corpus(held_out, scenes=1), count=count, psi=psi)
+    unseen = build_corpus(held_out, size=generator.config.img_resolution, scenes=1)
+    network = load_stylematte(matte) if matte else None
+    card = describe_generator(generator, corpus, unseen, count=count, psi=psi, matte=network)
     if matte is not None:
         images = sample(generator, min(count, 200), psi, seed=12345)
         card["agreement_with_stylematte"] = agreement(images, stylematte_labeller(matte))

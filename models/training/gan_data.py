@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models import processes
 from models.training.gan_alignment import align_faces, crop
 from models.training.portraits_data import decode, read_samples
 
@@ -39,9 +40,12 @@ class Corpus:
         return len(self.images) // len(self.keys)
 
     def batch(self, count: int, rng: torch.Generator) -> Tensor:
-        """Scenes drawn with replacement, half of them mirrored: float32 [count, 4, h, h], all channels in [-1, 1]."""
-        index = torch.randint(len(self.images), (count,), generator=rng)
-        mirrored = torch.rand(count, generator=rng) < 0.5
+        """Scenes drawn with replacement, half of them mirrored: float32 [count, 4, h, h], all channels in [-1, 1].
+
+        count: of this process, see models.processes.
+        """
+        index = processes.integers(len(self.images), count, rng)
+        mirrored = processes.uniform(count, rng=rng) < 0.5
         images = to_pm1(self.images[index])
         return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
@@ -82,9 +86,9 @@ def read_portraits(source: Path) -> tuple[tuple[str, ...], Tensor]:
 
 def smooth_backgrounds(count: int, size: int, rng: torch.Generator) -> Tensor:
     """Scenes without detail: four nearby corner colours, blended. float32 [count, 3, size, size] in [-1, 1]."""
-    base = torch.rand(count, 1, 1, 1, generator=rng) * 1.5 - 0.75
-    tint = torch.randn(count, 3, 1, 1, generator=rng) * 0.18
-    corners = torch.randn(count, 1, 2, 2, generator=rng) * 0.2 + torch.randn(count, 3, 2, 2, generator=rng) * 0.06
+    base = processes.uniform(count, 1, 1, 1, rng=rng) * 1.5 - 0.75
+    tint = processes.normal(count, 3, 1, 1, rng=rng) * 0.18
+    corners = processes.normal(count, 1, 2, 2, rng=rng) * 0.2 + processes.normal(count, 3, 2, 2, rng=rng) * 0.06
     return F.interpolate((base + tint + corners).clamp(-0.95, 0.95), size, mode="bilinear", align_corners=True)
 
 

@@ -1,64 +1,35 @@
-"""The two discriminators of StyleMatteGAN's second stage and what they say about a batch.
+"""What the RGBA discriminator of StyleMatteGAN (arXiv 1912.04958) and a batch's composites are made of.
 
-One sees RGBA (arXiv 1912.04958), one the frozen features of the subject composited over another background, as the
-vision-aided discriminator of arXiv 2305.02981 does. The generator's adversarial gradient is measured against that of
-the reconstruction, at the images.
+The generator's adversarial gradients are measured against an anchor's, at the images.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import processes
 from models.discriminator import build_discriminator
-from models.frozen_features import FrozenResNet
-from models.training.gan_data import smooth_backgrounds
-
-CHANNELS = (64, 128, 256, 512, 1024)  # of the frozen stages
-WIDTH = 48
+from models.training.gan_data import smooth_backgrounds, to_pm1
+from models.training.gan_presets import GanPreset
 
 
 class RgbaDiscriminator(nn.Module):
-    """The residual discriminator after a pixel unshuffle of 2: images [n, 4, h, h] -> logits [n, 1]."""
+    """The residual discriminator, perhaps after a pixel unshuffle: images [n, 4, h, h] -> logits [n, 1]."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, preset: GanPreset) -> None:
         super().__init__()
-        self.net = build_discriminator(
-            {"img_resolution": size // 2, "img_channels": 16, "channel_base": 2048, "channel_max": 128}
-        ).train()
+        self.unshuffle = preset.unshuffle
+        size, channels = preset.resolution // self.unshuffle, 4 * self.unshuffle**2
+        shape = {"img_resolution": size, "img_channels": channels}
+        self.net = build_discriminator({**preset.discriminator, **shape}).train()
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(F.pixel_unshuffle(images, 2))
+        logits: Tensor = self.net(F.pixel_unshuffle(images, self.unshuffle))
         return logits
 
 
-class FeatureDiscriminator(nn.Module):
-    """A small convolutional head on each frozen stage; scale: mean magnitude of each stage's features."""
-
-    def __init__(self, scales: list[float]) -> None:
-        super().__init__()
-        self.scales = scales
-        self.heads = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(CHANNELS[stage], WIDTH, 1),
-                nn.LeakyReLU(0.2),
-                nn.Conv2d(WIDTH, WIDTH, 3, padding=1),
-                nn.LeakyReLU(0.2),
-                nn.Conv2d(WIDTH, 1, 1),
-            )
-            for stage in range(len(scales))
-        )
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Maps of the frozen stages -> logits [n, stages], each the mean of a map."""
-        logits = [
-            head(maps / scale).mean((1, 2, 3))
-            for head, maps, scale in zip(self.heads, features, self.scales, strict=True)
-        ]
-        return torch.stack(logits, 1)
-
-
 class GradientBalance(nn.Module):
-    """Sums gradients at the images so that each adversarial one has a set norm relative to the reconstruction's."""
+    """Sums gradients at the images so that each adversarial one has a set norm relative to an anchor's."""
 
     norms: Tensor
 
@@ -67,26 +38,31 @@ class GradientBalance(nn.Module):
         self.rate = rate
         self.register_buffer("norms", torch.zeros(sources + 1))
 
-    def forward(self, reference: Tensor, others: list[Tensor], ratios: list[float]) -> Tensor:
-        """reference, others: gradients of one shape -> reference + sum of ratio * others, by running norms."""
-        current = torch.stack([reference.norm(), *(gradient.norm() for gradient in others)])
+    def forward(self, anchor: Tensor, others: list[Tensor], ratios: list[float]) -> Tensor:
+        """anchor, others: gradients of one shape -> anchor + sum of ratio * others, by running norms."""
+        squares = torch.stack([gradient.square().sum() for gradient in (anchor, *others)])
+        current = (processes.mean(squares) / processes.count()).sqrt()
         self.norms.copy_(current if not self.norms.any() else self.norms.lerp(current, self.rate))
-        total = reference.clone()
+        total = anchor.clone()
         for gradient, norm, ratio in zip(others, self.norms[1:], ratios, strict=True):
             total += gradient * (ratio * self.norms[0] / norm.clamp(min=1e-12))
         return total
 
 
-def over_backgrounds(images: Tensor, rng: torch.Generator) -> Tensor:
-    """RGBA [n, 4, h, h] in [-1, 1] -> RGB [n, 3, h, h]: the colour times alpha over new smooth backgrounds."""
+def over_backgrounds(images: Tensor, rng: torch.Generator, bank: Tensor | None = None) -> Tensor:
+    """RGBA [n, 4, h, h] in [-1, 1] -> RGB [n, 3, h, h]: the colour times alpha over other backgrounds.
+
+    bank: real backgrounds, uint8 [m, 3, h, h], drawn at random and mirrored; None draws smooth ones.
+    """
+    count, size = len(images), images.shape[-1]
     colour, alpha = images[:, :3], (images[:, 3:].clamp(-1, 1) + 1) / 2
-    return colour * alpha + smooth_backgrounds(len(images), images.shape[-1], rng) * (1 - alpha)
-
-
-def feature_scales(features: FrozenResNet, images: Tensor, stages: int) -> list[float]:
-    """Mean magnitude of each stage on RGB [n, 3, h, w]."""
-    with torch.no_grad():
-        return [float(maps.mean()) for maps in features(images, stages)]
+    if bank is None:
+        behind = smooth_backgrounds(count, size, rng)
+    else:
+        behind = to_pm1(bank[processes.integers(len(bank), count, rng)])
+        mirrored = processes.uniform(count, rng=rng) < 0.5
+        behind = torch.where(mirrored[:, None, None, None], behind.flip(3), behind)
+    return colour * alpha + behind.to(images.device) * (1 - alpha)
 
 
 def r1_penalty(discriminator: nn.Module, images: Tensor) -> Tensor:

@@ -1,46 +1,22 @@
-"""What both stages of StyleMatteGAN's training share: signals, scalars, EMA copies, sample grids."""
+"""What both stages of StyleMatteGAN's training share: signals, guarded steps, EMA copies, sample grids."""
 
-import json
 import os
 import signal
 import sys
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from models import processes
 from models.checkpoint import save_checkpoint
 from models.generator import Generator
 from models.training.gan_checkpoint import Progress
 from models.training.gan_data import to_u8
 
-EMBEDDED_64: dict[str, Any] = {
-    "z_dim": 64,
-    "c_dim": 0,
-    "w_dim": 128,
-    "img_resolution": 64,
-    "img_channels": 4,
-    "mapping_kwargs": {"num_layers": 2, "lr_multiplier": 0.1},
-    "num_layers": 6,
-    "num_critical": 2,
-    "margin_size": 4,
-    "channel_base": 1024,
-    "channel_max": 128,
-    "first_stopband": 4.0,
-    "last_stopband_rel": 2**0.3,
-    "filter_size": 6,
-}
-GENERATORS: dict[str, dict[str, Any]] = {
-    "embedded-64": EMBEDDED_64,
-    "embedded-128": {**EMBEDDED_64, "img_resolution": 128, "num_layers": 8},
-    "tiny-32": {**EMBEDDED_64, "img_resolution": 32, "z_dim": 16, "w_dim": 16, "num_layers": 4, "channel_base": 256,
-                "channel_max": 16},
-}  # fmt: skip
 ALLOCATOR = {  # glibc gives pages back after every step otherwise: 2-3 times slower
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "1000000000000",
@@ -71,12 +47,6 @@ def with_tuned_allocator(module: str) -> None:
         os.execv(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]])
 
 
-def write_scalars(path: Path, values: Mapping[str, float]) -> None:
-    """Appends one line of JSON."""
-    with path.open("a") as file:
-        file.write(json.dumps({"time": round(time.time(), 1), **{k: round(v, 5) for k, v in values.items()}}) + "\n")
-
-
 @torch.no_grad()
 def update_ema(copy: nn.Module, source: nn.Module, beta: float) -> None:
     """Parameters move towards the source's by 1 - beta, buffers are copied."""
@@ -86,6 +56,22 @@ def update_ema(copy: nn.Module, source: nn.Module, beta: float) -> None:
         old.copy_(new)
 
 
+def ema_beta(images: int, batch: int, half_life: float, rampup: float) -> float:
+    """Decay of one step of `batch` images; the half-life, in images, is at most `rampup` times what was seen so far."""
+    return float(0.5 ** (batch / max(min(half_life, rampup * images), 1e-3)))
+
+
+def step_if_finite(optimizer: torch.optim.Optimizer, *, clip: float = 10.0) -> float:
+    """Averages the gradients over processes, clips their norm and steps, unless it is not finite; returns the norm."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    processes.average_gradients(parameters)
+    norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
+    if norm.isfinite():
+        optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return float(norm)
+
+
 @torch.no_grad()
 def fold_prior(generator: Generator, root: Tensor) -> None:
     """Makes z from a unit Gaussian act like `root @ z`: the codes it was trained on fill z's space unevenly.
@@ -93,19 +79,19 @@ def fold_prior(generator: Generator, root: Tensor) -> None:
     root: symmetric [z_dim, z_dim]; it goes into the mapping's first layer.
     """
     weight = generator.mapping.get_parameter("fc0.weight")
-    weight.copy_(weight @ root)
+    weight.copy_(weight @ root.to(weight.device))
 
 
 @torch.no_grad()
 def calibrate(generator: Generator, seed: int = 0) -> None:
     """Measures w_avg and the magnitudes anew: the source's do not fit weights that were averaged over time."""
-    rng = torch.Generator().manual_seed(seed)
-    w = generator.mapping(torch.randn(4096, generator.mapping.z_dim, generator=rng))[:, 0]
+    rng, device = torch.Generator().manual_seed(seed), generator.mapping.w_avg.device
+    w = generator.mapping(torch.randn(4096, generator.mapping.z_dim, generator=rng).to(device))[:, 0]
     generator.mapping.w_avg.copy_(w.mean(0))
     betas = [layer.magnitude_ema_beta for layer in generator.synthesis.layers()]
     for batch in range(CALIBRATION_BATCHES):
         generator.synthesis.set_magnitude_ema_beta(batch / (batch + 1))
-        z = torch.randn(8, generator.mapping.z_dim, generator=rng)
+        z = torch.randn(8, generator.mapping.z_dim, generator=rng).to(device)
         generator.synthesis(generator.mapping(z), update_emas=True)
     for layer, beta in zip(generator.synthesis.layers(), betas, strict=True):
         layer.magnitude_ema_beta = beta
@@ -129,7 +115,7 @@ def save_generator(path: Path, generator: Generator, progress: Progress) -> None
 def composite_over_checker(images: Tensor) -> Tensor:
     """[n, 4, h, w] in [-1, 1] -> RGB [n, 3, h, w]: the subject alone, over a grey checkerboard."""
     size = images.shape[-1]
-    cells = torch.arange(size) // max(size // 8, 1)
+    cells = torch.arange(size, device=images.device) // max(size // 8, 1)
     checker = ((cells[:, None] + cells) % 2).float() * 0.6 - 0.3
     alpha = (images[:, 3:].clamp(-1, 1) + 1) / 2
     return images[:, :3] * alpha + checker * (1 - alpha)
@@ -137,7 +123,7 @@ def composite_over_checker(images: Tensor) -> Tensor:
 
 def write_grid(path: Path, rows: Iterable[Tensor]) -> None:
     """A picture of rows of images: each [n, 1 or 3, h, w] in [-1, 1], with the same n."""
-    lines = [to_u8(row.expand(-1, 3, -1, -1)).permute(2, 0, 3, 1).flatten(1, 2) for row in rows]
+    lines = [to_u8(row.expand(-1, 3, -1, -1)).permute(2, 0, 3, 1).flatten(1, 2).cpu() for row in rows]
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(torch.cat(lines).numpy()).save(path)
 
@@ -145,7 +131,7 @@ def write_grid(path: Path, rows: Iterable[Tensor]) -> None:
 @torch.no_grad()
 def write_samples(path: Path, raw: Generator, averaged: Generator, pairs: tuple[Tensor, Tensor]) -> None:
     """Targets and reconstructions; then fixed z: raw, averaged at psi 1, at .7 with its alpha and cut-out."""
-    z = torch.randn(16, raw.mapping.z_dim, generator=torch.Generator().manual_seed(1))
+    z = torch.randn(16, raw.mapping.z_dim, generator=torch.Generator().manual_seed(1)).to(raw.mapping.w_avg.device)
     truncated = averaged(z, truncation_psi=0.7)
     full = averaged(z)
     rows = [pairs[0][:, :3], pairs[1][:, :3], raw(z)[:, :3], full[:, :3], full[:, 3:], composite_over_checker(full)]

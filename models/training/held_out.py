@@ -39,13 +39,15 @@ def held_out_pairs(tars: Iterable[Path], size: int) -> Iterator[HeldOut]:
             elif "rgba.png" in members:
                 rgba = middle_square(decode(members["rgba.png"], "RGBA"))
                 rgb, alpha = resized(rgba[..., :3], rgba[..., 3], size, size, straight=True)
-                rgb = _over_drawn(key, rgb, alpha)
+                rgb = over_drawn(key, rgb, alpha)
             else:
                 continue
             yield HeldOut(key=key, part=part, rgb=rgb, alpha=np.divide(alpha, 255, dtype=np.float32))
 
 
-def _over_drawn(key: str, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    scene = render_background(np.random.default_rng(list(key.encode())), len(rgb)) * 255
+def over_drawn(key: str, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Straight colour [h, w, 3] and alpha [h, w] over a background that follows from `key`."""
+    height, width = alpha.shape
+    scene = render_background(np.random.default_rng(list(key.encode())), max(height, width))[:height, :width] * 255
     weight = alpha[..., None] / np.float32(255)
     return np.floor(rgb * weight + scene * (1 - weight) + 0.5).astype(np.uint8)

@@ -7,7 +7,6 @@ published mapping network.
 
 import copy
 import itertools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import processes
 from models.frozen_features import FrozenResNet
 from models.generator import Generator, build_generator
 from models.training.gan_checkpoint import RunState
 from models.training.gan_data import Corpus, Labeller, build_corpus
 from models.training.gan_loop import train, until_signalled
-from models.training.gan_state import EMBEDDED_64, update_ema, with_tuned_allocator
+from models.training.gan_presets import PRESETS, GanPreset
+from models.training.gan_state import ema_beta, step_if_finite, update_ema, with_tuned_allocator
 
 SIGNAL, NOISE = 0.9, 0.436  # squares add up to 1
 FEATURE_STAGES = 3
-BATCH = 8
 LATENT_WEIGHT = 0.01
-MAGNITUDE_HALF_LIFE = 500  # images; the reference's 20,000 lag behind a short run and misfit its EMA copy
+EMA_HALF_LIFE, EMA_RAMPUP = 2000.0, 0.05  # images; share of the images seen
 
 
 class Encoder(nn.Module):
@@ -35,6 +35,7 @@ class Encoder(nn.Module):
 
     def __init__(self, z_dim: int, size: int = 64, channels: tuple[int, ...] = (32, 64, 96, 128)) -> None:
         super().__init__()
+        channels += channels[-1:] * (size.bit_length() - 3 - len(channels))
         self.head = nn.Conv2d(16, channels[0], 3, padding=1)
         pairs = list(itertools.pairwise(channels))
         self.convolutions = nn.ModuleList(nn.Conv2d(a, a, 3, padding=1) for a, _ in pairs)
@@ -73,19 +74,21 @@ class WhiteLatent(nn.Module):
         In training mode the running statistics follow the batch; the penalty's gradient flows through the batch.
         """
         if self.training:
-            self.mean.lerp_(codes.detach().mean(0), self.rate)
+            self.mean.lerp_(processes.mean(codes.detach().mean(0)), self.rate)
         white = F.normalize(codes - self.mean) * codes.shape[1] ** 0.5
-        blend = self.moment.lerp(white.t() @ white / len(white), self.rate)
+        blend = self.moment.lerp(processes.mean(white.t() @ white / len(white)), self.rate)
         if self.training:
             self.moment.copy_(blend.detach())
-        penalty = (blend - torch.eye(len(blend))).square().sum() / (len(blend) * self.rate)
+        identity = torch.eye(len(blend), device=blend.device)
+        penalty = (blend - identity).square().sum() / (len(blend) * self.rate)
         penalty = penalty + 10 * codes.square().mean(1).log().square().mean()
-        noise = torch.randn(codes.shape, generator=rng)
+        noise = processes.normal(*codes.shape, rng=rng, device=codes.device)
         return white * SIGNAL + noise * NOISE, penalty
 
     def prior_root(self) -> Tensor:
         """The symmetric root of z's second moment [z_dim, z_dim]: times a unit Gaussian, it gives z like the codes'."""
-        values, vectors = torch.linalg.eigh(self.moment * SIGNAL**2 + torch.eye(len(self.moment)) * NOISE**2)
+        identity = torch.eye(len(self.moment), device=self.moment.device)
+        values, vectors = torch.linalg.eigh(self.moment * SIGNAL**2 + identity * NOISE**2)
         root: Tensor = (vectors * torch.sqrt(values.clamp(min=0))) @ vectors.t()
         return root
 
@@ -120,7 +123,7 @@ class ReconstructionLoss(nn.Module):
         distance = image.new_zeros(())
         for ours, theirs in zip(self.features(image, FEATURE_STAGES), wanted, strict=True):
             pooled = F.adaptive_avg_pool2d(weight, ours.shape[2:])
-            distance = distance + ((ours - theirs).abs() * pooled).mean() / (theirs.mean() + 1e-3)
+            distance = distance + ((ours - theirs).abs() * pooled).mean() / (processes.mean(theirs.mean()) + 1e-3)
         return distance / FEATURE_STAGES
 
 
@@ -129,17 +132,19 @@ class WarmStart:
 
     def __init__(
         self, corpus: Corpus, seed: int = 0, total_kimg: float = 60.0, lr: float = 0.005,
-        config: Mapping[str, Any] = EMBEDDED_64,
+        preset: GanPreset = PRESETS["embedded-64"], device: torch.device | str = "cpu",
     ) -> None:  # fmt: skip
-        """config: of the generator; the corpus has its resolution."""
+        """The corpus has the preset's resolution."""
         torch.manual_seed(seed)
-        self.corpus, self.total_kimg, self.lr = corpus, total_kimg, lr
-        self.generator: Generator = build_generator(dict(config)).train()
-        self.generator.synthesis.set_magnitude_ema_beta(0.5 ** (BATCH / MAGNITUDE_HALF_LIFE))
+        self.corpus, self.total_kimg, self.lr, self.device = corpus, total_kimg, lr, device
+        self.batch, z_dim = preset.adversarial.batch, preset.generator["z_dim"]
+        self.generator: Generator = build_generator(preset.generator).train().to(device)
+        half_life = 1000 * preset.adversarial.magnitude_kimg
+        self.generator.synthesis.set_magnitude_ema_beta(0.5 ** (self.batch / half_life))
         self.averaged: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.encoder = Encoder(config["z_dim"], config["img_resolution"])
-        self.latent = WhiteLatent(config["z_dim"])
-        self.loss = ReconstructionLoss(FrozenResNet(), config["img_resolution"])
+        self.encoder = Encoder(z_dim, preset.resolution).to(device)
+        self.latent = WhiteLatent(z_dim).to(device)
+        self.loss = ReconstructionLoss(FrozenResNet(), preset.resolution).to(device)
         self.state = RunState(
             modules={"g": self.generator, "g_ema": self.averaged, "e": self.encoder, "latent": self.latent},
             optimizers={
@@ -150,27 +155,19 @@ class WarmStart:
         )
 
     def step(self) -> dict[str, float]:
-        """One update of generator and encoder; a step whose gradient is not finite is left out."""
+        """One update of generator and encoder; one whose gradient is not finite is left out."""
         progress, rng = self.state.progress, self.state.rng
         self._set_rate(progress.images / 1000)
-        targets = self.corpus.batch(BATCH, rng)
+        targets = self.corpus.batch(self.batch // processes.count(), rng).to(self.device)
         z, penalty = self.latent(self.encoder(targets), rng)
         images = self.generator(z, update_emas=True)
         terms = self.loss(images, targets)
         (terms["total"] + LATENT_WEIGHT * penalty).backward()
-        norm = nn.utils.clip_grad_norm_(self.generator.parameters(), 10.0)
-        encoder_norm = nn.utils.clip_grad_norm_(self.encoder.parameters(), 10.0)
-        if (norm + encoder_norm).isfinite():
-            for optimizer in self.state.optimizers.values():
-                optimizer.step()
-        for module in (self.generator, self.encoder):
-            module.zero_grad(set_to_none=True)
+        norms = {f"norm_{name}": step_if_finite(optimizer) for name, optimizer in self.state.optimizers.items()}
         progress.steps += 1
-        progress.images += BATCH
-        half_life = min(2000.0, 0.05 * progress.images)  # images
-        update_ema(self.averaged, self.generator, 0.5 ** (BATCH / max(half_life, 1e-3)))
-        scalars = {name: term.item() for name, term in terms.items()}
-        return scalars | {"penalty": penalty.item(), "norm": norm.item()}
+        progress.images += self.batch
+        update_ema(self.averaged, self.generator, ema_beta(progress.images, self.batch, EMA_HALF_LIFE, EMA_RAMPUP))
+        return {name: term.item() for name, term in terms.items()} | {"penalty": penalty.item()} | norms
 
     def _set_rate(self, kimg: float) -> None:
         """Linear warm-up over 1 kimg; over the last three tenths of the run a linear decay to a twentieth."""
@@ -184,6 +181,7 @@ class WarmStart:
 @click.option("--data", type=click.Path(exists=True, path_type=Path), help="Tars of KEY.rgba.png.")
 @click.option("--run", "run", type=click.Path(path_type=Path), required=True, help="Directory of the run.")
 @click.option("--matte", type=click.Path(exists=True, path_type=Path), help="StyleMatte that labels the scenes.")
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="embedded-64", show_default=True)
 @click.option("--resume", type=click.Path(exists=True, path_type=Path), help="State to start from; default: the run's.")
 @click.option("--scenes", default=4, help="Scenes of each portrait in a corpus that is built now.")
 @click.option("--kimg", "total_kimg", default=60.0, help="Where the learning rate has decayed and the run ends.")
@@ -191,33 +189,41 @@ class WarmStart:
 @click.option("--seed", default=0)
 @click.option("--save-every", default=300.0, help="Seconds between states.")
 @click.option("--threads", default=1)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def main(
-    data: Path | None, run: Path, matte: Path | None, resume: Path | None, scenes: int, total_kimg: float, lr: float,
-    seed: int, save_every: float, threads: int,
+    data: Path | None, run: Path, matte: Path | None, preset: str, resume: Path | None, scenes: int,
+    total_kimg: float, lr: float, seed: int, save_every: float, threads: int, device: str,
 ) -> None:  # fmt: skip
-    """Train the warm start, or go on with it where RUN holds its state."""
+    """Train the warm start, or go on with it where RUN holds its state. Under torchrun, over several processes."""
     with_tuned_allocator("models.training.warm_start")
     torch.set_num_threads(threads)
-    corpus = open_corpus(run, data, matte, scenes)
-    trainer = WarmStart(corpus, seed, total_kimg, lr)
+    with processes.joined(device) as own:
+        corpus = open_corpus(run, data, matte, scenes, PRESETS[preset].resolution)
+        trainer = WarmStart(corpus, seed, total_kimg, lr, PRESETS[preset], own)
+        _resume_and_train(trainer, run, resume, save_every, {"seed": seed, "lr": lr, "kimg": total_kimg}, matte)
+
+
+def _resume_and_train(
+    trainer: WarmStart, run: Path, resume: Path | None, save_every: float, options: dict[str, Any], matte: Path | None
+) -> None:
     own = run / "warm-start.state.safetensors"
     if resume or own.exists():
         trainer.state.load(resume or own)
     progress = trainer.state.progress
-    entry = {"stage": "warm start", "from_images": progress.images, "seed": seed, "lr": lr, "kimg": total_kimg}
-    progress.history.append(entry | {"labels": matte.name if matte else "exact alpha"})
-    train(trainer, run, "warm-start", total_kimg * 1000, save_every, until_signalled())
+    labels = matte.name if matte else "exact alpha"
+    progress.history.append({"stage": "warm start", "from_images": progress.images, "labels": labels, **options})
+    train(trainer, run, "warm-start", trainer.total_kimg * 1000, save_every, until_signalled())
 
 
-def open_corpus(run: Path, data: Path | None, matte: Path | None, scenes: int = 4) -> Corpus:
+def open_corpus(run: Path, data: Path | None, matte: Path | None, scenes: int = 4, size: int = 64) -> Corpus:
     """The run's corpus: labelled by a StyleMatte checkpoint if one is given, else with exact alpha; built once."""
     path = run / ("corpus.pt" if matte else "corpus-exact.pt")
     if path.exists():
         return Corpus.load(path)
-    if data is None:
-        raise click.UsageError("--data is needed to build the corpus")
+    if data is None or processes.count() > 1:
+        raise click.UsageError("--data is needed to build the corpus, by one process alone")
     run.mkdir(parents=True, exist_ok=True)
-    corpus = build_corpus(data, scenes=scenes, labeller=stylematte_labeller(matte) if matte else None)
+    corpus = build_corpus(data, size=size, scenes=scenes, labeller=stylematte_labeller(matte) if matte else None)
     corpus.save(path)
     return corpus
 

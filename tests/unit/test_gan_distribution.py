@@ -1,7 +1,16 @@
 import pytest
 import torch
 
-from models.distribution import Moments, alpha_as_rgb, frechet_distance, moments, over_grey
+from models.distribution import (
+    Moments,
+    alpha_as_rgb,
+    coverage,
+    frechet_distance,
+    frechet_figure,
+    moments,
+    over_grey,
+    share_figure,
+)
 from models.privacy import Signatures, memorisation_report, nearest
 
 
@@ -70,3 +79,48 @@ def test_copies_are_suspect_and_strangers_not() -> None:
     assert copies["pixels"]["suspect_share"] == 1
     assert copies["features"]["minimum"] == 0
     assert others["pixels"]["suspect_share"] < 0.2
+
+
+def test_coverage_by_hand() -> None:
+    """References at 0, 1, 2, 10 on a line: the nearest neighbours are 1, 1, 1 and 8 away."""
+    references, queries = torch.tensor([[0.0], [1], [2], [10]]), torch.tensor([[-0.9], [-1.1], [3.0], [17.9], [18.1]])
+    assert coverage(queries, references, neighbours=1).tolist() == [True, False, True, True, False]
+    assert coverage(references, references, neighbours=2).all()
+    with pytest.raises(ValueError, match="more than 3"):
+        coverage(queries, references[:3])
+
+
+def test_precision_sees_quality_and_recall_variety() -> None:
+    rng = torch.Generator().manual_seed(0)
+    reals = torch.randn(300, 4, generator=rng)
+    narrow, wide = torch.randn(300, 4, generator=rng) * 0.3, torch.randn(300, 4, generator=rng) * 3
+    assert coverage(narrow, reals).float().mean() > 0.95 > 0.5 > coverage(reals, narrow).float().mean()
+    assert coverage(reals, wide).float().mean() > 0.9 > 0.5 > coverage(wide, reals).float().mean()
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(30, 40, 5), (12, 9, 40)])
+def test_the_distance_by_inner_products_is_the_same(n: int, m: int, d: int) -> None:
+    """Drawing every image once gives the value itself."""
+    from models.distribution import _gram_distance
+
+    rng = torch.Generator().manual_seed(1)
+    first, second = torch.randn(n, d, generator=rng).double(), torch.randn(m, d, generator=rng).double() * 2 + 1
+    squares = first.square().sum(1), second.square().sum(1)
+    expected = frechet_distance(moments(first), moments(second))
+    assert _gram_distance(first, second, first @ second.t(), *squares) == pytest.approx(expected, rel=1e-9)
+
+
+def test_intervals_hold_the_value_and_shrink_with_more_images() -> None:
+    rng = torch.Generator().manual_seed(2)
+    few, many = (
+        frechet_figure(torch.randn(n, 3, generator=rng) + 1, torch.randn(n, 3, generator=rng), seed=0)
+        for n in (40, 1000)
+    )
+    assert few.low < few.value < few.high
+    assert many.high - many.low < (few.high - few.low) / 2
+    assert many.low < 3 < many.high
+    hits = torch.arange(100) < 30
+    share = share_figure(hits, seed=0)
+    assert share.value == pytest.approx(0.3)
+    assert 0.18 < share.low < 0.25 < 0.35 < share.high < 0.42
+    assert share == share_figure(hits, seed=0)

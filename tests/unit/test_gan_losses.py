@@ -1,13 +1,8 @@
 import torch
 from torch import nn
 
-from models.training.gan_losses import (
-    FeatureDiscriminator,
-    GradientBalance,
-    RgbaDiscriminator,
-    over_backgrounds,
-    r1_penalty,
-)
+from models.training.gan_losses import GradientBalance, RgbaDiscriminator, over_backgrounds, r1_penalty
+from models.training.gan_presets import PRESETS
 
 
 def test_r1_of_a_linear_discriminator_is_its_squared_weight() -> None:
@@ -42,7 +37,15 @@ def test_composites_keep_the_subject_and_replace_the_rest() -> None:
     assert (second[..., 4:] - first[..., 4:]).abs().mean() > 0.01
 
 
-def test_discriminators_give_a_logit_an_image() -> None:
-    assert RgbaDiscriminator(64)(torch.randn(4, 4, 64, 64)).shape == (4, 1)
-    features = [torch.rand(2, 64, 32, 32), torch.rand(2, 128, 16, 16)]
-    assert FeatureDiscriminator([0.5, 0.5])(features).shape == (2, 2)
+def test_real_backgrounds_come_from_the_bank_mirrored_or_not() -> None:
+    ramp = torch.arange(8, dtype=torch.uint8).expand(5, 3, 8, 8) * 30
+    empty = torch.cat([torch.rand(40, 3, 8, 8), -torch.ones(40, 1, 8, 8)], 1)
+    rows = {
+        tuple(row.round().int().tolist())
+        for row in (over_backgrounds(empty, torch.Generator(), ramp)[:, 0, 0] + 1) * 127.5
+    }
+    assert rows == {tuple(range(0, 240, 30)), tuple(range(210, -1, -30))}
+
+
+def test_the_rgba_discriminator_gives_a_logit_an_image() -> None:
+    assert RgbaDiscriminator(PRESETS["embedded-64"])(torch.randn(4, 4, 64, 64)).shape == (4, 1)

@@ -1,25 +1,31 @@
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from core.errors import TrainingDiverged
 from models.load import load_generator
-from models.training.gan import Adversarial, AdversarialSettings
+from models.matting import StyleMatte, preset
+from models.training.gan import Adversarial
 from models.training.gan_card import agreement, describe_generator, sample, write_contact_sheet
 from models.training.gan_data import Corpus
-from models.training.gan_loop import publish
-from models.training.gan_state import EMBEDDED_64, calibrate, fold_prior, update_ema
+from models.training.gan_loop import BROKEN_IN_A_ROW, publish, train
+from models.training.gan_presets import PRESETS
+from models.training.gan_state import calibrate, ema_beta, fold_prior, update_ema
 from models.training.warm_start import WarmStart, WhiteLatent
 
 Trainer = WarmStart | Adversarial
+TINY = PRESETS["tiny-32"]
+UNANCHORED = replace(TINY, adversarial=replace(TINY.adversarial, anchored=False))
 
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
     """Twelve discs of different colours, sizes and backgrounds, two scenes each."""
     rng = torch.Generator().manual_seed(0)
-    steps = (torch.arange(64) + 0.5) / 32 - 1
+    steps = (torch.arange(32) + 0.5) / 16 - 1
     radius = 0.4 + 0.3 * torch.rand(12, 1, 1, 1, generator=rng)
     disc = (steps.square()[None] + steps.square()[:, None] < radius.square()).float().repeat_interleave(2, 0)
     colour = torch.rand(12, 3, 1, 1, generator=rng).repeat_interleave(2, 0)
@@ -30,11 +36,11 @@ def corpus() -> Corpus:
 
 def build(kind: str, corpus: Corpus) -> Trainer:
     if kind == "warm start":
-        return WarmStart(corpus, seed=1)
-    return Adversarial(corpus, AdversarialSettings(), seed=1)
+        return WarmStart(corpus, seed=1, preset=TINY)
+    return Adversarial(corpus, TINY if kind == "adversarial" else UNANCHORED, seed=1)
 
 
-@pytest.fixture(scope="module", params=["warm start", "adversarial"])
+@pytest.fixture(scope="module", params=["warm start", "adversarial", "unanchored"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -54,17 +60,17 @@ def test_a_resumed_run_goes_on_bit_for_bit(kind: str, corpus: Corpus, tmp_path: 
 
 
 def test_the_second_stage_starts_from_the_first(corpus: Corpus, tmp_path: Path) -> None:
-    warm = WarmStart(corpus, seed=1)
+    warm = WarmStart(corpus, seed=1, preset=TINY)
     warm.step()
     publish(warm, tmp_path, "warm-start")
-    adversarial = Adversarial(corpus, AdversarialSettings(), seed=2)
+    adversarial = Adversarial(corpus, TINY, seed=2)
     adversarial.state.load(tmp_path / "warm-start.state.safetensors")
     assert adversarial.state.progress.images == warm.state.progress.images
     for name in ("g", "g_ema", "e", "latent"):
         for key, tensor in warm.state.modules[name].state_dict().items():
             assert torch.equal(tensor, adversarial.state.modules[name].state_dict()[key])
     published = load_generator(tmp_path / "warm-start.safetensors")
-    z = torch.randn(4, EMBEDDED_64["z_dim"])
+    z = torch.randn(4, TINY.generator["z_dim"])
     fold_prior(warm.averaged, warm.latent.prior_root())
     calibrate(warm.averaged)
     assert torch.equal(published(z), warm.averaged(z))
@@ -72,11 +78,11 @@ def test_the_second_stage_starts_from_the_first(corpus: Corpus, tmp_path: Path) 
 
 
 def test_a_compact_state_is_small_and_loads(corpus: Corpus, tmp_path: Path) -> None:
-    whole = Adversarial(corpus, AdversarialSettings(), seed=1)
+    whole = Adversarial(corpus, TINY, seed=1)
     whole.step()
     whole.state.save_compact(tmp_path / "state.safetensors", forget=["d_rgba"])
     assert (tmp_path / "state.safetensors").stat().st_size < 12_000_000
-    resumed = Adversarial(corpus, AdversarialSettings(), seed=2)
+    resumed = Adversarial(corpus, TINY, seed=2)
     resumed.state.load(tmp_path / "state.safetensors")
     for ours, theirs in zip(whole.generator.parameters(), resumed.generator.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
@@ -86,19 +92,59 @@ def test_a_compact_state_is_small_and_loads(corpus: Corpus, tmp_path: Path) -> N
 
 
 def test_reconstruction_improves(corpus: Corpus) -> None:
-    warm = WarmStart(corpus, seed=1)
+    warm = WarmStart(corpus, seed=1, preset=TINY)
     warm.state.progress.images = 1000  # the learning rate's warm-up is over
     losses = [warm.step()["total"] for _ in range(20)]
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
 
 
 def test_a_step_that_is_not_finite_changes_no_weight(corpus: Corpus) -> None:
-    warm = WarmStart(corpus, seed=1)
+    warm = WarmStart(corpus, seed=1, preset=TINY)
     warm.loss.feature_weight = float("nan")
     before = copy.deepcopy(warm.generator)
     warm.step()
     for old, new in zip(before.parameters(), warm.generator.parameters(), strict=True):
         assert torch.equal(old, new)
+
+
+def test_a_run_that_breaks_for_good_is_given_up(corpus: Corpus, tmp_path: Path) -> None:
+    class Broken(WarmStart):
+        steps = 0
+
+        def step(self) -> dict[str, float]:
+            self.steps += 1
+            return {"total": float("nan") if self.steps != 5 else 1.0}
+
+    broken = Broken(corpus, seed=1, preset=TINY)
+    with pytest.raises(TrainingDiverged, match="not finite"):
+        train(broken, tmp_path, "warm-start", 1, 1e9, lambda stage: True)
+    assert broken.steps == 5 + BROKEN_IN_A_ROW
+
+
+def test_the_generator_stands_still_in_the_discriminators_lead(corpus: Corpus) -> None:
+    settings = replace(TINY.adversarial, lead_kimg=0.016, total_kimg=0.08)
+    stage = Adversarial(corpus, replace(TINY, adversarial=settings), seed=1)
+    before, judge = copy.deepcopy(stage.generator), copy.deepcopy(stage.rgba)
+    stage.step(), stage.step()
+    assert all(torch.equal(a, b) for a, b in zip(before.parameters(), stage.generator.parameters(), strict=True))
+    assert not torch.equal(judge.net.b4.out.weight, stage.rgba.net.b4.out.weight)
+    stage.step(), stage.step()
+    assert not torch.equal(
+        before.mapping.get_parameter("fc0.weight"), stage.generator.mapping.get_parameter("fc0.weight")
+    )
+
+
+def test_real_backgrounds_are_used(corpus: Corpus) -> None:
+    bank = torch.full((3, 3, 32, 32), 255, dtype=torch.uint8)
+    stage = Adversarial(corpus, TINY, seed=1, backgrounds=bank)
+    views = stage._views(torch.full((2, 4, 32, 32), -1.0))
+    assert torch.equal(views, torch.cat([torch.ones(2, 3, 32, 32), -torch.ones(2, 3, 32, 32)]))
+
+
+def test_the_averages_half_life_grows_with_the_run() -> None:
+    assert ema_beta(0, 8, 1000, 0.05) < 1e-9
+    assert ema_beta(160, 8, 1000, 0.05) == pytest.approx(0.5)
+    assert ema_beta(10**6, 8, 1000, 0.05) == pytest.approx(0.5 ** (8 / 1000))
 
 
 def test_codes_lie_on_the_sphere_and_collapse_costs() -> None:
@@ -137,12 +183,12 @@ def test_ema_moves_parameters_and_copies_buffers() -> None:
 
 
 def test_calibration_measures_the_copy_itself(corpus: Corpus) -> None:
-    generator = WarmStart(corpus, seed=1).averaged
+    generator = WarmStart(corpus, seed=1, preset=TINY).averaged
     betas = [layer.magnitude_ema_beta for layer in generator.synthesis.layers()]
     for layer in generator.synthesis.layers():
         layer.magnitude_ema.fill_(100.0)
     calibrate(generator)
-    assert all(layer.magnitude_ema < 20 for layer in generator.synthesis.layers())
+    assert all(layer.magnitude_ema < 50 for layer in generator.synthesis.layers())
     assert [layer.magnitude_ema_beta for layer in generator.synthesis.layers()] == betas
     assert generator.mapping.w_avg.abs().sum() > 0
 
@@ -161,12 +207,19 @@ def test_agreement_of_two_alphas_by_hand() -> None:
 
 
 def test_the_card_has_its_references(corpus: Corpus, tmp_path: Path) -> None:
-    generator = WarmStart(corpus, seed=1).averaged
-    report = describe_generator(generator, corpus, corpus, count=4)
-    assert report["images_a_set"] == 4
-    assert report["real_against_real"]["alpha"] >= 0
+    generator = WarmStart(corpus, seed=1, preset=TINY).averaged
+    matte = StyleMatte(preset("micro")).eval()
+    report = describe_generator(generator, corpus, corpus, count=5, matte=matte)
+    assert report["images_a_set"] == 5
+    for network in ("resnet", "stylematte"):
+        for view in ("rgb_over_grey", "alpha"):
+            figures = report["distances"][network][view]
+            assert set(figures) == {"mean_image_frechet", "real_against_real", "psi_1", "psi_0.7"}
+            for name in ("frechet", "precision", "recall"):
+                assert (
+                    figures["psi_1"][name]["low"] <= figures["psi_1"][name]["value"] <= figures["psi_1"][name]["high"]
+                )
     for psi in ("psi_1", "psi_0.7"):
-        assert set(report[psi]["frechet"]) == {"rgb_over_grey", "alpha"}
         assert report[psi]["nearest_training_image"]["pixels"]["held_out_minimum"] < 1e-5
         assert report[psi]["nearest_training_image"]["pixels"]["minimum"] > 0
     write_contact_sheet(tmp_path / "sheet.png", generator)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.matting.losses import dice_loss, laplacian_loss, laplacian_pyramid, matting_loss
+from models.matting.losses import composition_loss, dice_loss, laplacian_loss, laplacian_pyramid, matting_loss
 
 
 @pytest.fixture
@@ -48,3 +48,15 @@ def test_descent_reaches_the_truth(true):
         matting_loss(torch.sigmoid(logit), true)["total"].backward()
         optimiser.step()
     assert (torch.sigmoid(logit) - true).abs().max() < 0.1
+
+
+def test_composition_is_the_difference_of_the_composites(true):
+    rng = torch.Generator().manual_seed(0)
+    foreground, background = torch.rand(2, 2, 3, 32, 32, generator=rng)
+    predicted = torch.rand(2, 1, 32, 32, generator=rng)
+    composites = [foreground * alpha + background * (1 - alpha) for alpha in (predicted, true)]
+    contrast = (foreground - background).abs()
+    expected = (composites[0] - composites[1]).abs().mean()
+    assert composition_loss(predicted, true, contrast).item() == pytest.approx(expected.item())
+    losses = matting_loss(predicted, true, contrast)
+    assert losses["total"].item() == pytest.approx(sum(v.item() for k, v in losses.items() if k != "total"))

@@ -10,11 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from core.errors import CorpusRejected
+from models.checkpoint import save_checkpoint
 from models.load import load_stylematte
 from models.matting import MattingConfig, StyleMatte, predict_alpha
 from models.training.augment import draw_batch
 from models.training.backgrounds import background_bank, render_background
-from models.training.evaluate import evaluate_pairs, evaluate_tar
+from models.training.evaluate import evaluate_corpus, evaluate_pairs, read_pairs_of
 from models.training.matting import MattingTrainer, MattingTraining, train_matting
 from models.training.portraits_data import read_pairs, read_portraits
 from models.training.scenes import SCENES
@@ -67,24 +69,24 @@ def test_batches_follow_from_their_seed(portraits):
     first, again, other = (
         draw_batch(portraits, backgrounds(), count=4, size=64, rng=np.random.default_rng(seed)) for seed in (1, 1, 2)
     )
-    image, alpha = first
+    image, alpha = first.image, first.alpha
     assert (tuple(image.shape), tuple(alpha.shape)) == ((4, 3, 64, 64), (4, 1, 64, 64))
     assert -1 <= image.min() < image.max() <= 1
     assert 0 <= alpha.min() < alpha.max() <= 1
-    assert torch.equal(image, again[0])
-    assert torch.equal(alpha, again[1])
-    assert not torch.equal(image, other[0])
+    assert torch.equal(image, again.image)
+    assert torch.equal(alpha, again.alpha)
+    assert not torch.equal(image, other.image)
 
 
 def test_composites_show_the_background_where_alpha_is_zero(portraits):
     empty = portraits.copy()
     empty[..., 3] = 0
-    image, alpha = draw_batch(empty, backgrounds(), count=8, size=64, rng=np.random.default_rng(0))
-    assert alpha.max() == 0
+    batch = draw_batch(empty, backgrounds(), count=8, size=64, rng=np.random.default_rng(0))
+    assert batch.alpha.max() == 0
     opaque = portraits.copy()
     opaque[..., 3] = 255
-    assert draw_batch(opaque, backgrounds(), count=8, size=64, rng=np.random.default_rng(0))[1].mean() > 0.8
-    assert image.std(dim=(2, 3)).max() < 0.2
+    assert draw_batch(opaque, backgrounds(), count=8, size=64, rng=np.random.default_rng(0)).alpha.mean() > 0.8
+    assert batch.image.std(dim=(2, 3)).max() < 0.2
 
 
 @pytest.mark.parametrize("scene", [scene for scene, _ in SCENES], ids=lambda scene: scene.__name__)
@@ -135,7 +137,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(portraits, tmp_path):
 def test_published_weights_evaluate(portraits, tmp_path, pairs_tar):
     list(train_matting(network(), replace(OPTIONS, steps=2), portraits, portraits[:6], tmp_path / "run"))
     checkpoint = tmp_path / "run" / "ema.safetensors"
-    report = evaluate_tar(checkpoint, pairs_tar, worst=2, out_dir=tmp_path / "worst")
+    report = evaluate_corpus(checkpoint, [pairs_tar], worst=2, out_dir=tmp_path / "worst")
     assert report["count"] == 3
     assert len(report["digest"]) == 64
     first, second = report["worst"]
@@ -148,9 +150,37 @@ def test_published_weights_evaluate(portraits, tmp_path, pairs_tar):
     assert evaluate_pairs(matte, pairs[:1])["mad"] == pytest.approx(by_hand, abs=1e-5)
 
 
-def test_evaluation_needs_pairs(portraits):
+def test_evaluation_needs_pairs(tmp_path):
     with pytest.raises(ValueError, match="no pairs"):
         evaluate_pairs(network().eval(), [])
+    (tmp_path / "empty").mkdir()
+    matte = network()
+    path = tmp_path / "matte.safetensors"
+    save_checkpoint(path, kind="stylematte", config=matte.config.to_dict(), state=matte.state_dict())
+    with pytest.raises(CorpusRejected, match="no pairs of picture and alpha in empty"):
+        evaluate_corpus(path, [tmp_path / "empty"])
+
+
+def test_pairs_are_found_in_every_layout(pairs_tar, portraits, tmp_path):
+    p3m = tmp_path / "p3m"
+    for folder in ("image", "mask"):
+        (p3m / folder).mkdir(parents=True)
+    Image.fromarray(portraits[0][..., :3]).save(p3m / "image" / "0.png")
+    Image.fromarray(portraits[0][..., 3]).save(p3m / "mask" / "0.png")
+    rgba = tmp_path / "rgba"
+    rgba.mkdir()
+    Image.fromarray(portraits[0]).save(rgba / "0.rgba.png")
+    expected = next(read_pairs(pairs_tar))
+    for source in (pairs_tar, p3m):
+        key, image, alpha = next(read_pairs_of([source]))
+        assert key == "0"
+        assert np.array_equal(image, expected[1])
+        assert np.array_equal(alpha, expected[2])
+    [(_, image, alpha)] = read_pairs_of([rgba])
+    assert np.array_equal(alpha, expected[2])
+    solid = alpha == 1
+    assert np.allclose(image[solid], expected[1][solid], atol=1e-6)
+    assert np.abs(image[alpha == 0] - expected[1][alpha == 0]).mean() > 0.01
 
 
 @pytest.fixture
@@ -163,3 +193,40 @@ def pairs_tar(tmp_path, portraits) -> Path:
                 Image.fromarray(picture).save(file)
                 archive.add(file, file.name)
     return path
+
+
+def test_the_head_alone_can_be_trained_and_resumed(portraits, tmp_path):
+    options = replace(OPTIONS, trained="head")
+    trainer = MattingTrainer(network(), options, portraits, backgrounds())
+    trainer.train_step()
+    trainer.save(tmp_path / "state.safetensors")
+    resumed = MattingTrainer(network(), options, portraits, backgrounds())
+    resumed.resume(tmp_path / "state.safetensors")
+    assert trainer.train_step() == resumed.train_step()
+    before = network().state_dict()
+    changed = {name for name, tensor in resumed.network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert {name.partition(".")[0] for name in changed} == {"fpn", "conv"}
+    assert "conv.weight" in changed
+
+
+def test_half_precision_stays_near_full_precision(portraits):
+    """CUDA's mixed precision, by the same autocast on the CPU."""
+    matte, image = network(), draw_batch(portraits, backgrounds(), count=2, size=64, rng=np.random.default_rng(0)).image
+    exact = predict_alpha(matte, image)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = predict_alpha(matte, image)
+    assert rounded.dtype == torch.float32
+    assert 0 < (rounded - exact).abs().max() < 0.05
+    rounded.mean().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in matte.parameters())
+
+
+def test_contrast_makes_the_composite(portraits):
+    """Where a portrait is opaque, the composite differs from its background by the contrast."""
+    opaque = portraits[:2].copy()
+    opaque[..., 3] = 255
+    opaque[..., :3] = 200
+    batch = draw_batch(opaque, np.zeros((1, 64, 64, 3), np.uint8), count=6, size=32, rng=np.random.default_rng(1))
+    assert batch.contrast.shape == batch.image.shape
+    assert batch.contrast.max() > 0.3
+    assert batch.contrast.min() >= 0

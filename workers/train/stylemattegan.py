@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from models.checkpoint import digest
 from models.corpora.foreground import straight_foreground
 from models.corpora.validate import content_key
 from models.load import load_generator, load_stylematte
-from models.training.gan import Adversarial, AdversarialSettings
+from models.training.gan import Adversarial, real_backgrounds
 from models.training.gan_data import Corpus, Labeller, to_pm1
 from models.training.gan_loop import Stage as Trainer
 from models.training.gan_loop import train
-from models.training.gan_state import GENERATORS, composite_over_checker, write_grid
+from models.training.gan_presets import PRESETS
+from models.training.gan_state import composite_over_checker, write_grid
 from models.training.labelling import label_corpus
 from models.training.warm_start import WarmStart, stylematte_labeller
 from workers.bundles import STYLEMATTE_FILE
@@ -59,7 +61,7 @@ def relabel(job: Job, shop: Workshop) -> dict[str, Any]:
 def _label(job: Job, shop: Workshop, stage: Stage, stylematte: Path) -> dict[str, Any]:
     """Labels follow from network, corpora and framing: they are kept in the store under these and made once."""
     spec, path = job.spec, job.folder(stage) / CORPUS_FILE
-    size = GENERATORS[spec.generator]["img_resolution"]
+    size = PRESETS[spec.generator].resolution
     parents = [digest(stylematte), size, spec.framing, *(job.record.corpora[name].digest for name in spec.unlabelled)]
     name = hashlib.sha256(json.dumps(parents).encode()).hexdigest()
     key = f"{keys.LABELS}{name}.pt"
@@ -96,7 +98,7 @@ def warm_start(job: Job, shop: Workshop) -> dict[str, Any]:
     """StyleMatteGAN as the decoder of an autoencoder."""
     spec, folder = job.spec, job.folder(Stage.WARM_START)
     corpus = Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
-    trainer = WarmStart(corpus, spec.seed, spec.warm_start_kimg, config=GENERATORS[spec.generator])
+    trainer = WarmStart(corpus, spec.seed, spec.warm_start_kimg, preset=PRESETS[spec.generator])
     if (state := folder / WARM_STATE).exists():
         trainer.state.load(state)
     return _train(job, folder, trainer, "warm-start", 0, spec.warm_start_kimg)
@@ -106,8 +108,10 @@ def adversarial(job: Job, shop: Workshop) -> dict[str, Any]:
     """StyleMatteGAN against its discriminators, from the warm start on."""
     spec, folder = job.spec, job.folder(Stage.ADVERSARIAL)
     corpus = Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
-    settings = AdversarialSettings(total_kimg=max(spec.adversarial_kimg, 1e-3))
-    trainer = Adversarial(corpus, settings, spec.seed, GENERATORS[spec.generator])
+    preset = PRESETS[spec.generator]
+    settings = replace(preset.adversarial, total_kimg=max(spec.adversarial_kimg, 1e-3))
+    backgrounds = real_backgrounds(folder / "photos.npy", shop.photos(job, Split.TRAIN), preset.resolution)
+    trainer = Adversarial(corpus, replace(preset, adversarial=settings), spec.seed, backgrounds=backgrounds)
     state = folder / "gan.state.safetensors"
     trainer.state.load(state if state.exists() else job.output(Stage.WARM_START, WARM_STATE))
     trainer.first_image = int(job.figures(Stage.WARM_START)["images"])
