@@ -22,6 +22,7 @@ COMMANDS = {
     "training": ("client.training_cli:training", "Start, follow and cancel training runs of a service."),
     "evaluate": ("workers.cli:evaluate", "Measure a StyleMatte on held-out pairs."),
     "train": ("workers.cli:train", "Train StyleMatte or StyleMatteGAN."),
+    "bench": ("workers.bench.cli:bench", "Measure this machine, processor or GPU, in ratios."),
     "recover": ("workers.cli:recover", "Rebuild Redis from S3."),
 }
 
