@@ -7,7 +7,7 @@ export MALLOC_TRIM_THRESHOLD_ := 1000000000000
 export MALLOC_TOP_PAD_ := 268435456
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow check fix bench bench-control lock clean
+.PHONY: help setup demo up test test-slow check fix bench bench-guard bench-scale bench-control lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -45,9 +45,14 @@ fix: setup ## format and mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: setup ## measured ratios: kernels, StyleMatte, what surrounds them in a worker
-	$(BIN)/python tests/benchmarks/bench_generator.py
-	$(BIN)/python tests/benchmarks/bench_stylematte.py
+	$(BIN)/matteforge bench
 	$(BIN)/python tests/benchmarks/bench_worker.py
+
+bench-guard: setup ## fail if a ratio is a quarter worse than the recorded one
+	$(BIN)/matteforge bench --device cpu --check tests/benchmarks/recorded.json
+
+bench-scale: setup ## simulate 10 to 10,000 GPU workers: the table of docs/scale.md
+	$(BIN)/python tests/benchmarks/scale_simulation.py
 
 bench-control: setup ## the control plane with a null generator, at most 6 minutes: writes control_plane/measured.json
 	$(BIN)/python tests/benchmarks/control_plane/bench.py --out tests/benchmarks/control_plane/measured.json

@@ -11,6 +11,8 @@ from pydantic import Field
 from core.dataset import MAX_SHARDS, DatasetSpec, Frozen
 from core.errors import InvalidSpec
 
+PIXELS_A_BATCH = {"cpu": 1024**2, "cuda": 16 * 1024**2}  # by device class: memory of the networks grows with it
+LARGEST_BATCH = {"cpu": 8, "cuda": 64}
 FORMAT_VERSION = 2  # bumped whenever the bytes of a shard change for the same order
 
 
@@ -73,6 +75,15 @@ def make_plan(
         threads=threads,
         max_attempts_per_sample=max_attempts_per_sample,
     )
+
+
+def choose_batch_size(device: str, resolution: int) -> int:
+    """Candidates a forward pass on a device class (cpu or cuda) at a resolution in pixels; a power of two.
+
+    It is a property of the class, not of the machine: a plan is carried out by any worker. The figures for CUDA are
+    estimates that were never measured; `matteforge bench --device cuda --batch N` measures, MATTEFORGE_BATCH_SIZE sets.
+    """
+    return min(LARGEST_BATCH[device], max(1, PIXELS_A_BATCH[device] // resolution**2))
 
 
 def candidate_seed(seed: int, shard: int, attempt: int) -> int:

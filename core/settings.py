@@ -1,6 +1,7 @@
 """Deployment settings, from environment variables `MATTEFORGE_*`. Built once, in a composition root."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,9 +22,14 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(None, description="registered at start-up; one is made when there is none at all")
     presign_expires_s: int = 24 * 3600
 
-    device: str = Field("auto", description="auto: cuda when there is one, else cpu")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="auto: cuda when there is one, else cpu; batch sizes of new datasets are cuda's if it says cuda",
+    )
     threads: int = Field(1, ge=1, description="torch CPU threads of a worker; fixed in the plan of new datasets")
-    batch_size: int = Field(8, ge=1, description="candidates a forward pass; fixed in the plan of new datasets")
+    batch_size: int | None = Field(
+        None, ge=1, description="candidates a forward pass; fixed in the plan of new datasets; default: by device class"
+    )
     max_attempts_per_sample: int = Field(20, ge=1, description="candidates a sample before a shard gives up")
     cache_dir: Path | None = Field(None, description="where workers keep fetched bundles; default: a temporary folder")
 

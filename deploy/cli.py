@@ -23,6 +23,7 @@ COMMANDS = {
     "schedules": ("client.schedules_cli:schedules", "Train a domain again and again."),
     "evaluate": ("workers.cli:evaluate", "Measure a StyleMatte on held-out pairs."),
     "train": ("workers.cli:train", "Train StyleMatte or StyleMatteGAN."),
+    "bench": ("workers.bench.cli:bench", "Measure this machine, processor or GPU, in ratios."),
     "recover": ("workers.cli:recover", "Rebuild Redis from S3."),
 }
 

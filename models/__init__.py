@@ -1,6 +1,7 @@
 """The networks, and what trains and judges them. Importing this package alone doesn't import torch."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -8,13 +9,18 @@ if TYPE_CHECKING:
     from models.generator import build_generator
     from models.matting import build_stylematte
 
-__all__ = ["build_discriminator", "build_generator", "build_stylematte"]
+__all__ = ["build_discriminator", "build_generator", "build_stylematte", "shipped_bundle"]
 
 _HOMES = {
     "build_discriminator": "models.discriminator",
     "build_generator": "models.generator",
     "build_stylematte": "models.matting",
 }
+
+
+def shipped_bundle() -> Path:
+    """Folder of the bundle that comes with the package."""
+    return Path(__path__[0]) / "pretrained" / "humans"
 
 
 def __getattr__(name: str) -> Any:

@@ -28,11 +28,26 @@ def join_rgba(rgb_pm1: Tensor, alpha: Tensor) -> Tensor:
     return torch.cat([rgb_pm1, alpha * 2 - 1], dim=1)
 
 
+def quantised_rgb(rgb_pm1: Tensor) -> Tensor:
+    """float [n, 3, h, w] in [-1, 1] to uint8 [n, h, w, 3], where it is."""
+    return _quantised((rgb_pm1.detach().float() + 1) / 2, 255).to(torch.uint8).movedim(1, -1).contiguous()
+
+
+def quantised_alpha(alpha: Tensor, bits: int) -> Tensor:
+    """float [n, 1, h, w] in [0, 1] to uint8 or, for 16 bits, uint16 [n, h, w], where it is."""
+    if bits == 8:
+        return _quantised(alpha.detach().float(), 255)[:, 0].to(torch.uint8)
+    return _quantised(alpha.detach().double(), 65535)[:, 0].to(torch.uint16)
+
+
+def rgb_from_levels(rgb_u8: Tensor) -> Tensor:
+    """uint8 [n, h, w, 3] to float32 [n, 3, h, w] in [-1, 1], where it is."""
+    return (rgb_u8.float() / 255).movedim(-1, 1).contiguous() * 2 - 1
+
+
 def rgb_to_u8(rgb_pm1: Tensor) -> U8:
     """float [n, 3, h, w] in [-1, 1] to uint8 [n, h, w, 3]."""
-    return (
-        _quantised((rgb_pm1.detach().float() + 1) / 2, 255).movedim(1, -1).cpu().contiguous().numpy().astype(np.uint8)
-    )
+    return quantised_rgb(rgb_pm1).cpu().numpy()
 
 
 def rgb_from_u8(rgb_u8: U8) -> Tensor:
@@ -42,12 +57,12 @@ def rgb_from_u8(rgb_u8: U8) -> Tensor:
 
 def alpha_to_u8(alpha: Tensor) -> U8:
     """float [n, 1, h, w] in [0, 1] to uint8 [n, h, w]."""
-    return _quantised(alpha.detach().float(), 255)[:, 0].cpu().numpy().astype(np.uint8)
+    return quantised_alpha(alpha, 8).cpu().numpy()
 
 
 def alpha_to_u16(alpha: Tensor) -> U16:
     """float [n, 1, h, w] in [0, 1] to uint16 [n, h, w]."""
-    return _quantised(alpha.detach().double(), 65535)[:, 0].cpu().numpy().astype(np.uint16)
+    return quantised_alpha(alpha, 16).cpu().numpy()
 
 
 def alpha_from_pixels(alpha_pixels: U8 | U16) -> Tensor:

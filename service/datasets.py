@@ -10,7 +10,7 @@ from core.dataset import Counts, DatasetSpec, DatasetState, DatasetView, new_dat
 from core.errors import IdempotencyMismatch, InvalidSpec, NotFound, StateConflict, TransientError
 from core.manifest import DatasetRecord
 from core.messages import Reconcile
-from core.plan import Plan, make_plan
+from core.plan import Plan, choose_batch_size, make_plan
 from service.dependencies import Services
 
 log = logging.getLogger(__name__)
@@ -119,10 +119,16 @@ def _plan(services: Services, spec: DatasetSpec) -> Plan:
         seed=secrets.randbelow(2**63) if spec.seed is None else spec.seed,
         bundle=digest,
         thresholds=bundle.thresholds,
-        batch_size=services.settings.batch_size,
+        batch_size=_batch_size(services, bundle.resolution),
         threads=services.settings.threads,
         max_attempts_per_sample=services.settings.max_attempts_per_sample,
     )
+
+
+def _batch_size(services: Services, resolution: int) -> int:
+    settings = services.settings
+    device_class = "cuda" if settings.device == "cuda" else "cpu"
+    return settings.batch_size or choose_batch_size(device_class, resolution)
 
 
 def _new_view(record: DatasetRecord) -> DatasetView:

@@ -137,10 +137,9 @@ def bundle(
 @click.option("--alias", default="champion", show_default=True)
 def publish(folder: Path | None, alias: str) -> None:
     """Upload a bundle folder (default: the shipped one) and point NAME@ALIAS to it."""
-    import models as package
+    from models import shipped_bundle
 
-    shipped = Path(package.__path__[0]) / "pretrained" / "humans"
-    made = _registry().publish(folder or shipped, alias=alias)
+    made = _registry().publish(folder or shipped_bundle(), alias=alias)
     click.echo(f"{made.name}@{alias} {made.digest}")
 
 

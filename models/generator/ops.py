@@ -39,7 +39,10 @@ def modulated_conv(
     norm = processes.mean(styles.square().mean()).rsqrt()
     power = weight.square().sum([2, 3])  # [o, i]
     demodulation = ((styles * norm).square() @ power.t() + 1e-8).rsqrt()  # [n, o]
-    y = F.conv2d(x * (gain * norm).to(x.dtype)[:, :, None, None], weight.to(x.dtype), padding=padding)
+    x = x * (gain * norm).to(x.dtype)[:, :, None, None]
+    if x.dtype == torch.float16:  # tensor cores read channels last
+        x = x.contiguous(memory_format=torch.channels_last)
+    y = F.conv2d(x, weight.to(x.dtype), padding=padding)
     return y * demodulation.to(x.dtype)[:, :, None, None]
 
 

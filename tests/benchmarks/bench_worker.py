@@ -12,11 +12,13 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
+import boto3
 import numpy as np
 import torch
-from interleaved import median_ms, processor_seconds, ratio, shown
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,6 +30,10 @@ from core.dataset import DatasetSpec, utcnow
 from core.plan import make_plan
 from core.registry import load_bundle_folder
 from core.settings import Settings
+from deploy.local.stack import BUCKET as S3_BUCKET
+from deploy.local.stack import Stack
+from models.matting import predict_alpha
+from workers.bench.timing import median_ms, ratio, take_turns
 from workers.context import Context
 from workers.generate.candidate import Candidate
 from workers.generate.engine import Engine
@@ -97,7 +103,7 @@ def bench_encoders(rounds: int) -> list[dict[str, object]]:
                 for name, encode in encoders().items()
                 if kind == "image" or name not in ("fpng", "Pillow, lossless WebP, effort 0")
             }
-            seconds = processor_seconds(runs, rounds)
+            seconds = take_turns(runs, rounds)
             for name, run in runs.items():
                 size_kib = sum(map(len, run())) / count / 1024
                 rows.append(
@@ -127,7 +133,7 @@ def bench_shard_writing(rounds: int) -> dict[str, object]:
                 for index, (rgb, alpha) in enumerate(zip(images, alphas, strict=True)):
                     writer.write({"__key__": f"{index:011d}", "image.png": rgb, "alpha.png": alpha, "json": {}})
 
-        seconds = processor_seconds({"ShardWriter": theirs, "ours": ours}, rounds)
+        seconds = take_turns({"ShardWriter": theirs, "ours": ours}, rounds)
         sizes = {path.name.split(".")[0]: path.stat().st_size for path in Path(folder).glob("*.tar")}
     return {"ratio": ratio(seconds, "ShardWriter", "ours"), "bytes": sizes}
 
@@ -151,18 +157,25 @@ def memory_context(sampler: object) -> Context:
 
 
 def bench_run_shard(rounds: int) -> dict[str, object]:
-    """The shipped bundle: accepted pairs of the engine alone against run_shard, encoding, tar and commit included."""
+    """The shipped bundle: both networks alone, as many batches as 64 accepted pairs take, against all of run_shard:
+    checks, encoding, tar and commit included.
+    """
     engine = Engine.from_folder(BUNDLE, device="cpu")
     thresholds = load_bundle_folder(BUNDLE).thresholds
     context, number = memory_context(engine), iter(range(10**6))
     plan = order(context, "ds_plan", 64, 64, thresholds=thresholds).plan
+    batches, accepted = 0, 0
+    for batch in engine.candidates(plan, 0):
+        batches += 1
+        accepted += sum(first_failure(c.scores, plan.thresholds) is None for c in batch)
+        if accepted >= 64:
+            break
+    z = torch.randn(plan.batch_size, engine.config.z_dim)
 
     def alone() -> None:
-        accepted = 0
-        for batch in engine.candidates(plan, 0):
-            accepted += sum(first_failure(c.scores, plan.thresholds) is None for c in batch)
-            if accepted >= 64:
-                return
+        with torch.inference_mode():
+            for _ in range(batches):
+                predict_alpha(engine.matte, engine.sample(z, plan.truncation_psi)[:, :3])
 
     def whole() -> None:
         dataset_id = f"ds_{next(number)}"
@@ -170,8 +183,37 @@ def bench_run_shard(rounds: int) -> dict[str, object]:
         run_shard(context, dataset_id, 0)
         assert context.catalog.shard_record(dataset_id, 0).samples == 64
 
-    seconds = processor_seconds({"engine alone": alone, "run_shard": whole}, rounds)
-    return {"pairs": 64, "share": ratio(seconds, "engine alone", "run_shard"), "seconds": seconds}
+    seconds = take_turns({"networks": alone, "run_shard": whole}, rounds)
+    return {"pairs": 64, "batches": batches, "share": ratio(seconds, "networks", "run_shard"), "seconds": seconds}
+
+
+def bench_upload(rounds: int) -> dict[str, object]:
+    """A shard of 64 MiB through the store adapter, conditional and checked, against boto3's plain put: wall time."""
+    with tempfile.TemporaryDirectory(prefix="matteforge-bench-") as name:
+        folder, number = Path(name), iter(range(10**6))
+        stack = Stack(folder / "data")
+        try:
+            stack.start_stores()
+            with closing(stack.open_store()) as store:
+                path = folder / "shard.tar"
+                path.write_bytes(np.random.default_rng(0).bytes(64 << 20))
+                s3 = boto3.client(
+                    "s3", endpoint_url=stack.seaweedfs.url, region_name="us-east-1",
+                    aws_access_key_id=stack.secrets.s3_access_key, aws_secret_access_key=stack.secrets.s3_secret_key,
+                )  # fmt: skip
+
+                def ours() -> None:
+                    key = f"bench/ours-{next(number)}"
+                    store.upload(key, path, content_type="application/x-tar", metadata={}, if_none_match=True)
+
+                def raw() -> None:
+                    with path.open("rb") as body:
+                        s3.put_object(Bucket=S3_BUCKET, Key=f"bench/raw-{next(number)}", Body=body)
+
+                seconds = take_turns({"raw put": raw, "upload": ours}, rounds, time.perf_counter)
+        finally:
+            stack.stop()
+    return {"MiB": 64, "ratio": ratio(seconds, "raw put", "upload"), "seconds": seconds}
 
 
 class Constant:
@@ -219,15 +261,17 @@ def main() -> None:
         "encoders": bench_encoders(options.rounds),
         "shard writing": bench_shard_writing(options.rounds),
         "run_shard": bench_run_shard(options.rounds),
+        "upload": bench_upload(options.rounds),
         "memory": bench_memory(options.shards),
     }
     print("| picture | encoder | ms | KiB |\n|---|---|---|---|")
     for row in report["encoders"]:
         print(f"| {row['pixels']} | {row['encoder']} | {row['ms']} | {row['KiB']} |")
-    print(f"\nwriting shards of 1024 px against ShardWriter: {shown(report['shard writing']['ratio'])} times as fast")
-    print(f"pairs a second, of the engine's alone: {shown(report['run_shard']['share'])}")
+    print(f"\nwriting shards of 1024 px against ShardWriter: {report['shard writing']['ratio']} times as fast")
+    print(f"pairs a second, of the networks' alone: {report['run_shard']['share']}")
+    print(f"upload, of a raw put's speed: {report['upload']['ratio']}")
     print(f"memory: {report['memory']}")
-    print(json.dumps(report))
+    print(json.dumps(report, default=asdict))
 
 
 if __name__ == "__main__":

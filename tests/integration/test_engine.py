@@ -93,7 +93,7 @@ def test_scores_can_be_computed_again_from_what_is_delivered(engine: Engine, bun
 
 
 def test_stylematte_is_not_asked_when_every_subject_is_out(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_matte", lambda image: pytest.fail("asked"))
+    monkeypatch.setattr(engine, "matte", lambda image: pytest.fail("asked"))
     (candidate, *_) = first(engine, plan(thresholds={"coverage_min": 1.0}))
     assert candidate.scores.keys() == {"coverage", "connectedness"}
 

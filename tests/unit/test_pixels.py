@@ -13,6 +13,7 @@ from models.pixels import (
     composite,
     join_rgba,
     premultiplied,
+    rgb_from_levels,
     rgb_from_u8,
     rgb_to_u8,
     split_rgba,
@@ -115,3 +116,8 @@ def test_premultiplication_is_undone(colour: float, alpha: float) -> None:
 def test_no_colour_is_left_where_alpha_is_0() -> None:
     rgb = torch.ones(1, 3, 2, 2)
     assert not straight(premultiplied(rgb, torch.zeros(1, 1, 2, 2)), torch.zeros(1, 1, 2, 2)).any()
+
+
+def test_levels_on_a_device_are_the_same_floats_bit_for_bit() -> None:
+    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    assert torch.equal(rgb_from_levels(torch.from_numpy(levels)), rgb_from_u8(levels))

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from core.dataset import MAX_COUNT, DatasetSpec, new_dataset_id
 from core.errors import InvalidSpec
-from core.plan import candidate_seed, make_plan
+from core.plan import candidate_seed, choose_batch_size, make_plan
 from core.sample import sample_key, shard_name
 
 DIGEST = "sha256:" + "0" * 64
@@ -90,3 +90,11 @@ def test_an_idempotency_key_names_one_dataset_per_owner():
     assert new_dataset_id("a", "k") == new_dataset_id("a", "k")
     assert new_dataset_id("a", "k") != new_dataset_id("b", "k")
     assert new_dataset_id("a", None) != new_dataset_id("a", None)
+
+
+@pytest.mark.parametrize(
+    ("device", "resolution", "batch"),
+    [("cpu", 64, 8), ("cpu", 256, 8), ("cpu", 512, 4), ("cpu", 1024, 1), ("cuda", 64, 64), ("cuda", 1024, 16)],
+)
+def test_a_batch_fits_the_device_class_and_the_resolution(device: str, resolution: int, batch: int) -> None:
+    assert choose_batch_size(device, resolution) == batch

@@ -2,24 +2,25 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.criteria import CHEAP, first_failure
 from core.errors import CheckpointRejected
 from core.plan import Plan, candidate_seed
 from core.registry import load_bundle_folder
-from models.generator import Generator
+from models.generator import Generator, GeneratorConfig
 from models.load import load_generator, load_stylematte
 from models.matting.network import predict_alpha
-from models.pixels import alpha_to_u8, alpha_to_u16, rgb_from_u8, rgb_to_u8, split_rgba
+from models.pixels import quantised_alpha, quantised_rgb, rgb_from_levels, split_rgba
 from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE
+from workers.generate import cuda
 from workers.generate.candidate import Candidate
 from workers.generate.measure import score_agreement, score_subjects
 
@@ -38,10 +39,17 @@ class Engine:
         if generator.config.img_channels != 4:
             raise CheckpointRejected(f"a StyleMatteGAN has 4 channels, this one has {generator.config.img_channels}")
         self.generator, self.stylematte = digests
+        self.config: GeneratorConfig = generator.config
         self.device = torch.device(device)
         self._generator = generator.to(self.device).eval()
-        self._matte = matte.to(self.device).eval()
+        self.matte = matte.to(self.device).eval()
         _be_deterministic()
+        self.sample: Callable[[Tensor, float], Tensor] = self._sample
+        self._download: Callable[[Tensor], cuda.Waiting] = cuda.download_at_once
+        self._ahead = 0  # batches begun before the one that is yielded is scored; on a CPU there is nothing beside
+        if self.device.type == "cuda":
+            cuda.prepare(self._generator, self.matte)
+            self.sample, self._download, self._ahead = cuda.GraphedGenerator(self._generator), cuda.Downloads(), 1
         log.info("engine on %s: generator %s, StyleMatte %s", device, self.generator[:12], self.stylematte[:12])
 
     @classmethod
@@ -58,39 +66,71 @@ class Engine:
     def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
         """Candidates of a shard in attempt order, in whole batches: style normalisation runs over them."""
         torch.set_num_threads(plan.threads)
+        begun: deque[_Batch] = deque()
         for start in range(0, plan.max_attempts(shard), plan.batch_size):
-            yield self._batch(plan, shard, range(start, start + plan.batch_size))
+            begun.append(self._begin(plan, shard, range(start, start + plan.batch_size)))
+            if len(begun) > self._ahead:
+                yield self._finish(begun.popleft(), plan)
+        while begun:
+            yield self._finish(begun.popleft(), plan)
 
-    def _batch(self, plan: Plan, shard: int, attempts: range) -> list[Candidate]:
+    def _sample(self, z: Tensor, truncation_psi: float) -> Tensor:
+        image: Tensor = self._generator(z, truncation_psi=truncation_psi)
+        return image
+
+    def _begin(self, plan: Plan, shard: int, attempts: range) -> "_Batch":
+        """Ask for a batch's pixels; on CUDA they are still being made when this returns."""
         seeds = [candidate_seed(plan.seed, shard, attempt) for attempt in attempts]
         with torch.inference_mode():
             z = torch.stack([self._draw(seed) for seed in seeds]).to(self.device)
-            image: Tensor = self._generator(z, truncation_psi=plan.truncation_psi)  # [n, 4, h, w]
-            if not image.isfinite().all():
-                raise CheckpointRejected("the generator's output is not finite")
+            image = self.sample(z, plan.truncation_psi)  # [n, 4, h, w]
             rgb_pm1, alpha = split_rgba(image)
-            rgb_u8 = rgb_to_u8(rgb_pm1)
-            scores = self._scores(rgb_u8, alpha[:, 0].cpu().numpy(), plan)
-            alphas = alpha_to_u8(alpha) if plan.alpha_bits == 8 else alpha_to_u16(alpha)
+            rgb = quantised_rgb(rgb_pm1)
+            return _Batch(
+                attempts=attempts, seeds=seeds, rgb=rgb, finite=self._download(image.isfinite().all()),
+                rgb_u8=self._download(rgb), alpha=self._download(alpha[:, 0]),
+                alpha_pixels=self._download(quantised_alpha(alpha, plan.alpha_bits)),
+            )  # fmt: skip
+
+    def _finish(self, batch: "_Batch", plan: Plan) -> list[Candidate]:
+        if not batch.finite():
+            raise CheckpointRejected("the generator's output is not finite")
+        scores = self._scores(batch, plan)
+        columns = batch.attempts, batch.seeds, batch.rgb_u8(), batch.alpha_pixels(), scores
         return [
             Candidate(attempt=attempt, seed=seed, rgb_u8=rgb, alpha=grey, scores=score)
-            for attempt, seed, rgb, grey, score in zip(attempts, seeds, rgb_u8, alphas, scores, strict=True)
+            for attempt, seed, rgb, grey, score in zip(*columns, strict=True)
         ]
 
     def _draw(self, seed: int) -> Tensor:
         """z of one candidate, on the CPU: the same on every device."""
-        return torch.randn(self._generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
+        return torch.randn(self.config.z_dim, generator=torch.Generator().manual_seed(seed))
 
-    def _scores(self, rgb_u8: NDArray[np.uint8], alphas: NDArray[np.float32], plan: Plan) -> list[dict[str, float]]:
+    def _scores(self, batch: "_Batch", plan: Plan) -> list[dict[str, float]]:
         """StyleMatte sees the pixels that are delivered, and always a whole batch: no score depends on a neighbour's
         rejection. It is not asked when the cheap checks reject every candidate.
         """
+        alphas = batch.alpha()
         subjects = score_subjects(alphas)
         if all(first_failure(scores, plan.thresholds, CHEAP) for scores in subjects):
             return subjects
-        predicted = predict_alpha(self._matte, rgb_from_u8(rgb_u8).to(self.device))[:, 0]
-        agreement = score_agreement(alphas, predicted.float().cpu().numpy())
+        with torch.inference_mode():
+            predicted = self._download(predict_alpha(self.matte, rgb_from_levels(batch.rgb))[:, 0].float())
+        agreement = score_agreement(alphas, predicted())
         return [cheap | costly for cheap, costly in zip(subjects, agreement, strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """Candidates that are being made: the device's pixels, and arrays that may have to be waited for."""
+
+    attempts: range
+    seeds: list[int]
+    rgb: Tensor  # uint8 [n, h, w, 3]
+    finite: cuda.Waiting
+    rgb_u8: cuda.Waiting
+    alpha: cuda.Waiting  # float32 [n, h, w] in [0, 1]
+    alpha_pixels: cuda.Waiting
 
 
 def _be_deterministic() -> None:

@@ -1,0 +1,89 @@
+"""`matteforge bench`. Torch is imported when it runs."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from workers.bench.cases import Row
+
+# glibc reads these when a process starts: it keeps big tensors' pages instead of returning them to the kernel.
+ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "1000000000000", "MALLOC_TOP_PAD_": "268435456"}
+GENERATORS = ("t64", "t128", "t256", "embedded-64", "paper-512", "paper-1024")
+CASES = (*GENERATORS, "tiny-128", "swin-t-512", "threads", "engine")
+DEFAULT = {
+    "cpu": ("t64", "t128", "embedded-64", "swin-t-512", "engine"),
+    "cuda": ("t64", "t128", "t256", "embedded-64", "paper-512", "paper-1024", "swin-t-512", "engine"),
+}
+BATCHES = {"t256": 2, "paper-512": 1, "paper-1024": 1}  # on a CPU; 8 elsewhere
+
+
+@click.command()
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--case", "cases", multiple=True, type=click.Choice(CASES), help="Repeatable; default: by device.")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="In which variants take turns.")
+@click.option("--batch", type=click.IntRange(1), help="Samples a batch; default: 8, less where they are big.")
+@click.option("--training/--no-training", default=True, show_default=True, help="Measure backward passes as well.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the results here.")
+@click.option(
+    "--check", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file of --json: fail if worse."
+)
+@click.option("--tolerance", default=0.25, show_default=True, help="Share by which a checked ratio may be worse.")
+def bench(
+    device: str, cases: tuple[str, ...], rounds: int, batch: int | None, training: bool, json_file: Path | None,
+    check: Path | None, tolerance: float,
+) -> None:  # fmt: skip
+    """Measure this machine: ratios against the textbook's operations, and what the engine adds to its networks.
+
+    On a CPU processor time on one thread, on CUDA wall time. Variants take turns, so ratios hold on a busy machine.
+    """
+    _restart_with_allocator()
+    import torch
+
+    from workers.bench import report
+
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    if chosen == "cuda" and not torch.cuda.is_available():
+        raise click.ClickException("torch sees no CUDA device; --device cpu measures the processor")
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    rows = []
+    for row in _measure(cases or DEFAULT[chosen], chosen, rounds, batch, training):
+        click.echo(f"{row.case}: " + ", ".join(f"{r.name} {r}" for r in row.ratios), err=True)
+        rows.append(row)
+    click.echo(report.table(rows))
+    if json_file is not None:
+        json_file.write_text(json.dumps(report.to_json(rows, device=chosen, rounds=rounds), indent=1) + "\n")
+    if check is not None and (worse := report.regressions(rows, report.load_rows(check), tolerance=tolerance)):
+        raise click.ClickException("worse than recorded:\n" + "\n".join(worse))
+
+
+def _measure(cases: tuple[str, ...], device: str, rounds: int, batch: int | None, training: bool) -> Iterator["Row"]:
+    from models import shipped_bundle
+    from workers.bench import cases as case
+    from workers.generate.engine import Engine
+
+    for name in cases:
+        size = batch or (BATCHES.get(name, 8) if device == "cpu" else 8)
+        if name in GENERATORS:
+            for backward in (False, True) if training else (False,):
+                yield case.measure_generator(name, device=device, batch=size, rounds=rounds, training=backward)
+        elif name == "threads":
+            yield case.measure_threads(rounds=rounds)
+        elif name == "engine":
+            engine = Engine.from_folder(shipped_bundle(), device=device)
+            yield case.measure_engine(engine, device=device, batch=size, rounds=rounds)
+        else:
+            yield case.measure_stylematte(name, device=device, rounds=rounds)
+
+
+def _restart_with_allocator() -> None:
+    """In a process whose allocator is tuned, as the workers' launchers do; page faults dominate otherwise."""
+    if sys.platform == "linux" and any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
+        os.environ.update(ALLOCATOR)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
