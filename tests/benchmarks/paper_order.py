@@ -16,7 +16,6 @@ import psutil
 import torch
 
 from client.client import MatteForge
-from client.download import download
 from deploy.local.stack import Stack
 from models.checkpoint import save_checkpoint
 from models.generator import build_generator
@@ -69,12 +68,12 @@ def order(resolution: int, folder: Path) -> dict[str, Any]:
         with PeakMemory(stack.supervisor.pids()["generate-1"]) as memory:
             dataset = client.wait(client.order(2, seed=1, shard_size=2).id, poll_s=0.2, timeout_s=1500)
         wall_s = time.monotonic() - start_s
-        made = download(client, dataset.id, folder / f"got-{resolution}")
+        client.download(dataset.id, folder / f"got-{resolution}")
         size = sum(file.stat().st_size for file in (folder / f"got-{resolution}").rglob("*.tar"))
     return {
         "resolution": resolution, "state": dataset.state, "accepted": dataset.counts.accepted,
         "attempted": dataset.counts.attempted, "wall_s": round(wall_s, 1),
-        "generate_peak_mib": round(memory.peak_mib), "tar_bytes": size, "downloaded": str(made)[:80],
+        "generate_peak_mib": round(memory.peak_mib), "tar_bytes": size,
     }  # fmt: skip
 
 
