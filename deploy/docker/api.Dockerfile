@@ -9,7 +9,7 @@ COPY service service
 COPY workers workers
 COPY deploy deploy
 COPY client client
-RUN pip install -c constraints.txt ".[service]" celery-redbeat flower && useradd --create-home matteforge
+RUN pip install -c constraints.txt ".[service]" flower && useradd --create-home matteforge
 USER matteforge
 EXPOSE 8000
 CMD ["matteforge", "serve", "api", "--host", "0.0.0.0"]
