@@ -20,7 +20,7 @@ from models.load import load_generator, load_stylematte
 from models.matting.network import predict_alpha
 from models.pixels import alpha_to_u8, alpha_to_u16, rgb_from_u8, rgb_to_u8, split_rgba
 from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE
-from workers.generate.candidate import Candidate
+from workers.generate.candidate import Candidate, generated_facts
 from workers.generate.measure import score_agreement, score_subjects
 
 log = logging.getLogger(__name__)
@@ -33,16 +33,14 @@ class Engine:
         self, generator: Generator, matte: nn.Module, *, digests: tuple[str, str], device: str = "auto"
     ) -> None:
         """digests: sha256 of the two checkpoints, generator first. device: auto is cuda when there is one, else cpu."""
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
         if generator.config.img_channels != 4:
             raise CheckpointRejected(f"a StyleMatteGAN has 4 channels, this one has {generator.config.img_channels}")
         self.generator, self.stylematte = digests
-        self.device = torch.device(device)
+        self.device = pick_device(device)
         self._generator = generator.to(self.device).eval()
         self._matte = matte.to(self.device).eval()
-        _be_deterministic()
-        log.info("engine on %s: generator %s, StyleMatte %s", device, self.generator[:12], self.stylematte[:12])
+        be_deterministic()
+        log.info("engine on %s: generator %s, StyleMatte %s", self.device, self.generator[:12], self.stylematte[:12])
 
     @classmethod
     def from_folder(cls, folder: Path, *, device: str = "auto") -> Self:
@@ -72,8 +70,9 @@ class Engine:
             rgb_u8 = rgb_to_u8(rgb_pm1)
             scores = self._scores(rgb_u8, alpha[:, 0].cpu().numpy(), plan)
             alphas = alpha_to_u8(alpha) if plan.alpha_bits == 8 else alpha_to_u16(alpha)
+        facts = generated_facts(plan, generator=self.generator, stylematte=self.stylematte)
         return [
-            Candidate(attempt=attempt, seed=seed, rgb_u8=rgb, alpha=grey, scores=score)
+            Candidate(attempt=attempt, seed=seed, rgb_u8=rgb, alpha=grey, scores=score, facts=facts)
             for attempt, seed, rgb, grey, score in zip(attempts, seeds, rgb_u8, alphas, scores, strict=True)
         ]
 
@@ -93,7 +92,15 @@ class Engine:
         return [cheap | costly for cheap, costly in zip(subjects, agreement, strict=True)]
 
 
-def _be_deterministic() -> None:
+def pick_device(name: str) -> torch.device:
+    """auto is cuda when there is one, else cpu."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def be_deterministic() -> None:
+    """Have torch choose kernels that give the same bits each time."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
