@@ -38,7 +38,7 @@ class Plan(Frozen):
     alpha_bits: int
     bundle: str = Field(description="digest: sha256:…")
     thresholds: dict[str, float] = Field(
-        description="the bundle's, overridden by the order's; of rendered people, whose alpha is exact, the order's"
+        description="the bundle's, overridden by the order's; for rendered people the order's alone"
     )
     batch_size: int = Field(description="candidates a forward pass; style normalisation runs over it")
     threads: int = Field(description="torch CPU threads")
