@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
 from itertools import count
 from pathlib import Path
 from typing import Protocol, Self
@@ -19,7 +20,7 @@ from models.load import load_stylematte
 from models.matting.network import predict_alpha
 from models.pixels import rgb_from_u8
 from models.portraits.picture import Picture
-from models.portraits.spec import PortraitSpec, draw_spec
+from models.portraits.spec import VERSION, PortraitSpec, draw_spec
 from workers.bundles import STYLEMATTE_FILE
 from workers.generate.candidate import Candidate, Member
 from workers.generate.engine import be_deterministic, pick_device
@@ -29,18 +30,18 @@ from workers.generate.measure import score_agreement, score_subjects
 class Renderer(Protocol):
     """Draws people; models.portraits.process.RenderProcess does it in a process of its own."""
 
-    version: str
-
     def render(self, spec: PortraitSpec, size: int, members: Sequence[str]) -> Picture:
-        """Equal version, spec and size give equal pixels. Raises RendererFailed."""
+        """Equal specs and sizes give equal pixels. Raises RendererFailed."""
 
 
 class Studio:
     """Draws each slot of a shard until a picture passes; equal plans give equal candidates."""
 
-    def __init__(self, renderer: Renderer, matte: nn.Module, *, stylematte: str, device: str = "auto") -> None:
-        """stylematte: sha256 of its checkpoint."""
-        self._renderer, self._stylematte = renderer, stylematte
+    def __init__(
+        self, renderer: Renderer, matte: nn.Module, *, version: str, stylematte: str, device: str = "auto"
+    ) -> None:
+        """version: of the renderer. stylematte: sha256 of its checkpoint."""
+        self._renderer, self._version, self._stylematte = renderer, version, stylematte
         self._device = pick_device(device)
         self._matte = matte.to(self._device).eval()
         be_deterministic()
@@ -52,7 +53,8 @@ class Studio:
         if STYLEMATTE_FILE not in files:
             raise CheckpointRejected(f"the bundle lacks its file {STYLEMATTE_FILE}")
         matte = load_stylematte(folder / STYLEMATTE_FILE)
-        return cls(renderer, matte, stylematte=files[STYLEMATTE_FILE], device=device)
+        version = f"portraits/{VERSION} bpy {metadata.version('bpy')}"
+        return cls(renderer, matte, version=version, stylematte=files[STYLEMATTE_FILE], device=device)
 
     def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
         """One at a time, slot by slot. A rejected picture is drawn anew with the same attributes from another seed.
@@ -85,7 +87,7 @@ class Studio:
             "attributes": dict(attributes),
             "spec": json.loads(spec.to_json()),
             "camera": picture.camera,
-            "renderer": self._renderer.version,
+            "renderer": self._version,
             "stylematte": self._stylematte,
         }
         return Candidate(
