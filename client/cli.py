@@ -1,5 +1,6 @@
 """`matteforge order | status | download | cancel`."""
 
+import json
 import os
 from collections.abc import Callable
 from functools import wraps
@@ -26,6 +27,7 @@ from client.errors import MatteForgeError
 from core.api import DatasetOut
 from core.criteria import BY_NAME
 from core.dataset import DatasetState
+from core.portraits import MEMBERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -63,6 +65,20 @@ def _pairs(kind: Callable[[str], Any]) -> Callable[[click.Context, click.Paramet
     return parse
 
 
+def _json_object(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(value or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise click.BadParameter(f"{value!r} is no JSON object")
+    return found
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str]:
+    return [name.strip() for name in (value or "").split(",") if name.strip()]
+
+
 @click.command()
 @click.argument("count", type=int)
 @click.option("--model", help="name, name@alias or name@sha256:DIGEST  [default: humans]")
@@ -76,12 +92,24 @@ def _pairs(kind: Callable[[str], Any]) -> Callable[[click.Context, click.Paramet
 @click.option("--filter", "filter", multiple=True, callback=_pairs(float), metavar="CRITERION=THRESHOLD",
               help=f"may be repeated; criteria: {', '.join(BY_NAME)}")  # fmt: skip
 @click.option("--label", "labels", multiple=True, callback=_pairs(str), metavar="NAME=VALUE", help="may be repeated")
+@click.option(
+    "--source",
+    type=click.Choice(["generated", "rendered"]),
+    help="StyleMatteGAN or rendered people  [default: generated]",
+)
+@click.option("--size", type=int, help="rendered: pixels a side, 64 to 1024  [default: 256]")
+@click.option(
+    "--attributes", callback=_json_object, metavar="JSON", help="""rendered: shares, e.g. '{"glasses": 0.3}'"""
+)
+@click.option(
+    "--members", callback=_names, metavar="NAME,…", help=f"rendered: ground truth beside alpha; {', '.join(MEMBERS)}"
+)
 @click.option("--idempotency-key", help="repeating an order with the same key orders once")
 @click.option("--wait", "--watch", "watch", is_flag=True, help="show progress until it has ended")
 @service
 def order(client: MatteForge, count: int, idempotency_key: str | None, watch: bool, **options: Any) -> None:
     """Order COUNT image-alpha pairs. Prints the dataset's id."""
-    given: OrderOptions = {name: value for name, value in options.items() if value not in (None, {})}  # type: ignore[assignment]
+    given: OrderOptions = {name: value for name, value in options.items() if value not in (None, {}, [])}  # type: ignore[assignment]
     dataset = client.order(count, idempotency_key=idempotency_key, **given)
     click.echo(dataset.id)
     if watch:

@@ -16,14 +16,16 @@ from client.errors import MatteForgeRequestError, MatteForgeUnavailable
 from client.training import Training
 from client.transport import Transport, pauses, problem_of
 from core.api import DatasetOut, DatasetPage, ModelOut, ModelPage, ShardOut, ShardPage
-from core.dataset import DatasetState
+from core.dataset import DatasetState, Member
 
 PAGE = 100
 SILENCE_S = 60.0  # an event stream speaks every 15 s
 
 
 class OrderOptions(TypedDict, total=False):
-    """Fields of core.dataset.DatasetSpec beside count; what is left out, the service decides."""
+    """Fields of core.dataset.AnySpec beside count; what is left out, the service decides."""
+
+    source: Literal["generated", "rendered"]
 
     model: str
     seed: int | None
@@ -33,6 +35,9 @@ class OrderOptions(TypedDict, total=False):
     alpha_bits: Literal[8, 16]
     filter: dict[str, float]
     labels: dict[str, str]
+    size: int
+    attributes: dict[str, float | dict[str, float]]
+    members: list[Member]
 
 
 class EventOut(TypedDict):

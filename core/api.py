@@ -1,4 +1,4 @@
-"""Wire schemas: what the REST API answers. The order itself is core.dataset.DatasetSpec.
+"""Wire schemas: what the REST API answers. The order itself is core.dataset.AnySpec.
 
 Responses may gain fields; a client ignores those it does not know.
 """
@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.dataset import Counts, DatasetSpec, DatasetState, DatasetView, ErrorInfo
+from core.dataset import AnySpec, Counts, DatasetState, DatasetView, ErrorInfo
 from core.manifest import ShardRecord
 
 DATASET_ID = r"^ds_[0-9a-f]{24}$"
@@ -30,7 +30,7 @@ class DatasetOut(Wire):
     id: str = Field(examples=["ds_0123456789abcdef01234567"])
     state: DatasetState
     timestamps: dict[DatasetState, datetime] = Field(description="when each state was entered, UTC")
-    spec: DatasetSpec = Field(description="the order; the seed is the one in use")
+    spec: AnySpec = Field(description="the order; the seed is the one in use")
     bundle: str = Field(description="digest of the pinned model bundle", examples=["sha256:" + "0" * 64])
     counts: Counts
     rate: float | None = Field(description="accepted samples a second, null before the first shard")

@@ -8,7 +8,7 @@ datasets/ID/manifest.json           the end, conditional, decides every race
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -186,14 +186,20 @@ def _missing(dataset_id: str) -> NotFound:
 
 def add_shard(counts: Counts, shard: ShardRecord) -> Counts:
     """`counts` with one more committed shard."""
-    rejected = dict(counts.rejected)
-    for reason, number in shard.rejected.items():
-        rejected[reason] = rejected.get(reason, 0) + number
+    attributes = {
+        name: _sum(counts.attributes.get(name, {}), shard.attributes.get(name, {}))
+        for name in {**counts.attributes, **shard.attributes}
+    }
     return counts.model_copy(
         update={
             "accepted": counts.accepted + shard.samples,
             "attempted": counts.attempted + shard.attempted,
-            "rejected": rejected,
+            "rejected": _sum(counts.rejected, shard.rejected),
             "shards_done": counts.shards_done + 1,
+            "attributes": attributes,
         }
     )
+
+
+def _sum(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
+    return {name: first.get(name, 0) + second.get(name, 0) for name in {**first, **second}}

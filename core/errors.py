@@ -11,7 +11,8 @@ MatteForgeError
 ├── TransientError          worth another try
 │   ├── StoreUnavailable    store_unavailable
 │   ├── LiveViewUnavailable live_view_unavailable
-│   └── LeaseLost           lease_lost
+│   ├── LeaseLost           lease_lost
+│   └── RendererFailed      renderer_failed
 ├── PermanentError          another try gives the same
 │   ├── CheckpointRejected  checkpoint_rejected
 │   ├── CorpusRejected      corpus_rejected
@@ -19,6 +20,7 @@ MatteForgeError
 │   ├── ShardCorrupt        shard_corrupt
 │   ├── StoreRefused        store_refused
 │   ├── StoreUnfit          store_unfit
+│   ├── SourceUnavailable   source_unavailable
 │   └── BudgetExhausted     rejection_budget_exhausted
 ├── PreconditionFailed      a conditional write lost the race; always handled by its caller
 └── Cancelled               the order was cancelled or deleted while it was worked on
@@ -103,6 +105,12 @@ class LeaseLost(TransientError):
     code = "lease_lost"
 
 
+class RendererFailed(TransientError):
+    """The renderer failed twice on one portrait."""
+
+    code = "renderer_failed"
+
+
 class PermanentError(MatteForgeError):
     """Trying again would give the same."""
 
@@ -143,6 +151,12 @@ class StoreUnfit(PermanentError):
     """The object store does not honour If-None-Match, on which committing a shard once depends."""
 
     code = "store_unfit"
+
+
+class SourceUnavailable(PermanentError):
+    """Pictures of this source can't be made here."""
+
+    code = "source_unavailable"
 
 
 class BudgetExhausted(PermanentError):

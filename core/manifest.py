@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from core.dataset import Counts, DatasetSpec, DatasetState, ErrorInfo, Frozen
+from core.dataset import AnySpec, Counts, DatasetState, ErrorInfo, Frozen
 from core.plan import Plan
 
 
@@ -20,6 +20,9 @@ class ShardRecord(Frozen):
     rejected: dict[str, int]
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    attributes: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="samples by attribute and value; of rendered people only"
+    )
 
     @property
     def starved_by(self) -> str | None:
@@ -32,7 +35,7 @@ class DatasetRecord(Frozen):
 
     id: str
     owner: str = Field(description="hash of the API key that ordered it")
-    spec: DatasetSpec
+    spec: AnySpec
     plan: Plan
     created_at: datetime
     body_sha256: str = Field(description="of the request body, to tell a replay from another order")

@@ -1,6 +1,7 @@
 """From a spec to a plan: how many shards, which seeds, how many attempts. Pure arithmetic.
 
-A candidate is a pure function of (generator digest, seed, shard, attempt, psi, batch size, format version).
+A candidate is a pure function of (generator digest, seed, shard, attempt, psi, batch size, format version); a rendered
+one of (renderer's version, seed, slot, redraw, count, shares, size).
 Everything that may change bytes is fixed here, once, when the dataset is created.
 """
 
@@ -8,12 +9,21 @@ import hashlib
 
 from pydantic import Field
 
-from core.dataset import MAX_SHARDS, DatasetSpec, Frozen
+from core.dataset import MAX_SHARDS, DatasetSpec, Frozen, Member, RenderedSpec
 from core.errors import InvalidSpec
+from core.portraits import Shares, complete_shares
 
 PIXELS_A_BATCH = {"cpu": 1024**2, "cuda": 16 * 1024**2}  # by device class: memory of the networks grows with it
 LARGEST_BATCH = {"cpu": 8, "cuda": 64}
 FORMAT_VERSION = 2  # bumped whenever the bytes of a shard change for the same order
+
+
+class RenderPlan(Frozen):
+    """What to render."""
+
+    size: int = Field(description="pixels a side")
+    shares: Shares = Field(description="of every attribute and value: as ordered, the rest by default")
+    members: list[Member] = Field(description="ground truth beside alpha")
 
 
 class Plan(Frozen):
@@ -24,14 +34,24 @@ class Plan(Frozen):
     shard_size: int
     shards_total: int
     seed: int
-    truncation_psi: float
+    truncation_psi: float | None = Field(None, description="of StyleMatteGAN's samples; null for rendered people")
+    render: RenderPlan | None = Field(None, description="null for StyleMatteGAN's samples")
     image_format: str
     alpha_bits: int
     bundle: str = Field(description="digest: sha256:…")
-    thresholds: dict[str, float] = Field(description="the bundle's, overridden by the order's")
+    thresholds: dict[str, float] = Field(
+        description="the bundle's, overridden by the order's; for rendered people the order's alone"
+    )
     batch_size: int = Field(description="candidates a forward pass; style normalisation runs over it")
     threads: int = Field(description="torch CPU threads")
     max_attempts_per_sample: int = Field(description="a shard gives up after this many candidates a sample")
+
+    @property
+    def psi(self) -> float:
+        """truncation_psi where StyleMatteGAN samples."""
+        if self.truncation_psi is None:
+            raise ValueError("rendered people have no truncation_psi")
+        return self.truncation_psi
 
     def samples_in(self, shard: int) -> int:
         """Samples that shard number `shard` holds when full; the last one takes the rest."""
@@ -44,7 +64,7 @@ class Plan(Frozen):
 
 
 def make_plan(
-    spec: DatasetSpec,
+    spec: DatasetSpec | RenderedSpec,
     *,
     seed: int,
     bundle: str,
@@ -61,17 +81,19 @@ def make_plan(
             f"{spec.count} samples in shards of {spec.shard_size} are {shards_total} shards; at most {MAX_SHARDS}: "
             f"use a shard_size of at least {smallest}"
         )
+    rendered = isinstance(spec, RenderedSpec)
     return Plan(
         count=spec.count,
         shard_size=spec.shard_size,
         shards_total=shards_total,
         seed=seed,
-        truncation_psi=spec.truncation_psi,
+        truncation_psi=None if isinstance(spec, RenderedSpec) else spec.truncation_psi,
+        render=_render_plan(spec) if isinstance(spec, RenderedSpec) else None,
         image_format=spec.image_format,
         alpha_bits=spec.alpha_bits,
         bundle=bundle,
-        thresholds={**thresholds, **spec.filter},
-        batch_size=batch_size,
+        thresholds=({} if rendered else thresholds) | spec.filter,
+        batch_size=1 if rendered else batch_size,
         threads=threads,
         max_attempts_per_sample=max_attempts_per_sample,
     )
@@ -86,7 +108,11 @@ def choose_batch_size(device: str, resolution: int) -> int:
     return min(LARGEST_BATCH[device], max(1, PIXELS_A_BATCH[device] // resolution**2))
 
 
+def _render_plan(spec: RenderedSpec) -> RenderPlan:
+    return RenderPlan(size=spec.size, shares=complete_shares(spec.attributes), members=spec.members)
+
+
 def candidate_seed(seed: int, shard: int, attempt: int) -> int:
-    """63-bit seed of one candidate's z: independent streams for every (seed, shard, attempt)."""
+    """63-bit seed of one candidate: independent streams for every (seed, shard, attempt), or (seed, slot, redraw)."""
     digest = hashlib.blake2b(f"{seed}/{shard}/{attempt}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

@@ -31,6 +31,9 @@ class Settings(BaseSettings):
         None, ge=1, description="candidates a forward pass; fixed in the plan of new datasets; default: by device class"
     )
     max_attempts_per_sample: int = Field(20, ge=1, description="candidates a sample before a shard gives up")
+    rendered: bool = Field(
+        False, description="orders of rendered people are taken; every generate worker must be able to render"
+    )
     cache_dir: Path | None = Field(None, description="where workers keep fetched bundles; default: a temporary folder")
 
     lease_ttl_s: float = Field(30, gt=0)

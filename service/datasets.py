@@ -6,8 +6,15 @@ import logging
 import secrets
 
 from core.catalog import Catalog
-from core.dataset import Counts, DatasetSpec, DatasetState, DatasetView, new_dataset_id, utcnow
-from core.errors import IdempotencyMismatch, InvalidSpec, NotFound, StateConflict, TransientError
+from core.dataset import AnySpec, Counts, DatasetState, DatasetView, RenderedSpec, new_dataset_id, utcnow
+from core.errors import (
+    IdempotencyMismatch,
+    InvalidSpec,
+    NotFound,
+    SourceUnavailable,
+    StateConflict,
+    TransientError,
+)
 from core.manifest import DatasetRecord
 from core.messages import Reconcile
 from core.plan import Plan, choose_batch_size, make_plan
@@ -32,10 +39,11 @@ def load_view(services: Services, dataset_id: str) -> DatasetView:
     return view
 
 
-def place_order(services: Services, owner: str, spec: DatasetSpec, idempotency_key: str | None) -> DatasetView:
+def place_order(services: Services, owner: str, spec: AnySpec, idempotency_key: str | None) -> DatasetView:
     """Claim a dataset for the order, or answer with the one that the same key claimed before.
 
-    Raises InvalidSpec, IdempotencyMismatch (same key, other body), StateConflict (that dataset was deleted).
+    Raises InvalidSpec, SourceUnavailable, IdempotencyMismatch (same key, other body), StateConflict (that dataset was
+    deleted).
     """
     dataset_id = new_dataset_id(owner, idempotency_key)
     body_sha256 = _fingerprint(spec)
@@ -91,8 +99,9 @@ def delete(services: Services, dataset_id: str) -> None:
     _ring(services, dataset_id)
 
 
-def _fingerprint(spec: DatasetSpec) -> str:
-    canonical = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
+def _fingerprint(spec: AnySpec) -> str:
+    """Without the source, which older replays lack; no two sources have the same fields."""
+    canonical = json.dumps(spec.model_dump(mode="json", exclude={"source"}), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -108,7 +117,12 @@ def _replay(services: Services, dataset_id: str, body_sha256: str) -> DatasetVie
     return load_view(services, dataset_id)
 
 
-def _plan(services: Services, spec: DatasetSpec) -> Plan:
+def _plan(services: Services, spec: AnySpec) -> Plan:
+    if isinstance(spec, RenderedSpec) and not services.settings.rendered:
+        raise SourceUnavailable(
+            "this service renders no people: its generate workers need `pip install 'matteforge[portraits]'`, "
+            "and its API MATTEFORGE_RENDERED=1"
+        )
     try:
         digest = services.registry.resolve(spec.model)
         bundle = services.registry.bundle(digest)

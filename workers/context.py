@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.catalog import Catalog
+from core.plan import Plan
 from core.ports import Doorbell, LeaseBook, LiveView
 from core.settings import Settings
 
@@ -23,6 +24,6 @@ class Context:
     live: LiveView
     leases: LeaseBook
     doorbell: Doorbell
-    sampler: Callable[[str], "Sampler"]  # bundle digest -> its sampler, loaded when first asked for
+    sampler: Callable[[Plan], "Sampler"]  # of the plan's source and bundle, loaded when first asked for
     behind: Callable[[Callable[[], None]], None] = _at_once
     """Runs what the next task need not wait for."""

@@ -60,10 +60,11 @@ def starved(plan: Plan, record: ShardRecord) -> ErrorInfo:
     """Why a shard stayed short: the criterion that rejected most, with the figures."""
     reason = record.starved_by
     figures = f"{record.rejected[reason]} of {record.attempted} candidates" if reason else "no candidate"
+    threshold = f" (threshold {plan.thresholds[reason]})" if reason in plan.thresholds else ""
     return ErrorInfo(
         code=BudgetExhausted.code,
         detail=f"shard {record.name} holds {record.samples} of {plan.samples_in(record.shard)} samples: "
-        f"{reason} rejected {figures} (threshold {plan.thresholds.get(reason or '')}); what was accepted stays",
+        f"{reason} rejected {figures}{threshold}; what was accepted stays",
     )
 
 

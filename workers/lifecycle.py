@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from celery.signals import worker_process_init
 
-from core.errors import CheckpointRejected, NotFound
+from core.errors import CheckpointRejected, NotFound, SourceUnavailable
+from core.plan import Plan
 from core.registry import Registry
 
 if TYPE_CHECKING:
+    from models.portraits.process import RenderProcess
     from workers.generate.candidate import Sampler
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -41,26 +43,46 @@ def install_signals() -> None:
 
 
 class SamplerCache:
-    """Loaded bundles by digest; the least recently used one is dropped first. Torch is imported by the first call."""
+    """Loaded bundles by source; the least recently used one is dropped first. Torch is imported by the first call."""
 
     def __init__(self, registry: Registry, *, cache_dir: Path | None, device: str) -> None:
         self._registry = registry
         self._device = device
         self._temporary = None if cache_dir else tempfile.TemporaryDirectory(prefix="matteforge-bundles-")
         self._folder = cache_dir or Path(self._temporary.name if self._temporary else "")
-        self._loaded: OrderedDict[str, Sampler] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, bool], Sampler] = OrderedDict()
+        self._renderer: RenderProcess | None = None  # one a process, whatever the bundle
 
-    def __call__(self, digest: str) -> "Sampler":
-        """The sampler of a bundle. CheckpointRejected when it was never published or can't be loaded."""
-        if digest not in self._loaded:
-            from workers.generate.engine import Engine
+    def __call__(self, plan: Plan) -> "Sampler":
+        """The sampler of a plan's source and bundle.
 
+        Raises CheckpointRejected when the bundle was never published or can't be loaded, SourceUnavailable when people
+        are to be rendered and this process can't.
+        """
+        key = plan.bundle, plan.render is not None
+        if key not in self._loaded:
             while len(self._loaded) >= BUNDLES_KEPT:
                 self._loaded.popitem(last=False)
-            try:
-                folder = self._registry.fetch(digest, self._folder)
-            except NotFound as error:
-                raise CheckpointRejected(error.detail) from error
-            self._loaded[digest] = Engine.from_folder(folder, device=self._device)
-        self._loaded.move_to_end(digest)
-        return self._loaded[digest]
+            self._loaded[key] = self._load_studio(plan.bundle) if plan.render else self._load_engine(plan.bundle)
+        self._loaded.move_to_end(key)
+        return self._loaded[key]
+
+    def _load_engine(self, digest: str) -> "Sampler":
+        from workers.generate.engine import Engine
+
+        return Engine.from_folder(self._fetch(digest), device=self._device)
+
+    def _load_studio(self, digest: str) -> "Sampler":
+        from models.portraits.process import RenderProcess, available
+        from workers.generate.studio import Studio
+
+        if reason := available():
+            raise SourceUnavailable(f"this worker can't render people: {reason}")
+        self._renderer = self._renderer or RenderProcess(threads=1)
+        return Studio.from_folder(self._fetch(digest), self._renderer, device=self._device)
+
+    def _fetch(self, digest: str) -> Path:
+        try:
+            return self._registry.fetch(digest, self._folder)
+        except NotFound as error:
+            raise CheckpointRejected(error.detail) from error

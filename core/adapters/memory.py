@@ -17,6 +17,7 @@ from core.adapters.live_rules import (
     rank,
 )
 from core.adapters.memory_store import MemoryStore
+from core.catalog import add_shard
 from core.dataset import Counts, DatasetState, DatasetView, ErrorInfo
 from core.manifest import ShardRecord
 from core.messages import Message, bell_of
@@ -122,18 +123,7 @@ class MemoryLiveView:
             if dataset is None or record.shard in dataset.done or dataset.view.state.terminal:
                 return False
             dataset.done.add(record.shard)
-            old = dataset.view.counts
-            rejected = {
-                r: old.rejected.get(r, 0) + record.rejected.get(r, 0) for r in {**old.rejected, **record.rejected}
-            }
-            counts = old.model_copy(
-                update={
-                    "accepted": old.accepted + record.samples,
-                    "attempted": old.attempted + record.attempted,
-                    "rejected": rejected,
-                    "shards_done": old.shards_done + 1,
-                }
-            )
+            counts = add_shard(dataset.view.counts, record)
             dataset.view = dataset.view.model_copy(update={"counts": counts})
             data = record.model_dump(mode="json")
             self._publish(dataset, "shard", {**data, "accepted": counts.accepted, "shards_done": counts.shards_done})

@@ -4,15 +4,25 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from pydantic import TypeAdapter
+
 from core.adapters.live_rules import rank
-from core.dataset import Counts, DatasetSpec, DatasetState, DatasetView, ErrorInfo
+from core.dataset import AnySpec, Counts, DatasetState, DatasetView, ErrorInfo
 from core.ports import Event
+
+SPEC: TypeAdapter[AnySpec] = TypeAdapter(AnySpec)
 
 
 def to_counters(counts: Counts) -> dict[str, int]:
     """The counters that grow, by field."""
     plain = {"accepted": counts.accepted, "attempted": counts.attempted, "shards_done": counts.shards_done}
-    return plain | {f"rejected:{reason}": number for reason, number in counts.rejected.items()}
+    rejected = {f"rejected:{reason}": number for reason, number in counts.rejected.items()}
+    attributes = {
+        f"attribute:{name}:{value}": number
+        for name, values in counts.attributes.items()
+        for value, number in values.items()
+    }
+    return plain | rejected | attributes
 
 
 def to_fields(view: DatasetView) -> dict[str, str | int]:
@@ -42,6 +52,11 @@ def to_view(dataset_id: str, fields: Mapping[str, str]) -> DatasetView | None:
         name: int(fields[name]) for name in ("requested", "accepted", "attempted", "shards_done", "shards_total")
     }
     rejected = {name.removeprefix("rejected:"): int(n) for name, n in fields.items() if name.startswith("rejected:")}
+    attributes: dict[str, dict[str, int]] = {}
+    for field, number in fields.items():
+        if field.startswith("attribute:"):
+            _, name, value = field.split(":")
+            attributes.setdefault(name, {})[value] = int(number)
     timestamps = {
         DatasetState(name.removeprefix("ts:")): datetime.fromisoformat(at)
         for name, at in fields.items()
@@ -50,9 +65,9 @@ def to_view(dataset_id: str, fields: Mapping[str, str]) -> DatasetView | None:
     return DatasetView(
         id=dataset_id,
         state=DatasetState(fields["state"]),
-        spec=DatasetSpec.model_validate_json(fields["spec"]),
+        spec=SPEC.validate_json(fields["spec"]),
         bundle=fields["bundle"],
-        counts=Counts.model_validate({**numbers, "rejected": rejected}),
+        counts=Counts.model_validate({**numbers, "rejected": rejected, "attributes": attributes}),
         timestamps=timestamps,
         error=ErrorInfo.model_validate_json(fields["error"]) if "error" in fields else None,
         cancel_requested="cancel" in fields,

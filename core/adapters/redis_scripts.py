@@ -15,7 +15,8 @@ redis.call('ZADD', index .. ':' .. ARGV[2], 0, known[3])
 if ARGV[4] ~= '' then redis.call('HSET', dataset, 'error', ARGV[4]) end
 if ARGV[5] ~= '' then
   for _, field in ipairs(redis.call('HKEYS', dataset)) do
-    if string.sub(field, 1, 9) == 'rejected:' then redis.call('HDEL', dataset, field) end
+    local kind = string.match(field, '^%a+:')
+    if kind == 'rejected:' or kind == 'attribute:' then redis.call('HDEL', dataset, field) end
   end
   for field, value in pairs(cjson.decode(ARGV[5])) do redis.call('HSET', dataset, field, value) end
 end

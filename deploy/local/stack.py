@@ -21,6 +21,7 @@ from deploy.local.secrets import Secrets
 from deploy.local.supervisor import Supervisor, silent
 from deploy.local.valkey import Valkey
 from deploy.serve import command
+from models.portraits.process import available
 
 BUCKET = "matteforge"
 FLOWER_USER = "operator"
@@ -74,6 +75,7 @@ class Stack:
         self._api_port = api_port
         self._generate_workers = generate_workers
         self._bundles = shipped_bundles() if bundles is None else bundles
+        self._rendered = available() is None
         self._extra_env = dict(env or {})
         self._echo = echo
         self.supervisor: Supervisor | None = None
@@ -90,6 +92,7 @@ class Stack:
             "MATTEFORGE_S3_BUCKET": BUCKET,
             "MATTEFORGE_S3_ACCESS_KEY": self.secrets.s3_access_key,
             "MATTEFORGE_S3_SECRET_KEY": self.secrets.s3_secret_key,
+            "MATTEFORGE_RENDERED": str(int(self._rendered)),
             "MATTEFORGE_CACHE_DIR": str(self.data_dir / "cache"),
             "PYTHONUNBUFFERED": "1",
             **self._extra_env,

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi.openapi.models import Example
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from core import keys
 from core.api import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage
-from core.dataset import DatasetSpec, DatasetState, utcnow
+from core.dataset import AnySpec, DatasetState, utcnow
 from core.errors import NotFound, StateConflict
 from service import datasets
 from service.dependencies import DatasetId, OwnerDep, ServicesDep, bearer
@@ -26,6 +27,19 @@ IdempotencyKey = Annotated[
         examples=["5b7d3a52-6c1c-4a43-9d0c-3f0f0f7a2f11"],
     ),
 ]
+EXAMPLES: dict[str, Example] = {
+    "generated": {"summary": "StyleMatteGAN's samples", "value": {"count": 64, "seed": 1, "filter": {"mad": 0.05}}},
+    "rendered": {
+        "summary": "Rendered people, whose alpha is exact",
+        "value": {
+            "count": 200,
+            "source": "rendered",
+            "size": 256,
+            "attributes": {"hair": {"long": 0.5, "bald": 0.1}, "glasses": 0.3},
+            "members": ["fg", "trimap"],
+        },
+    },
+}
 
 
 def json_only(request: Request) -> None:
@@ -43,13 +57,13 @@ def json_only(request: Request) -> None:
     summary="Order a dataset",
 )
 def order(
-    spec: DatasetSpec,
+    spec: Annotated[AnySpec, Body(openapi_examples=EXAMPLES)],
     services: ServicesDep,
     owner: OwnerDep,
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> DatasetOut:
-    """N image-alpha pairs, each checked by StyleMatte. Answers at once; follow the dataset at `Location`."""
+    """N image-alpha pairs, each measured by StyleMatte. Answers at once; follow the dataset at `Location`."""
     view = datasets.place_order(services, owner, spec, idempotency_key)
     out = DatasetOut.from_view(view, utcnow())
     response.headers["Location"] = out.links["self"]

@@ -27,7 +27,7 @@ from core.adapters.memory_store import MemoryStore
 from core.catalog import Catalog, DatasetRecord
 from core.criteria import first_failure
 from core.dataset import DatasetSpec, utcnow
-from core.plan import make_plan
+from core.plan import Plan, make_plan
 from core.registry import load_bundle_folder
 from core.settings import Settings
 from deploy.local.stack import BUCKET as S3_BUCKET
@@ -35,7 +35,7 @@ from deploy.local.stack import Stack
 from models.matting import predict_alpha
 from workers.bench.timing import median_ms, ratio, take_turns
 from workers.context import Context
-from workers.generate.candidate import Candidate
+from workers.generate.candidate import Candidate, generated_facts
 from workers.generate.engine import Engine
 from workers.generate.run_shard import run_shard
 from workers.shards.encode import encode_alpha, encode_image, encode_png
@@ -219,15 +219,15 @@ def bench_upload(rounds: int) -> dict[str, object]:
 class Constant:
     """A sampler that costs nothing: the same accepted picture again and again."""
 
-    generator = stylematte = "0" * 64
-
     def __init__(self) -> None:
         self._rgb, self._alpha = (group[0] for group in pictures(64, 1))
 
-    def candidates(self, plan: object, shard: int) -> object:
+    def candidates(self, plan: Plan, shard: int) -> object:
+        facts = generated_facts(plan, generator="0" * 64, stylematte="0" * 64)
         for start in range(0, 10**6, 8):
             yield [
-                Candidate(attempt=start + i, seed=i, rgb_u8=self._rgb, alpha=self._alpha, scores={}) for i in range(8)
+                Candidate(attempt=start + i, seed=i, rgb_u8=self._rgb, alpha=self._alpha, scores={}, facts=facts)
+                for i in range(8)
             ]
 
 

@@ -21,7 +21,7 @@ from models.matting.network import predict_alpha
 from models.pixels import quantised_alpha, quantised_rgb, rgb_from_levels, split_rgba
 from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE
 from workers.generate import cuda
-from workers.generate.candidate import Candidate
+from workers.generate.candidate import Candidate, generated_facts
 from workers.generate.measure import score_agreement, score_subjects
 
 log = logging.getLogger(__name__)
@@ -34,16 +34,14 @@ class Engine:
         self, generator: Generator, matte: nn.Module, *, digests: tuple[str, str], device: str = "auto"
     ) -> None:
         """digests: sha256 of the two checkpoints, generator first. device: auto is cuda when there is one, else cpu."""
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
         if generator.config.img_channels != 4:
             raise CheckpointRejected(f"a StyleMatteGAN has 4 channels, this one has {generator.config.img_channels}")
         self.generator, self.stylematte = digests
         self.config: GeneratorConfig = generator.config
-        self.device = torch.device(device)
+        self.device = pick_device(device)
         self._generator = generator.to(self.device).eval()
         self.matte = matte.to(self.device).eval()
-        _be_deterministic()
+        be_deterministic()
         self.sample: Callable[[Tensor, float], Tensor] = self._sample
         self._download: Callable[[Tensor], cuda.Waiting] = cuda.download_at_once
         self._ahead = 0  # batches begun before the one that is yielded is scored; on a CPU there is nothing beside
@@ -83,7 +81,7 @@ class Engine:
         seeds = [candidate_seed(plan.seed, shard, attempt) for attempt in attempts]
         with torch.inference_mode():
             z = torch.stack([self._draw(seed) for seed in seeds]).to(self.device)
-            image = self.sample(z, plan.truncation_psi)  # [n, 4, h, w]
+            image = self.sample(z, plan.psi)  # [n, 4, h, w]
             rgb_pm1, alpha = split_rgba(image)
             rgb = quantised_rgb(rgb_pm1)
             return _Batch(
@@ -96,9 +94,10 @@ class Engine:
         if not batch.finite():
             raise CheckpointRejected("the generator's output is not finite")
         scores = self._scores(batch, plan)
+        facts = generated_facts(plan, generator=self.generator, stylematte=self.stylematte)
         columns = batch.attempts, batch.seeds, batch.rgb_u8(), batch.alpha_pixels(), scores
         return [
-            Candidate(attempt=attempt, seed=seed, rgb_u8=rgb, alpha=grey, scores=score)
+            Candidate(attempt=attempt, seed=seed, rgb_u8=rgb, alpha=grey, scores=score, facts=facts)
             for attempt, seed, rgb, grey, score in zip(*columns, strict=True)
         ]
 
@@ -133,7 +132,15 @@ class _Batch:
     alpha_pixels: cuda.Waiting
 
 
-def _be_deterministic() -> None:
+def pick_device(name: str) -> torch.device:
+    """auto is cuda when there is one, else cpu."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def be_deterministic() -> None:
+    """Have torch choose kernels that give the same bits each time."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False

@@ -1,6 +1,5 @@
 """Make one shard and commit it: sample, filter, encode, tar, commit. Safe to run any number of times, anywhere."""
 
-import json
 import logging
 import os
 import secrets
@@ -13,20 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from core.criteria import first_failure
 from core.dataset import DatasetState, ErrorInfo, utcnow
-from core.errors import Cancelled, NotFound, PermanentError, StoreRefused, TransientError
+from core.errors import Cancelled, NotFound, PermanentError, RendererFailed, StoreRefused, TransientError
 from core.leases import HeldLease, hold, shard_lease
 from core.manifest import ShardRecord
 from core.messages import Reconcile
 from core.plan import Plan
-from core.sample import SampleRecord, sample_key, shard_name
+from core.sample import SampleRecord, sample_key, shard_name, to_sample
 from workers.context import Context
 from workers.finalize import starved
 from workers.generate.candidate import Candidate, Sampler
 from workers.generate.overlap import map_ahead
 from workers.shards.commit import adopt_shard, commit_shard
-from workers.shards.encode import ALPHA_SUFFIX, SUFFIX, encode_alpha, encode_image
+from workers.shards.encode import ALPHA_SUFFIX, SUFFIX, encode_alpha, encode_image, encode_member
 from workers.shards.tar import ShardTar
 
 log = logging.getLogger(__name__)
@@ -34,7 +32,6 @@ STOP_CHECK_S = 2.0  # between two looks for tombstones while sampling
 MAX_TRIES = 10  # crashes on one shard within TRY_TTL_S before its dataset fails
 TRY_TTL_S = 3600.0
 ENCODERS = min(4, os.cpu_count() or 1)  # threads of a worker that encode pictures
-IDENTITY = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +135,8 @@ def _one_try(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
         raise PermanentError(f"shard {shard} broke its worker {MAX_TRIES} times")
     try:
         yield
+    except RendererFailed:
+        raise  # as bad as a crash: the same portrait may kill it again
     except (TransientError, PermanentError, Cancelled):
         context.leases.release(name, token)
         raise
@@ -152,7 +151,7 @@ def _make(context: Context, dataset_id: str, shard: int, lease: HeldLease, stack
     if adopted := adopt_shard(catalog, dataset_id, shard):
         return _Made(plan=plan, record=adopted, path=None)
     stack.enter_context(_one_try(context, dataset_id, shard))
-    sampler = context.sampler(plan.bundle)
+    sampler = context.sampler(plan)
     path = Path(stack.enter_context(TemporaryDirectory(prefix="matteforge-shard-"))) / shard_name(shard)
     tally = _Tally()
     with ShardTar(path) as tar:
@@ -165,6 +164,7 @@ def _make(context: Context, dataset_id: str, shard: int, lease: HeldLease, stack
         rejected=dict(sorted(tally.rejected.items())),
         size_bytes=tar.size_bytes,
         sha256=tar.sha256,
+        attributes={name: dict(sorted(values.items())) for name, values in tally.attributes.items()},
     )
     log.info(
         "%s %s: %d samples of %d candidates in %.1f s",
@@ -187,10 +187,15 @@ def _watch(context: Context, dataset_id: str, lease: HeldLease) -> Iterator[None
 
 @dataclass
 class _Tally:
-    """Candidates looked at, up to the one that filled the shard, and rejections by reason."""
+    """Candidates looked at, up to the one that filled the shard, rejections by reason, and who was accepted."""
 
     attempted: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    attributes: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def accept(self, candidate: Candidate) -> None:
+        for name, value in candidate.attributes.items():
+            self.attributes.setdefault(name, Counter())[value] += 1
 
 
 def _fill(tar: ShardTar, sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: _Tally) -> None:
@@ -198,7 +203,7 @@ def _fill(tar: ShardTar, sampler: Sampler, plan: Plan, shard: int, watch: Iterat
 
     def encode(entry: tuple[int, Candidate]) -> tuple[str, dict[str, bytes]]:
         index, candidate = entry
-        record = _sample_record(candidate, sampler, plan, shard, index)
+        record = _sample_record(candidate, plan, shard, index)
         return record.key, _members(candidate, record, plan)
 
     accepted = enumerate(_accepted(sampler, plan, shard, watch, tally))
@@ -214,29 +219,30 @@ def _accepted(sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], t
         next(watch)
         for candidate in batch:
             tally.attempted = candidate.attempt + 1
-            if reason := first_failure(candidate.scores, plan.thresholds):
+            if reason := candidate.rejection(plan.thresholds):
                 tally.rejected[reason] += 1
                 continue
+            tally.accept(candidate)
             yield candidate
             wanted -= 1
             if not wanted:
                 return
 
 
-def _sample_record(candidate: Candidate, sampler: Sampler, plan: Plan, shard: int, index: int) -> SampleRecord:
+def _sample_record(candidate: Candidate, plan: Plan, shard: int, index: int) -> SampleRecord:
     height, width = candidate.alpha.shape
-    return SampleRecord(
-        key=sample_key(shard, index), shard=shard, index=index, attempt=candidate.attempt, seed=candidate.seed,
-        dataset_seed=plan.seed, truncation_psi=plan.truncation_psi, transform=IDENTITY, batch_size=plan.batch_size,
-        bundle=plan.bundle, generator=sampler.generator, stylematte=sampler.stylematte,
-        format_version=plan.format_version, width=width, height=height,
-        scores={name: round(score, 6) for name, score in candidate.scores.items()}, thresholds=plan.thresholds,
-    )  # fmt: skip
+    return to_sample({
+        "key": sample_key(shard, index), "shard": shard, "index": index, "attempt": candidate.attempt,
+        "seed": candidate.seed, "dataset_seed": plan.seed, "batch_size": plan.batch_size, "bundle": plan.bundle,
+        "format_version": plan.format_version, "width": width, "height": height,
+        "scores": {name: round(score, 6) for name, score in candidate.scores.items()}, "thresholds": plan.thresholds,
+        **candidate.facts,
+    })  # fmt: skip
 
 
 def _members(candidate: Candidate, record: SampleRecord, plan: Plan) -> dict[str, bytes]:
     return {
         ALPHA_SUFFIX: encode_alpha(candidate.alpha),
         SUFFIX[plan.image_format]: encode_image(candidate.rgb_u8, plan.image_format),
-        "json": json.dumps(record.model_dump(mode="json"), sort_keys=True, allow_nan=False).encode(),
-    }
+        "json": encode_member(record.model_dump(mode="json")),
+    } | {suffix: encode_member(member) for suffix, member in candidate.members.items()}

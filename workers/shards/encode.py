@@ -1,8 +1,11 @@
 """Pictures as files: lossless image or JPEG, grey alpha. Equal pixels give equal bytes."""
 
 import io
+import json
 import struct
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import deflate
 import numpy as np
@@ -30,6 +33,13 @@ def encode_image(rgb_u8: NDArray[np.uint8], image_format: str) -> bytes:
 def encode_alpha(alpha: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     """uint8 or uint16 [h, w] -> grey PNG of 8 or 16 bits."""
     return encode_png(alpha)
+
+
+def encode_member(member: NDArray[np.uint8] | NDArray[np.uint16] | Mapping[str, Any]) -> bytes:
+    """An array as `encode_png` takes it, or a mapping, as sorted JSON. ValueError: a number in it is not finite."""
+    if isinstance(member, np.ndarray):
+        return encode_png(member)
+    return json.dumps(member, sort_keys=True, allow_nan=False).encode()
 
 
 def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:

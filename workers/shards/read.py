@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from core.errors import ShardCorrupt
-from core.sample import SampleRecord
+from core.sample import GeneratedSample, RenderedSample, parse_sample
 from workers.shards.encode import ALPHA_SUFFIX, SUFFIX
 
 
@@ -20,7 +20,7 @@ from workers.shards.encode import ALPHA_SUFFIX, SUFFIX
 class Sample:
     """One delivered sample. rgb_u8: uint8 [h, w, 3]; alpha: float32 [h, w] in [0, 1]."""
 
-    record: SampleRecord
+    record: GeneratedSample | RenderedSample
     rgb_u8: NDArray[np.uint8]
     alpha: NDArray[np.float32]
 
@@ -46,7 +46,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
 
 def _decode(key: str, members: dict[str, bytes]) -> Sample:
     try:
-        record = SampleRecord.model_validate_json(members["json"])
+        record = parse_sample(members["json"])
         image = next(members[suffix] for suffix in SUFFIX.values() if suffix in members)
         rgb_u8 = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
         grey = np.asarray(Image.open(io.BytesIO(members[ALPHA_SUFFIX])))

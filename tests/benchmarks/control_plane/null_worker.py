@@ -11,7 +11,7 @@ import numpy as np
 
 import workers.app
 from core.plan import Plan, candidate_seed
-from workers.generate.candidate import Candidate
+from workers.generate.candidate import Candidate, generated_facts
 
 SIDE = 16
 RGB_U8 = np.full((SIDE, SIDE, 3), 128, np.uint8)
@@ -22,22 +22,21 @@ SCORES = {"coverage": 0.5, "connectedness": 1.0, "mad": 0.0, "iou": 1.0, "grad":
 class NullSampler:
     """Fills a shard at once, or in as many microseconds as the plan's seed says."""
 
-    generator = stylematte = "0" * 64
-
     def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
         time.sleep(plan.seed / 1e6)
         for start in range(0, plan.max_attempts(shard), plan.batch_size):
             attempts = range(start, start + plan.batch_size)
-            yield [self._one(attempt, candidate_seed(plan.seed, shard, attempt)) for attempt in attempts]
+            yield [self._one(plan, attempt, candidate_seed(plan.seed, shard, attempt)) for attempt in attempts]
 
-    def _one(self, attempt: int, seed: int) -> Candidate:
-        return Candidate(attempt=attempt, seed=seed, rgb_u8=RGB_U8, alpha=ALPHA_U8, scores=SCORES)
+    def _one(self, plan: Plan, attempt: int, seed: int) -> Candidate:
+        facts = generated_facts(plan, generator="0" * 64, stylematte="0" * 64)
+        return Candidate(attempt=attempt, seed=seed, rgb_u8=RGB_U8, alpha=ALPHA_U8, scores=SCORES, facts=facts)
 
 
-def null_sampler_cache(*_: object, **__: object) -> Callable[[str], NullSampler]:
+def null_sampler_cache(*_: object, **__: object) -> Callable[[Plan], NullSampler]:
     """Stands where workers.lifecycle.SamplerCache stands."""
     sampler = NullSampler()
-    return lambda digest: sampler
+    return lambda plan: sampler
 
 
 workers.app.SamplerCache = null_sampler_cache

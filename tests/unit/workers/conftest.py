@@ -5,22 +5,25 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView, MemoryStore
 from core.catalog import Catalog
-from core.dataset import DatasetSpec, utcnow
+from core.dataset import AnySpec, utcnow
 from core.manifest import DatasetRecord
 from core.messages import Reconcile, RunShard
 from core.plan import Plan, candidate_seed, make_plan
 from core.settings import Settings
 from workers.context import Context
-from workers.generate.candidate import Candidate
+from workers.generate.candidate import Candidate, Sampler, generated_facts
 from workers.generate.measure import score_subjects
 from workers.generate.run_shard import run_shard
 from workers.reconcile import reconcile
 
 BUNDLE = "sha256:" + "b" * 64
 THRESHOLDS = {"coverage_min": 0.02, "coverage_max": 0.9, "connectedness": 0.5, "mad": 0.5}
+
+SPEC = TypeAdapter(AnySpec)
 
 
 @dataclass
@@ -45,7 +48,8 @@ class DiscSampler:
         rgb_u8 = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
         levels, kind = (255, np.uint8) if plan.alpha_bits == 8 else (65535, np.uint16)
         grey = (alpha * levels).astype(kind)
-        return Candidate(attempt=attempt, seed=seed, rgb_u8=rgb_u8, alpha=grey, scores=scores)
+        facts = generated_facts(plan, generator=self.generator, stylematte=self.stylematte)
+        return Candidate(attempt=attempt, seed=seed, rgb_u8=rgb_u8, alpha=grey, scores=scores, facts=facts)
 
 
 @dataclass
@@ -55,7 +59,7 @@ class Bench:
     store: MemoryStore = field(default_factory=MemoryStore)
     live: MemoryLiveView = field(default_factory=MemoryLiveView)
     doorbell: MemoryDoorbell = field(default_factory=MemoryDoorbell)
-    sampler: DiscSampler = field(default_factory=DiscSampler)
+    sampler: Sampler = field(default_factory=DiscSampler)
     clock_s: float = 1000.0
 
     def __post_init__(self) -> None:
@@ -67,7 +71,7 @@ class Bench:
             live=self.live,
             leases=self.leases,
             doorbell=self.doorbell,
-            sampler=lambda digest: self.sampler,
+            sampler=lambda plan: self.sampler,
         )
         self.live.mark_initialised()
 
@@ -76,7 +80,7 @@ class Bench:
 
     def order(self, dataset_id: str = "ds_a", *, known: bool = True, **spec: object) -> DatasetRecord:
         """Claim a dataset as the API does; `known=False`: Redis was away."""
-        parsed = DatasetSpec(**{"count": 10, "shard_size": 4, "seed": 7, **spec})
+        parsed = SPEC.validate_python({"count": 10, "shard_size": 4, "seed": 7, **spec})
         plan = make_plan(
             parsed, seed=parsed.seed or 0, bundle=BUNDLE, thresholds=THRESHOLDS, batch_size=4, threads=1,
             max_attempts_per_sample=20,

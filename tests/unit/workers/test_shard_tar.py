@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from core.errors import ShardCorrupt
-from core.sample import SampleRecord
+from core.sample import GeneratedSample
 from workers.shards.encode import encode_alpha, encode_image, encode_png
 from workers.shards.read import read_samples
 from workers.shards.tar import ShardTar
@@ -23,13 +23,13 @@ def write(path: Path, samples: dict[str, dict[str, bytes]]) -> ShardTar:
     return tar
 
 
-def record(key: str, **changes: object) -> SampleRecord:
+def record(key: str, **changes: object) -> GeneratedSample:
     fields = {
         "key": key, "shard": 0, "index": 0, "attempt": 0, "seed": 1, "dataset_seed": 1, "truncation_psi": 0.7,
         "transform": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "batch_size": 8, "bundle": "b", "generator": "g",
         "stylematte": "s", "format_version": 1, "width": 8, "height": 6, "scores": {}, "thresholds": {},
     }  # fmt: skip
-    return SampleRecord(**(fields | changes))
+    return GeneratedSample(**(fields | changes))
 
 
 def sample(key: str, **changes: object) -> dict[str, bytes]:

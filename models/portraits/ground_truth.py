@@ -1,0 +1,184 @@
+"""Alpha, parts, depth and normals of a scene, from the same arrays that Blender renders."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from models.portraits import raster
+from models.portraits.geometry import Array, catmull_rom, triangles, unit, vertex_normals
+from models.portraits.scene import SENSOR_MM, Camera, Part, Scene
+
+STRAND_STEPS = 4
+"""Pieces of a curve between two control points: Blender's subdivision 2."""
+LENS_POINTS = 24
+SHARP_PX = 0.25
+"""A blur of less radius than this is none."""
+GOLDEN_RAD = np.pi * (3 - np.sqrt(5))
+TINY_ALPHA = 0.5 / 65535
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """Points of a z-buffer: the primitive at each, and what is known of primitives."""
+
+    primitives: NDArray[np.int32]
+    depths: NDArray[np.float32]
+    per_pixel: int
+    """Points along a pixel's side."""
+
+    def covered(self) -> NDArray[np.float32]:
+        """Share of each pixel's points that are covered, [h, w]."""
+        return blocks(self.primitives >= 0, self.per_pixel).mean(axis=-1, dtype=np.float32)
+
+
+class Geometry:
+    """A scene's opaque surfaces as primitives: triangles first, then strands."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.camera = scene.camera
+        self._meshes = [mesh for mesh in scene.meshes if mesh.opaque]
+        self._strands = scene.strands
+        corners, cuts, parts, normals, hidden = [], [], [], [], []
+        for mesh in self._meshes:
+            faces = triangles(mesh.faces)
+            corners.append(mesh.points[faces])
+            cuts.append(mesh.attributes["cut"][faces] if "cut" in mesh.attributes else np.ones(faces.shape))
+            face = mesh.face_weight[faces].mean(axis=1) > 0.5 if mesh.face_weight is not None else np.zeros(len(faces), bool)
+            parts.append(np.where(face, Part.FACE, mesh.part))
+            normals.append(unit(vertex_normals(mesh.points, mesh.faces)[faces].mean(axis=1)))
+            hidden.append(mesh.hidden[faces].min(axis=1) if mesh.hidden is not None else np.zeros(len(faces)))
+        self.corners, self._cuts = np.concatenate(corners), np.concatenate(cuts)
+        self._curves = [
+            catmull_rom(np.concatenate([hair.points, hair.radius[..., None]], axis=-1), STRAND_STEPS) for hair in self._strands
+        ]
+        counts = [len(hair.points) for hair in self._strands]
+        self.parts = np.concatenate([*parts, *(np.full(n, hair.part) for n, hair in zip(counts, self._strands, strict=True))])
+        towards = [self._hair_normals(hair.points) for hair in self._strands]
+        self.normals = np.concatenate([*normals, *towards])
+        self.hidden = np.concatenate([*hidden, *(np.zeros(n) for n in counts)])
+
+    def _hair_normals(self, points: Array) -> Array:
+        """Across each strand, towards the camera."""
+        along = unit(points[:, -1] - points[:, 0])
+        view = unit(np.array(self.camera.position) - points[:, 0])
+        return unit(view - (view * along).sum(axis=1, keepdims=True) * along)
+
+    def seen(self, size: int, per_pixel: int, lens_dm: Array | None = None, shift: tuple[float, float] = (0.0, 0.0)) -> Seen:
+        """The z-buffer of size x size pixels, seen from a point of the lens; `shift` in pixels."""
+        depths, primitives = raster.empty(size * per_pixel)
+        corners = self._screen(self.corners, size, per_pixel, lens_dm, shift)
+        raster.draw_triangles(corners, self._cuts.astype(np.float32), 0, depths, primitives)
+        first = len(corners)
+        for curve in self._curves:
+            keys = self._screen(curve[..., :3], size, per_pixel, lens_dm, shift)
+            wide = curve[..., 3] * self._scale(size) * per_pixel / keys[..., 2]
+            keys = np.concatenate([keys, wide[..., None].astype(np.float32)], axis=-1)
+            raster.draw_strands(keys, first, depths, primitives)
+            first += len(curve)
+        return Seen(primitives=primitives, depths=depths, per_pixel=per_pixel)
+
+    def bare(self, size: int) -> Seen:
+        """The skin alone, one point a pixel: what would be seen without eyes, hair and clothes in the way."""
+        depths, primitives = raster.empty(size)
+        skin = len(triangles(self._meshes[0].faces))
+        corners = self._screen(self.corners[:skin], size, 1, None, (0.0, 0.0))
+        raster.draw_triangles(corners, self._cuts[:skin].astype(np.float32), 0, depths, primitives)
+        return Seen(primitives=primitives, depths=depths, per_pixel=1)
+
+    def _scale(self, size: int) -> float:
+        return self.camera.focal_mm / SENSOR_MM * size
+
+    @cached_property
+    def _axes(self) -> Array:
+        return self.camera.axes()
+
+    def _screen(
+        self, points: Array, size: int, per_pixel: int, lens_dm: Array | None, shift: tuple[float, float]
+    ) -> NDArray[np.float32]:
+        """[..., (x, y, depth)] in points of the z-buffer, through a point (right, up) of the lens."""
+        seen = (points - np.array(self.camera.position)) @ self._axes.T
+        depth = seen[..., 2]
+        safe = np.maximum(depth, 1e-6)
+        right, up = (0.0, 0.0) if lens_dm is None else lens_dm
+        focus = self.camera.focus_dm
+        x = (seen[..., 0] - right) / safe + right / focus
+        y = (seen[..., 1] - up) / safe + up / focus
+        scale = self._scale(size)
+        return np.stack(
+            [
+                (size / 2 + x * scale + shift[0]) * per_pixel,
+                (size / 2 - y * scale + shift[1]) * per_pixel,
+                depth,
+            ],
+            axis=-1,
+        ).astype(np.float32)
+
+
+def alpha(geometry: Geometry, size: int, sharp: Seen) -> NDArray[np.float32]:
+    """Share of each pixel's light that comes from the person, float32 [size, size] in [0, 1].
+
+    `sharp` is the pinhole's view; a lens that blurs is averaged over points of its disk (sunflower seeds, Vogel 1979).
+    """
+    if blur_px(geometry.camera, geometry.corners, size) < SHARP_PX:
+        return sharp.covered()
+    total = np.zeros((size, size), np.float32)
+    per_pixel = max(2, sharp.per_pixel // 2)
+    for n in range(LENS_POINTS):
+        radius = geometry.camera.aperture_dm * np.sqrt((n + 0.5) / LENS_POINTS)
+        lens = radius * np.array([np.cos(n * GOLDEN_RAD), np.sin(n * GOLDEN_RAD)])
+        shift = ((n * 0.618034) % 1 / per_pixel, (n * 0.754878) % 1 / per_pixel)
+        total += geometry.seen(size, per_pixel, lens, (shift[0] - 0.5 / per_pixel, shift[1] - 0.5 / per_pixel)).covered()
+    return total / LENS_POINTS
+
+
+def blur_px(camera: Camera, corners: Array, size: int) -> float:
+    """The largest radius of the blur of a point of the person, in pixels."""
+    depth = ((corners.reshape(-1, 3) - np.array(camera.position)) @ camera.axes()[2]).clip(1e-3)
+    spread = np.abs(1 / depth - 1 / camera.focus_dm)
+    return float(np.percentile(spread, 99) * camera.aperture_dm * camera.focal_mm / SENSOR_MM * size)
+
+
+def labels(
+    geometry: Geometry, sharp: Seen, alpha_unit: NDArray[np.float32]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    """(parts uint8 [h, w], depth in dm [h, w], normals [h, w, 3] in the camera's frame: right, up, towards it).
+
+    Each pixel has the part that covers most of it, with the means of that part's points; a pixel with alpha above 0 and
+    no point of the pinhole's view takes its nearest neighbour's. Where alpha is 0 all are 0.
+    """
+    ids = blocks(sharp.primitives, sharp.per_pixel)
+    there = ids >= 0
+    of_point = np.where(there, geometry.parts[ids], 0)
+    counts = np.stack([(of_point == part).sum(axis=-1) for part in Part])
+    parts = np.where(there.any(axis=-1), counts[1:].argmax(axis=0) + 1, 0)
+    chosen = there & (of_point == parts[..., None])
+    number = np.maximum(chosen.sum(axis=-1), 1)
+    depth = np.where(chosen, blocks(sharp.depths, sharp.per_pixel), 0).sum(axis=-1) / number
+    camera_normals = geometry.normals @ geometry.camera.axes().T * [1, 1, -1]
+    normals = (camera_normals[ids] * chosen[..., None]).sum(axis=-2)
+    visible = alpha_unit > TINY_ALPHA
+    nearest = ndimage.distance_transform_edt(parts == 0, return_distances=False, return_indices=True)
+    parts, depth, normals = (np.where(_like(visible, at), at[tuple(nearest)], 0) for at in (parts, depth, unit(normals)))
+    return parts.astype(np.uint8), depth.astype(np.float32), normals.astype(np.float32)
+
+
+def trimap(alpha_unit: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """255 surely foreground, 0 surely background, 128 unknown: all between, and 1.5 % of the picture's side around it."""
+    unknown = (alpha_unit > 1 / 255) & (alpha_unit < 254 / 255)
+    edge = ndimage.grey_dilation(alpha_unit > 0.5, 3) != ndimage.grey_erosion(alpha_unit > 0.5, 3)
+    reach = max(1, round(alpha_unit.shape[0] * 0.015))
+    unknown = ndimage.distance_transform_edt(~(unknown | edge)) <= reach
+    return np.where(unknown, 128, np.where(alpha_unit > 0.5, 255, 0)).astype(np.uint8)
+
+
+def blocks(points: NDArray, per_pixel: int) -> NDArray:  # type: ignore[type-arg]
+    """[h * p, w * p] points to [h, w, p * p]."""
+    h, w = (side // per_pixel for side in points.shape)
+    return points.reshape(h, per_pixel, w, per_pixel).swapaxes(1, 2).reshape(h, w, -1)
+
+
+def _like(mask: NDArray[np.bool_], values: NDArray) -> NDArray[np.bool_]:  # type: ignore[type-arg]
+    return mask[..., None] if values.ndim == 3 else mask

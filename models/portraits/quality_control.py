@@ -1,0 +1,55 @@
+"""What makes a picture unfit: a covered face, a head out of the frame, one surface through another."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.portraits.ground_truth import Geometry, Seen
+from models.portraits.scene import Part
+
+FACE_VISIBLE = 0.55
+"""Least share of the face's outline, as it would be without hair and accessories, in which the face is seen."""
+POKE_SHARE = 0.004
+"""Largest share of the person's pixels in which hidden skin shows."""
+FRAME_MARGIN = 0.01
+IN_FRAME = ("nose_tip", "chin", "forehead", "eye_left", "eye_right", "mouth_left", "mouth_right")
+
+
+def defects(
+    geometry: Geometry, seen: Seen, bare: Seen, landmarks: dict[str, tuple[float, float]], alpha: NDArray[np.float32]
+) -> tuple[str, ...]:
+    """Names of what is wrong. `bare`: the view of the skin alone."""
+    found = []
+    if face_visible(geometry, seen, bare) < FACE_VISIBLE:
+        found.append("face_covered")
+    if out_of_frame(landmarks, alpha):
+        found.append("out_of_frame")
+    if poking(geometry, seen) > POKE_SHARE:
+        found.append("poke_through")
+    return tuple(found)
+
+
+def face_visible(geometry: Geometry, seen: Seen, bare: Seen) -> float:
+    """Share of the bare face that is still face, or glasses, in the picture."""
+    whole = _parts(geometry, bare.primitives) == Part.FACE
+    middle = seen.per_pixel // 2
+    at_middles = seen.primitives[middle :: seen.per_pixel, middle :: seen.per_pixel]
+    still = np.isin(_parts(geometry, at_middles), (Part.FACE, Part.ACCESSORIES))
+    return float((whole & still).sum() / max(whole.sum(), 1))
+
+
+def out_of_frame(landmarks: dict[str, tuple[float, float]], alpha: NDArray[np.float32]) -> bool:
+    """Whether part of the face is outside, or the top of the head or hair touches the upper edge."""
+    size = len(alpha)
+    places = np.array([landmarks[name] for name in IN_FRAME]) / size
+    outside = (places < FRAME_MARGIN) | (places > 1 - FRAME_MARGIN)
+    return bool(outside.any() or (alpha[0] > 0.5).mean() > 0.05)
+
+
+def poking(geometry: Geometry, seen: Seen) -> float:
+    """Share of the person's points at which a surface shows that should lie below another."""
+    there = seen.primitives[seen.primitives >= 0]
+    return float((geometry.hidden[there] > 0).mean()) if len(there) else 0.0
+
+
+def _parts(geometry: Geometry, primitives: NDArray[np.int32]) -> NDArray[np.int64]:
+    return np.where(primitives >= 0, geometry.parts[primitives], 0)

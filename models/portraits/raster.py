@@ -1,0 +1,80 @@
+"""A z-buffer for triangles and strands, compiled by numba: which surface is seen at each of many points of each pixel.
+
+Alpha by counting covered points has no noise, and thousands of thin strands cost a fraction of what tracing rays costs.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+NOTHING = -1
+
+
+def empty(size: int) -> tuple[F32, I32]:
+    """(depth, primitive) buffers of size x size points; what is not covered has primitive NOTHING."""
+    return np.full((size, size), np.inf, np.float32), np.full((size, size), NOTHING, np.int32)
+
+
+@njit(cache=True, fastmath=False)
+def draw_triangles(corners: F32, cut: F32, first: int, depths: F32, primitives: I32) -> None:  # pragma: no cover
+    """corners: [n, 3, (x, y, depth)] in points of the buffer; pieces where `cut` [n, 3] is negative are left out."""
+    height, width = depths.shape
+    for n in range(len(corners)):
+        ax, ay, az = corners[n, 0]
+        bx, by, bz = corners[n, 1]
+        cx, cy, cz = corners[n, 2]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0.0 or az <= 0.0 or bz <= 0.0 or cz <= 0.0:
+            continue
+        if cut[n, 0] < 0 and cut[n, 1] < 0 and cut[n, 2] < 0:
+            continue
+        left, right = max(0, math.ceil(min(ax, bx, cx) - 0.5)), min(width - 1, math.floor(max(ax, bx, cx) - 0.5))
+        top, bottom = max(0, math.ceil(min(ay, by, cy) - 0.5)), min(height - 1, math.floor(max(ay, by, cy) - 0.5))
+        for y in range(top, bottom + 1):
+            py = y + 0.5
+            for x in range(left, right + 1):
+                px = x + 0.5
+                u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area
+                v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area
+                w = 1.0 - u - v
+                if u < 0.0 or v < 0.0 or w < 0.0:
+                    continue
+                if u * cut[n, 0] + v * cut[n, 1] + w * cut[n, 2] < 0.0:
+                    continue
+                depth = u * az + v * bz + w * cz
+                if depth < depths[y, x]:
+                    depths[y, x] = depth
+                    primitives[y, x] = first + n
+
+
+@njit(cache=True, fastmath=False)
+def draw_strands(keys: F32, first: int, depths: F32, primitives: I32) -> None:  # pragma: no cover
+    """keys: [n, k, (x, y, depth, radius)] in points of the buffer; flat ribbons that face the camera."""
+    height, width = depths.shape
+    for n in range(keys.shape[0]):
+        for k in range(keys.shape[1] - 1):
+            ax, ay, az, ar = keys[n, k]
+            bx, by, bz, br = keys[n, k + 1]
+            if az <= 0.0 or bz <= 0.0:
+                continue
+            dx, dy = bx - ax, by - ay
+            steep = abs(dy) >= abs(dx)
+            a, b, start, slope = (ay, by, ax, dx) if steep else (ax, bx, ay, dy)
+            run = b - a
+            if run == 0.0:
+                continue
+            stretch = math.sqrt(dx * dx + dy * dy) / abs(run)
+            long, wide = (height, width) if steep else (width, height)
+            for i in range(max(0, math.ceil(min(a, b) - 0.5)), min(long, math.ceil(max(a, b) - 0.5))):
+                t = (i + 0.5 - a) / run
+                middle, half = start + t * slope, (ar + t * (br - ar)) * stretch
+                depth = az + t * (bz - az)
+                for j in range(max(0, math.ceil(middle - half - 0.5)), min(wide, math.ceil(middle + half - 0.5))):
+                    y, x = (i, j) if steep else (j, i)
+                    if depth < depths[y, x]:
+                        depths[y, x] = depth
+                        primitives[y, x] = first + n

@@ -1,0 +1,147 @@
+"""From what Cycles saw to a finished picture: alpha, straight colour, exposure, background, sensor, labels."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from models.portraits import background, ground_truth, quality_control
+from models.portraits.expression import express
+from models.portraits.landmarks import landmarks
+from models.portraits.light import kelvin
+from models.portraits.picture import Picture
+from models.portraits.pose import Posed
+from models.portraits.scene import SENSOR_MM, Scene
+from models.portraits.shape import shaped
+from models.portraits.spec import PortraitSpec
+
+Image32 = NDArray[np.float32]
+MIDDLE_GREY = 0.16
+"""Linear brightness that the meter aims at, and how far it goes: dark skin stays darker than fair skin."""
+METER_TRUST = 0.65
+LENS_SOFTNESS_PX = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """Effort. `samples`: paths a pixel; `alpha_points`: along a pixel's side."""
+
+    samples: int = 8
+    alpha_points: int = 8
+
+
+def finish(
+    spec: PortraitSpec, scene: Scene, linear: Image32, *, size: int, members: tuple[str, ...], quality: Quality,
+    photos: Path | None = None,
+) -> Picture:  # fmt: skip
+    """A picture of `size` pixels a side with the labels in `members`; `linear`: float32 [h, w, 4], premultiplied."""
+    geometry = ground_truth.Geometry(scene)
+    seen = geometry.seen(size, quality.alpha_points)
+    alpha = ground_truth.alpha(geometry, size, seen)
+    linear, alpha = softened(linear, alpha, spec.sensor.softness_px * size / LENS_SOFTNESS_PX)
+    alpha = (np.rint(alpha * 65535) / 65535).astype(np.float32)
+    foreground = developed(straight(linear, alpha), alpha, spec)
+    behind = background.picture(spec.background, spec.light, size, photos)
+    rgb = photographed(foreground * alpha[..., None] + behind * (1 - alpha[..., None]), spec)
+    points = landmarks(posed_of(spec), scene.camera, size)
+    parts, depth, normals = ground_truth.labels(geometry, seen, alpha)
+    wanted = set(members)
+    return Picture(
+        rgb_u8=rgb,
+        alpha=alpha,
+        fg_u8=to_u8(foreground) if "fg" in wanted else None,
+        trimap_u8=ground_truth.trimap(alpha) if "trimap" in wanted else None,
+        depth_mm=np.rint(depth * 100).astype(np.uint16) if "depth" in wanted else None,
+        normals_u8=np.where(parts[..., None] > 0, np.rint((normals + 1) * 127.5), 0).astype(np.uint8) if "normals" in wanted else None,
+        parts_u8=parts if "parts" in wanted else None,
+        landmarks=points if "landmarks" in wanted else {},
+        camera=camera_facts(scene, size),
+        defects=quality_control.defects(geometry, seen, geometry.bare(size), points, alpha),
+    )
+
+
+def posed_of(spec: PortraitSpec) -> Posed:
+    """The person's base mesh in expression and pose."""
+    points = shaped(spec.shape)
+    express(points, spec.expression)
+    return Posed(points, spec.pose)
+
+
+def straight(linear: Image32, alpha: Image32) -> Image32:
+    """Colour without the background's share, [h, w, 3]; where Cycles saw too little, from around."""
+    seen = linear[..., 3:]
+    colour = linear[..., :3] / np.maximum(seen, 1e-4)
+    weight = np.clip(seen * 4, 0, 1) * (seen > 0.02)
+    filled, total = colour * weight, weight
+    result, done = filled.copy(), weight.copy()
+    for sigma in (0.7, 1.5, 4.0, 16.0):
+        near = ndimage.gaussian_filter(filled, (sigma, sigma, 0), mode="nearest")
+        mass = ndimage.gaussian_filter(total, (sigma, sigma, 0), mode="nearest")
+        room = (1 - done) * np.clip(mass * 20, 0, 1)
+        result += room * near / np.maximum(mass, 1e-6)
+        done += room
+    return np.asarray(result / np.maximum(done, 1e-6), np.float32)
+
+
+def developed(colour: Image32, alpha: Image32, spec: PortraitSpec) -> Image32:
+    """Linear light to display colours in [0, 1]: meter, white balance, a film-like curve, sRGB."""
+    brightness = colour @ np.array([0.2126, 0.7152, 0.0722])
+    metered = float((np.sqrt(np.clip(brightness, 0, 4)) * alpha).sum() / max(alpha.sum(), 1)) ** 2
+    gain = (MIDDLE_GREY / max(metered, 1e-4)) ** METER_TRUST * 2**spec.sensor.exposure_stops
+    exposed = colour * gain * np.array(kelvin(spec.sensor.warmth))
+    shaped_light = (exposed / 0.18) ** spec.sensor.contrast * 0.18
+    shoulder = np.where(shaped_light > 0.5, 1 - 0.5 * np.exp(-(shaped_light - 0.5) / 0.5), shaped_light)
+    return np.asarray(to_display(shoulder), np.float32)
+
+
+def photographed(rgb: NDArray[np.floating], spec: PortraitSpec) -> NDArray[np.uint8]:
+    """Sensor noise (photon and read noise, as in Foi et al. 2008) and JPEG, uint8 [h, w, 3]."""
+    rng = np.random.default_rng(spec.sensor.seed)
+    sigma = spec.sensor.noise * np.sqrt(0.4 + 1.2 * np.clip(rgb, 0, 1))
+    grain = rng.normal(0, 1, (*rgb.shape[:2], 1)) * 0.8 + rng.normal(0, 1, rgb.shape) * 0.6
+    noisy = to_u8(rgb + sigma * grain)
+    if not spec.sensor.jpeg_quality:
+        return noisy
+    file = io.BytesIO()
+    Image.fromarray(noisy).save(file, "JPEG", quality=spec.sensor.jpeg_quality)
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def softened(linear: Image32, alpha: Image32, sigma_px: float) -> tuple[Image32, Image32]:
+    """Premultiplied colour and alpha through the same lens blur, so that they still agree."""
+    if sigma_px < 0.1:
+        return linear, alpha
+    return (
+        ndimage.gaussian_filter(linear, (sigma_px, sigma_px, 0), mode="nearest"),
+        ndimage.gaussian_filter(alpha, sigma_px, mode="nearest"),
+    )
+
+
+def camera_facts(scene: Scene, size: int) -> dict[str, object]:
+    """Intrinsics in pixels, and the pose: rows right, down, forward in MakeHuman's frame; lengths in millimetres."""
+    camera = scene.camera
+    right, up, forward = camera.axes()
+    return {
+        "focal_px": camera.focal_mm / SENSOR_MM * size,
+        "centre_px": [size / 2, size / 2],
+        "rotation": np.stack([right, -up, forward]).round(9).tolist(),
+        "position_mm": [round(value * 100, 5) for value in camera.position],
+        "focus_mm": camera.focus_dm * 100,
+        "aperture_radius_mm": camera.aperture_dm * 100,
+    }
+
+
+def to_display(linear: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Linear light to sRGB, both in [0, 1] (IEC 61966-2-1)."""
+    light = np.clip(linear, 0, 1)
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+def to_u8(unit: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """[0, 1] to 0..255, rounded."""
+    return np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
