@@ -33,6 +33,7 @@ STATUS: Mapping[type[errors.MatteForgeError], int] = {
     errors.RendererFailed: 500,
     errors.CheckpointRejected: 500,
     errors.CorpusRejected: 500,
+    errors.TrainingDiverged: 500,
     errors.ShardCorrupt: 500,
     errors.StoreRefused: 500,
     errors.StoreUnfit: 500,

@@ -212,7 +212,7 @@ def test_openapi_is_valid_and_complete(world):
         "/v1/datasets", "/v1/datasets/{dataset_id}", "/v1/datasets/{dataset_id}/cancel",
         "/v1/datasets/{dataset_id}/events", "/v1/datasets/{dataset_id}/manifest",
         "/v1/datasets/{dataset_id}/shards", "/v1/datasets/{dataset_id}/shards/{name}",
-        "/v1/models", "/v1/models/{name}", "/v1/models/{name}/promote", "/v1/models/{name}/rollback",
+        "/v1/training-schedules", "/v1/training-schedules/{name}", "/v1/models", "/v1/models/{name}", "/v1/models/{name}/promote", "/v1/models/{name}/rollback",
         "/v1/models/{name}/history", "/v1/models/{name}/versions/{version}",
         "/v1/corpora", "/v1/corpora/{name}", "/v1/training-runs", "/v1/training-runs/{run_id}",
         "/v1/training-runs/{run_id}/cancel", "/v1/training-runs/{run_id}/events",
