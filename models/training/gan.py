@@ -2,7 +2,8 @@
 
 With an anchor, half of each batch decodes real images' codes and is reconstructed as in the warm start, half comes from
 random z; without one, all does. Both discriminators judge all of it: one RGBA, with the non-saturating loss and lazy R1
-(arXiv 1912.04958), one frozen features of composites and of alpha, with the hinge loss (gan_projection.py).
+(arXiv 1912.04958), one frozen features of composites and of alpha, with the hinge loss (gan_projection.py). Instead of
+them, or beside them, the energy distance from real images (gan_energy.py).
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from models import processes
 from models.training.backgrounds import list_photos, photo_bank
 from models.training.gan_augment import AdaptiveProbability, augment, soften
 from models.training.gan_data import Corpus, to_pm1
+from models.training.gan_energy import EnergyDistance
 from models.training.gan_loop import train, until_signalled
 from models.training.gan_losses import GradientBalance, RgbaDiscriminator, over_backgrounds, r1_penalty
 from models.training.gan_presets import PRESETS, GanPreset
@@ -26,6 +28,7 @@ from models.training.gan_state import ema_beta, step_if_finite, update_ema, with
 from models.training.warm_start import LATENT_WEIGHT, WarmStart, open_corpus
 
 R1_EVERY = 16  # steps
+RATIOS = ("ratio_rgba", "ratio_features", "ratio_energy")
 AUGMENT_EVERY = 4  # steps between two changes of the augmentation's p
 
 
@@ -47,7 +50,9 @@ class Adversarial:
         self.judge = ProjectedDiscriminator(self.loss.features).to(device)
         shown = corpus.images[torch.linspace(0, len(corpus) - 1, 64).long(), :3]
         self.judge.measure_scales(to_pm1(shown).to(device))
-        self.balance = GradientBalance(2 if settings.anchored else 1).to(device)
+        self.energy = self._energy() if settings.ratio_energy else None
+        sources = [settings.ratio_rgba, settings.ratio_features, settings.ratio_energy]
+        self.balance = GradientBalance(sum(map(bool, sources)) - (not settings.anchored)).to(device)
         self.augmentation = AdaptiveProbability(
             kimg=settings.augment_kimg, start=settings.augment_start, limit=settings.augment_limit
         ).to(device)
@@ -55,8 +60,8 @@ class Adversarial:
         self.state.modules["augmentation"] = self.augmentation
         heads = self.judge.heads.parameters()
         self.state.optimizers = {
-            "g": torch.optim.Adam(self.generator.parameters(), lr=settings.lr, betas=(0.0, 0.99)),
-            "e": torch.optim.Adam(self.encoder.parameters(), lr=settings.lr / 2, betas=(0.0, 0.99)),
+            "g": torch.optim.Adam(self.generator.parameters(), lr=settings.lr, betas=(settings.beta1, 0.99)),
+            "e": torch.optim.Adam(self.encoder.parameters(), lr=settings.lr / 2, betas=(settings.beta1, 0.99)),
             "d_rgba": torch.optim.Adam(self.rgba.parameters(), lr=settings.lr_rgba, betas=(0.0, 0.99)),
             "d_features": torch.optim.Adam(heads, lr=settings.lr_features, betas=(0.0, 0.99)),
         }
@@ -72,11 +77,12 @@ class Adversarial:
         settings, progress = self.settings, self.state.progress
         self._set_rates()
         shown, scalars = self._generator_step()
-        scalars |= self._discriminator_step(shown)
-        if progress.steps % R1_EVERY == 0:
-            scalars["r1"] = self._r1_step()
-        if progress.steps % AUGMENT_EVERY == 0:
-            scalars |= {"overfit": self.augmentation.adjust(), "p": float(self.augmentation.p)}
+        if settings.ratio_rgba or settings.ratio_features:
+            scalars |= self._discriminator_step(shown)
+            if progress.steps % R1_EVERY == 0:
+                scalars["r1"] = self._r1_step()
+            if progress.steps % AUGMENT_EVERY == 0:
+                scalars |= {"overfit": self.augmentation.adjust(), "p": float(self.augmentation.p)}
         progress.steps += 1
         progress.images += settings.batch
         beta = ema_beta(progress.images, settings.batch, 1000 * settings.ema_kimg, settings.ema_rampup)
@@ -108,17 +114,13 @@ class Adversarial:
         else:
             images = self.generator(z, update_emas=True)
         shown = self._shown(images)
-        adversarial = {
-            "g_rgba": F.softplus(-self.rgba(shown)).mean(),
-            "g_features": generator_loss(self.judge(self._views(shown))),
-        }
+        ramp = min(max(self.kimg - s.lead_kimg, 0) / s.warm_up_kimg, 1.0)
+        adversarial, ratios = self._adversarial_losses(shown)
         anchor = [terms["total"]] if decoded else []
         first, *others = (
             torch.autograd.grad(loss, images, retain_graph=True)[0] for loss in (*anchor, *adversarial.values())
         )
-        ramp = min(max(self.kimg - s.lead_kimg, 0) / s.warm_up_kimg, 1.0)
-        ratios = [s.ratio_rgba * ramp, s.ratio_features * ramp][-len(others) :]
-        gradient = self.balance(first, others, ratios)
+        gradient = self.balance(first, others, [ratio * ramp for ratio in ratios[-len(others) :]])
         if decoded:
             torch.autograd.backward([images, LATENT_WEIGHT * penalty], [gradient, None])
             scalars["norm_e"] = step_if_finite(self.state.optimizers["e"])
@@ -127,6 +129,29 @@ class Adversarial:
         scalars["norm_g"] = step_if_finite(self.state.optimizers["g"])
         scalars |= {name: term.item() for name, term in (terms | adversarial).items()}
         return shown.detach(), scalars
+
+    def _adversarial_losses(self, shown: Tensor) -> tuple[dict[str, Tensor], list[float]]:
+        """By name, those that are on, and their ratios."""
+        s, losses, ratios = self.settings, dict[str, Tensor](), list[float]()
+        if s.ratio_rgba:
+            losses["g_rgba"] = F.softplus(-self.rgba(shown)).mean()
+            ratios.append(s.ratio_rgba)
+        if s.ratio_features:
+            losses["g_features"] = generator_loss(self.judge(self._views(shown)))
+            ratios.append(s.ratio_features)
+        if self.energy is not None:
+            losses["energy"] = self.energy(self._views(shown))
+            ratios.append(s.ratio_energy)
+        return losses, ratios
+
+    def _energy(self) -> EnergyDistance:
+        rng, index = (
+            torch.Generator().manual_seed(0),
+            torch.linspace(0, len(self.corpus) - 1, self.settings.energy_bank),
+        )
+        reals = to_pm1(self.corpus.images[index.long()]).to(self.device)
+        composites = over_backgrounds(reals, rng, self.backgrounds)
+        return EnergyDistance(self.loss.features, torch.cat([composites, reals[:, 3:].expand(-1, 3, -1, -1)]))
 
     def _discriminator_step(self, fakes: Tensor) -> dict[str, float]:
         reals = self._reals()
@@ -175,13 +200,15 @@ def real_backgrounds(path: Path, photos: Sequence[Path], size: int, count: int =
 @click.option("--resume", type=click.Path(exists=True, path_type=Path), help="State to start from; default: the run's.")
 @click.option("--kimg", type=float, help="Length of this stage; default: the preset's.")
 @click.option("--lr", type=float, help="Generator's learning rate at its highest; default: the preset's.")
+@click.option("--ratios", type=(float, float, float), help="Of RGBA, frozen features, energy; default: the preset's.")
 @click.option("--seed", default=0)
 @click.option("--save-every", default=300.0, help="Seconds between states.")
 @click.option("--threads", default=1)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def main(
     run: Path, data: Path | None, matte: Path | None, photos: tuple[Path, ...], name: str, resume: Path | None,
-    kimg: float | None, lr: float | None, seed: int, save_every: float, threads: int, device: str,
+    kimg: float | None, lr: float | None, ratios: tuple[float, float, float] | None, seed: int,
+    save_every: float, threads: int, device: str,
 ) -> None:  # fmt: skip
     """Sharpen the warm start of RUN adversarially, or go on with it where RUN holds this stage's state.
 
@@ -191,6 +218,8 @@ def main(
     torch.set_num_threads(threads)
     settings = PRESETS[name].adversarial
     settings = replace(settings, total_kimg=kimg or settings.total_kimg, lr=lr or settings.lr)
+    if ratios is not None:
+        settings = replace(settings, **dict(zip(RATIOS, ratios, strict=True)))  # type: ignore[arg-type]
     preset = replace(PRESETS[name], adversarial=settings)
     with processes.joined(device) as own:
         corpus = open_corpus(run, data, matte, size=preset.resolution)

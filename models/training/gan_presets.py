@@ -25,6 +25,9 @@ class AdversarialSettings:
     ratio_features: float = (
         0.8  # the same of the frozen-feature discriminator; without an anchor relative to the RGBA's
     )
+    ratio_energy: float = 0.0  # the same of the energy distance (gan_energy.py)
+    energy_bank: int = 1500  # real images that it compares with
+    beta1: float = 0.0  # of Adam, for generator and encoder
     warm_up_kimg: float = 0.5  # in which the ratios rise from 0, counted from the end of the lead
     blur_px: float = 1.5  # sigma at first of the blur in front of the discriminators
     blur_kimg: float = 1.0  # in which it fades, counted from the end of the lead
@@ -116,9 +119,22 @@ def _paper(resolution: int, batch: int = 32) -> GanPreset:
     return GanPreset(generator=generator, discriminator=discriminator, unshuffle=1, adversarial=adversarial)
 
 
+# What helped in an hour of one CPU core, where discriminators won too easily (docs/training.md): they are off.
+MATCHING = AdversarialSettings(
+    ratio_rgba=0,
+    ratio_features=0,
+    ratio_energy=1,
+    beta1=0.5,
+    lead_kimg=0,
+    warm_up_kimg=0.3,
+    blur_kimg=0,
+    augment_start=0,
+    augment_limit=0,
+    ema_kimg=0.5,
+)
 PRESETS: dict[str, GanPreset] = {
-    "embedded-64": _embedded(64, 6, AdversarialSettings()),
-    "embedded-128": _embedded(128, 8, AdversarialSettings()),
+    "embedded-64": _embedded(64, 6, MATCHING),
+    "embedded-128": _embedded(128, 8, MATCHING),
     "paper-512": _paper(512),
     "paper-1024": _paper(1024),
     "tiny-32": _embedded(

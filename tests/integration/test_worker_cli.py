@@ -11,11 +11,13 @@ from click.testing import CliRunner, Result
 import workers.app
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView, MemoryStore
 from core.catalog import Catalog
+from core.corpus import CorpusBook, Split
 from core.criteria import BY_NAME
 from core.messages import Reconcile
 from core.registry import Registry, load_bundle_folder
 from workers import cli
 from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE
+from workers.train.corpora import add_corpus
 
 GOLDENS = Path(__file__).parents[1] / "conformance" / "goldens"
 PORTRAITS = Path(__file__).parents[1] / "data" / "portraits-000000.tar"
@@ -124,6 +126,23 @@ def test_evaluation_prints_a_table_or_json(bundle_folder: Path, tmp_path: Path) 
     table = run(cli.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--worst", 1).output
     assert f"{figures['mad']:.5f}" in table
     assert "worst" in table
+
+
+def test_a_registered_model_is_evaluated_on_a_stored_corpus(registry: Registry, bundle_folder: Path, tmp_path) -> None:
+    store = workers.app.context().catalog.store
+    manifest, _ = add_corpus(CorpusBook(store), "people", PORTRAITS, licence="CC0-1.0")
+    count = manifest.samples(Split.TEST)
+    out = tmp_path / "worst"
+    options = ("--json", "--worst", 2, "--out", out)
+    figures = json.loads(run(cli.evaluate, "humans@champion", "people", *options).output)
+    assert figures["count"] == count > 2
+    assert figures["digest"] == load_bundle_folder(bundle_folder).files[STYLEMATTE_FILE]
+    assert {path.stem for path in out.iterdir()} == {pair["key"] for pair in figures["worst"]}
+    folder = json.loads(run(cli.evaluate, bundle_folder, "people", "--json").output)
+    assert folder["mad"] == figures["mad"]
+    missing = CliRunner().invoke(cli.evaluate, ["humans", "nowhere"])
+    assert missing.exit_code == 1
+    assert "nowhere" in missing.output
 
 
 def test_recover_counts_datasets_and_asks_for_reconciliation(registry: Registry) -> None:

@@ -18,6 +18,7 @@ from models.training.warm_start import WarmStart, WhiteLatent
 
 Trainer = WarmStart | Adversarial
 TINY = PRESETS["tiny-32"]
+MATCHING = replace(PRESETS["embedded-64"].adversarial, energy_bank=16)
 UNANCHORED = replace(TINY, adversarial=replace(TINY.adversarial, anchored=False))
 
 
@@ -37,10 +38,11 @@ def corpus() -> Corpus:
 def build(kind: str, corpus: Corpus) -> Trainer:
     if kind == "warm start":
         return WarmStart(corpus, seed=1, preset=TINY)
-    return Adversarial(corpus, TINY if kind == "adversarial" else UNANCHORED, seed=1)
+    presets = {"adversarial": TINY, "unanchored": UNANCHORED, "matching": replace(TINY, adversarial=MATCHING)}
+    return Adversarial(corpus, presets[kind], seed=1)
 
 
-@pytest.fixture(scope="module", params=["warm start", "adversarial", "unanchored"])
+@pytest.fixture(scope="module", params=["warm start", "adversarial", "unanchored", "matching"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
