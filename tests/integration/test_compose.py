@@ -50,6 +50,7 @@ def environment(valkey_url, s3) -> dict[str, str]:
     """What compose sets, pointing at this session's servers."""
     named = {key: str(value) for key, value in COMPOSE["x-app"]["environment"].items()}
     values = {
+        "MATTEFORGE_DEVICE": "cpu",
         "MATTEFORGE_REDIS_URL": valkey_url,
         "MATTEFORGE_S3_ENDPOINT": s3.url,
         "MATTEFORGE_S3_PUBLIC_ENDPOINT": s3.url,
