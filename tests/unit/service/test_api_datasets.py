@@ -18,7 +18,8 @@ def test_an_order_is_claimed_shown_and_rung(world):
     assert body["state"] == "queued"
     assert body["bundle"] == world.bundle.digest
     assert body["counts"] == {
-        "requested": 25, "accepted": 0, "attempted": 0, "rejected": {}, "shards_done": 0, "shards_total": 3, "attributes": {},
+        "requested": 25, "accepted": 0, "attempted": 0, "rejected": {}, "shards_done": 0, "shards_total": 3,
+        "attributes": {},
     }  # fmt: skip
     assert body["spec"]["labels"] == {"team": "a"}
     assert body["spec"]["seed"] >= 0, "the drawn seed is shown"
