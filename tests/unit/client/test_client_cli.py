@@ -89,8 +89,8 @@ def test_order_passes_on_what_was_given(fake):
 
 def test_order_passes_what_belongs_to_rendered_people(fake):
     result = run(
-        cli.order, "8", "--source", "rendered", "--size", "128", "--attributes", '{"hair": {"long": 0.5}, "glasses": 0.3}',
-        "--members", "fg, trimap",
+        cli.order, "8", "--source", "rendered", "--size", "128", "--attributes",
+        '{"hair": {"long": 0.5}, "glasses": 0.3}', "--members", "fg, trimap",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     options = {
