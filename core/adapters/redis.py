@@ -32,6 +32,7 @@ from core.adapters.live_rules import (
     rank,
 )
 from core.adapters.redis_records import to_bitmap, to_counters, to_event, to_fields, to_view
+from core.catalog import add_shard
 from core.dataset import TERMINAL, Counts, DatasetState, DatasetView, ErrorInfo
 from core.errors import LiveViewUnavailable
 from core.manifest import ShardRecord
@@ -165,15 +166,7 @@ class RedisLiveView:
 
     @translated()
     def add_shard(self, dataset_id: str, record: ShardRecord) -> bool:
-        counts = Counts(
-            requested=0,
-            shards_total=0,
-            accepted=record.samples,
-            attempted=record.attempted,
-            rejected=record.rejected,
-            shards_done=1,
-        )
-        increments = json.dumps(to_counters(counts))
+        increments = json.dumps(to_counters(add_shard(Counts(requested=0, shards_total=0), record)))
         arguments = (RANK_AT_END, record.shard, increments, record.model_dump_json(), EVENTS_KEPT)
         return bool(self._add_shard(keys=[_key(dataset_id)], args=arguments))
 

@@ -302,3 +302,16 @@ def test_silence_is_unavailability() -> None:
         with pytest.raises(LiveViewUnavailable):
             call()
     client.close()
+
+
+def test_counts_by_attribute_add_up_and_are_replaced_at_the_end(live: LiveView) -> None:
+    live.put(dataset(shards=2))
+    for number in (0, 1):
+        met = {"glasses": {"no": 3, "yes": number}, "hair": {"bald": 1}}
+        live.add_shard("ds_a", shard(number).model_copy(update={"attributes": met}))
+    seen = live.get("ds_a")
+    assert seen is not None
+    assert seen.counts.attributes == {"glasses": {"no": 6, "yes": 1}, "hair": {"bald": 2}}
+    final = seen.counts.model_copy(update={"attributes": {"glasses": {"no": 6}}})
+    live.set_state("ds_a", COMPLETED, START + timedelta(seconds=9), counts=final)
+    assert live.get("ds_a").counts == final  # type: ignore[union-attr]

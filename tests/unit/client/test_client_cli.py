@@ -87,12 +87,36 @@ def test_order_passes_on_what_was_given(fake):
     assert fake.calls == [("connect", cli.DEFAULT_URL, "k"), ("order", 64, "x", options)]
 
 
+def test_order_passes_what_belongs_to_rendered_people(fake):
+    result = run(
+        cli.order, "8", "--source", "rendered", "--size", "128", "--attributes",
+        '{"hair": {"long": 0.5}, "glasses": 0.3}', "--members", "fg, trimap",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    options = {
+        "source": "rendered",
+        "size": 128,
+        "attributes": {"hair": {"long": 0.5}, "glasses": 0.3},
+        "members": ["fg", "trimap"],
+    }
+    assert fake.calls[-1] == ("order", 8, None, options)
+
+
 def test_order_leaves_defaults_to_the_service(fake):
     run(cli.order, "64")
     assert fake.calls[-1] == ("order", 64, None, {})
 
 
-@pytest.mark.parametrize("option", [("--filter", "mad"), ("--filter", "mad=much"), ("--image-format", "gif")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--filter", "mad"),
+        ("--filter", "mad=much"),
+        ("--image-format", "gif"),
+        ("--attributes", "x"),
+        ("--attributes", "1"),
+    ],
+)
 def test_order_explains_wrong_options(fake, option):
     result = run(cli.order, "64", *option)
     assert result.exit_code == 2
