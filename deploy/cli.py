@@ -21,6 +21,7 @@ COMMANDS = {
     "cycle": ("deploy.cycle:cycle", "One turn of the training cycle on this machine, from corpora to promotion."),
     "training": ("client.training_cli:training", "Start, follow and cancel training runs of a service."),
     "evaluate": ("workers.cli:evaluate", "Measure a StyleMatte on held-out pairs."),
+    "render": ("models.portraits.cli:render", "Render people from nothing, with exact alpha."),
     "train": ("workers.cli:train", "Train StyleMatte or StyleMatteGAN."),
     "recover": ("workers.cli:recover", "Rebuild Redis from S3."),
 }

@@ -120,7 +120,9 @@ def _glasses(accessories: Accessories, posed: Posed) -> list[Mesh]:
     ]  # fmt: skip
 
 
-def _rim(accessories: Accessories, eye: Array, side: float, half_width: float, half_height: float, bridge: float) -> Points:
+def _rim(
+    accessories: Accessories, eye: Array, side: float, half_width: float, half_height: float, bridge: float
+) -> Points:
     angle = np.linspace(0, 2 * np.pi, RIM_POINTS, endpoint=False)
     power = 2 / accessories.lens_squareness
     cos, sin = (np.sign(v) * np.abs(v) ** power for v in (np.cos(angle), np.sin(angle)))
@@ -200,7 +202,9 @@ def _brim(accessories: Accessories, posed: Posed, rim: Points) -> Mesh:
     rows = []
     for share, thick in ((0, 0.0), (0.5, 0.0), (1, 0.0), (1, -0.03), (0.5, -0.03), (0, -0.03)):
         droop = -0.12 * share**2 - (0.1 * share * np.abs(out[:, 0]) if accessories.hat == "cap" else 0.0)
-        rows.append(rim + out * (reach * share)[:, None] + np.stack([0 * reach, droop + 0 * reach + thick, 0 * reach], axis=1))
+        rows.append(
+            rim + out * (reach * share)[:, None] + np.stack([0 * reach, droop + 0 * reach + thick, 0 * reach], axis=1)
+        )
     points = np.concatenate(rows)
     return Mesh(
         points=posed.with_head(points), faces=grid_faces(len(rows), len(rim)), material="brim", part=Part.ACCESSORIES

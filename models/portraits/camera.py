@@ -84,7 +84,9 @@ def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
     distance = spec.distance_dm * height / 2.4
     focal = SENSOR_MM * distance / frame
     position = target + towards * distance
-    eyes = (posed.points[base.group("helper-l-eye")].mean(axis=0) + posed.points[base.group("helper-r-eye")].mean(axis=0)) / 2
+    eyes = (
+        posed.points[base.group("helper-l-eye")].mean(axis=0) + posed.points[base.group("helper-r-eye")].mean(axis=0)
+    ) / 2
     return Camera(
         position=_tuple(position), target=_tuple(target), roll_rad=spec.roll_rad, focal_mm=float(focal),
         focus_dm=float((eyes - position) @ -towards), aperture_dm=float(focal / spec.f_number / 200) if spec.f_number else 0.0,

@@ -45,16 +45,23 @@ class Geometry:
             faces = triangles(mesh.faces)
             corners.append(mesh.points[faces])
             cuts.append(mesh.attributes["cut"][faces] if "cut" in mesh.attributes else np.ones(faces.shape))
-            face = mesh.face_weight[faces].mean(axis=1) > 0.5 if mesh.face_weight is not None else np.zeros(len(faces), bool)
+            face = (
+                mesh.face_weight[faces].mean(axis=1) > 0.5
+                if mesh.face_weight is not None
+                else np.zeros(len(faces), bool)
+            )
             parts.append(np.where(face, Part.FACE, mesh.part))
             normals.append(unit(vertex_normals(mesh.points, mesh.faces)[faces].mean(axis=1)))
             hidden.append(mesh.hidden[faces].min(axis=1) if mesh.hidden is not None else np.zeros(len(faces)))
         self.corners, self._cuts = np.concatenate(corners), np.concatenate(cuts).astype(np.float32)
         self._curves = [
-            catmull_rom(np.concatenate([hair.points, hair.radius[..., None]], axis=-1), STRAND_STEPS) for hair in self._strands
+            catmull_rom(np.concatenate([hair.points, hair.radius[..., None]], axis=-1), STRAND_STEPS)
+            for hair in self._strands
         ]
         counts = [len(hair.points) for hair in self._strands]
-        self.parts = np.concatenate([*parts, *(np.full(n, hair.part) for n, hair in zip(counts, self._strands, strict=True))])
+        self.parts = np.concatenate(
+            [*parts, *(np.full(n, hair.part) for n, hair in zip(counts, self._strands, strict=True))]
+        )
         towards = [self._hair_normals(hair.points) for hair in self._strands]
         self.normals = np.concatenate([*normals, *towards])
         self.hidden = np.concatenate([*hidden, *(np.zeros(n) for n in counts)])
@@ -133,7 +140,7 @@ def alpha(geometry: Geometry, size: int, sharp: Seen) -> NDArray[np.float32]:
     for n in range(LENS_POINTS):
         radius, angle = geometry.camera.aperture_dm * np.sqrt((n + 0.5) / LENS_POINTS), n * GOLDEN_RAD
         total += views.seen((radius * np.cos(angle), radius * np.sin(angle))).covered()
-    return total / LENS_POINTS
+    return np.asarray(total / LENS_POINTS, np.float32)
 
 
 def blur_px(camera: Camera, corners: Array, size: int) -> float:
@@ -165,7 +172,9 @@ def labels(
     normals = (camera_normals[ids] * chosen[..., None]).sum(axis=-2)
     visible = alpha_unit > TINY_ALPHA
     nearest = ndimage.distance_transform_edt(parts == 0, return_distances=False, return_indices=True)
-    parts, depth, normals = (np.where(_like(visible, at), at[tuple(nearest)], 0) for at in (parts, depth, unit(normals)))
+    parts, depth, normals = (
+        np.where(_like(visible, at), at[tuple(nearest)], 0) for at in (parts, depth, unit(normals))
+    )
     return parts.astype(np.uint8), depth.astype(np.float32), normals.astype(np.float32)
 
 

@@ -73,7 +73,9 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Hair:
     """Hair of the length in `labels`, in colours that suit skin tone and age."""
     styles = STYLES[labels["hair"]]
     style = str(rng.choice(list(styles), p=np.array(list(styles.values())) / sum(styles.values())))
-    people = "fair" if labels["skin"] in ("tone1", "tone2") else "dark" if labels["skin"] in ("tone5", "tone6") else "middle"
+    people = (
+        "fair" if labels["skin"] in ("tone1", "tone2") else "dark" if labels["skin"] in ("tone5", "tone6") else "middle"
+    )
     colour = str(rng.choice(list(COLOURS), p=COLOUR_SHARES[people]))
     r, g, b = (np.array(COLOURS[colour]) * rng.uniform(0.8, 1.25) * rng.uniform(0.93, 1.07, 3)).round(5).tolist()
     age, male = labels["age"], labels["sex"] == "male"
@@ -207,7 +209,9 @@ def _comb(rng: np.random.Generator, hair: Hair, scalp: Scalp, roots) -> Comb:  #
         "bun": tangent(tie - root, normal),
     }  # fmt: skip
     return Comb(
-        directions=directions.get(hair.style, outward), side=side, tie=tie if hair.style in ("ponytail", "bun") else None
+        directions=directions.get(hair.style, outward),
+        side=side,
+        tie=tie if hair.style in ("ponytail", "bun") else None,
     )
 
 

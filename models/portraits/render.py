@@ -56,7 +56,9 @@ def finish(
         fg_u8=to_u8(foreground) if "fg" in wanted else None,
         trimap_u8=ground_truth.trimap(alpha) if "trimap" in wanted else None,
         depth_mm=np.rint(depth * 100).astype(np.uint16) if "depth" in wanted else None,
-        normals_u8=np.where(parts[..., None] > 0, np.rint((normals + 1) * 127.5), 0).astype(np.uint8) if "normals" in wanted else None,
+        normals_u8=np.where(parts[..., None] > 0, np.rint((normals + 1) * 127.5), 0).astype(np.uint8)
+        if "normals" in wanted
+        else None,
         parts_u8=parts if "parts" in wanted else None,
         landmarks=points if "landmarks" in wanted else {},
         camera=camera_facts(scene, size),
