@@ -128,9 +128,14 @@ def _lamp(
     kind: str, azimuth: float, elevation: float, distance: float, size: float, irradiance: float, warmth: float
 ) -> LampSpec:
     return LampSpec(
-        kind=kind, azimuth_rad=float(azimuth), elevation_rad=float(elevation), distance_dm=float(distance), size=float(size),
-        irradiance=float(irradiance), rgb=kelvin(warmth),
-    )  # fmt: skip
+        kind=kind,
+        azimuth_rad=float(azimuth),
+        elevation_rad=float(elevation),
+        distance_dm=float(distance),
+        size=float(size),
+        irradiance=float(irradiance),
+        rgb=kelvin(warmth),
+    )
 
 
 def _world(
@@ -143,8 +148,13 @@ def _world(
         return r, g, b
 
     return Light(
-        below_rgb=grey(below), level_rgb=grey(level), above_rgb=grey(above), strength=float(strength), side=float(side), lamps=lamps
-    )  # fmt: skip
+        below_rgb=grey(below),
+        level_rgb=grey(level),
+        above_rgb=grey(above),
+        strength=float(strength),
+        side=float(side),
+        lamps=lamps,
+    )
 
 
 def world(light: Light, right: Array) -> Graph:
@@ -172,8 +182,12 @@ def lamps(light: Light, axes: Array, face: Array) -> tuple[Lamp, ...]:
         power = lamp.irradiance if lamp.kind == "SUN" else lamp.irradiance * np.pi**2 * distance_m**2
         made.append(
             Lamp(
-                kind=lamp.kind, position=tuple(position.tolist()), target=tuple(face.tolist()), size=lamp.size,
-                power=float(power), rgb=lamp.rgb,
+                kind=lamp.kind,
+                position=tuple(position.tolist()),
+                target=tuple(face.tolist()),
+                size=lamp.size,
+                power=float(power),
+                rgb=lamp.rgb,
             )
-        )  # fmt: skip
+        )
     return tuple(made)
