@@ -1,7 +1,7 @@
 """Rendered people: which attributes can be ordered, and who stands in which slot of a dataset. Pure arithmetic.
 
-A slot is a sample's number in its dataset, counted over all shards. Its attributes follow from (seed, count, shares, slot)
-alone; over the dataset each value comes exactly as often as ordered, rounded by largest remainder.
+A slot is a sample's number in its dataset, counted over all shards. Its attributes follow from (seed, count, shares,
+slot) alone; over the dataset each value comes exactly as often as ordered, rounded by largest remainder.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ MEMBERS = ("fg", "trimap", "depth", "normals", "parts", "landmarks")
 Distribution = Mapping[str, float | Mapping[str, float]]
 """As ordered: attribute -> {value: share}, or the share of `yes`."""
 Shares = dict[str, dict[str, float]]
-"""Every attribute and value; the shares of an attribute add up to 1. Beards: of the men, who are male and no children."""
+"""Every attribute and value; an attribute's shares add up to 1. Those of beards: of males who are no children."""
 
 DEFAULTS: Distribution = {
     "hair": {"bald": 0.1},
@@ -56,7 +56,7 @@ def complete_shares(ordered: Distribution) -> Shares:
     Raises InvalidSpec that names the attribute and what would be right.
     """
     if unknown := [name for name in ordered if name not in ATTRIBUTES]:
-        raise InvalidSpec(f"unknown attribute {unknown[0]!r}; known: {', '.join(ATTRIBUTES)}")
+        raise InvalidSpec(f"unknown attribute {unknown[0]!r:.50}; known: {', '.join(ATTRIBUTES)}")
     return {name: _complete(name, ordered.get(name, DEFAULTS.get(name, {}))) for name in ATTRIBUTES}
 
 
@@ -68,9 +68,9 @@ def _complete(name: str, ordered: float | Mapping[str, float]) -> dict[str, floa
         ordered = {"yes": ordered}
     for value, share in ordered.items():
         if value not in values:
-            raise InvalidSpec(f"{where} has no value {value!r}; known: {', '.join(values)}")
-        if not 0 <= share <= 1:  # nor NaN
-            raise InvalidSpec(f"{where}.{value} must be a share from 0 to 1, not {share}")
+            raise InvalidSpec(f"{where} has no value {value!r:.50}; known: {', '.join(values)}")
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:  # nor NaN
+            raise InvalidSpec(f"{where}.{value} must be a share from 0 to 1, not {share!r:.50}")
     rest, others = 1 - math.fsum(ordered.values()), len(values) - len(ordered)
     if rest < -TOLERANCE or (others == 0 and rest > TOLERANCE):
         wanted = "at most 1" if others else "1, since every value is named"
@@ -164,7 +164,9 @@ def _people(sexes: Mapping[str, int], ages: Mapping[str, int]) -> dict[tuple[str
     total, males = sum(sexes.values()), sexes["male"]
     men = {age: males * number // total for age, number in ages.items()}
     women = {age: (total - males) * number // total for age, number in ages.items()}
-    odd = sorted((age for age in ages if men[age] + women[age] < ages[age]), key=lambda age: -(males * ages[age] % total))
+    odd = sorted(
+        (age for age in ages if men[age] + women[age] < ages[age]), key=lambda age: -(males * ages[age] % total)
+    )
     for age in odd[: males - sum(men.values())]:
         men[age] += 1
     cells = {("male", age): men[age] for age in ages} | {("female", age): ages[age] - men[age] for age in ages}

@@ -106,7 +106,8 @@ def _glasses(accessories: Accessories, posed: Posed) -> list[Mesh]:
         lenses.append(_lens(rim))
         hinge = rim[np.argmax(side * rim[:, 0])]
         ear = np.array([side * temple_x, eye[1] - 0.02, 0.3])
-        path = np.stack([hinge, hinge + [side * 0.06, 0, -0.08], [side * (temple_x + 0.03), eye[1], bridge * 0.6], ear])
+        bend = hinge + np.array([side * 0.06, 0, -0.08])
+        path = np.stack([hinge, bend, [side * (temple_x + 0.03), eye[1], bridge * 0.6], ear])
         frame.append(tube(_resampled(path, 12), accessories.rim_dm * 0.85))
     between = np.linspace(right[0] + half_width - 0.015, left[0] - half_width + 0.015, 9)
     arch = left[1] + 0.02 + 0.045 * np.sin(np.linspace(0, np.pi, 9))
@@ -114,7 +115,8 @@ def _glasses(accessories: Accessories, posed: Posed) -> list[Mesh]:
     parts = ((joined(frame), "frame", True), (joined(lenses), "lens", False))
     return [
         Mesh(
-            points=posed.with_head(points), faces=faces, material=material, part=Part.ACCESSORIES, opaque=opaque, shadow=opaque
+            points=posed.with_head(points), faces=faces, material=material, part=Part.ACCESSORIES, opaque=opaque,
+            shadow=opaque,
         )
         for (points, faces), material, opaque in parts
     ]  # fmt: skip
@@ -157,8 +159,8 @@ def _shell(posed: Posed, off: Array, cut: Array, material: str, lowest: float, s
     gap = ((shell - skin) * normals).sum(axis=1)
     shell = shell + normals * np.maximum(off - gap, 0)[:, None]
     return Mesh(
-        points=posed.with_head(shell) if material != "scarf" else posed.with_neck(shell), faces=faces, material=material,
-        part=Part.ACCESSORIES, attributes={"cut": cut}, layer=2,
+        points=posed.with_head(shell) if material != "scarf" else posed.with_neck(shell), faces=faces,
+        material=material, part=Part.ACCESSORIES, attributes={"cut": cut}, layer=2,
     )  # fmt: skip
 
 
@@ -234,7 +236,7 @@ def _headphones(posed: Posed) -> list[Mesh]:
     angle = np.linspace(0, np.pi, 40)
     depth = (ears[0][2] + ears[1][2]) / 2
     band = np.stack([np.cos(angle) * (out + 0.06), middle + np.sin(angle) * height, depth + 0 * angle], axis=1)
-    parts = [tube(band + [0, 0, shift], 0.055) for shift in (-0.05, 0.05)]
+    parts = [tube(band + np.array([0, 0, shift]), 0.055) for shift in (-0.05, 0.05)]
     for side, ear in zip((1, -1), ears, strict=True):
         rows = []
         for reach, radius in ((-0.12, 0.30), (-0.1, 0.36), (0.08, 0.38), (0.16, 0.34), (0.19, 0.22), (0.2, 0.01)):

@@ -71,7 +71,7 @@ def draw_sensor(rng: np.random.Generator, labels: Mapping[str, str]) -> Sensor:
 
 
 def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
-    """The camera of a posed head: it goes around the person by the body's yaw, so that the body turns in the picture."""
+    """The camera of a posed head: it goes around the person by the body's yaw, so that the body is seen turned."""
     base = base_mesh()
     head = posed.points[base.is_body & (base.points[:, 1] > 6.2)]
     low, high = head.min(axis=0), head.max(axis=0)
@@ -89,7 +89,8 @@ def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
     ) / 2
     return Camera(
         position=_tuple(position), target=_tuple(target), roll_rad=spec.roll_rad, focal_mm=float(focal),
-        focus_dm=float((eyes - position) @ -towards), aperture_dm=float(focal / spec.f_number / 200) if spec.f_number else 0.0,
+        focus_dm=float((eyes - position) @ -towards),
+        aperture_dm=float(focal / spec.f_number / 200) if spec.f_number else 0.0,
     )  # fmt: skip
 
 

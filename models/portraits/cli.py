@@ -42,7 +42,7 @@ def render(
     count: int, size: int, out: Path, seed: int, given: tuple[str, ...], file: Path | None, concept: str | None,
     members: str, photos: Path | None, samples: int, threads: int,
 ) -> None:  # fmt: skip
-    """Render people who never were: KEY.image.png, KEY.alpha.png (16 bit), ground truth, KEY.json (the spec), a sheet."""
+    """Render people who never were: KEY.image.png, KEY.alpha.png (16 bit), labels, KEY.json (the spec), a sheet."""
     if missing := available():
         raise click.ClickException(f"people can't be rendered here: {missing}")
     wanted = tuple(name for name in members.split(",") if name)
@@ -85,8 +85,8 @@ def _specs(
 
 
 def _fit(
-    renderer: RenderProcess, spec: PortraitSpec, size: int, members: tuple[str, ...], quality: Quality, photos: Path | None,
-    redraw: bool,
+    renderer: RenderProcess, spec: PortraitSpec, size: int, members: tuple[str, ...], quality: Quality,
+    photos: Path | None, redraw: bool,
 ) -> tuple[PortraitSpec, Picture]:  # fmt: skip
     """A picture without defects: the same attributes, the next seed, until one is fine."""
     picture = renderer.render(spec, size, members, quality, photos)

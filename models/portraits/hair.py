@@ -113,8 +113,8 @@ def _hairline(hair: Hair) -> Array:
     azimuth = np.degrees(np.arctan2(np.abs(x), z - 0.35))
     shift, recede = hair.hairline_dm, hair.recession
     heights = [
-        8.10 + shift + recede * 0.3, 8.11 + shift + recede * 0.4, 8.03 + shift * 0.7 + recede * 0.35, 7.72 + recede * 0.1,
-        7.25, 7.2, 7.3, 6.85, hair.nape_dm,
+        8.10 + shift + recede * 0.3, 8.11 + shift + recede * 0.4, 8.03 + shift * 0.7 + recede * 0.35,
+        7.72 + recede * 0.1, 7.25, 7.2, 7.3, 6.85, hair.nape_dm,
     ]  # fmt: skip
     ragged = 0.05 * np.sin(9 * x + 5 * z) + 0.03 * np.sin(23 * x)
     return np.interp(azimuth, [0, 20, 40, 58, 72, 86, 100, 130, 180], heights) + ragged * bump(azimuth, 20, 40)

@@ -143,8 +143,8 @@ def _curls(rng: Rng, hair: "Hair", hairs: Array, lock_of: Array) -> Array:
     """Helices around hairs, nearly in phase within a lock."""
     count, points = hairs.shape[:2]
     t = np.linspace(0, 1, points)
-    phase = rng.uniform(0, 2 * np.pi, count)[lock_of] + rng.normal(0, 0.35, count)
-    pitch = hair.curls_per_dm * rng.uniform(0.8, 1.2, count)[lock_of]
+    phase = rng.uniform(0, 2 * np.pi, (count,))[lock_of] + rng.normal(0, 0.35, count)
+    pitch = hair.curls_per_dm * rng.uniform(0.8, 1.2, (count,))[lock_of]
     angle = t[None] * (hair.length_dm * pitch)[:, None] * 2 * np.pi + phase[:, None]
     along = unit(np.gradient(hairs, axis=1))
     u = unit(np.cross(along, np.array([0.3, 0.2, 1.0])))

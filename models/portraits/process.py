@@ -39,7 +39,8 @@ def available() -> str | None:
 class RenderProcess:
     """Renders portraits, one after the other, on `threads` cores. Starts at the first; use as a context.
 
-    Raises SourceUnavailable at the first picture where bpy is missing. The process is renewed after `renew_after` pictures, which bounds what leaks. `python`: interpreter that has bpy.
+    Raises SourceUnavailable at the first picture where bpy is missing. The process is renewed after `renew_after`
+    pictures, which bounds what leaks. `python`: interpreter that has bpy.
     """
 
     def __init__(
