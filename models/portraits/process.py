@@ -1,5 +1,6 @@
 """The renderer's process: starts `blender.py`, hands it scenes, and starts it anew when it dies or has done enough."""
 
+import contextlib
 import importlib.util
 import json
 import subprocess
@@ -99,7 +100,8 @@ class RenderProcess:
         """End the process."""
         if self._process is not None:
             if self._process.stdin is not None:
-                self._process.stdin.close()
+                with contextlib.suppress(BrokenPipeError):  # of a request that a dead process never took
+                    self._process.stdin.close()
             try:
                 self._process.wait(timeout=10)
             except subprocess.TimeoutExpired:
