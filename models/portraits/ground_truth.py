@@ -63,8 +63,14 @@ class Geometry:
             [*parts, *(np.full(n, hair.part) for n, hair in zip(counts, self._strands, strict=True))]
         )
         towards = [self._hair_normals(hair.points) for hair in self._strands]
-        self.normals = np.concatenate([*normals, *towards])
+        self.normals = np.concatenate([self._seen_side(np.concatenate(normals)), *towards])
         self.hidden = np.concatenate([*hidden, *(np.zeros(n) for n in counts)])
+
+    def _seen_side(self, normals: Array) -> Array:
+        """Turned round where a triangle is seen from behind, such as a collar's inside."""
+        first, second, third = self.corners.transpose(1, 0, 2)
+        away = ((first - np.array(self.camera.position)) * np.cross(second - first, third - first)).sum(axis=1) > 0
+        return np.where(away[:, None], -normals, normals)
 
     def _hair_normals(self, points: Array) -> Array:
         """Across each strand, towards the camera."""
