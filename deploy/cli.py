@@ -22,6 +22,7 @@ COMMANDS = {
     "training": ("client.training_cli:training", "Start, follow and cancel training runs of a service."),
     "schedules": ("client.schedules_cli:schedules", "Train a domain again and again."),
     "evaluate": ("workers.cli:evaluate", "Measure a StyleMatte on held-out pairs."),
+    "render": ("models.portraits.cli:render", "Render people from nothing, with exact alpha."),
     "train": ("workers.cli:train", "Train StyleMatte or StyleMatteGAN."),
     "bench": ("workers.bench.cli:bench", "Measure this machine, processor or GPU, in ratios."),
     "recover": ("workers.cli:recover", "Rebuild Redis from S3."),

@@ -1,1 +1,1 @@
-"""People from nothing: portraits with exact alpha, rendered from CC0 shapes by Blender's Cycles in a process of its own."""
+"""People from nothing: portraits with exact alpha, from CC0 shapes, rendered by Blender in a process of its own."""

@@ -106,7 +106,8 @@ def _glasses(accessories: Accessories, posed: Posed) -> list[Mesh]:
         lenses.append(_lens(rim))
         hinge = rim[np.argmax(side * rim[:, 0])]
         ear = np.array([side * temple_x, eye[1] - 0.02, 0.3])
-        path = np.stack([hinge, hinge + [side * 0.06, 0, -0.08], [side * (temple_x + 0.03), eye[1], bridge * 0.6], ear])
+        bend = hinge + np.array([side * 0.06, 0, -0.08])
+        path = np.stack([hinge, bend, [side * (temple_x + 0.03), eye[1], bridge * 0.6], ear])
         frame.append(tube(_resampled(path, 12), accessories.rim_dm * 0.85))
     between = np.linspace(right[0] + half_width - 0.015, left[0] - half_width + 0.015, 9)
     arch = left[1] + 0.02 + 0.045 * np.sin(np.linspace(0, np.pi, 9))
@@ -114,13 +115,16 @@ def _glasses(accessories: Accessories, posed: Posed) -> list[Mesh]:
     parts = ((joined(frame), "frame", True), (joined(lenses), "lens", False))
     return [
         Mesh(
-            points=posed.with_head(points), faces=faces, material=material, part=Part.ACCESSORIES, opaque=opaque, shadow=opaque
+            points=posed.with_head(points), faces=faces, material=material, part=Part.ACCESSORIES, opaque=opaque,
+            shadow=opaque,
         )
         for (points, faces), material, opaque in parts
     ]  # fmt: skip
 
 
-def _rim(accessories: Accessories, eye: Array, side: float, half_width: float, half_height: float, bridge: float) -> Points:
+def _rim(
+    accessories: Accessories, eye: Array, side: float, half_width: float, half_height: float, bridge: float
+) -> Points:
     angle = np.linspace(0, 2 * np.pi, RIM_POINTS, endpoint=False)
     power = 2 / accessories.lens_squareness
     cos, sin = (np.sign(v) * np.abs(v) ** power for v in (np.cos(angle), np.sin(angle)))
@@ -155,8 +159,8 @@ def _shell(posed: Posed, off: Array, cut: Array, material: str, lowest: float, s
     gap = ((shell - skin) * normals).sum(axis=1)
     shell = shell + normals * np.maximum(off - gap, 0)[:, None]
     return Mesh(
-        points=posed.with_head(shell) if material != "scarf" else posed.with_neck(shell), faces=faces, material=material,
-        part=Part.ACCESSORIES, attributes={"cut": cut}, layer=2,
+        points=posed.with_head(shell) if material != "scarf" else posed.with_neck(shell), faces=faces,
+        material=material, part=Part.ACCESSORIES, attributes={"cut": cut}, layer=2,
     )  # fmt: skip
 
 
@@ -184,7 +188,11 @@ def _ring_at(base: Points, head: Points, line: Array, count: int = 64) -> Points
     outer = np.array([reach[bins == k].max() if (bins == k).any() else np.nan for k in range(1, count + 1)])
     known = ~np.isnan(outer)
     outer = np.interp(around, around[known], outer[known], period=2 * np.pi) + 0.1
-    height = np.interp(around, np.sort(azimuth), ring[np.argsort(azimuth), 1], period=2 * np.pi)
+    waves = np.stack([np.ones_like(azimuth), np.sin(azimuth), np.cos(azimuth), np.cos(2 * azimuth)], axis=1)
+    fit = np.linalg.lstsq(waves, ring[:, 1], rcond=None)[0]
+    height = np.stack([np.ones_like(around), np.sin(around), np.cos(around), np.cos(2 * around)], axis=1) @ fit
+    for _ in range(4):
+        outer = (np.roll(outer, 1) + 2 * outer + np.roll(outer, -1)) / 4
     return np.stack([outer * np.sin(around), height, middle[2] + outer * np.cos(around)], axis=1)
 
 
@@ -196,7 +204,9 @@ def _brim(accessories: Accessories, posed: Posed, rim: Points) -> Mesh:
     rows = []
     for share, thick in ((0, 0.0), (0.5, 0.0), (1, 0.0), (1, -0.03), (0.5, -0.03), (0, -0.03)):
         droop = -0.12 * share**2 - (0.1 * share * np.abs(out[:, 0]) if accessories.hat == "cap" else 0.0)
-        rows.append(rim + out * (reach * share)[:, None] + np.stack([0 * reach, droop + 0 * reach + thick, 0 * reach], axis=1))
+        rows.append(
+            rim + out * (reach * share)[:, None] + np.stack([0 * reach, droop + 0 * reach + thick, 0 * reach], axis=1)
+        )
     points = np.concatenate(rows)
     return Mesh(
         points=posed.with_head(points), faces=grid_faces(len(rows), len(rim)), material="brim", part=Part.ACCESSORIES
@@ -226,7 +236,7 @@ def _headphones(posed: Posed) -> list[Mesh]:
     angle = np.linspace(0, np.pi, 40)
     depth = (ears[0][2] + ears[1][2]) / 2
     band = np.stack([np.cos(angle) * (out + 0.06), middle + np.sin(angle) * height, depth + 0 * angle], axis=1)
-    parts = [tube(band + [0, 0, shift], 0.055) for shift in (-0.05, 0.05)]
+    parts = [tube(band + np.array([0, 0, shift]), 0.055) for shift in (-0.05, 0.05)]
     for side, ear in zip((1, -1), ears, strict=True):
         rows = []
         for reach, radius in ((-0.12, 0.30), (-0.1, 0.36), (0.08, 0.38), (0.16, 0.34), (0.19, 0.22), (0.2, 0.01)):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.portraits.light import Light
 from models.training.backgrounds import crop_photo, list_photos
-from models.training.scenes import bokeh, blurred, city, colour, foliage, gradient, interior, noise_field
+from models.training.scenes import blurred, bokeh, city, colour, foliage, gradient, interior, noise_field
 
 Picture = NDArray[np.floating]
 DETAIL_PX = 384
@@ -47,7 +47,9 @@ def picture(background: Background, light: Light, size: int, photos: Path | None
     rng = np.random.default_rng(background.seed)
     scene = SCENES[background.kind](rng, DETAIL_PX)
     scene = blurred(scene, background.blur * DETAIL_PX)
-    tint = np.array(light.level_rgb) * light.strength + sum(np.array(lamp.rgb) * lamp.irradiance / 4 for lamp in light.lamps)
+    tint = np.array(light.level_rgb) * light.strength + sum(
+        np.array(lamp.rgb) * lamp.irradiance / 4 for lamp in light.lamps
+    )
     tint = (tint / tint.mean()) ** (background.tinted / 2.2)
     return scaled(np.clip(scene * tint * background.brightness, 0, 1), size)
 

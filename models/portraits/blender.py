@@ -87,7 +87,7 @@ def with_nodes(block):
 
 def fill(tree, nodes: list) -> None:
     tree.nodes.clear()
-    made = []
+    made: list = []
     for description in nodes:
         node = tree.nodes.new(description["kind"])
         for name, value in description["properties"].items():

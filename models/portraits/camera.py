@@ -63,7 +63,7 @@ def draw_sensor(rng: np.random.Generator, labels: Mapping[str, str]) -> Sensor:
         exposure_stops=float(rng.normal(-0.3 if evening else 0.0, 0.22)),
         warmth=float(rng.normal(0, 0.06)),
         contrast=float(rng.uniform(0.9, 1.2)),
-        noise=float(rng.exponential(0.008) + (0.006 if evening else 0.0)),
+        noise=float(min(rng.exponential(0.007), 0.03) + (0.004 if evening else 0.0)),
         softness_px=float(rng.uniform(0.0, 0.7)),
         jpeg_quality=int(rng.integers(75, 98)) if rng.random() < 0.5 else 0,
         seed=int(rng.integers(2**31)),
@@ -71,7 +71,7 @@ def draw_sensor(rng: np.random.Generator, labels: Mapping[str, str]) -> Sensor:
 
 
 def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
-    """The camera of a posed head: it goes around the person by the body's yaw, so that the body turns in the picture."""
+    """The camera of a posed head: it goes around the person by the body's yaw, so that the body is seen turned."""
     base = base_mesh()
     head = posed.points[base.is_body & (base.points[:, 1] > 6.2)]
     low, high = head.min(axis=0), head.max(axis=0)
@@ -84,10 +84,13 @@ def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
     distance = spec.distance_dm * height / 2.4
     focal = SENSOR_MM * distance / frame
     position = target + towards * distance
-    eyes = (posed.points[base.group("helper-l-eye")].mean(axis=0) + posed.points[base.group("helper-r-eye")].mean(axis=0)) / 2
+    eyes = (
+        posed.points[base.group("helper-l-eye")].mean(axis=0) + posed.points[base.group("helper-r-eye")].mean(axis=0)
+    ) / 2
     return Camera(
         position=_tuple(position), target=_tuple(target), roll_rad=spec.roll_rad, focal_mm=float(focal),
-        focus_dm=float((eyes - position) @ -towards), aperture_dm=float(focal / spec.f_number / 200) if spec.f_number else 0.0,
+        focus_dm=float((eyes - position) @ -towards),
+        aperture_dm=float(focal / spec.f_number / 200) if spec.f_number else 0.0,
     )  # fmt: skip
 
 

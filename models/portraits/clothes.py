@@ -8,7 +8,15 @@ import numpy as np
 
 from models.portraits.fabric import Fabric, draw_fabric
 from models.portraits.geometry import (
-    Array, Subdivision, bump, smoothing_matrix, smoothstep, triangles, tube, unit, vertex_normals,
+    Array,
+    Subdivision,
+    bump,
+    smoothing_matrix,
+    smoothstep,
+    triangles,
+    tube,
+    unit,
+    vertex_normals,
 )  # fmt: skip
 from models.portraits.makehuman import Faces, Points, Weights, base_mesh
 from models.portraits.scene import Mesh, Part
@@ -46,7 +54,13 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Clothes:
     }  # fmt: skip
     neckline = str(rng.choice(necklines[kind]))
     depth, width = {"v": (0.75, 1.15), "scoop": (0.5, 0.9), "wide": (0.15, 0.4)}.get(neckline, (0.3, 0.45)), (0.5, 0.75)
-    loose = {"tshirt": (0.05, 0.12), "shirt": (0.06, 0.13), "sweater": (0.12, 0.22), "jacket": (0.05, 0.1), "dress": (0.04, 0.08)}
+    loose = {
+        "tshirt": (0.05, 0.12),
+        "shirt": (0.06, 0.13),
+        "sweater": (0.12, 0.22),
+        "jacket": (0.05, 0.1),
+        "dress": (0.04, 0.08),
+    }
     return Clothes(
         neckline=neckline,
         neck_depth_dm=float(rng.uniform(*depth)),
@@ -99,7 +113,9 @@ def meshes(clothes: Clothes, posed: Points) -> list[Mesh]:
     return made
 
 
-def _garment(rng: np.random.Generator, posed: Points, below: Weights, loose: float, folds: float, material: str) -> Mesh:
+def _garment(
+    rng: np.random.Generator, posed: Points, below: Weights, loose: float, folds: float, material: str
+) -> Mesh:
     """The body suit, smoothed so that it bridges hollows, kept off the body, folded."""
     faces, finer, smoothing = _pattern()
     normals = vertex_normals(posed, faces)
@@ -141,10 +157,14 @@ def _edge(worn: Mesh, clothes: Clothes) -> list[Mesh]:
     middle = np.array([0.0, 0.0, NECK_AXIS_Z_DM])
     out = unit((ring - ring.mean(axis=0)) * [1, 0, 1] + 0 * middle)
     azimuth = np.abs(np.arctan2(out[:, 0], out[:, 2]))
-    fall = (0.30 + 0.22 * smoothstep(1.2, 0.3, azimuth))[:, None]
+    fall = (0.24 + 0.26 * smoothstep(1.2, 0.3, azimuth))[:, None]
     up = np.array([0.0, 1.0, 0.0])
-    rows = [ring - up * 0.05, ring + up * 0.25 - out * 0.02, ring + up * 0.33 + out * 0.03]
-    rows += [ring + up * 0.30 + out * 0.10, ring + up * (0.30 - fall) + out * 0.24, ring + up * (0.26 - fall) + out * 0.22]
+    rows = [ring - up * 0.06, ring + up * 0.10 - out * 0.03, ring + up * 0.16 + out * 0.02]
+    rows += [
+        ring + up * 0.14 + out * 0.08,
+        ring + up * (0.14 - fall) + out * 0.26,
+        ring + up * (0.11 - fall) + out * 0.24,
+    ]
     n = len(ring)
     keep = azimuth > 0.16
     quads = [

@@ -76,9 +76,7 @@ def meshes(posed: Posed, camera: Array) -> list[Mesh]:
     base = base_mesh()
     made = [_ball(posed, base.group(f"helper-{side}-eye"), camera) for side in "lr"]
     lashes = base.faces(*(f"helper-{side}-eyelashes-{row}" for side in "lr" for row in (1, 2)))
-    made.append(
-        Mesh(points=posed.points, faces=lashes, material="lashes", part=Part.FACE, opaque=False, shadow=False)
-    )
+    made.append(Mesh(points=posed.points, faces=lashes, material="lashes", part=Part.FACE, opaque=False, shadow=False))
     return made
 
 

@@ -32,7 +32,11 @@ def draw_fabric(rng: np.random.Generator, knitted: bool) -> Fabric:
     """Mostly plain and muted, as in a street; now and then loud."""
     loud = rng.random() < 0.22
     hsv = (rng.random(), rng.uniform(0.4, 0.9), rng.uniform(0.15, 0.7)) if loud else STAPLES[rng.integers(len(STAPLES))]
-    hue, saturation, value = hsv[0] + rng.normal(0, 0.02), hsv[1] * rng.uniform(0.7, 1.2), hsv[2] * rng.uniform(0.7, 1.3)
+    hue, saturation, value = (
+        hsv[0] + rng.normal(0, 0.02),
+        hsv[1] * rng.uniform(0.7, 1.2),
+        hsv[2] * rng.uniform(0.7, 1.3),
+    )
     first = _linear(hue, saturation, value)
     second = _linear(hue + rng.normal(0, 0.15), rng.uniform(0, 0.6), rng.uniform(0.05, 0.85))
     pattern = str(rng.choice(list(PATTERNS), p=list(PATTERNS.values())))

@@ -67,7 +67,9 @@ def brow_density(brows: Brows) -> Weights:
     mesh = base_mesh()
     x, y, z = mesh.points.T
     side = np.abs(x)
-    middle = 7.47 + brows.arch_dm * np.sin(np.clip((side - 0.08) / 0.44, 0, 1) * 2.4) - 0.05 * smoothstep(0.36, 0.54, side)
+    middle = (
+        7.47 + brows.arch_dm * np.sin(np.clip((side - 0.08) / 0.44, 0, 1) * 2.4) - 0.05 * smoothstep(0.36, 0.54, side)
+    )
     width = brows.width_dm * (1.25 - 0.8 * smoothstep(0.25, 0.54, side))
     across = smoothstep(width * 1.7, width * 0.5, np.abs(y - middle))
     return smoothstep(0.07, 0.14, side) * smoothstep(0.56, 0.46, side) * across * (z > 1.0) * mesh.is_body
@@ -81,9 +83,13 @@ def beard_density(beard: Beard) -> Weights:
     if beard.style == "none":
         return np.zeros(len(x))
     upper = np.interp(azimuth, [0, 15, 30, 60, 80], [6.45, 6.5, 6.66, 6.98, 7.35])
-    cheeks = smoothstep(0.08, -0.10, y - upper) * smoothstep(5.9, 6.1, y) * (azimuth < 88) * (z > 0.3) * (mesh.ears < 0.2)
+    cheeks = (
+        smoothstep(0.08, -0.10, y - upper) * smoothstep(5.9, 6.1, y) * (azimuth < 88) * (z > 0.3) * (mesh.ears < 0.2)
+    )
     moustache = smoothstep(0.34, 0.24, side) * smoothstep(6.66, 6.71, y) * smoothstep(6.88, 6.82, y) * (z > 1.3)
-    beside = smoothstep(0.2, 0.3, side) * smoothstep(0.44, 0.36, side) * smoothstep(6.82, 6.74, y) * smoothstep(6.3, 6.4, y)
+    beside = (
+        smoothstep(0.2, 0.3, side) * smoothstep(0.44, 0.36, side) * smoothstep(6.82, 6.74, y) * smoothstep(6.3, 6.4, y)
+    )
     chin = cheeks * smoothstep(0.5, 0.3, side)
     grown = (chin if beard.style == "goatee" else cheeks) + moustache + beside * (z > 1.1)
     return np.clip(grown, 0, 1) * (mesh.lips < 0.25) * mesh.is_body
@@ -97,7 +103,9 @@ def brow_strands(brows: Brows, scalp: Scalp) -> list[Strands]:
         rise = np.interp(side, [0.1, 0.25, 0.5], [1.0, 0.3, -0.35])
         return np.stack([np.sign(place[:, 0]), rise, 0 * rise], axis=1)
 
-    return _strands(brows.seed, scalp, brow_density(brows), brows.count, brows.length_dm, 0.10, brows.radius_dm, direction, "brows")
+    return _strands(
+        brows.seed, scalp, brow_density(brows), brows.count, brows.length_dm, 0.10, brows.radius_dm, direction, "brows"
+    )
 
 
 def beard_strands(beard: Beard, scalp: Scalp) -> list[Strands]:
@@ -108,7 +116,9 @@ def beard_strands(beard: Beard, scalp: Scalp) -> list[Strands]:
         one = np.ones(len(place))
         return np.stack([0.35 * np.sign(place[:, 0]), -one, 0.2 * one], axis=1)
 
-    return _strands(beard.seed, scalp, beard_density(beard), beard.count, beard.length_dm, lift, 0.0032, direction, "beard")
+    return _strands(
+        beard.seed, scalp, beard_density(beard), beard.count, beard.length_dm, lift, 0.0032, direction, "beard"
+    )
 
 
 def _strands(seed, scalp, density, count, length_dm, lift, radius_dm, direction, material):  # type: ignore[no-untyped-def]

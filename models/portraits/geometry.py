@@ -1,6 +1,7 @@
 """Shapes in numpy: rotations, normals, subdivision, random points on a surface, tubes, smooth curves."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,12 +9,13 @@ from scipy import sparse
 
 from models.portraits.makehuman import Faces, Points, Weights
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
+"""Floats, or whole numbers on their way to become some."""
 
 
 def smoothstep(low: ArrayLike, high: ArrayLike, x: ArrayLike) -> Array:
     """0 below `low`, 1 above `high` (or reversed), smooth between."""
-    t = np.clip((np.asarray(x, np.float64) - low) / (np.asarray(high, np.float64) - low), 0, 1)
+    t = np.clip((np.asarray(x, np.float64) - np.asarray(low)) / (np.asarray(high) - np.asarray(low)), 0, 1)
     return t * t * (3 - 2 * t)
 
 
@@ -46,7 +48,9 @@ def vertex_normals(points: Points, faces: Faces) -> Points:
     """Unit normals, weighted by area; zero for points without a face."""
     corners = points[faces]
     across = np.cross(corners[:, 2] - corners[:, 0], corners[:, -1] - corners[:, 1])
-    normals = np.stack([np.bincount(faces.ravel(), np.repeat(across[:, i], faces.shape[1]), len(points)) for i in range(3)])
+    normals = np.stack(
+        [np.bincount(faces.ravel(), np.repeat(across[:, i], faces.shape[1]), len(points)) for i in range(3)]
+    )
     return unit(normals.T)
 
 
@@ -90,7 +94,11 @@ class Subdivision:
         by_edge = _matrix(rows, columns, 1.0, (n, len(edges)))
         faces_around = np.maximum(np.bincount(compact.ravel(), minlength=n), 1)
         smooth = sparse.diags(1 / (faces_around * valence)) @ (by_face @ face_points)
-        smooth = smooth + sparse.diags(2 / valence**2) @ (by_edge @ edge_middle) + sparse.diags((valence - 3) / valence) @ old
+        smooth = (
+            smooth
+            + sparse.diags(2 / valence**2) @ (by_edge @ edge_middle)
+            + sparse.diags((valence - 3) / valence) @ old
+        )
         border_edge = sparse.diags((uses == 1).astype(float))
         on_border = np.bincount(rows, np.repeat(uses == 1, 2), minlength=n) > 0
         border = old * 0.5 + (by_edge @ (border_edge @ edge_middle)) * 0.25

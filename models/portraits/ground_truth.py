@@ -1,7 +1,6 @@
 """Alpha, parts, depth and normals of a scene, from the same arrays that Blender renders."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from models.portraits.scene import SENSOR_MM, Camera, Part, Scene
 
 STRAND_STEPS = 4
 """Pieces of a curve between two control points: Blender's subdivision 2."""
-LENS_POINTS = 24
+LENS_POINTS = 20
 SHARP_PX = 0.25
 """A blur of less radius than this is none."""
 GOLDEN_RAD = np.pi * (3 - np.sqrt(5))
@@ -46,19 +45,32 @@ class Geometry:
             faces = triangles(mesh.faces)
             corners.append(mesh.points[faces])
             cuts.append(mesh.attributes["cut"][faces] if "cut" in mesh.attributes else np.ones(faces.shape))
-            face = mesh.face_weight[faces].mean(axis=1) > 0.5 if mesh.face_weight is not None else np.zeros(len(faces), bool)
+            face = (
+                mesh.face_weight[faces].mean(axis=1) > 0.5
+                if mesh.face_weight is not None
+                else np.zeros(len(faces), bool)
+            )
             parts.append(np.where(face, Part.FACE, mesh.part))
             normals.append(unit(vertex_normals(mesh.points, mesh.faces)[faces].mean(axis=1)))
             hidden.append(mesh.hidden[faces].min(axis=1) if mesh.hidden is not None else np.zeros(len(faces)))
-        self.corners, self._cuts = np.concatenate(corners), np.concatenate(cuts)
+        self.corners, self._cuts = np.concatenate(corners), np.concatenate(cuts).astype(np.float32)
         self._curves = [
-            catmull_rom(np.concatenate([hair.points, hair.radius[..., None]], axis=-1), STRAND_STEPS) for hair in self._strands
+            catmull_rom(np.concatenate([hair.points, hair.radius[..., None]], axis=-1), STRAND_STEPS)
+            for hair in self._strands
         ]
         counts = [len(hair.points) for hair in self._strands]
-        self.parts = np.concatenate([*parts, *(np.full(n, hair.part) for n, hair in zip(counts, self._strands, strict=True))])
+        self.parts = np.concatenate(
+            [*parts, *(np.full(n, hair.part) for n, hair in zip(counts, self._strands, strict=True))]
+        )
         towards = [self._hair_normals(hair.points) for hair in self._strands]
-        self.normals = np.concatenate([*normals, *towards])
+        self.normals = np.concatenate([self._seen_side(np.concatenate(normals)), *towards])
         self.hidden = np.concatenate([*hidden, *(np.zeros(n) for n in counts)])
+
+    def _seen_side(self, normals: Array) -> Array:
+        """Turned round where a triangle is seen from behind, such as a collar's inside."""
+        first, second, third = self.corners.transpose(1, 0, 2)
+        away = ((first - np.array(self.camera.position)) * np.cross(second - first, third - first)).sum(axis=1) > 0
+        return np.where(away[:, None], -normals, normals)
 
     def _hair_normals(self, points: Array) -> Array:
         """Across each strand, towards the camera."""
@@ -66,55 +78,60 @@ class Geometry:
         view = unit(np.array(self.camera.position) - points[:, 0])
         return unit(view - (view * along).sum(axis=1, keepdims=True) * along)
 
-    def seen(self, size: int, per_pixel: int, lens_dm: Array | None = None, shift: tuple[float, float] = (0.0, 0.0)) -> Seen:
-        """The z-buffer of size x size pixels, seen from a point of the lens; `shift` in pixels."""
-        depths, primitives = raster.empty(size * per_pixel)
-        corners = self._screen(self.corners, size, per_pixel, lens_dm, shift)
-        raster.draw_triangles(corners, self._cuts.astype(np.float32), 0, depths, primitives)
-        first = len(corners)
+    def views(self, size: int, per_pixel: int) -> "Views":
+        """The surfaces projected for pictures of size x size pixels, `per_pixel` points along a pixel's side."""
+        scale = self.camera.focal_mm / SENSOR_MM * size * per_pixel
+        keys = []
         for curve in self._curves:
-            keys = self._screen(curve[..., :3], size, per_pixel, lens_dm, shift)
-            wide = curve[..., 3] * self._scale(size) * per_pixel / keys[..., 2]
-            keys = np.concatenate([keys, wide[..., None].astype(np.float32)], axis=-1)
-            raster.draw_strands(keys, first, depths, primitives)
-            first += len(curve)
-        return Seen(primitives=primitives, depths=depths, per_pixel=per_pixel)
+            places = self._screen(curve[..., :3], size * per_pixel, scale)
+            wide = curve[..., 3:] * scale / places[..., 2:]
+            keys.append(np.concatenate([places, wide], axis=-1).astype(np.float32))
+        corners = self._screen(self.corners, size * per_pixel, scale).astype(np.float32)
+        return Views(
+            corners=corners, cuts=self._cuts, keys=tuple(keys), side=size * per_pixel, per_pixel=per_pixel, scale=scale,
+            focus_dm=self.camera.focus_dm, skin=len(triangles(self._meshes[0].faces)),
+        )  # fmt: skip
 
-    def bare(self, size: int) -> Seen:
-        """The skin alone, one point a pixel: what would be seen without eyes, hair and clothes in the way."""
-        depths, primitives = raster.empty(size)
-        skin = len(triangles(self._meshes[0].faces))
-        corners = self._screen(self.corners[:skin], size, 1, None, (0.0, 0.0))
-        raster.draw_triangles(corners, self._cuts[:skin].astype(np.float32), 0, depths, primitives)
-        return Seen(primitives=primitives, depths=depths, per_pixel=1)
+    def _screen(self, points: Array, side: int, scale: float) -> Array:
+        """[..., (x, y, depth)] in points of a z-buffer, depth in dm."""
+        seen = (points - np.array(self.camera.position)) @ self.camera.axes().T
+        seen[..., :2] *= scale / np.maximum(seen[..., 2:], 1e-6)
+        seen[..., 0] += side / 2
+        seen[..., 1] = side / 2 - seen[..., 1]
+        return np.asarray(seen)
 
-    def _scale(self, size: int) -> float:
-        return self.camera.focal_mm / SENSOR_MM * size
 
-    @cached_property
-    def _axes(self) -> Array:
-        return self.camera.axes()
+@dataclass(frozen=True, kw_only=True)
+class Views:
+    """Surfaces in points of a z-buffer of `side` points, from which it is drawn through any point of the lens."""
 
-    def _screen(
-        self, points: Array, size: int, per_pixel: int, lens_dm: Array | None, shift: tuple[float, float]
-    ) -> NDArray[np.float32]:
-        """[..., (x, y, depth)] in points of the z-buffer, through a point (right, up) of the lens."""
-        seen = (points - np.array(self.camera.position)) @ self._axes.T
-        depth = seen[..., 2]
-        safe = np.maximum(depth, 1e-6)
-        right, up = (0.0, 0.0) if lens_dm is None else lens_dm
-        focus = self.camera.focus_dm
-        x = (seen[..., 0] - right) / safe + right / focus
-        y = (seen[..., 1] - up) / safe + up / focus
-        scale = self._scale(size)
-        return np.stack(
-            [
-                (size / 2 + x * scale + shift[0]) * per_pixel,
-                (size / 2 - y * scale + shift[1]) * per_pixel,
-                depth,
-            ],
-            axis=-1,
-        ).astype(np.float32)
+    corners: NDArray[np.float32]
+    cuts: NDArray[np.float32]
+    keys: tuple[NDArray[np.float32], ...]
+    side: int
+    per_pixel: int
+    scale: float
+    focus_dm: float
+    skin: int
+    """Triangles of the skin; they come first."""
+
+    def seen(self, lens_dm: tuple[float, float] = (0.0, 0.0)) -> Seen:
+        """The z-buffer seen from a point (right, up) of the lens; (0, 0): a pinhole's."""
+        depths, primitives = raster.empty(self.side)
+        lens = np.array([lens_dm[0] * self.scale, -lens_dm[1] * self.scale, 1 / self.focus_dm], np.float32)
+        raster.draw_triangles(self.corners, self.cuts, lens, 0, depths, primitives)
+        first = len(self.corners)
+        for keys in self.keys:
+            raster.draw_strands(keys, lens, first, depths, primitives)
+            first += len(keys)
+        return Seen(primitives=primitives, depths=depths, per_pixel=self.per_pixel)
+
+    def bare(self) -> Seen:
+        """The skin alone: what would be seen without eyes, hair and clothes in the way."""
+        depths, primitives = raster.empty(self.side)
+        pinhole = np.array([0, 0, 1], np.float32)
+        raster.draw_triangles(self.corners[: self.skin], self.cuts[: self.skin], pinhole, 0, depths, primitives)
+        return Seen(primitives=primitives, depths=depths, per_pixel=self.per_pixel)
 
 
 def alpha(geometry: Geometry, size: int, sharp: Seen) -> NDArray[np.float32]:
@@ -125,13 +142,11 @@ def alpha(geometry: Geometry, size: int, sharp: Seen) -> NDArray[np.float32]:
     if blur_px(geometry.camera, geometry.corners, size) < SHARP_PX:
         return sharp.covered()
     total = np.zeros((size, size), np.float32)
-    per_pixel = max(2, sharp.per_pixel // 2)
+    views = geometry.views(size, max(2, sharp.per_pixel // 3))
     for n in range(LENS_POINTS):
-        radius = geometry.camera.aperture_dm * np.sqrt((n + 0.5) / LENS_POINTS)
-        lens = radius * np.array([np.cos(n * GOLDEN_RAD), np.sin(n * GOLDEN_RAD)])
-        shift = ((n * 0.618034) % 1 / per_pixel, (n * 0.754878) % 1 / per_pixel)
-        total += geometry.seen(size, per_pixel, lens, (shift[0] - 0.5 / per_pixel, shift[1] - 0.5 / per_pixel)).covered()
-    return total / LENS_POINTS
+        radius, angle = geometry.camera.aperture_dm * np.sqrt((n + 0.5) / LENS_POINTS), n * GOLDEN_RAD
+        total += views.seen((radius * np.cos(angle), radius * np.sin(angle))).covered()
+    return np.asarray(total / LENS_POINTS, np.float32)
 
 
 def blur_px(camera: Camera, corners: Array, size: int) -> float:
@@ -149,24 +164,28 @@ def labels(
     Each pixel has the part that covers most of it, with the means of that part's points; a pixel with alpha above 0 and
     no point of the pinhole's view takes its nearest neighbour's. Where alpha is 0 all are 0.
     """
-    ids = blocks(sharp.primitives, sharp.per_pixel)
+    step = 2 if sharp.per_pixel % 2 == 0 else 1  # a quarter of the points is enough for a vote
+    per_pixel = sharp.per_pixel // step
+    ids = blocks(sharp.primitives[::step, ::step], per_pixel)
     there = ids >= 0
     of_point = np.where(there, geometry.parts[ids], 0)
     counts = np.stack([(of_point == part).sum(axis=-1) for part in Part])
     parts = np.where(there.any(axis=-1), counts[1:].argmax(axis=0) + 1, 0)
     chosen = there & (of_point == parts[..., None])
     number = np.maximum(chosen.sum(axis=-1), 1)
-    depth = np.where(chosen, blocks(sharp.depths, sharp.per_pixel), 0).sum(axis=-1) / number
+    depth = np.where(chosen, blocks(sharp.depths[::step, ::step], per_pixel), 0).sum(axis=-1) / number
     camera_normals = geometry.normals @ geometry.camera.axes().T * [1, 1, -1]
     normals = (camera_normals[ids] * chosen[..., None]).sum(axis=-2)
     visible = alpha_unit > TINY_ALPHA
     nearest = ndimage.distance_transform_edt(parts == 0, return_distances=False, return_indices=True)
-    parts, depth, normals = (np.where(_like(visible, at), at[tuple(nearest)], 0) for at in (parts, depth, unit(normals)))
+    parts, depth, normals = (
+        np.where(_like(visible, at), at[tuple(nearest)], 0) for at in (parts, depth, unit(normals))
+    )
     return parts.astype(np.uint8), depth.astype(np.float32), normals.astype(np.float32)
 
 
 def trimap(alpha_unit: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """255 surely foreground, 0 surely background, 128 unknown: all between, and 1.5 % of the picture's side around it."""
+    """255 surely foreground, 0 surely background, 128 unknown: all between, and 1.5 % of the side around it."""
     unknown = (alpha_unit > 1 / 255) & (alpha_unit < 254 / 255)
     edge = ndimage.grey_dilation(alpha_unit > 0.5, 3) != ndimage.grey_erosion(alpha_unit > 0.5, 3)
     reach = max(1, round(alpha_unit.shape[0] * 0.015))

@@ -7,6 +7,7 @@ import numpy as np
 
 from models.portraits.geometry import Array, at_roots, bump, random_roots, smoothstep, tangent, unit
 from models.portraits.hair_growth import Comb, Scalp, grow_guides, interpolate
+from models.portraits.hair_styles import figures
 from models.portraits.makehuman import Weights, base_mesh
 from models.portraits.nodes import Graph
 from models.portraits.scene import Strands
@@ -73,7 +74,9 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Hair:
     """Hair of the length in `labels`, in colours that suit skin tone and age."""
     styles = STYLES[labels["hair"]]
     style = str(rng.choice(list(styles), p=np.array(list(styles.values())) / sum(styles.values())))
-    people = "fair" if labels["skin"] in ("tone1", "tone2") else "dark" if labels["skin"] in ("tone5", "tone6") else "middle"
+    people = (
+        "fair" if labels["skin"] in ("tone1", "tone2") else "dark" if labels["skin"] in ("tone5", "tone6") else "middle"
+    )
     colour = str(rng.choice(list(COLOURS), p=COLOUR_SHARES[people]))
     r, g, b = (np.array(COLOURS[colour]) * rng.uniform(0.8, 1.25) * rng.uniform(0.93, 1.07, 3)).round(5).tolist()
     age, male = labels["age"], labels["sex"] == "male"
@@ -88,33 +91,7 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Hair:
         hairline_dm=float(rng.normal(0.0, 0.05)), recession=float(recession), nape_dm=float(rng.uniform(6.5, 6.8)),
         tie_dm=(float(rng.uniform(0.2, 1.3)), float(rng.uniform(-0.25, -0.05))),
     )  # fmt: skip
-    return _styled(rng, common)
-
-
-def _styled(rng: np.random.Generator, hair: Hair) -> Hair:
-    """The figures of a style."""
-
-    def u(low: float, high: float) -> float:
-        return float(rng.uniform(low, high))
-
-    changes: dict[str, dict[str, float | bool | int]] = {
-        "bald": {"count": 0},
-        "buzz": {"length_dm": u(0.06, 0.14), "lift": 0.6, "gravity": 0.0, "clump": 0.0, "volume_dm": 0.01, "count": 11000},
-        "crop": {"length_dm": u(0.3, 0.55), "lift": u(0.3, 0.6), "gravity": 0.08, "volume_dm": 0.12, "nape_dm": u(6.6, 6.9)},
-        "side parting": {"length_dm": u(0.6, 1.0), "lift": u(0.15, 0.4), "gravity": 0.2, "nape_dm": u(6.6, 6.9)},
-        "slick": {"length_dm": u(0.8, 1.4), "lift": u(0.05, 0.25), "gravity": 0.15, "volume_dm": u(0.05, 0.15)},
-        "messy": {"length_dm": u(0.5, 1.0), "lift": u(0.4, 0.7), "frizz": 0.15, "volume_dm": 0.25, "clump": 0.75, "gravity": 0.12},
-        "bob": {"length_dm": u(1.9, 2.7), "lift": u(0.1, 0.25), "gravity": 0.55, "stiffness": 0.75, "volume_dm": u(0.1, 0.2)},
-        "fringe": {"length_dm": u(1.7, 2.5), "lift": 0.22, "gravity": 0.5, "stiffness": 0.78, "fringe": True, "volume_dm": 0.18},
-        "wavy bob": {"length_dm": u(1.9, 2.6), "gravity": 0.5, "curl_dm": u(0.04, 0.08), "curls_per_dm": u(0.5, 0.9), "frizz": 0.07, "volume_dm": 0.22},
-        "straight": {"length_dm": u(3.2, 5.0), "lift": u(0.05, 0.2), "gravity": 0.7, "stiffness": 0.7, "count": 15000, "frizz": 0.03},
-        "wavy": {"length_dm": u(2.6, 4.6), "lift": u(0.08, 0.25), "gravity": 0.65, "stiffness": 0.7, "curl_dm": u(0.04, 0.1), "curls_per_dm": u(0.45, 0.8), "frizz": 0.06, "volume_dm": 0.2, "count": 15000},
-        "curls": {"length_dm": u(1.2, 2.6), "lift": 0.55, "gravity": 0.25, "curl_dm": u(0.07, 0.12), "curls_per_dm": u(1.2, 1.9), "frizz": 0.1, "volume_dm": u(0.25, 0.45), "clump": 0.75},
-        "afro": {"length_dm": u(0.4, 1.2), "lift": 0.9, "gravity": 0.0, "curl_dm": u(0.04, 0.07), "curls_per_dm": u(2.5, 3.6), "frizz": 0.16, "clump": 0.35},
-        "ponytail": {"length_dm": u(3.0, 4.8), "lift": 0.12, "clump": 0.25, "volume_dm": 0.08},
-        "bun": {"length_dm": 2.4, "lift": 0.12, "clump": 0.25, "volume_dm": 0.08},
-    }  # fmt: skip
-    return replace(hair, **changes[hair.style])  # type: ignore[arg-type]
+    return replace(common, **figures(style, lambda low, high: float(rng.uniform(low, high))))  # type: ignore[arg-type]
 
 
 def density(hair: Hair) -> Weights:
@@ -136,8 +113,8 @@ def _hairline(hair: Hair) -> Array:
     azimuth = np.degrees(np.arctan2(np.abs(x), z - 0.35))
     shift, recede = hair.hairline_dm, hair.recession
     heights = [
-        8.10 + shift + recede * 0.3, 8.11 + shift + recede * 0.4, 8.03 + shift * 0.7 + recede * 0.35, 7.72 + recede * 0.1,
-        7.25, 7.2, 7.3, 6.85, hair.nape_dm,
+        8.10 + shift + recede * 0.3, 8.11 + shift + recede * 0.4, 8.03 + shift * 0.7 + recede * 0.35,
+        7.72 + recede * 0.1, 7.25, 7.2, 7.3, 6.85, hair.nape_dm,
     ]  # fmt: skip
     ragged = 0.05 * np.sin(9 * x + 5 * z) + 0.03 * np.sin(23 * x)
     return np.interp(azimuth, [0, 20, 40, 58, 72, 86, 100, 130, 180], heights) + ragged * bump(azimuth, 20, 40)
@@ -207,7 +184,9 @@ def _comb(rng: np.random.Generator, hair: Hair, scalp: Scalp, roots) -> Comb:  #
         "bun": tangent(tie - root, normal),
     }  # fmt: skip
     return Comb(
-        directions=directions.get(hair.style, outward), side=side, tie=tie if hair.style in ("ponytail", "bun") else None
+        directions=directions.get(hair.style, outward),
+        side=side,
+        tie=tie if hair.style in ("ponytail", "bun") else None,
     )
 
 

@@ -34,7 +34,9 @@ class Scalp:
         self._tree = cKDTree(self._surface)
         self.joint = base.joint(points, "head")
         self.top = points[base.is_body][np.argmax((points[base.is_body]) @ axes[1])]
-        self.eyes = (points[base.group("helper-l-eye")].mean(axis=0) + points[base.group("helper-r-eye")].mean(axis=0)) / 2
+        self.eyes = (
+            points[base.group("helper-l-eye")].mean(axis=0) + points[base.group("helper-r-eye")].mean(axis=0)
+        ) / 2
 
     def pushed_out(self, places: Points, margin: Array) -> Points:
         """Points at least `margin` outside the skin, where they are near it."""
@@ -52,7 +54,9 @@ class Scalp:
         top = FRINGE_DM if fringe else OPEN_FACE_DM
         opening = 0.66 * np.sqrt(np.clip((top - height) / 0.7, 0, 1)) * np.clip((height + 1.9) / 0.5, 0, 1)
         inside = (ahead > -0.1) & (np.abs(aside) < opening)
-        push = np.where(inside, np.where(aside >= 0, 1, -1) * (opening - np.abs(aside)) * np.clip(ahead * 3 + 0.3, 0, 1), 0)
+        push = np.where(
+            inside, np.where(aside >= 0, 1, -1) * (opening - np.abs(aside)) * np.clip(ahead * 3 + 0.3, 0, 1), 0
+        )
         return places + push[..., None] * left
 
 
@@ -102,7 +106,7 @@ def interpolate(rng: Rng, hair: "Hair", scalp: Scalp, guides: Array, guide_roots
     distance, near = cKDTree(np.hstack([guide_place, sides[1]])).query(np.hstack([place, sides[0]]), k=3)
     weight = 1 / (distance + 0.02) ** 2
     weight /= weight.sum(axis=1, keepdims=True)
-    path = sum(guides[near[:, i]] * weight[:, i, None, None] for i in range(3))
+    path = np.einsum("ngkc,ng->nkc", guides[near], weight)
     root = at_roots(scalp.points, roots)
     t = np.linspace(0, 1, guides.shape[1])[None, :, None]
     hairs = path + (root - path[:, 0])[:, None] * (1 - 0.3 * t)
@@ -139,8 +143,8 @@ def _curls(rng: Rng, hair: "Hair", hairs: Array, lock_of: Array) -> Array:
     """Helices around hairs, nearly in phase within a lock."""
     count, points = hairs.shape[:2]
     t = np.linspace(0, 1, points)
-    phase = rng.uniform(0, 2 * np.pi, count)[lock_of] + rng.normal(0, 0.35, count)
-    pitch = hair.curls_per_dm * rng.uniform(0.8, 1.2, count)[lock_of]
+    phase = rng.uniform(0, 2 * np.pi, (count,))[lock_of] + rng.normal(0, 0.35, count)
+    pitch = hair.curls_per_dm * rng.uniform(0.8, 1.2, (count,))[lock_of]
     angle = t[None] * (hair.length_dm * pitch)[:, None] * 2 * np.pi + phase[:, None]
     along = unit(np.gradient(hairs, axis=1))
     u = unit(np.cross(along, np.array([0.3, 0.2, 1.0])))

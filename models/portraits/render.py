@@ -40,7 +40,7 @@ def finish(
 ) -> Picture:  # fmt: skip
     """A picture of `size` pixels a side with the labels in `members`; `linear`: float32 [h, w, 4], premultiplied."""
     geometry = ground_truth.Geometry(scene)
-    seen = geometry.seen(size, quality.alpha_points)
+    seen = geometry.views(size, quality.alpha_points).seen()
     alpha = ground_truth.alpha(geometry, size, seen)
     linear, alpha = softened(linear, alpha, spec.sensor.softness_px * size / LENS_SOFTNESS_PX)
     alpha = (np.rint(alpha * 65535) / 65535).astype(np.float32)
@@ -56,11 +56,13 @@ def finish(
         fg_u8=to_u8(foreground) if "fg" in wanted else None,
         trimap_u8=ground_truth.trimap(alpha) if "trimap" in wanted else None,
         depth_mm=np.rint(depth * 100).astype(np.uint16) if "depth" in wanted else None,
-        normals_u8=np.where(parts[..., None] > 0, np.rint((normals + 1) * 127.5), 0).astype(np.uint8) if "normals" in wanted else None,
+        normals_u8=np.where(parts[..., None] > 0, np.rint((normals + 1) * 127.5), 0).astype(np.uint8)
+        if "normals" in wanted
+        else None,
         parts_u8=parts if "parts" in wanted else None,
         landmarks=points if "landmarks" in wanted else {},
         camera=camera_facts(scene, size),
-        defects=quality_control.defects(geometry, seen, geometry.bare(size), points, alpha),
+        defects=quality_control.defects(geometry, seen, geometry.views(size, 1).bare(), points, alpha),
     )
 
 

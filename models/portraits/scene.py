@@ -169,7 +169,8 @@ def _lamp(lamp: Lamp) -> dict[str, Any]:
 
 
 def _camera(camera: Camera) -> dict[str, Any]:
+    f_number = camera.focal_mm / (camera.aperture_dm * 200) if camera.aperture_dm else 0.0
     return {
         "pose": _pose(np.array(camera.position), camera.axes()), "focal_mm": camera.focal_mm, "sensor_mm": SENSOR_MM,
-        "focus_m": camera.focus_dm * 0.1, "f_number": camera.focal_mm / (camera.aperture_dm * 200) if camera.aperture_dm else 0.0,
+        "focus_m": camera.focus_dm * 0.1, "f_number": f_number,
     }  # fmt: skip

@@ -71,8 +71,16 @@ def _ages(rng: np.random.Generator, age: str) -> dict[str, float]:
 def _build(rng: np.random.Generator, maleness: float, ages: Mapping[str, float]) -> dict[str, float]:
     """Muscle and weight, both moderate: photographs of people rarely show athletes."""
     muscle, weight = np.clip(rng.normal(0.42, 0.1), 0.1, 0.75), np.clip(rng.normal(0.48, 0.17), 0.1, 1.0)
-    muscles = {"minmuscle": max(0, 1 - 2 * muscle), "averagemuscle": 1 - abs(2 * muscle - 1), "maxmuscle": max(0, 2 * muscle - 1)}
-    weights = {"minweight": max(0, 1 - 2 * weight), "averageweight": 1 - abs(2 * weight - 1), "maxweight": max(0, 2 * weight - 1)}
+    muscles = {
+        "minmuscle": max(0, 1 - 2 * muscle),
+        "averagemuscle": 1 - abs(2 * muscle - 1),
+        "maxmuscle": max(0, 2 * muscle - 1),
+    }
+    weights = {
+        "minweight": max(0, 1 - 2 * weight),
+        "averageweight": 1 - abs(2 * weight - 1),
+        "maxweight": max(0, 2 * weight - 1),
+    }
     present = set(base_mesh().target_names("macrodetails"))
     built = {}
     for sex, of_sex in (("male", maleness), ("female", 1 - maleness)):
@@ -108,7 +116,7 @@ def _features(rng: np.random.Generator, calm: float) -> dict[str, float]:
 def _age_marks(rng: np.random.Generator, age: str) -> dict[str, float]:
     fat = rng.normal(0.1 if age == "child" else 0.0, 0.3)
     slack = {"child": 0.0, "young": 0.0, "middle": rng.uniform(0.1, 0.4), "old": rng.uniform(0.5, 1.0)}[age]
-    broad = rng.uniform(0.2, 0.7)
+    broad = rng.uniform(0.6, 1.2)
     return {
         f"head/head-fat-{'incr' if fat > 0 else 'decr'}": min(abs(fat), 0.7),
         "head/head-age-incr": slack,

@@ -10,7 +10,10 @@ from models.portraits.makehuman import Weights, base_mesh
 from models.portraits.nodes import Graph
 
 TONES = np.array(  # linear RGB reflectance, light to dark
-    [[0.74, 0.50, 0.39], [0.65, 0.41, 0.29], [0.52, 0.31, 0.20], [0.38, 0.21, 0.125], [0.23, 0.12, 0.07], [0.115, 0.06, 0.038]]
+    [
+        [0.74, 0.50, 0.39], [0.65, 0.41, 0.29], [0.52, 0.31, 0.20], [0.38, 0.21, 0.125], [0.23, 0.12, 0.07],
+        [0.115, 0.06, 0.038],
+    ]
 )  # fmt: skip
 SCATTER_RADIUS = (1.0, 0.35, 0.18)
 LIPSTICKS = ((0.42, 0.05, 0.07), (0.5, 0.16, 0.17), (0.28, 0.04, 0.07), (0.55, 0.25, 0.22))

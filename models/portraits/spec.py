@@ -1,4 +1,4 @@
-"""A portrait's specification: every sampled attribute of one picture, each concept from a random sub-stream of its own."""
+"""A portrait's specification: all that was sampled, each concept from a random sub-stream of its own."""
 
 import json
 import types
@@ -13,8 +13,20 @@ import numpy as np
 from core.errors import InvalidSpec
 from core.portraits import ATTRIBUTES
 from models.portraits import (
-    accessories, background, camera, clothes, expression, eyes, facial_hair, hair, light, pose, shape, skin,
-)  # fmt: skip
+    accessories,
+    background,
+    camera,
+    clothes,
+    expression,
+    eyes,
+    facial_hair,
+    hair,
+    light,
+    pose,
+    shape,
+    skin,
+)
+from models.portraits.camera import Sensor  # fmt: skip
 
 VERSION = 1
 """Of what a spec's numbers mean; a change of geometry, materials or streams that moves a pixel raises it."""
@@ -54,7 +66,7 @@ class PortraitSpec:
     light: light.Light
     camera: camera.CameraSpec
     background: background.Background
-    sensor: camera.Sensor
+    sensor: Sensor
 
     def attributes(self) -> dict[str, str]:
         """What can be ordered, as it is here."""
@@ -137,7 +149,7 @@ def _draw_label(rng: np.random.Generator, name: str, known: Mapping[str, str]) -
 
 def _record(kind: Any, data: Any) -> Any:
     """Plain JSON as a record of type `kind`, checked."""
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         names = {field.name for field in fields(kind)}
         if not isinstance(data, dict) or set(data) != names:
