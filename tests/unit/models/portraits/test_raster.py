@@ -12,7 +12,8 @@ def drawn(squares: list[tuple[float, float]], lens: np.ndarray = PINHOLE) -> np.
     """Primitives [16, 16] of squares of (shift to the right, depth)."""
     depths, primitives = raster.empty(16)
     corners = np.concatenate(
-        [np.dstack([SQUARE + [shift, 0], np.full((2, 3), depth)]) for shift, depth in squares], dtype=np.float32
+        [np.dstack([SQUARE + np.array([shift, 0]), np.full((2, 3), depth)]) for shift, depth in squares],
+        dtype=np.float32,
     )
     raster.draw_triangles(corners, np.ones(corners.shape[:2], np.float32), lens, 0, depths, primitives)
     return primitives
