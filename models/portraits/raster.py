@@ -27,7 +27,7 @@ def draw_triangles(
 
     lens: (x, y, 1 / focus), a point of the lens in points times depth: things before and behind the focus shift by it.
     """
-    right, up, sharp = lens
+    lens_x, lens_y, sharp = lens
     height, width = depths.shape
     for n in range(len(corners)):
         ax, ay, az = corners[n, 0]
@@ -35,9 +35,9 @@ def draw_triangles(
         cx, cy, cz = corners[n, 2]
         if az <= 0.0 or bz <= 0.0 or cz <= 0.0:
             continue
-        ax, ay = ax + right * (sharp - 1 / az), ay + up * (sharp - 1 / az)
-        bx, by = bx + right * (sharp - 1 / bz), by + up * (sharp - 1 / bz)
-        cx, cy = cx + right * (sharp - 1 / cz), cy + up * (sharp - 1 / cz)
+        ax, ay = ax + lens_x * (sharp - 1 / az), ay + lens_y * (sharp - 1 / az)
+        bx, by = bx + lens_x * (sharp - 1 / bz), by + lens_y * (sharp - 1 / bz)
+        cx, cy = cx + lens_x * (sharp - 1 / cz), cy + lens_y * (sharp - 1 / cz)
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if area == 0.0:
             continue

@@ -125,16 +125,19 @@ def softened(linear: Image32, alpha: Image32, sigma_px: float) -> tuple[Image32,
 
 
 def camera_facts(scene: Scene, size: int) -> dict[str, object]:
-    """Intrinsics in pixels, and the pose: rows right, down, forward in MakeHuman's frame; lengths in millimetres."""
+    """Intrinsics in pixels, and the pose: rows right, down, forward in MakeHuman's frame; lengths in millimetres.
+
+    Rounded: the last digits of sums differ from process to process.
+    """
     camera = scene.camera
     right, up, forward = camera.axes()
     return {
-        "focal_px": camera.focal_mm / SENSOR_MM * size,
+        "focal_px": round(camera.focal_mm / SENSOR_MM * size, 5),
         "centre_px": [size / 2, size / 2],
         "rotation": np.stack([right, -up, forward]).round(9).tolist(),
         "position_mm": [round(value * 100, 5) for value in camera.position],
-        "focus_mm": camera.focus_dm * 100,
-        "aperture_radius_mm": camera.aperture_dm * 100,
+        "focus_mm": round(camera.focus_dm * 100, 5),
+        "aperture_radius_mm": round(camera.aperture_dm * 100, 5),
     }
 
 

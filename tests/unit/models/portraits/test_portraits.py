@@ -1,0 +1,92 @@
+"""Real pictures by Blender, small: `make test-portraits`."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from models.portraits.picture import MEMBERS, Picture
+from models.portraits.process import RenderProcess, available
+from models.portraits.scene import Part
+from models.portraits.spec import PortraitSpec, draw_spec
+
+pytestmark = pytest.mark.portraits
+SIZE_PX = 64
+ORDERED = {"pose": "frontal", "hair": "short", "headwear": "none", "background": "room", "glasses": "yes"}
+
+
+@pytest.fixture(scope="module")
+def spec() -> PortraitSpec:
+    return draw_spec(7, ORDERED)
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Iterator[RenderProcess]:
+    assert available() is None
+    with RenderProcess() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def picture(renderer: RenderProcess, spec: PortraitSpec) -> Picture:
+    return renderer.render(spec, SIZE_PX)
+
+
+def test_a_spec_gives_the_same_pixels_in_another_process(picture: Picture, spec: PortraitSpec) -> None:
+    with RenderProcess(threads=2) as another:
+        again = another.render(PortraitSpec.from_json(spec.to_json()), SIZE_PX)
+    for name in ("rgb_u8", "alpha_u16", "fg_u8", "trimap_u8", "depth_mm", "normals_u8", "parts_u8"):
+        np.testing.assert_array_equal(getattr(picture, name), getattr(again, name), err_msg=name)
+    assert picture.landmarks == again.landmarks
+    assert (picture.camera, picture.defects) == (again.camera, again.defects)
+
+
+def test_members_agree(picture: Picture) -> None:
+    alpha, parts, depth, trimap = picture.alpha, picture.parts_u8, picture.depth_mm, picture.trimap_u8
+    assert picture.rgb_u8.shape == (SIZE_PX, SIZE_PX, 3)
+    assert 0.2 < alpha.mean() < 0.9
+    assert parts is not None
+    assert depth is not None
+    assert trimap is not None
+    assert picture.normals_u8 is not None
+    np.testing.assert_array_equal(parts > 0, depth > 0)
+    assert (alpha[parts == 0] < 0.01).all()
+    assert (parts[alpha > 0.5] > 0).all()
+    assert (alpha[trimap == 255] > 0.99).all()
+    assert (alpha[trimap == 0] < 0.01).all()
+    normals = picture.normals_u8[parts > 0] / 127.5 - 1
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=0.02)
+    assert (normals[:, 2] > -0.3).all()
+    assert set(np.unique(parts)) == set(Part)
+    assert 300 < np.median(depth[parts == Part.FACE]) < 4000
+
+
+def test_landmarks_lie_in_the_face(picture: Picture) -> None:
+    assert picture.parts_u8 is not None
+    for name in ("nose_tip", "mouth_left", "mouth_right"):
+        x, y = picture.landmarks[name]
+        assert picture.parts_u8[int(y), int(x)] == Part.FACE
+    assert picture.landmarks["eye_left"][0] != picture.landmarks["eye_right"][0]
+    assert picture.landmarks["chin"][1] > picture.landmarks["nose_tip"][1] > picture.landmarks["forehead"][1]
+
+
+def test_the_picture_shows_the_foreground_where_alpha_is_one(picture: Picture) -> None:
+    assert picture.fg_u8 is not None
+    inside = picture.alpha == 1
+    off = np.abs(picture.rgb_u8[inside].astype(int) - picture.fg_u8[inside])
+    assert inside.any()
+    assert off.mean() < 12  # sensor noise and JPEG
+
+
+def test_only_ordered_members_are_made(renderer: RenderProcess, spec: PortraitSpec) -> None:
+    picture = renderer.render(spec, 48, ("alpha", "parts"))
+    assert picture.parts_u8 is not None
+    assert (picture.fg_u8, picture.trimap_u8, picture.depth_mm, picture.normals_u8) == (None,) * 4
+    assert picture.landmarks == {}
+    assert set(MEMBERS) > {"alpha", "parts"}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_drawn_shapes_come_back_from_json(seed: int) -> None:
+    spec = draw_spec(seed, {})
+    assert PortraitSpec.from_json(spec.to_json()) == spec

@@ -1,0 +1,43 @@
+"""The z-buffer that alpha is counted from."""
+
+import numpy as np
+
+from models.portraits import raster
+
+PINHOLE = np.array([0, 0, 1 / 15], np.float32)
+SQUARE = np.array([[[2, 2], [10, 2], [2, 10]], [[10, 2], [10, 10], [2, 10]]], np.float32)
+
+
+def drawn(squares: list[tuple[float, float]], lens: np.ndarray = PINHOLE) -> np.ndarray:
+    """Primitives [16, 16] of squares of (shift to the right, depth)."""
+    depths, primitives = raster.empty(16)
+    corners = np.concatenate(
+        [np.dstack([SQUARE + np.array([shift, 0]), np.full((2, 3), depth)]) for shift, depth in squares],
+        dtype=np.float32,
+    )
+    raster.draw_triangles(corners, np.ones(corners.shape[:2], np.float32), lens, 0, depths, primitives)
+    return primitives
+
+
+def test_a_square_covers_its_pixels() -> None:
+    seen = drawn([(0, 15)]) >= 0
+    assert seen.sum() == 64
+    assert seen[2:10, 2:10].all()
+
+
+def test_what_was_drawn_before_moves_nothing() -> None:
+    """Out of focus through a pinhole, behind a square that is drawn first: still in its place."""
+    alone, after = drawn([(4, 5)]) >= 0, drawn([(4, 15), (4, 5)])
+    np.testing.assert_array_equal(alone, np.isin(after, (2, 3)))
+    assert alone[2:10, 6:14].all()
+
+
+def test_the_nearer_square_is_seen() -> None:
+    np.testing.assert_array_equal(drawn([(0, 15), (0, 5)]) >= 2, drawn([(0, 15)]) >= 0)
+    assert (drawn([(0, 5), (0, 15)]) < 2).all()
+
+
+def test_through_the_lens_only_what_is_out_of_focus_moves() -> None:
+    lens = np.array([30, 0, 1 / 15], np.float32)
+    np.testing.assert_array_equal(drawn([(0, 15)], lens), drawn([(0, 15)]))
+    np.testing.assert_array_equal(drawn([(4, 7.5)], lens) >= 0, drawn([(2, 7.5)]) >= 0)
