@@ -120,8 +120,8 @@ def _replay(services: Services, dataset_id: str, body_sha256: str) -> DatasetVie
 def _plan(services: Services, spec: AnySpec) -> Plan:
     if isinstance(spec, RenderedSpec) and not services.settings.rendered:
         raise SourceUnavailable(
-            "this service renders no people: its generate workers need `pip install --no-deps -r requirements.portraits`, "
-            "and its API MATTEFORGE_RENDERED=1"
+            "this service renders no people: its generate workers need "
+            "`pip install --no-deps -r requirements.portraits`, and its API MATTEFORGE_RENDERED=1"
         )
     try:
         digest = services.registry.resolve(spec.model)
