@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from models.portraits import ground_truth
 from models.portraits.picture import MEMBERS, Picture
+from models.portraits.portrait import build_scene
 from models.portraits.process import RenderProcess, available
 from models.portraits.scene import Part
 from models.portraits.spec import PortraitSpec, draw_spec
@@ -76,6 +78,15 @@ def test_the_picture_shows_the_foreground_where_alpha_is_one(picture: Picture) -
     off = np.abs(picture.rgb_u8[inside].astype(int) - picture.fg_u8[inside])
     assert inside.any()
     assert off.mean() < 12  # sensor noise and JPEG
+
+
+def test_alpha_is_what_cycles_sees(renderer: RenderProcess) -> None:
+    """Within the noise of 128 paths a pixel; without glasses, whose lenses only Cycles counts."""
+    scene = build_scene(draw_spec(0, {"glasses": "no"}))
+    seen = renderer.render_scene(scene, SIZE_PX, 128, 1, denoise=False)[..., 3]
+    geometry = ground_truth.Geometry(scene)
+    alpha = ground_truth.alpha(geometry, SIZE_PX, geometry.views(SIZE_PX, 8).seen())
+    assert np.sqrt(((alpha - seen) ** 2).mean()) < 0.015
 
 
 def test_only_ordered_members_are_made(renderer: RenderProcess, spec: PortraitSpec) -> None:
