@@ -5,6 +5,8 @@ BIN := .venv/bin
 export MALLOC_MMAP_MAX_ := 0
 export MALLOC_TRIM_THRESHOLD_ := 1000000000000
 export MALLOC_TOP_PAD_ := 268435456
+# OpenMP's threads sleep between torch's operations instead of holding a core that numba's kernels want.
+export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test test-slow test-portraits check fix bench bench-guard bench-scale bench-control lock clean

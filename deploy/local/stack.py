@@ -21,16 +21,11 @@ from deploy.local.secrets import Secrets
 from deploy.local.supervisor import Supervisor, silent
 from deploy.local.valkey import Valkey
 from deploy.serve import command
+from models.cpu_tuning import CPU_TUNING
 from models.portraits.process import available
 
 BUCKET = "matteforge"
 FLOWER_USER = "operator"
-# glibc keeps big tensors' pages instead of returning them to the kernel: up to 3x faster on a CPU.
-ALLOCATOR = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "1000000000000",
-    "MALLOC_TOP_PAD_": "268435456",
-}
 
 
 class DataDirInUse(Exception):
@@ -146,7 +141,7 @@ class Stack:
     def programs(self) -> list[Program]:
         """MatteForge's own processes; the API last, since only it is waited for."""
         threads = self.settings().get("MATTEFORGE_THREADS", "1")
-        numerical = {**ALLOCATOR, "OMP_NUM_THREADS": threads, "REMAP_SIGTERM": "SIGQUIT"}
+        numerical = {**CPU_TUNING, "OMP_NUM_THREADS": threads, "REMAP_SIGTERM": "SIGQUIT"}
         return [
             self._program("control"),
             *(

@@ -6,10 +6,13 @@ The gradient is the same operation with the filters swapped and the recorded der
 from __future__ import annotations
 
 import math
+import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
@@ -118,16 +121,20 @@ def _run(
     taps, _kept_alive = zip(*(part.of(weights) for part, weights in lists), strict=True)
 
     def run(first: int, last: int) -> None:
-        scratch = torch.zeros(g.scratch)
-        arrays = x.data_ptr(), bias.data_ptr(), len(bias), y.data_ptr(), signs.data_ptr(), scratch.data_ptr()
+        scratch = np.zeros(g.scratch, np.float32)
+        arrays = x.data_ptr(), bias.data_ptr(), len(bias), y.data_ptr(), signs.data_ptr(), scratch.ctypes.data
         resample(first, last, *arrays, *activation, g, *taps)
 
     threads = min(torch.get_num_threads(), planes)
-    if threads == 1:
-        run(0, planes)
-        return y
-    edges = pairwise(planes * t // threads for t in range(threads + 1))
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(run, *edge) for edge in edges]:
-            done.result()
+    own, *others = pairwise(planes * t // threads for t in range(threads + 1))
+    helped = [_helpers(os.getpid(), threads - 1).submit(run, *edge) for edge in others]
+    run(*own)
+    for done in helped:
+        done.result()
     return y
+
+
+@lru_cache(maxsize=1)
+def _helpers(process: int, threads: int) -> ThreadPoolExecutor:
+    """Threads beside the caller's; `process` is its id, for threads don't survive a fork."""
+    return ThreadPoolExecutor(threads)

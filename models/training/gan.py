@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import processes
+from models.cpu_tuning import restart_tuned
 from models.training.backgrounds import list_photos, photo_bank
 from models.training.gan_augment import AdaptiveProbability, augment, soften
 from models.training.gan_data import Corpus, to_pm1
@@ -24,7 +25,7 @@ from models.training.gan_loop import train, until_signalled
 from models.training.gan_losses import GradientBalance, RgbaDiscriminator, over_backgrounds, r1_penalty
 from models.training.gan_presets import PRESETS, GanPreset
 from models.training.gan_projection import ProjectedDiscriminator, generator_loss, hinge_loss
-from models.training.gan_state import ema_beta, step_if_finite, update_ema, with_tuned_allocator
+from models.training.gan_state import ema_beta, step_if_finite, update_ema
 from models.training.warm_start import LATENT_WEIGHT, WarmStart, open_corpus
 
 R1_EVERY = 16  # steps
@@ -214,7 +215,7 @@ def main(
 
     Under torchrun, over several processes. The paper's presets have no warm start: they begin at noise.
     """
-    with_tuned_allocator("models.training.gan")
+    restart_tuned("models.training.gan")
     torch.set_num_threads(threads)
     settings = PRESETS[name].adversarial
     settings = replace(settings, total_kimg=kimg or settings.total_kimg, lr=lr or settings.lr)

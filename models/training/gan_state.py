@@ -1,8 +1,6 @@
 """What both stages of StyleMatteGAN's training share: signals, guarded steps, EMA copies, sample grids."""
 
-import os
 import signal
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
@@ -17,11 +15,6 @@ from models.generator import Generator
 from models.training.gan_checkpoint import Progress
 from models.training.gan_data import to_u8
 
-ALLOCATOR = {  # glibc gives pages back after every step otherwise: 2-3 times slower
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "1000000000000",
-    "MALLOC_TOP_PAD_": "268435456",
-}
 CALIBRATION_BATCHES = 16
 
 
@@ -38,13 +31,6 @@ class StopSignal:
 
     def __bool__(self) -> bool:
         return self._stopped
-
-
-def with_tuned_allocator(module: str) -> None:
-    """Restarts this program with the allocator's variables set, unless they are: glibc reads them at start only."""
-    if sys.platform == "linux" and any(name not in os.environ for name in ALLOCATOR):
-        os.environ.update({name: os.environ.get(name, value) for name, value in ALLOCATOR.items()})
-        os.execv(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]])
 
 
 @torch.no_grad()

@@ -16,13 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import processes
+from models.cpu_tuning import restart_tuned
 from models.frozen_features import FrozenResNet
 from models.generator import Generator, build_generator
 from models.training.gan_checkpoint import RunState
 from models.training.gan_data import Corpus, Labeller, build_corpus
 from models.training.gan_loop import train, until_signalled
 from models.training.gan_presets import PRESETS, GanPreset
-from models.training.gan_state import ema_beta, step_if_finite, update_ema, with_tuned_allocator
+from models.training.gan_state import ema_beta, step_if_finite, update_ema
 
 SIGNAL, NOISE = 0.9, 0.436  # squares add up to 1
 FEATURE_STAGES = 3
@@ -195,7 +196,7 @@ def main(
     total_kimg: float, lr: float, seed: int, save_every: float, threads: int, device: str,
 ) -> None:  # fmt: skip
     """Train the warm start, or go on with it where RUN holds its state. Under torchrun, over several processes."""
-    with_tuned_allocator("models.training.warm_start")
+    restart_tuned("models.training.warm_start")
     torch.set_num_threads(threads)
     with processes.joined(device) as own:
         corpus = open_corpus(run, data, matte, scenes, PRESETS[preset].resolution)

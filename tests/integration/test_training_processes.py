@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from models.checkpoint import load_checkpoint
+from models.cpu_tuning import CPU_TUNING
 from models.training.gan_data import Corpus
-from models.training.gan_state import ALLOCATOR
 
 KIMG = 0.008  # one step of the preset's batch
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -31,7 +31,7 @@ def train(folder: Path, corpus: Corpus, program: str, *launcher: str) -> dict[st
     command = [sys.executable, *launcher, "-m", *(["--"] if launcher else []), f"models.training.{program}"]
     options = ["--run", str(folder), "--preset", "tiny-32", "--seed", "3"]
     steps = 2 if program == "gan" else 1
-    environment = os.environ | ALLOCATOR | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | CPU_TUNING | {"OMP_NUM_THREADS": "1"}
     subprocess.run([*command, *options, "--kimg", str(KIMG * steps)], check=True, env=environment, timeout=240)
     name = {"gan": "gan", "warm_start": "warm-start"}[program]
     return dict(load_checkpoint(folder / f"{name}.state.safetensors", kind="stylemattegan-training").state)

@@ -153,7 +153,7 @@ def _attention_inputs(matte: StyleMatte, image: torch.Tensor) -> tuple[Any, ...]
 
 
 def measure_threads(*, rounds: int) -> Row:
-    """The generator on one and on two cores, by the wall clock: needs a quiet machine."""
+    """The generator on one and on two cores, by the wall clock: needs a quiet machine, and more rounds than others."""
     generator = build_generator(GENERATORS["t64"])
     z = torch.randn(8, generator.config.z_dim)
 

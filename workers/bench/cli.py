@@ -1,19 +1,17 @@
 """`matteforge bench`. Torch is imported when it runs."""
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from models.cpu_tuning import restart_tuned
+
 if TYPE_CHECKING:
     from workers.bench.cases import Row
 
-# glibc reads these when a process starts: it keeps big tensors' pages instead of returning them to the kernel.
-ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "1000000000000", "MALLOC_TOP_PAD_": "268435456"}
 GENERATORS = ("t64", "t128", "t256", "embedded-64", "paper-512", "paper-1024")
 CASES = (*GENERATORS, "tiny-128", "swin-t-512", "threads", "engine")
 DEFAULT = {
@@ -42,7 +40,7 @@ def bench(
 
     On a CPU processor time on one thread, on CUDA wall time. Variants take turns, so ratios hold on a busy machine.
     """
-    _restart_with_allocator()
+    restart_tuned()
     import torch
 
     from workers.bench import report
@@ -80,10 +78,3 @@ def _measure(cases: tuple[str, ...], device: str, rounds: int, batch: int | None
             yield case.measure_engine(engine, device=device, batch=size, rounds=rounds)
         else:
             yield case.measure_stylematte(name, device=device, rounds=rounds)
-
-
-def _restart_with_allocator() -> None:
-    """In a process whose allocator is tuned, as the workers' launchers do; page faults dominate otherwise."""
-    if sys.platform == "linux" and any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
-        os.environ.update(ALLOCATOR)
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
