@@ -80,7 +80,7 @@ def test_the_textbook_makes_the_same_image() -> None:
 
 
 def test_the_command_measures_writes_and_guards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_restart_with_allocator", lambda: None)
+    monkeypatch.setattr(cli, "restart_tuned", lambda: None)
     file = tmp_path / "bench.json"
     options = ["--device", "cpu", "--rounds", "1", "--case", "embedded-64", "--batch", "1", "--no-training"]
     threads = torch.get_num_threads()
@@ -97,7 +97,7 @@ def test_the_command_measures_writes_and_guards(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_gpu_that_is_not_there_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_restart_with_allocator", lambda: None)
+    monkeypatch.setattr(cli, "restart_tuned", lambda: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     refused = CliRunner().invoke(cli.bench, ["--device", "cuda"])
     assert refused.exit_code == 1
