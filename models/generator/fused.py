@@ -33,30 +33,35 @@ def filtered_lrelu(
     gain: float,
     slope: float,
     clamp: float | None,
+    scale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Adds bias, upsamples, applies a leaky relu, gain and clamp, downsamples (arXiv 2106.12423, section 3.2).
+    """Scales, adds bias, upsamples, applies a leaky relu, gain and clamp, downsamples (arXiv 2106.12423, section 3.2).
 
-    x: float32 [n, c, h, w] on the CPU; bias: [c]. up_filter: [taps] of unit sum, applied along both axes after
-    inserting up - 1 zeros and padding (left, right, top, bottom; negative crops); down_filter: [taps], or
+    x: float32 [n, c, h, w] on the CPU; scale: [n, c]; bias: [c]. up_filter: [taps] of unit sum, applied along both
+    axes after inserting up - 1 zeros and padding (left, right, top, bottom; negative crops); down_filter: [taps], or
     [taps, taps]; None is the identity. gain > 0, slope >= 0; clamp: largest magnitude before downsampling, or None.
-    Returns [n, c, (h * up + top + bottom - up_taps - down_taps + 1) // down + 1, ...]. Differentiable once, in x and
-    bias. Raises ValueError for what it doesn't compute.
+    Returns [n, c, (h * up + top + bottom - up_taps - down_taps + 1) // down + 1, ...]. Differentiable once, in x,
+    scale and bias. Raises ValueError for what it doesn't compute.
     """
     one = torch.ones(1)
+    recorded = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, scale, bias))
+    if scale is not None and recorded:
+        x, scale = x * scale[:, :, None, None], None
+    scale = one.expand(x.shape[:2]) if scale is None else scale
     bias = torch.zeros(x.shape[1]) if bias is None else bias
     ups = one if up_filter is None else up_filter
     downs = one if down_filter is None else down_filter
-    if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in (x, bias, ups, downs)):
+    if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in (x, scale, bias, ups, downs)):
         raise ValueError(f"needs float32 on the CPU, got {x.dtype}, {bias.dtype}, {ups.dtype}, {downs.dtype}")
-    if bias.shape != x.shape[1:2] or ups.ndim != 1 or downs.ndim not in (1, 2) or not gain > 0 or not slope >= 0:
-        shapes = [list(t.shape) for t in (x, bias, ups, downs)]
+    right_shapes = scale.shape == x.shape[:2] and bias.shape == x.shape[1:2]
+    if not right_shapes or ups.ndim != 1 or downs.ndim not in (1, 2) or not gain > 0 or not slope >= 0:
+        shapes = [list(t.shape) for t in (x, scale, bias, ups, downs)]
         raise ValueError(
-            f"needs [n, c, h, w], [c], [taps], [taps], gain > 0, slope >= 0; got {shapes}, {gain}, {slope}"
+            f"needs [n, c, h, w], [n, c], [c], [taps], [taps], gain > 0, slope >= 0; got {shapes}, {gain}, {slope}"
         )
     ups = ups * (up * math.sqrt(gain))  # half of the gain along each axis
-    record = torch.is_grad_enabled() and (x.requires_grad or bias.requires_grad)
     activation = float(slope), math.inf if clamp is None else float(clamp)
-    return _FilteredLRelu.apply(x, bias, ups, downs, (up, down), padding, activation, record)
+    return _FilteredLRelu.apply(x, scale, bias, ups, downs, (up, down), padding, activation, recorded)
 
 
 class _FilteredLRelu(torch.autograd.Function):
@@ -64,6 +69,7 @@ class _FilteredLRelu(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: torch.Tensor,
+        scale: torch.Tensor,
         bias: torch.Tensor,
         up_filter: torch.Tensor,
         down_filter: torch.Tensor,
@@ -84,7 +90,7 @@ class _FilteredLRelu(torch.autograd.Function):
         plan = plan_resampling(size, grid, out, factors, (top, left), (0, 0), ups, downs)
         signs = torch.empty(x.shape[0] * x.shape[1] * plan.geometry.plane_signs if record else 0, dtype=torch.uint8)
         flipped = up_filter.flip(0), down_filter.flip(*range(down_filter.ndim))
-        y = _run(plan, x, bias, *flipped, signs, (RECORDING if record else FORWARD, *activation))
+        y = _run(plan, x, scale, bias, *flipped, signs, (RECORDING if record else FORWARD, *activation))
         if record:
             pad, shift = (downs[0] - 1, downs[-1] - 1), (top - ups[0] + 1, left - ups[0] + 1)
             ctx.plan = plan_resampling(out, grid, size, (down, up), pad, shift, downs, ups)
@@ -96,13 +102,15 @@ class _FilteredLRelu(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
         up_filter, down_filter, signs = ctx.saved_tensors
-        x_grad = _run(ctx.plan, grad, torch.zeros(1), down_filter, up_filter, signs, ctx.activation)
-        return x_grad, x_grad.sum((0, 2, 3)), *[None] * 6
+        plain = torch.ones(grad.shape[:2]), torch.zeros(1)
+        x_grad = _run(ctx.plan, grad, *plain, down_filter, up_filter, signs, ctx.activation)
+        return x_grad, None, x_grad.sum((0, 2, 3)), *[None] * 6
 
 
 def _run(
     plan: Plan,
     x: torch.Tensor,
+    scale: torch.Tensor,
     bias: torch.Tensor,
     up_filter: torch.Tensor,
     down_filter: torch.Tensor,
@@ -115,15 +123,16 @@ def _run(
     y = torch.empty(*x.shape[:2], g.out_height, g.out_width)
     if not planes:
         return y
-    x, bias = x.contiguous(), bias.contiguous()
+    x, scale, bias = x.contiguous(), scale.contiguous(), bias.contiguous()
     ups, downs = up_filter.numpy().ravel(), down_filter.numpy().ravel()
     lists = zip(plan[1:], (ups, ups, downs, downs), strict=True)
     taps, _kept_alive = zip(*(part.of(weights) for part, weights in lists), strict=True)
 
     def run(first: int, last: int) -> None:
         scratch = np.zeros(g.scratch, np.float32)
-        arrays = x.data_ptr(), bias.data_ptr(), len(bias), y.data_ptr(), signs.data_ptr(), scratch.ctypes.data
-        resample(first, last, *arrays, *activation, g, *taps)
+        planewise = scale.data_ptr(), bias.data_ptr(), len(bias)
+        places = y.data_ptr(), signs.data_ptr(), scratch.ctypes.data
+        resample(first, last, x.data_ptr(), *planewise, *places, *activation, g, *taps)
 
     threads = min(torch.get_num_threads(), planes)
     own, *others = pairwise(planes * t // threads for t in range(threads + 1))

@@ -171,34 +171,34 @@ def _activate_row(row, length, signs, mode, slope, limit):
 
 
 @function
-def _add_row(target, source, length, bias):
-    """target[x] = source[x] + bias."""
+def _scale_row(target, source, length, scale, bias):
+    """target[x] = scale * source[x] + bias."""
     lanes = splat(bias)
     x = 0
     while x + 8 <= length:
-        store(target, x, multiply_add(_ONE, load(source, x), lanes))
+        store(target, x, multiply_add(scale, load(source, x), lanes))
         x += 8
     while x < length:
-        poke(target, x, peek(source, x) + bias)
+        poke(target, x, scale * peek(source, x) + bias)
         x += 1
 
 
 @function
-def _split_row(target, source, width, bias, phases, stride):
-    """Writes source + bias as `phases` sequences."""
+def _split_row(target, source, width, scale, bias, phases, stride):
+    """Writes scale * source + bias as `phases` sequences."""
     if phases == 1:
-        _add_row(target, source, width, bias)
+        _scale_row(target, source, width, scale, bias)
     else:
         for s in range(phases):
             for n in range((width - s + phases - 1) // phases):
-                poke(target, s * stride + n, peek(source, n * phases + s) + bias)
+                poke(target, s * stride + n, scale * peek(source, n * phases + s) + bias)
 
 
 @function
 def _join_row(target, source, width, phases, stride):
     """The inverse of `_split_row`."""
     if phases == 1:
-        _add_row(target, source, width, _ZERO)
+        _scale_row(target, source, width, _ONE, _ZERO)
     else:
         for s in range(phases):
             for n in range((width - s + phases - 1) // phases):
@@ -220,19 +220,19 @@ class _Buffers(NamedTuple):
 
 
 @inline
-def _widen_row(x, i, bias, buffers, g, across):
+def _widen_row(x, i, scale, bias, buffers, g, across):
     """Input row i, upsampled horizontally unless the filter isn't separable, into the first ring."""
     slot = buffers.wide + 4 * (i % g.wide_rows * g.wide_row)
     if not 0 <= i < g.height:
         _clear_row(slot, g.wide_row)
     elif across.length:
         split = buffers.split + 4 * g.in_margin
-        _split_row(split, x + 4 * i * g.width, g.width, bias, g.in_phases, g.in_stride)
+        _split_row(split, x + 4 * i * g.width, g.width, scale, bias, g.in_phases, g.in_stride)
         for q in range(0, g.phases, 2):
             to = slot + 4 * q * g.wide_stride
             _filter_one_source(to, to + 4 * g.wide_stride, buffers.split, g.wide_stride, across, q // 2)
     else:
-        _split_row(slot + 4 * g.in_margin, x + 4 * i * g.width, g.width, bias, g.in_phases, g.in_stride)
+        _split_row(slot + 4 * g.in_margin, x + 4 * i * g.width, g.width, scale, bias, g.in_phases, g.in_stride)
 
 
 @inline
@@ -266,11 +266,14 @@ def _lower_rows(start, buffers, g, downward, back):
 
 
 @compiled
-def resample(first, last, x, bias, channels, y, signs, scratch, mode, slope, limit, g, across, upward, downward, back):
+def resample(
+    first, last, x, scale, bias, channels, y, signs, scratch, mode, slope, limit, g, across, upward, downward, back
+):
     """Filters the planes first .. last of x [planes, height, width] into y [planes, out_height, out_width].
 
-    bias: float32 [channels], for plane % channels; signs: two bits a sample, written if mode is RECORDING, read if it
-    is BACKWARD; scratch: zeros. Rows are made in pairs, whose sources are the same but for the edges.
+    scale: float32 [planes]; bias: [channels], for plane % channels; signs: two bits a sample, written if mode is
+    RECORDING, read if it is BACKWARD; scratch: zeros. Rows are made in pairs, whose sources are the same but for the
+    edges.
     """
     slope, limit = np.float32(slope), np.float32(limit)
     wide = scratch + 4 * g.in_phases * g.in_stride
@@ -279,6 +282,7 @@ def resample(first, last, x, bias, channels, y, signs, scratch, mode, slope, lim
     buffers = _Buffers(scratch, wide, grid, low, low + 8 * g.grid_row)
     for plane in range(first, last):
         plane_x, plane_signs = x + 4 * plane * g.height * g.width, signs + plane * g.grid_height * g.sign_row
+        plane_scale, plane_bias = peek(scale, plane), peek(bias, plane % channels)
         m = g.shift // 2 * 2  # next upsampled row
         i = -((g.pad - max(m, 0)) // g.up)  # next input row
         for j in range(0, g.out_height, 2):
@@ -287,7 +291,7 @@ def resample(first, last, x, bias, channels, y, signs, scratch, mode, slope, lim
                 if 0 <= m < g.grid_height:
                     begin = -((g.pad - m) // g.up)
                     while i < begin + g.wide_rows:
-                        _widen_row(plane_x, i, peek(bias, plane % channels), buffers, g, across)
+                        _widen_row(plane_x, i, plane_scale, plane_bias, buffers, g, across)
                         i += 1
                     _raise_rows(m, begin, buffers, g, upward, plane_signs, mode, slope, limit)
                 else:

@@ -34,11 +34,13 @@ def filtered_lrelu(
     gain: float,
     slope: float,
     clamp: float | None,
+    scale: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """As `fused.filtered_lrelu`, for x of float16 or float32 on any device that Triton runs on; not differentiable.
 
     Sums are float32; a float16 plane's products are of float16, as in `ops.filtered_lrelu_torch`.
     """
+    x = x if scale is None else x * scale[:, :, None, None]
     one = x.new_ones(1, dtype=torch.float32)
     ups = one if up_filter is None else up_filter.float() * up
     downs = one if down_filter is None else down_filter.float()

@@ -23,18 +23,18 @@ def modulated_conv(
     demodulate: bool = True,
     padding: int = 0,
     input_gain: torch.Tensor | None = None,
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Convolution whose weights are scaled per sample and input channel (arXiv 1912.04958, equations 1 and 3).
 
     Scaling activations before and after one shared convolution gives the same result as per-sample weights.
     x: [n, i, h, w]; weight: float32 [o, i, k, k]; styles: float32 [n, i]; input_gain: scalar, not seen by the
     demodulation. With demodulation the weights are normalised per output channel and the styles over the whole batch,
     of all processes in training, which keeps half precision in range. Returns [n, o, h + 2 * padding - k + 1, ...] in
-    x's dtype.
+    x's dtype, and what is still to be multiplied with it: [n, o], or None without demodulation.
     """
     gain = styles if input_gain is None else styles * input_gain
     if not demodulate:
-        return F.conv2d(x * gain.to(x.dtype)[:, :, None, None], weight.to(x.dtype), padding=padding)
+        return F.conv2d(x * gain.to(x.dtype)[:, :, None, None], weight.to(x.dtype), padding=padding), None
     weight = weight * weight.square().mean([1, 2, 3], keepdim=True).rsqrt()
     norm = processes.mean(styles.square().mean()).rsqrt()
     power = weight.square().sum([2, 3])  # [o, i]
@@ -42,8 +42,7 @@ def modulated_conv(
     x = x * (gain * norm).to(x.dtype)[:, :, None, None]
     if x.dtype == torch.float16:  # tensor cores read channels last
         x = x.contiguous(memory_format=torch.channels_last)
-    y = F.conv2d(x, weight.to(x.dtype), padding=padding)
-    return y * demodulation.to(x.dtype)[:, :, None, None]
+    return F.conv2d(x, weight.to(x.dtype), padding=padding), demodulation.to(x.dtype)
 
 
 class _Tile(NamedTuple):
@@ -102,12 +101,14 @@ def filtered_lrelu_torch(
     gain: float,
     slope: float,
     clamp: float | None,
+    scale: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """`filtered_lrelu` on any device and in any precision: products with banded matrices, tile by tile.
 
     gain and slope must be positive.
     """
     one = x.new_ones(1)
+    x = x if scale is None else x * scale[:, :, None, None]
     x = x if bias is None else x + bias[:, None, None]
     rise = one if up_filter is None else up_filter.to(x.dtype)
     fall = one if down_filter is None else down_filter.to(x.dtype)
@@ -140,8 +141,9 @@ def filtered_lrelu(
     gain: float,
     slope: float,
     clamp: float | None,
+    scale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Bias, upsampling, leaky relu, gain, clamp, downsampling: see `fused.filtered_lrelu`.
+    """Scale, bias, upsampling, leaky relu, gain, clamp, downsampling: see `fused.filtered_lrelu`.
 
     numba on the CPU; on CUDA Triton where it can, which is inference without radial filters; plain torch elsewhere.
     """
@@ -150,7 +152,7 @@ def filtered_lrelu(
         run = fused.filtered_lrelu
     elif x.is_cuda and (kernel := _triton()) and kernel.supports(x, down_filter, bias):
         run = kernel.filtered_lrelu
-    return run(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp)
+    return run(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale)
 
 
 @cache

@@ -91,7 +91,7 @@ class SynthesisLayer(nn.Module):
         if spec.to_rgb:
             styles = styles / math.sqrt(spec.in_channels * spec.kernel**2)
         dtype = torch.float16 if spec.half_precision and x.is_cuda else torch.float32
-        x = modulated_conv(
+        x, scale = modulated_conv(
             x.to(dtype),
             self.weight,
             styles,
@@ -110,6 +110,7 @@ class SynthesisLayer(nn.Module):
             gain=1.0 if spec.to_rgb else math.sqrt(2),
             slope=1.0 if spec.to_rgb else 0.2,
             clamp=self.clamp,
+            scale=scale,
         )
 
 

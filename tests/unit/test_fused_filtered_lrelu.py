@@ -163,6 +163,18 @@ def test_any_geometry_is_the_textbook_s(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", ["layer", "up_4", "radial", "to_rgb"])
+def test_a_scale_comes_before_the_bias(name: str) -> None:
+    arguments = CASES[name].arguments()
+    x, bias, scale = torch.randn(2, 3, *CASES[name].size), torch.randn(3), torch.rand(2, 3, requires_grad=True)
+    expected = filtered_lrelu(x * scale[:, :, None, None], bias=bias, **arguments)
+    recorded = filtered_lrelu(x, bias=bias, scale=scale, **arguments)
+    assert torch.equal(recorded, expected)
+    gradients = [torch.autograd.grad(y.square().sum(), scale)[0] for y in (recorded, expected)]
+    assert torch.equal(*gradients)
+    assert_near(filtered_lrelu(x, bias=bias, scale=scale.detach(), **arguments), expected)
+
+
+@pytest.mark.parametrize("name", ["layer", "up_4", "radial", "to_rgb"])
 def test_the_torch_version_agrees(name: str) -> None:
     arguments = CASES[name].arguments()
     x, bias = torch.randn(2, 3, *CASES[name].size), torch.randn(3)
@@ -256,6 +268,7 @@ def test_a_second_derivative_is_refused() -> None:
         (torch.zeros(1, 1, 8, 8), {"padding": (-20, -20, -20, -20)}),
         (torch.zeros(1, 1, 0, 8), {}),
         (torch.zeros(1, 2, 8, 8), {"bias": torch.zeros(3)}),
+        (torch.zeros(1, 2, 8, 8), {"scale": torch.ones(2)}),
         (torch.zeros(1, 1, 8, 8), {"up_filter": torch.ones(2, 2)}),
     ],
 )

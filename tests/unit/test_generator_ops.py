@@ -8,8 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from models.generator import ops
 from models.generator.filters import design_lowpass
-from models.generator.ops import filtered_lrelu, filtered_lrelu_torch, modulated_conv
+from models.generator.ops import filtered_lrelu, filtered_lrelu_torch
 
 
 def textbook_modulated_conv(
@@ -25,6 +26,12 @@ def textbook_modulated_conv(
     own = (own * gain).flatten(0, 1)
     y = F.conv2d(x.flatten(0, 1)[None], own, padding=padding, groups=len(x))
     return y.view(len(x), len(weight), *y.shape[2:])
+
+
+def modulated_conv(x: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+    """Ours, with the scale that it leaves to the filter."""
+    y, scale = ops.modulated_conv(x, *rest, **options)
+    return y if scale is None else y * scale[:, :, None, None]
 
 
 def _fir(x: torch.Tensor, taps: torch.Tensor | None) -> torch.Tensor:
@@ -107,6 +114,10 @@ def test_the_dispatcher_s_choice_equals_the_torch_path_in_float32() -> None:
     low = design_lowpass(12, 2.0, 6.0, 32.0)
     rest = (low, low, bias, 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, 256.0)
     torch.testing.assert_close(filtered_lrelu(x, *rest), filtered_lrelu_torch(x, *rest), rtol=0, atol=1e-5)
+    scale = torch.rand(2, 8) + 0.5
+    expected = filtered_lrelu_torch(x * scale[:, :, None, None], *rest)
+    torch.testing.assert_close(filtered_lrelu(x, *rest, scale), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(filtered_lrelu_torch(x, *rest, scale), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("demodulate", [True, False])

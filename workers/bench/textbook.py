@@ -13,7 +13,7 @@ def modulated_conv(
     demodulate: bool = True,
     padding: int = 0,
     input_gain: torch.Tensor | None = None,
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, None]:
     """One grouped convolution with a modulated weight for each sample (arXiv 1912.04958, section 2.2)."""
     n, _, h, w = x.shape
     if demodulate:
@@ -25,7 +25,7 @@ def modulated_conv(
     if input_gain is not None:
         weights = weights * input_gain
     y = F.conv2d(x.reshape(1, -1, h, w), weights.flatten(0, 1).to(x.dtype), padding=padding, groups=n)
-    return y.view(n, -1, *y.shape[2:])
+    return y.view(n, -1, *y.shape[2:]), None
 
 
 def filtered_lrelu(
@@ -39,6 +39,7 @@ def filtered_lrelu(
     gain: float,
     slope: float,
     clamp: float | None,
+    scale: None = None,
 ) -> torch.Tensor:
     """Zero insertion, padding, depthwise convolutions along each axis, activation (arXiv 2106.12423, section 3.2)."""
 
