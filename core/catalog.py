@@ -100,12 +100,17 @@ class Catalog:
     def shard_record(self, dataset_id: str, shard: int) -> ShardRecord | None:
         return ShardRecords(self.store, dataset_id).get(shard)
 
-    def shard_records(self, dataset_id: str, *, after: int = -1, limit: int | None = None) -> Iterator[ShardRecord]:
-        """Records of committed shards in shard order, those numbered above `after`; pages are remembered."""
+    def shard_records(
+        self, dataset_id: str, *, after: int = -1, limit: int | None = None, total: int | None = None
+    ) -> Iterator[ShardRecord]:
+        """Records of committed shards in shard order, those numbered above `after`; pages are remembered.
+
+        total: shards of the dataset, where that is known, which spares a request.
+        """
         if len(self._shard_records) >= SHARDS_KEPT:
             self._shard_records = {}
         known = None if limit is None else self._shard_records
-        return ShardRecords(self.store, dataset_id, known).read(after=after, limit=limit)
+        return ShardRecords(self.store, dataset_id, known).read(after=after, limit=limit, total=total)
 
     def compact_records(self, dataset_id: str, *, below: int) -> bool:
         """Copy the next thousand records below shard `below` into one object. False: nothing to do."""

@@ -60,8 +60,8 @@ class ObjectStore(Protocol):
     def stream(self, key: str, *, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         """An object in chunks. NotFound is raised before the first chunk."""
 
-    def list_keys(self, prefix: str, *, start_after: str = "") -> Iterator[str]:
-        """Keys under `prefix`, in ascending order, after `start_after` (a whole key)."""
+    def list_keys(self, prefix: str, *, start_after: str = "", page_size: int = 1000) -> Iterator[str]:
+        """Keys under `prefix`, in ascending order, after `start_after` (a whole key), `page_size` a request."""
 
     def list_names(self, prefix: str) -> Iterator[str]:
         """Names of the objects directly under `prefix` (which ends in /), ascending, without those in folders."""

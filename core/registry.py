@@ -26,6 +26,7 @@ CHAMPION = "champion"
 CANDIDATE = "candidate"
 BUNDLE_FILE = "bundle.json"
 JSON = "application/json"
+BUNDLES_KEPT = 100  # remembered by a process
 _REFERENCE = re.compile(
     r"^(?P<name>[a-z0-9][a-z0-9-]{0,62})(@(?P<version>[a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64}))?$"
 )
@@ -88,6 +89,7 @@ class Registry:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._bundles: dict[str, Bundle] = {}  # a digest's never changes
 
     def publish(self, folder: Path, *, alias: str = CHAMPION, reason: str = "published") -> Bundle:
         """Upload a bundle folder (files first, bundle.json last) and point `NAME@alias` to it. Safe to repeat."""
@@ -172,12 +174,17 @@ class Registry:
         return aliases
 
     def bundle(self, digest: str) -> Bundle:
-        """The bundle of this digest. NotFound when it was never published."""
+        """The bundle of this digest, read once. NotFound when it was never published."""
+        if known := self._bundles.get(digest):
+            return known
         try:
             body, _ = self._store.get(f"{keys.REGISTRY}{_hex(digest)}/{BUNDLE_FILE}")
         except NotFound:
             raise NotFound(f"there is no bundle {digest}") from None
-        return Bundle.model_validate_json(body)
+        if len(self._bundles) >= BUNDLES_KEPT:
+            self._bundles.clear()
+        self._bundles[digest] = bundle = Bundle.model_validate_json(body)
+        return bundle
 
     def fetch(self, digest: str, cache_dir: Path) -> Path:
         """Folder with the bundle's files, fetched once and verified; other processes may fetch into the same cache."""

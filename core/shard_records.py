@@ -16,6 +16,7 @@ from core.manifest import ShardRecord
 from core.ports import ObjectStore
 
 BLOCK = 1000  # records a block
+PAGE = 1000  # keys a listing: S3's limit
 READERS = 16  # concurrent reads of single records
 
 
@@ -40,13 +41,17 @@ class ShardRecords:
             return None
         return ShardRecord.model_validate_json(body)
 
-    def read(self, *, after: int = -1, limit: int | None = None) -> Iterator[ShardRecord]:
-        """Records in shard order, those numbered above `after`, at most `limit`: one request a block, then one each."""
+    def read(self, *, after: int = -1, limit: int | None = None, total: int | None = None) -> Iterator[ShardRecord]:
+        """Records in shard order, those numbered above `after`, at most `limit`: one request a block, then one each.
+
+        total: shards of the dataset, where that is known; spares looking for a block that can't be there.
+        """
         start, left = after + 1, limit
         while left is None or left > 0:
-            lines = self._block(start // BLOCK)
+            block = start // BLOCK
+            lines = self._block(block) if total is None or block < total // BLOCK else None
             if lines is None:
-                yield from self._singly(islice(self._committed(start), left))
+                yield from self._singly(islice(self._committed(start, left), left))
                 return
             lines = lines[start % BLOCK :][:left]
             yield from map(ShardRecord.model_validate_json, lines)
@@ -78,10 +83,11 @@ class ShardRecords:
         except NotFound:
             return None
 
-    def _committed(self, start: int) -> Iterator[int]:
-        """Numbers of the committed shards from `start` on, ascending."""
+    def _committed(self, start: int, wanted: int | None = None) -> Iterator[int]:
+        """Numbers of the committed shards from `start` on, ascending; `wanted`: how many will be asked for."""
         before = self._key(start - 1) if start else ""
-        listed = self._store.list_keys(keys.shards(self._id), start_after=before)
+        page_size = PAGE if wanted is None else min(2 * wanted + 1, PAGE)  # each has a tar beside it
+        listed = self._store.list_keys(keys.shards(self._id), start_after=before, page_size=page_size)
         return (int(key[-11:-5]) for key in listed if key.endswith(".json"))
 
     def _singly(self, shards: Iterable[int]) -> Iterator[ShardRecord]:

@@ -62,7 +62,7 @@ class MemoryStore:
         body, _ = self.get(key)
         return (body[start : start + chunk_bytes] for start in range(0, len(body), chunk_bytes))
 
-    def list_keys(self, prefix: str, *, start_after: str = "") -> Iterator[str]:
+    def list_keys(self, prefix: str, *, start_after: str = "", page_size: int = 1000) -> Iterator[str]:
         return iter(sorted(key for key in self._objects if key.startswith(prefix) and key > start_after))
 
     def list_names(self, prefix: str) -> Iterator[str]:

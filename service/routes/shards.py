@@ -26,9 +26,10 @@ def list_shards(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> ShardPage:
     """Committed shards in shard order, with URLs that need no key and expire."""
-    services.catalog.request(dataset_id)
+    total = services.catalog.request(dataset_id).plan.shards_total
     after = -1 if cursor is None else _decode(cursor)
-    records = list(islice(services.catalog.shard_records(dataset_id, after=after, limit=limit + 1), limit + 1))
+    found = services.catalog.shard_records(dataset_id, after=after, limit=limit + 1, total=total)
+    records = list(islice(found, limit + 1))
     shown = records[:limit]
     items = [ShardOut.from_record(record, _presign(services, dataset_id, record.shard)) for record in shown]
     return ShardPage(items=items, next_cursor=_encode(shown[-1].shard) if len(records) > limit else None)

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,7 @@ def test_keys_are_listed_in_order(store: ObjectStore) -> None:
     listed = list(store.list_keys("datasets/a/shards/"))
     assert listed == [f"datasets/a/shards/{name}" for name in names]
     assert list(store.list_keys("datasets/a/shards/", start_after=listed[4])) == listed[5:]
+    assert list(store.list_keys("datasets/a/shards/", start_after=listed[4], page_size=3)) == listed[5:]
     assert list(store.list_keys("datasets/a/shards/", start_after=listed[-1])) == []
     assert list(store.list_keys("nowhere/")) == []
     assert len(list(store.list_keys("datasets/"))) == 26
@@ -200,6 +202,15 @@ def test_a_presigned_url_opens_one_object_for_a_while(s3_store: S3Store) -> None
         urllib.request.urlopen(other, timeout=5)
     refused.value.close()
     assert refused.value.code == 403
+
+
+def test_a_url_is_signed_as_boto3_signs_it(s3_store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 1, 2, 3, 4, 5)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_, **__: now)
+    key = "datasets/ds_a/shards/000001 ü+.tar"
+    target = {"Bucket": s3_store._bucket, "Key": key}
+    expected = s3_store._public.generate_presigned_url("get_object", Params=target, ExpiresIn=60)
+    assert s3_store.presign_get(key, expires_s=60) == expected
 
 
 def test_urls_are_signed_for_the_public_endpoint(s3: object) -> None:

@@ -28,6 +28,17 @@ def test_a_published_bundle_is_found_by_every_kind_of_reference(tmp_path):
     assert list(registry.versions("humans")) == [("champion", bundle.digest)]
 
 
+def test_a_bundle_is_read_once(tmp_path):
+    store = MemoryStore()
+    registry = Registry(store)
+    bundle = registry.publish(make_bundle(tmp_path / "b"))
+    assert registry.bundle(bundle.digest) == bundle
+    store.delete(f"registry/{bundle.digest[7:]}/bundle.json")
+    assert registry.bundle(bundle.digest) == bundle
+    with pytest.raises(NotFound, match="no bundle"):
+        Registry(store).bundle(bundle.digest)
+
+
 @pytest.mark.parametrize(
     ("reference", "says"),
     [

@@ -113,6 +113,17 @@ def test_a_page_of_what_is_not_compacted_reads_its_records_only(store: CountingS
     assert store.reads == {"records": 1, "shards": 7}
 
 
+def test_no_block_is_looked_for_where_none_can_be(store: CountingStore) -> None:
+    records = committed(store, range(25))
+    while records.compact(below=20):
+        pass
+    for after, blocks_read in ((-1, 1), (8, 2), (19, 0)):
+        store.reads.clear()
+        expected = list(range(after + 1, 25))[:3]
+        assert numbers(records, after=after, limit=3, total=25) == expected
+        assert store.reads["records"] == blocks_read
+
+
 def test_a_page_that_was_read_before_costs_a_listing(store: CountingStore) -> None:
     committed(store, range(20))
     catalog = Catalog(store)
