@@ -4,14 +4,11 @@ Prints tables, then the same as JSON. Encoders that are not installed are left o
 """
 
 import argparse
-import importlib.util
-import io
 import json
 import resource
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +16,7 @@ from pathlib import Path
 import boto3
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from encoders import COLOUR_ONLY, Pixels, encoders
 from PIL import Image
 
 from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView
@@ -38,14 +35,12 @@ from workers.context import Context
 from workers.generate.candidate import Candidate, generated_facts
 from workers.generate.engine import Engine
 from workers.generate.run_shard import run_shard
-from workers.shards.encode import encode_alpha, encode_image, encode_png
+from workers.shards.encode import encode_alpha, encode_image
 from workers.shards.tar import ShardTar
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "models/pretrained/humans"
 PORTRAITS = ROOT / "tests/data/portraits-000000.tar"
-Pixels = NDArray[np.uint8]
-Encoder = Callable[[Pixels], bytes]
 
 
 def pictures(size: int, count: int) -> tuple[list[Pixels], list[Pixels]]:
@@ -63,37 +58,6 @@ def pictures(size: int, count: int) -> tuple[list[Pixels], list[Pixels]]:
     return images, alphas
 
 
-def pillow(file_format: str, **options: object) -> Encoder:
-    def encode(pixels: Pixels) -> bytes:
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, file_format, **options)
-        return buffer.getvalue()
-
-    return encode
-
-
-def encoders() -> dict[str, Encoder]:
-    found = {
-        "ours: up filter, libdeflate 1": encode_png,
-        "Pillow's default (zlib 6)": pillow("PNG"),
-        "Pillow, zlib 1": pillow("PNG", compress_level=1),
-        "Pillow, lossless WebP, effort 0": pillow("WEBP", lossless=True, quality=0, method=0),
-    }
-    if importlib.util.find_spec("cv2"):
-        import cv2
-
-        found["OpenCV, zlib 1"] = lambda p: cv2.imencode(".png", p[..., ::-1] if p.ndim == 3 else p)[1].tobytes()
-    if importlib.util.find_spec("imagecodecs"):
-        import imagecodecs
-
-        found["imagecodecs, libpng 1"] = lambda p: imagecodecs.png_encode(p, level=1)
-    if importlib.util.find_spec("fpng_py"):
-        import fpng_py
-
-        found["fpng"] = lambda p: fpng_py.fpng_encode_image_to_memory(p.tobytes(), p.shape[1], p.shape[0], 3, 0)
-    return found
-
-
 def bench_encoders(rounds: int) -> list[dict[str, object]]:
     rows = []
     for size, count in ((128, 8), (1024, 2)):
@@ -101,7 +65,7 @@ def bench_encoders(rounds: int) -> list[dict[str, object]]:
             runs = {
                 name: (lambda encode=encode, group=group: [encode(p) for p in group])
                 for name, encode in encoders().items()
-                if kind == "image" or name not in ("fpng", "Pillow, lossless WebP, effort 0")
+                if kind == "image" or name not in COLOUR_ONLY
             }
             seconds = take_turns(runs, rounds)
             for name, run in runs.items():
@@ -254,19 +218,22 @@ def _resident_mib() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--encoders-only", action="store_true")
     parser.add_argument("--shards", type=int, default=1000)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    report = {
-        "encoders": bench_encoders(options.rounds),
+    report = {"encoders": bench_encoders(options.rounds)}
+    print("| picture | encoder | ms | KiB |\n|---|---|---|---|")
+    for row in report["encoders"]:
+        print(f"| {row['pixels']} | {row['encoder']} | {row['ms']} | {row['KiB']} |")
+    if options.encoders_only:
+        return
+    report |= {
         "shard writing": bench_shard_writing(options.rounds),
         "run_shard": bench_run_shard(options.rounds),
         "upload": bench_upload(options.rounds),
         "memory": bench_memory(options.shards),
     }
-    print("| picture | encoder | ms | KiB |\n|---|---|---|---|")
-    for row in report["encoders"]:
-        print(f"| {row['pixels']} | {row['encoder']} | {row['ms']} | {row['KiB']} |")
     print(f"\nwriting shards of 1024 px against ShardWriter: {report['shard writing']['ratio']} times as fast")
     print(f"pairs a second, of the networks' alone: {report['run_shard']['share']}")
     print(f"upload, of a raw put's speed: {report['upload']['ratio']}")
