@@ -65,8 +65,22 @@ def test_equal_plans_give_equal_candidates(engine: Engine, bundle_folder: Path) 
 
 
 def test_candidates_do_not_depend_on_thresholds_or_order_size(engine: Engine) -> None:
-    strict = plan(count=1, shard_size=1, thresholds={"mad": 0.0, "coverage_max": 0.4})
-    assert same(first(engine, plan()), first(engine, strict))
+    assert same(first(engine, plan()), first(engine, plan(count=1, shard_size=1, thresholds={"mad": 0.0})))
+
+
+def test_stylematte_sees_what_passes_the_cheap_checks_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    everyone = first(engine, plan())
+    limit = sorted(candidate.scores["coverage"] for candidate in everyone)[2]  # the fourth is above it
+    seen, matte = [], engine.matte
+    monkeypatch.setattr(engine, "matte", lambda image: seen.append(len(image)) or matte(image))
+    some = first(engine, plan(thresholds={"coverage_max": limit}))
+    assert seen == [3]
+    for candidate, known in zip(some, everyone, strict=True):
+        assert (candidate.rgb_u8 == known.rgb_u8).all()
+        if known.scores["coverage"] <= limit:
+            assert candidate.scores == pytest.approx(known.scores, abs=1e-5)
+        else:
+            assert candidate.scores.keys() == {"coverage", "connectedness"}
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"truncation_psi": 0.3}])

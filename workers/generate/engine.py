@@ -106,17 +106,17 @@ class Engine:
         return torch.randn(self.config.z_dim, generator=torch.Generator().manual_seed(seed))
 
     def _scores(self, batch: "_Batch", plan: Plan) -> list[dict[str, float]]:
-        """StyleMatte sees the pixels that are delivered, and always a whole batch: no score depends on a neighbour's
-        rejection. It is not asked when the cheap checks reject every candidate.
-        """
+        """StyleMatte sees the pixels that are delivered, of those candidates alone that pass the cheap checks."""
         alphas = batch.alpha()
-        subjects = score_subjects(alphas)
-        if all(first_failure(scores, plan.thresholds, CHEAP) for scores in subjects):
-            return subjects
+        scores = score_subjects(alphas)
+        passed = [i for i, cheap in enumerate(scores) if not first_failure(cheap, plan.thresholds, CHEAP)]
+        if not passed:
+            return scores
         with torch.inference_mode():
-            predicted = self._download(predict_alpha(self.matte, rgb_from_levels(batch.rgb))[:, 0].float())
-        agreement = score_agreement(alphas, predicted())
-        return [cheap | costly for cheap, costly in zip(subjects, agreement, strict=True)]
+            predicted = self._download(predict_alpha(self.matte, rgb_from_levels(batch.rgb[passed]))[:, 0].float())
+        for i, costly in zip(passed, score_agreement(alphas[passed], predicted()), strict=True):
+            scores[i] |= costly
+        return scores
 
 
 @dataclass(frozen=True, kw_only=True)
