@@ -96,10 +96,11 @@ def shrink(portraits: Portraits) -> Portraits:
     return to_u8(torch.cat([colour, small], 1) * 2 - 1).permute(0, 2, 3, 1).numpy()
 
 
-def mix(labelled: Portraits, others: Portraits) -> Portraits:
-    """As many of one as of the other: the labelled again and again."""
-    repeats = -(-len(others) // len(labelled))
-    return np.concatenate([np.tile(labelled, (repeats, 1, 1, 1))[: len(others)], others])
+def mix(labelled: Portraits, others: Portraits, share: float = 0.5) -> Portraits:
+    """`share` of the pictures are others, each once; the rest are the labelled, again and again. 0 < share < 1."""
+    wanted = round(len(others) * (1 - share) / share)
+    repeats = -(-wanted // len(labelled))
+    return np.concatenate([np.tile(labelled, (repeats, 1, 1, 1))[:wanted], others])
 
 
 def score(matte: StyleMatte, test: Path) -> dict[str, list[float]]:
@@ -129,7 +130,9 @@ def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[flo
 
 def table(out: Path) -> str:
     """Markdown: each arm's mean and interval, and its paired difference to `labelled`."""
-    runs = {arm: sorted(out.glob(f"{arm}-*/scores.json")) for arm in ARMS}
+    found = sorted({path.parent.name.rpartition("-")[0] for path in out.glob("*/scores.json")})
+    arms = sorted(found, key=lambda name: (ARMS.index(name.partition("_")[0]), name))
+    runs = {arm: sorted(out.glob(f"{arm}-[0-9]*/scores.json")) for arm in arms}
     lines = ["| arm | seeds | " + " | ".join(MEASURES) + " |", "|---|---|" + "---|" * len(MEASURES)]
     scores = {
         arm: {m: np.array([json.loads(path.read_text())[m] for path in paths]) for m in MEASURES}
@@ -207,23 +210,26 @@ def labeller(out: Path, data: Path, labelled: int, steps: int, photos: tuple[Pat
 @click.argument("arm", type=click.Choice(ARMS))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--steps", default=2500, show_default=True)
+@click.option("--share", default=50, show_default=True, type=click.IntRange(1, 99), help="Of the others, in per cent.")
 @click.option("--data", type=EXISTING, required=True, help="For val/ only.")
 @click.option("--test", type=EXISTING, required=True, help="Tar of held-out image.png and alpha.png.")
 @click.option("--photos", type=EXISTING, multiple=True, help="Folders of pictures without people.")
 @click.pass_obj
-def train(out: Path, arm: str, seed: int, steps: int, data: Path, test: Path, photos: tuple[Path, ...]) -> None:
+def train(
+    out: Path, arm: str, seed: int, steps: int, share: int, data: Path, test: Path, photos: tuple[Path, ...]
+) -> None:
     """Train one arm from scratch with one seed, and score it on the held-out pairs."""
     portraits = shrink(read_portraits([out / "labelled.tar"]))
     extras = _extras(arm, out, seed)
     if extras is not None:
-        portraits = mix(portraits, extras)
+        portraits = mix(portraits, extras, share / 100)
     torch.manual_seed(seed)
     options = MattingTraining(
         steps=steps, seed=seed, sizes=(SIZE,), batch_pixels=16 * SIZE**2, background_size=96, background_count=800,
         photo_crops=500,
     )  # fmt: skip
     held_out = shrink(read_portraits(sorted((data / "val").glob("*.tar"))))
-    run = out / f"{arm}-{seed}"
+    run = out / (f"{arm}-{seed}" if share == 50 else f"{arm}_{share}%-{seed}")
     _train(options, portraits, held_out, run, photos)
     scores = score(load_stylematte(run / "ema.safetensors"), test)
     (run / "scores.json").write_text(json.dumps(scores) + "\n")

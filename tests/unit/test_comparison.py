@@ -48,6 +48,13 @@ def test_the_labelled_are_repeated_until_they_are_half_of_the_mixture() -> None:
     assert mixed.mean() == 0.5
 
 
+def test_a_smaller_share_of_the_others_takes_more_of_the_labelled() -> None:
+    few, many = np.zeros((3, 2, 2, 4), np.uint8), np.ones((8, 2, 2, 4), np.uint8)
+    mixed = comparison.mix(few, many, share=0.2)
+    assert len(mixed) == 40
+    assert mixed.mean() == pytest.approx(0.2)
+
+
 def test_disagreement_is_the_mean_absolute_difference_of_alpha_in_0_1() -> None:
     rgba = torch.full((2, 4, 4, 4), -1.0)
     rgba[1, 3, :2] = 1.0
@@ -83,3 +90,16 @@ def test_the_table_pairs_each_arm_with_the_labelled_one(tmp_path: Path) -> None:
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| labelled", "| generated", "| … minus labelled"]
     assert lines[2].startswith("| labelled | 2 | 4.0000 [")
     assert lines[4].endswith("| 0.2500 [0.2500, 0.2500] |")
+
+
+def test_the_table_shows_each_share_of_an_arm_by_itself(tmp_path: Path) -> None:
+    for name in ("labelled-0", "generated_20%-0", "generated-0", "generated-1"):
+        (tmp_path / name).mkdir()
+        scores = {measure: [1.0, 2.0] for measure in comparison.MEASURES}
+        (tmp_path / name / "scores.json").write_text(json.dumps(scores))
+    arms = [line.split("|")[1:3] for line in comparison.table(tmp_path).splitlines()[2:] if "minus" not in line]
+    assert [(name.strip(), seeds.strip()) for name, seeds in arms] == [
+        ("labelled", "1"),
+        ("generated", "2"),
+        ("generated_20%", "1"),
+    ]
