@@ -34,7 +34,7 @@ from models.training.warm_start import stylematte_labeller
 
 SIZE = 64  # pixels: of the generator, and of every arm
 GENERATED = 2000  # candidates of the generator, about as many as there are pictures
-ACCEPTED_SHARE = 0.99  # of exact pairs on which the labeller agrees at least as well: that is the filter
+SHARE, AGREEMENT = 50, 99  # per cent: of others among the pictures; of exact pairs with which the labeller agrees less
 MEASURES = ("sad", "mad", "grad", "conn")
 RESAMPLINGS = 2000
 
@@ -62,13 +62,15 @@ def self_training_pairs(corpus: Corpus) -> Portraits:
     return with_own_colour(to_pm1(corpus.images[:: corpus.scenes_per_subject]))
 
 
-def generated_pairs(generator_path: Path, labeller_path: Path, labelled: Path, seed: int) -> tuple[Portraits, float]:
+def generated_pairs(
+    generator_path: Path, labeller_path: Path, labelled: Path, seed: int, agreement: int = AGREEMENT
+) -> tuple[Portraits, float]:
     """Samples at psi 1 that the labeller agrees with, foreground estimated; and the share that was accepted.
 
-    Agreement: MAD at most the 99th percentile of the labeller's on labelled pairs, framed as the generator's corpus.
+    agreement: percentile of the labeller's MAD on labelled pairs, framed as the generator's corpus, that is the limit.
     """
     exact, labeller = build_corpus(labelled, scenes=2, seed=seed), stylematte_labeller(labeller_path)
-    limit = float(np.quantile(disagreement(to_pm1(exact.images), labeller), ACCEPTED_SHARE))
+    limit = float(np.percentile(disagreement(to_pm1(exact.images), labeller), agreement))
     candidates = sample(load_generator(generator_path), GENERATED, 1.0, seed)
     accepted = torch.from_numpy(disagreement(candidates, labeller) <= limit)
     return with_own_colour(candidates[accepted]), float(accepted.float().mean())
@@ -162,7 +164,7 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(entry, io.BytesIO(content))
 
 
-def _extras(arm: str, out: Path, seed: int) -> Portraits | None:
+def _extras(arm: str, out: Path, seed: int, agreement: int) -> Portraits | None:
     if arm == "labelled":
         return None
     if arm == "self-training":
@@ -170,7 +172,11 @@ def _extras(arm: str, out: Path, seed: int) -> Portraits | None:
     if arm == "exact":
         return with_own_colour(to_pm1(build_corpus(out / "unlabelled.tar", scenes=1, seed=seed).images))
     pairs, share = generated_pairs(
-        out / "gan" / "warm-start.safetensors", out / "labeller" / "ema.safetensors", out / "labelled.tar", seed
+        out / "gan" / "warm-start.safetensors",
+        out / "labeller" / "ema.safetensors",
+        out / "labelled.tar",
+        seed,
+        agreement,
     )
     click.echo(f"{len(pairs)} generated pairs, {share:.1%} of the candidates")
     return pairs
@@ -210,17 +216,26 @@ def labeller(out: Path, data: Path, labelled: int, steps: int, photos: tuple[Pat
 @click.argument("arm", type=click.Choice(ARMS))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--steps", default=2500, show_default=True)
-@click.option("--share", default=50, show_default=True, type=click.IntRange(1, 99), help="Of the others, in per cent.")
+@click.option("--share", default=SHARE, show_default=True, type=click.IntRange(1, 99), help="Per cent of others.")
+@click.option("--agreement", default=AGREEMENT, show_default=True, type=click.IntRange(1, 100), help="Percentile.")
 @click.option("--data", type=EXISTING, required=True, help="For val/ only.")
 @click.option("--test", type=EXISTING, required=True, help="Tar of held-out image.png and alpha.png.")
 @click.option("--photos", type=EXISTING, multiple=True, help="Folders of pictures without people.")
 @click.pass_obj
 def train(
-    out: Path, arm: str, seed: int, steps: int, share: int, data: Path, test: Path, photos: tuple[Path, ...]
+    out: Path,
+    arm: str,
+    seed: int,
+    steps: int,
+    share: int,
+    agreement: int,
+    data: Path,
+    test: Path,
+    photos: tuple[Path, ...],
 ) -> None:
     """Train one arm from scratch with one seed, and score it on the held-out pairs."""
     portraits = shrink(read_portraits([out / "labelled.tar"]))
-    extras = _extras(arm, out, seed)
+    extras = _extras(arm, out, seed, agreement)
     if extras is not None:
         portraits = mix(portraits, extras, share / 100)
     torch.manual_seed(seed)
@@ -229,7 +244,8 @@ def train(
         photo_crops=500,
     )  # fmt: skip
     held_out = shrink(read_portraits(sorted((data / "val").glob("*.tar"))))
-    run = out / (f"{arm}-{seed}" if share == 50 else f"{arm}_{share}%-{seed}")
+    variant = "".join(["" if share == SHARE else f"_{share}%", "" if agreement == AGREEMENT else f"_p{agreement}"])
+    run = out / f"{arm}{variant}-{seed}"
     _train(options, portraits, held_out, run, photos)
     scores = score(load_stylematte(run / "ema.safetensors"), test)
     (run / "scores.json").write_text(json.dumps(scores) + "\n")
