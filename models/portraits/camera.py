@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.portraits.geometry import Array
 from models.portraits.makehuman import base_mesh
 from models.portraits.pose import Posed
-from models.portraits.scene import SENSOR_MM, Camera
+from models.portraits.scene import SENSOR_MM, Camera, triple
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +87,7 @@ def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
         posed.points[base.group("helper-l-eye")].mean(axis=0) + posed.points[base.group("helper-r-eye")].mean(axis=0)
     ) / 2
     return Camera(
-        position=_tuple(position), target=_tuple(target), roll_rad=spec.roll_rad, focal_mm=float(focal),
+        position=triple(position), target=triple(target), roll_rad=spec.roll_rad, focal_mm=float(focal),
         focus_dm=float((eyes - position) @ -towards),
         aperture_dm=float(focal / spec.f_number / 200) if spec.f_number else 0.0,
     )  # fmt: skip
-
-
-def _tuple(values: Array) -> tuple[float, float, float]:
-    x, y, z = values.tolist()
-    return x, y, z

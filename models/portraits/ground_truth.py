@@ -1,6 +1,6 @@
 """Alpha, parts, depth and normals of a scene, from the same arrays that Blender renders."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from models.portraits.scene import SENSOR_MM, Camera, Part, Scene
 
 STRAND_STEPS = 4
 """Pieces of a curve between two control points: Blender's subdivision 2."""
-LENS_POINTS = 20
+LENS_POINTS, LENS_PER_PIXEL = 20, 2
 SHARP_PX = 0.25
 """A blur of less radius than this is none."""
 GOLDEN_RAD = np.pi * (3 - np.sqrt(5))
@@ -78,6 +78,10 @@ class Geometry:
         view = unit(np.array(self.camera.position) - points[:, 0])
         return unit(view - (view * along).sum(axis=1, keepdims=True) * along)
 
+    def blurs(self, size: int) -> bool:
+        """Whether the lens blurs the person by more than SHARP_PX in pictures of size x size pixels."""
+        return blur_px(self.camera, self.corners, size) >= SHARP_PX
+
     def views(self, size: int, per_pixel: int) -> "Views":
         """The surfaces projected for pictures of size x size pixels, `per_pixel` points along a pixel's side."""
         scale = self.camera.focal_mm / SENSOR_MM * size * per_pixel
@@ -115,6 +119,10 @@ class Views:
     skin: int
     """Triangles of the skin; they come first."""
 
+    def simpler(self) -> "Views":
+        """With every other point of the strands' curves: enough where the lens blurs them."""
+        return replace(self, keys=tuple(np.ascontiguousarray(keys[:, ::2]) for keys in self.keys))
+
     def seen(self, lens_dm: tuple[float, float] = (0.0, 0.0)) -> Seen:
         """The z-buffer seen from a point (right, up) of the lens; (0, 0): a pinhole's."""
         depths, primitives = raster.empty(self.side)
@@ -134,15 +142,16 @@ class Views:
         return Seen(primitives=primitives, depths=depths, per_pixel=self.per_pixel)
 
 
-def alpha(geometry: Geometry, size: int, sharp: Seen) -> NDArray[np.float32]:
+def alpha(geometry: Geometry, size: int, sharp: Seen | None) -> NDArray[np.float32]:
     """Share of each pixel's light that comes from the person, float32 [size, size] in [0, 1].
 
-    `sharp` is the pinhole's view; a lens that blurs is averaged over points of its disk (sunflower seeds, Vogel 1979).
+    `sharp` is the pinhole's view, and is not needed of a lens that blurs: its views from points of its disk (sunflower
+    seeds, Vogel 1979) are averaged.
     """
-    if blur_px(geometry.camera, geometry.corners, size) < SHARP_PX:
+    if sharp is not None and not geometry.blurs(size):
         return sharp.covered()
     total = np.zeros((size, size), np.float32)
-    views = geometry.views(size, max(2, sharp.per_pixel // 3))
+    views = geometry.views(size, LENS_PER_PIXEL).simpler()
     for n in range(LENS_POINTS):
         radius, angle = geometry.camera.aperture_dm * np.sqrt((n + 0.5) / LENS_POINTS), n * GOLDEN_RAD
         total += views.seen((radius * np.cos(angle), radius * np.sin(angle))).covered()
@@ -156,13 +165,31 @@ def blur_px(camera: Camera, corners: Array, size: int) -> float:
     return float(np.percentile(spread, 99) * camera.aperture_dm * camera.focal_mm / SENSOR_MM * size)
 
 
-def labels(
-    geometry: Geometry, sharp: Seen, alpha_unit: NDArray[np.float32]
-) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-    """(parts uint8 [h, w], depth in dm [h, w], normals [h, w, 3] in the camera's frame: right, up, towards it).
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Where alpha is 0 all are 0."""
+
+    parts: NDArray[np.uint8]
+    """`models.portraits.scene.Part`, [h, w]."""
+    depth_dm: NDArray[np.float32]
+    """From the camera's plane, [h, w]."""
+    normals: NDArray[np.float32]
+    """In the camera's frame, [h, w, 3]: right, up, towards it."""
+
+    def depth_mm(self) -> NDArray[np.uint16]:
+        """Whole millimetres."""
+        return np.rint(self.depth_dm * 100).astype(np.uint16)
+
+    def normals_u8(self) -> NDArray[np.uint8]:
+        """(n + 1) * 127.5, and 0 where alpha is 0."""
+        return np.where(self.parts[..., None] > 0, np.rint((self.normals + 1) * 127.5), 0).astype(np.uint8)
+
+
+def labels(geometry: Geometry, sharp: Seen, alpha_unit: NDArray[np.float32]) -> Labels:
+    """What the pinhole sees in each pixel.
 
     Each pixel has the part that covers most of it, with the means of that part's points; a pixel with alpha above 0 and
-    no point of the pinhole's view takes its nearest neighbour's. Where alpha is 0 all are 0.
+    no point of the pinhole's view takes its nearest neighbour's.
     """
     step = 2 if sharp.per_pixel % 2 == 0 else 1  # a quarter of the points is enough for a vote
     per_pixel = sharp.per_pixel // step
@@ -181,7 +208,7 @@ def labels(
     parts, depth, normals = (
         np.where(_like(visible, at), at[tuple(nearest)], 0) for at in (parts, depth, unit(normals))
     )
-    return parts.astype(np.uint8), depth.astype(np.float32), normals.astype(np.float32)
+    return Labels(parts=parts.astype(np.uint8), depth_dm=depth.astype(np.float32), normals=normals.astype(np.float32))
 
 
 def trimap(alpha_unit: NDArray[np.float32]) -> NDArray[np.uint8]:
