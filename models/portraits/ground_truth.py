@@ -12,9 +12,10 @@ from models.portraits.scene import SENSOR_MM, Camera, Part, Scene
 
 STRAND_STEPS = 4
 """Pieces of a curve between two control points: Blender's subdivision 2."""
-LENS_POINTS, LENS_PER_PIXEL = 20, 2
+LENS_POINTS, LENS_PER_PIXEL = 12, 4
 SHARP_PX = 0.25
 """A blur of less radius than this is none."""
+R2 = (0.7548776662466927, 0.5698402909980532)
 GOLDEN_RAD = np.pi * (3 - np.sqrt(5))
 TINY_ALPHA = 0.5 / 65535
 
@@ -123,10 +124,11 @@ class Views:
         """With every other point of the strands' curves: enough where the lens blurs them."""
         return replace(self, keys=tuple(np.ascontiguousarray(keys[:, ::2]) for keys in self.keys))
 
-    def seen(self, lens_dm: tuple[float, float] = (0.0, 0.0)) -> Seen:
-        """The z-buffer seen from a point (right, up) of the lens; (0, 0): a pinhole's."""
+    def seen(self, lens_dm: tuple[float, float] = (0.0, 0.0), shift: tuple[float, float] = (0.0, 0.0)) -> Seen:
+        """The z-buffer seen from a point (right, up) of the lens; (0, 0): a pinhole's. `shift`: to the right, down."""
         depths, primitives = raster.empty(self.side)
-        lens = np.array([lens_dm[0] * self.scale, -lens_dm[1] * self.scale, 1 / self.focus_dm], np.float32)
+        point = np.array([lens_dm[0], -lens_dm[1]]) * self.scale
+        lens = np.concatenate([point, point / self.focus_dm + shift]).astype(np.float32)
         raster.draw_triangles(self.corners, self.cuts, lens, 0, depths, primitives)
         first = len(self.corners)
         for keys in self.keys:
@@ -137,7 +139,7 @@ class Views:
     def bare(self) -> Seen:
         """The skin alone: what would be seen without eyes, hair and clothes in the way."""
         depths, primitives = raster.empty(self.side)
-        pinhole = np.array([0, 0, 1], np.float32)
+        pinhole = np.zeros(4, np.float32)
         raster.draw_triangles(self.corners[: self.skin], self.cuts[: self.skin], pinhole, 0, depths, primitives)
         return Seen(primitives=primitives, depths=depths, per_pixel=self.per_pixel)
 
@@ -154,8 +156,14 @@ def alpha(geometry: Geometry, size: int, sharp: Seen | None) -> NDArray[np.float
     views = geometry.views(size, LENS_PER_PIXEL).simpler()
     for n in range(LENS_POINTS):
         radius, angle = geometry.camera.aperture_dm * np.sqrt((n + 0.5) / LENS_POINTS), n * GOLDEN_RAD
-        total += views.seen((radius * np.cos(angle), radius * np.sin(angle))).covered()
+        total += views.seen((radius * np.cos(angle), radius * np.sin(angle)), within_point(n)).covered()
     return np.asarray(total / LENS_POINTS, np.float32)
+
+
+def within_point(n: int) -> tuple[float, float]:
+    """Where in its square, [-0.5, 0.5), the n-th view looks: evenly spread (the R2 sequence, Roberts 2018)."""
+    x, y = (np.array(R2) * n + 0.5) % 1 - 0.5
+    return float(x), float(y)
 
 
 def blur_px(camera: Camera, corners: Array, size: int) -> float:
