@@ -43,6 +43,16 @@ class Sensor:
     seed: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Motion:
+    """How the person moves against the camera while the shutter is open: a straight line at an even speed."""
+
+    length_px: float
+    """For a picture of 512 px; 0: still."""
+    angle_rad: float
+    """From the picture's right towards its top."""
+
+
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> CameraSpec:
     """A portrait's framing: head and shoulders, from 0.8 to 2.2 m."""
     return CameraSpec(
@@ -66,6 +76,14 @@ def draw_sensor(rng: np.random.Generator, labels: Mapping[str, str]) -> Sensor:
         softness_px=float(rng.uniform(0.0, 0.7)),
         jpeg_quality=int(rng.integers(75, 98)) if rng.random() < 0.5 else 0,
         seed=int(rng.integers(2**31)),
+    )
+
+
+def draw_motion(rng: np.random.Generator, labels: Mapping[str, str]) -> Motion:
+    """One picture in eight is blurred by motion."""
+    moves = rng.random() < 0.125
+    return Motion(
+        length_px=float(rng.uniform(2, 10)) if moves else 0.0, angle_rad=float(rng.uniform(0, np.pi)) if moves else 0.0
     )
 
 

@@ -59,6 +59,12 @@ class RenderProcess:
     ) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int:
+        """Of the child, which must have rendered something."""
+        assert self._process is not None
+        return self._process.pid
+
     def survey(self, spec: PortraitSpec) -> Survey:
         """A person as geometry, and whether they are fit to be drawn; asks nothing of Blender."""
         return survey(spec)

@@ -62,6 +62,7 @@ def finish(
     seen = geometry.views(size, quality.alpha_points).seen() if wanted & LABELS or not geometry.blurs(size) else None
     alpha = ground_truth.alpha(geometry, size, seen)
     linear, alpha = softened(linear, alpha, spec.sensor.softness_px * size / LENS_SOFTNESS_PX)
+    linear, alpha = moved(linear, alpha, spec.motion.length_px * size / LENS_SOFTNESS_PX, spec.motion.angle_rad)
     alpha = (np.rint(alpha * 65535) / 65535).astype(np.float32)
     foreground = developed(straight(linear, alpha), alpha, spec)
     behind = background.picture(spec.background, spec.light, size, photos)
@@ -130,6 +131,28 @@ def softened(linear: Image32, alpha: Image32, sigma_px: float) -> tuple[Image32,
         ndimage.gaussian_filter(linear, (sigma_px, sigma_px, 0), mode="nearest"),
         ndimage.gaussian_filter(alpha, sigma_px, mode="nearest"),
     )
+
+
+def moved(linear: Image32, alpha: Image32, length_px: float, angle_rad: float) -> tuple[Image32, Image32]:
+    """Premultiplied colour [h, w, 4] and alpha [h, w], averaged over a straight move, so that they still agree."""
+    if length_px < 0.5:
+        return linear, alpha
+    kernel = motion_kernel(length_px, angle_rad)
+    colour = np.stack([ndimage.convolve(linear[..., c], kernel, mode="nearest") for c in range(4)], axis=-1)
+    return colour, ndimage.convolve(alpha, kernel, mode="nearest")
+
+
+def motion_kernel(length_px: float, angle_rad: float) -> Image32:
+    """Weights [k, k], k odd, that sum to 1: a line through the middle; its points shared among their four pixels."""
+    reach = int(np.ceil(length_px / 2))
+    kernel = np.zeros((2 * reach + 1,) * 2)
+    along = np.linspace(-length_px / 2, length_px / 2, 8 * reach + 1)
+    x, y = reach + along * np.cos(angle_rad), reach - along * np.sin(angle_rad)
+    for row in range(2 * reach + 1):
+        for column in range(2 * reach + 1):
+            near = np.clip(1 - np.abs(x - column), 0, None) * np.clip(1 - np.abs(y - row), 0, None)
+            kernel[row, column] = near.sum()
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def camera_facts(scene: Scene, size: int) -> dict[str, object]:
