@@ -1,6 +1,6 @@
 """Alpha, parts, depth and normals of a scene, from the same arrays that Blender renders."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,10 +120,6 @@ class Views:
     skin: int
     """Triangles of the skin; they come first."""
 
-    def simpler(self) -> "Views":
-        """With every other point of the strands' curves: enough where the lens blurs them."""
-        return replace(self, keys=tuple(np.ascontiguousarray(keys[:, ::2]) for keys in self.keys))
-
     def seen(self, lens_dm: tuple[float, float] = (0.0, 0.0), shift: tuple[float, float] = (0.0, 0.0)) -> Seen:
         """The z-buffer seen from a point (right, up) of the lens; (0, 0): a pinhole's. `shift`: to the right, down."""
         depths, primitives = raster.empty(self.side)
@@ -153,7 +149,7 @@ def alpha(geometry: Geometry, size: int, sharp: Seen | None) -> NDArray[np.float
     if sharp is not None and not geometry.blurs(size):
         return sharp.covered()
     total = np.zeros((size, size), np.float32)
-    views = geometry.views(size, LENS_PER_PIXEL).simpler()
+    views = geometry.views(size, LENS_PER_PIXEL)
     for n in range(LENS_POINTS):
         radius, angle = geometry.camera.aperture_dm * np.sqrt((n + 0.5) / LENS_POINTS), n * GOLDEN_RAD
         total += views.seen((radius * np.cos(angle), radius * np.sin(angle)), within_point(n)).covered()
