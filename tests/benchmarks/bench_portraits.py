@@ -68,9 +68,9 @@ def main() -> None:
         "two": lambda: two_processes(8, given.size),
     }
     results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    results["renderer"] = f"portraits/{VERSION} bpy {metadata.version('bpy')}"
+    renderer = f"portraits/{VERSION} bpy {metadata.version('bpy')}"
     for name in given.parts.split(","):
-        results[name] = {"load_before": round(os.getloadavg()[0], 1), **parts[name]()}
+        results[name] = {"renderer": renderer, "load_before": round(os.getloadavg()[0], 1), **parts[name]()}
         print(name, json.dumps(results[name]), flush=True)
         RESULT.write_text(json.dumps(results, indent=2) + "\n")
 
