@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.portraits.geometry import Array
 from models.portraits.makehuman import base_mesh
 from models.portraits.pose import Posed
-from models.portraits.scene import SENSOR_MM, Camera
+from models.portraits.scene import SENSOR_MM, Camera, triple
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +43,16 @@ class Sensor:
     seed: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Motion:
+    """How the person moves against the camera while the shutter is open: a straight line at an even speed."""
+
+    length_px: float
+    """For a picture of 512 px; 0: still."""
+    angle_rad: float
+    """From the picture's right towards its top."""
+
+
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> CameraSpec:
     """A portrait's framing: head and shoulders, from 0.8 to 2.2 m."""
     return CameraSpec(
@@ -70,6 +79,14 @@ def draw_sensor(rng: np.random.Generator, labels: Mapping[str, str]) -> Sensor:
     )
 
 
+def draw_motion(rng: np.random.Generator, labels: Mapping[str, str]) -> Motion:
+    """One picture in eight is blurred by motion."""
+    moves = rng.random() < 0.125
+    return Motion(
+        length_px=float(rng.uniform(2, 10)) if moves else 0.0, angle_rad=float(rng.uniform(0, np.pi)) if moves else 0.0
+    )
+
+
 def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
     """The camera of a posed head: it goes around the person by the body's yaw, so that the body is seen turned."""
     base = base_mesh()
@@ -88,12 +105,7 @@ def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
         posed.points[base.group("helper-l-eye")].mean(axis=0) + posed.points[base.group("helper-r-eye")].mean(axis=0)
     ) / 2
     return Camera(
-        position=_tuple(position), target=_tuple(target), roll_rad=spec.roll_rad, focal_mm=float(focal),
+        position=triple(position), target=triple(target), roll_rad=spec.roll_rad, focal_mm=float(focal),
         focus_dm=float((eyes - position) @ -towards),
         aperture_dm=float(focal / spec.f_number / 200) if spec.f_number else 0.0,
     )  # fmt: skip
-
-
-def _tuple(values: Array) -> tuple[float, float, float]:
-    x, y, z = values.tolist()
-    return x, y, z

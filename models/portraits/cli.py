@@ -12,7 +12,7 @@ from core.errors import MatteForgeError
 from core.portraits import ATTRIBUTES
 from models.portraits.picture import MEMBERS, Picture
 from models.portraits.process import RenderProcess, available
-from models.portraits.render import Quality
+from models.portraits.render import Quality, Survey, survey
 from models.portraits.spec import PortraitSpec, draw_spec, vary
 
 REDRAWS = 20
@@ -53,9 +53,8 @@ def render(
     try:
         with RenderProcess(threads=threads) as renderer:
             for number, spec in enumerate(_specs(count, seed, _attributes(given), file, concept)):
-                spec, picture = _fit(
-                    renderer, spec, size, wanted, Quality(samples=samples), photos, redraw=not (file or concept)
-                )
+                person = survey(spec) if file or concept else fit(spec)
+                spec, picture = person.spec, renderer.draw(person, size, wanted, Quality(samples=samples), photos)
                 write(out, f"{number:06d}", spec, picture)
                 tiles.append(picture.rgb_u8)
                 click.echo(f"{number:06d} {' '.join(spec.labels.values())} {' '.join(picture.defects)}".rstrip())
@@ -84,18 +83,14 @@ def _specs(
         yield from (draw_spec(seed + number, attributes) for number in range(count))
 
 
-def _fit(
-    renderer: RenderProcess, spec: PortraitSpec, size: int, members: tuple[str, ...], quality: Quality,
-    photos: Path | None, redraw: bool,
-) -> tuple[PortraitSpec, Picture]:  # fmt: skip
-    """A picture without defects: the same attributes, the next seed, until one is fine."""
-    picture = renderer.render(spec, size, members, quality, photos)
-    for _ in range(REDRAWS if redraw else 0):
-        if not picture.defects:
+def fit(spec: PortraitSpec) -> Survey:
+    """A person without defects: the same attributes, the next seed, until one is fit; the last one if none is."""
+    surveyed = survey(spec)
+    for _ in range(REDRAWS):
+        if not surveyed.defects:
             break
-        spec = draw_spec(spec.seed + NEXT_DRAW, spec.attributes())
-        picture = renderer.render(spec, size, members, quality, photos)
-    return spec, picture
+        surveyed = survey(draw_spec(surveyed.spec.seed + NEXT_DRAW, spec.attributes()))
+    return surveyed
 
 
 def write(out: Path, key: str, spec: PortraitSpec, picture: Picture) -> None:

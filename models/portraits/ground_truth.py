@@ -12,9 +12,10 @@ from models.portraits.scene import SENSOR_MM, Camera, Part, Scene
 
 STRAND_STEPS = 4
 """Pieces of a curve between two control points: Blender's subdivision 2."""
-LENS_POINTS = 20
+LENS_POINTS, LENS_PER_PIXEL = 12, 4
 SHARP_PX = 0.25
 """A blur of less radius than this is none."""
+R2 = (0.7548776662466927, 0.5698402909980532)
 GOLDEN_RAD = np.pi * (3 - np.sqrt(5))
 TINY_ALPHA = 0.5 / 65535
 
@@ -78,6 +79,10 @@ class Geometry:
         view = unit(np.array(self.camera.position) - points[:, 0])
         return unit(view - (view * along).sum(axis=1, keepdims=True) * along)
 
+    def blurs(self, size: int) -> bool:
+        """Whether the lens blurs the person by more than SHARP_PX in pictures of size x size pixels."""
+        return blur_px(self.camera, self.corners, size) >= SHARP_PX
+
     def views(self, size: int, per_pixel: int) -> "Views":
         """The surfaces projected for pictures of size x size pixels, `per_pixel` points along a pixel's side."""
         scale = self.camera.focal_mm / SENSOR_MM * size * per_pixel
@@ -115,10 +120,11 @@ class Views:
     skin: int
     """Triangles of the skin; they come first."""
 
-    def seen(self, lens_dm: tuple[float, float] = (0.0, 0.0)) -> Seen:
-        """The z-buffer seen from a point (right, up) of the lens; (0, 0): a pinhole's."""
+    def seen(self, lens_dm: tuple[float, float] = (0.0, 0.0), shift: tuple[float, float] = (0.0, 0.0)) -> Seen:
+        """The z-buffer seen from a point (right, up) of the lens; (0, 0): a pinhole's. `shift`: to the right, down."""
         depths, primitives = raster.empty(self.side)
-        lens = np.array([lens_dm[0] * self.scale, -lens_dm[1] * self.scale, 1 / self.focus_dm], np.float32)
+        point = np.array([lens_dm[0], -lens_dm[1]]) * self.scale
+        lens = np.concatenate([point, point / self.focus_dm + shift]).astype(np.float32)
         raster.draw_triangles(self.corners, self.cuts, lens, 0, depths, primitives)
         first = len(self.corners)
         for keys in self.keys:
@@ -129,24 +135,31 @@ class Views:
     def bare(self) -> Seen:
         """The skin alone: what would be seen without eyes, hair and clothes in the way."""
         depths, primitives = raster.empty(self.side)
-        pinhole = np.array([0, 0, 1], np.float32)
+        pinhole = np.zeros(4, np.float32)
         raster.draw_triangles(self.corners[: self.skin], self.cuts[: self.skin], pinhole, 0, depths, primitives)
         return Seen(primitives=primitives, depths=depths, per_pixel=self.per_pixel)
 
 
-def alpha(geometry: Geometry, size: int, sharp: Seen) -> NDArray[np.float32]:
+def alpha(geometry: Geometry, size: int, sharp: Seen | None) -> NDArray[np.float32]:
     """Share of each pixel's light that comes from the person, float32 [size, size] in [0, 1].
 
-    `sharp` is the pinhole's view; a lens that blurs is averaged over points of its disk (sunflower seeds, Vogel 1979).
+    `sharp` is the pinhole's view, and is not needed of a lens that blurs: its views from points of its disk (sunflower
+    seeds, Vogel 1979) are averaged.
     """
-    if blur_px(geometry.camera, geometry.corners, size) < SHARP_PX:
+    if sharp is not None and not geometry.blurs(size):
         return sharp.covered()
     total = np.zeros((size, size), np.float32)
-    views = geometry.views(size, max(2, sharp.per_pixel // 3))
+    views = geometry.views(size, LENS_PER_PIXEL)
     for n in range(LENS_POINTS):
         radius, angle = geometry.camera.aperture_dm * np.sqrt((n + 0.5) / LENS_POINTS), n * GOLDEN_RAD
-        total += views.seen((radius * np.cos(angle), radius * np.sin(angle))).covered()
+        total += views.seen((radius * np.cos(angle), radius * np.sin(angle)), within_point(n)).covered()
     return np.asarray(total / LENS_POINTS, np.float32)
+
+
+def within_point(n: int) -> tuple[float, float]:
+    """Where in its square, [-0.5, 0.5), the n-th view looks: evenly spread (the R2 sequence, Roberts 2018)."""
+    x, y = (np.array(R2) * n + 0.5) % 1 - 0.5
+    return float(x), float(y)
 
 
 def blur_px(camera: Camera, corners: Array, size: int) -> float:
@@ -156,13 +169,31 @@ def blur_px(camera: Camera, corners: Array, size: int) -> float:
     return float(np.percentile(spread, 99) * camera.aperture_dm * camera.focal_mm / SENSOR_MM * size)
 
 
-def labels(
-    geometry: Geometry, sharp: Seen, alpha_unit: NDArray[np.float32]
-) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-    """(parts uint8 [h, w], depth in dm [h, w], normals [h, w, 3] in the camera's frame: right, up, towards it).
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Where alpha is 0 all are 0."""
+
+    parts: NDArray[np.uint8]
+    """`models.portraits.scene.Part`, [h, w]."""
+    depth_dm: NDArray[np.float32]
+    """From the camera's plane, [h, w]."""
+    normals: NDArray[np.float32]
+    """In the camera's frame, [h, w, 3]: right, up, towards it."""
+
+    def depth_mm(self) -> NDArray[np.uint16]:
+        """Whole millimetres."""
+        return np.rint(self.depth_dm * 100).astype(np.uint16)
+
+    def normals_u8(self) -> NDArray[np.uint8]:
+        """(n + 1) * 127.5, and 0 where alpha is 0."""
+        return np.where(self.parts[..., None] > 0, np.rint((self.normals + 1) * 127.5), 0).astype(np.uint8)
+
+
+def labels(geometry: Geometry, sharp: Seen, alpha_unit: NDArray[np.float32]) -> Labels:
+    """What the pinhole sees in each pixel.
 
     Each pixel has the part that covers most of it, with the means of that part's points; a pixel with alpha above 0 and
-    no point of the pinhole's view takes its nearest neighbour's. Where alpha is 0 all are 0.
+    no point of the pinhole's view takes its nearest neighbour's.
     """
     step = 2 if sharp.per_pixel % 2 == 0 else 1  # a quarter of the points is enough for a vote
     per_pixel = sharp.per_pixel // step
@@ -181,7 +212,7 @@ def labels(
     parts, depth, normals = (
         np.where(_like(visible, at), at[tuple(nearest)], 0) for at in (parts, depth, unit(normals))
     )
-    return parts.astype(np.uint8), depth.astype(np.float32), normals.astype(np.float32)
+    return Labels(parts=parts.astype(np.uint8), depth_dm=depth.astype(np.float32), normals=normals.astype(np.float32))
 
 
 def trimap(alpha_unit: NDArray[np.float32]) -> NDArray[np.uint8]:

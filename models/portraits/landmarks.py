@@ -1,10 +1,11 @@
 """Points of the face that other tools know by name."""
 
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
 
-from models.portraits.makehuman import base_mesh
+from models.portraits.makehuman import Points, base_mesh
 from models.portraits.pose import Posed
 from models.portraits.scene import Camera
 
@@ -44,10 +45,15 @@ def vertices() -> dict[str, int]:
     return found
 
 
-def landmarks(posed: Posed, camera: Camera, size: int) -> dict[str, tuple[float, float]]:
-    """(x, y) in pixels of every landmark and of both eyeballs' middles, also if hidden or out of the picture."""
-    places = {name: posed.points[vertex] for name, vertex in vertices().items()}
+def places(posed: Posed) -> dict[str, Points]:
+    """Where each landmark and both eyeballs' middles are in MakeHuman's frame, dm: [3] each."""
+    found = {name: posed.points[vertex] for name, vertex in vertices().items()}
     for side in ("left", "right"):
-        places[f"eye_{side}"] = posed.points[base_mesh().group(f"helper-{side[0]}-eye")].mean(axis=0)
-    pixels = camera.project(np.stack(list(places.values())), size)[:, :2].round(3)
-    return {name: (float(x), float(y)) for name, (x, y) in zip(places, pixels, strict=True)}
+        found[f"eye_{side}"] = posed.points[base_mesh().group(f"helper-{side[0]}-eye")].mean(axis=0)
+    return found
+
+
+def projected(landmarks: Mapping[str, Points], camera: Camera, size: int) -> dict[str, tuple[float, float]]:
+    """(x, y) in pixels from the top left corner, also of those that are hidden or out of the picture."""
+    pixels = camera.project(np.stack(list(landmarks.values())), size)[:, :2].round(3)
+    return {name: (float(x), float(y)) for name, (x, y) in zip(landmarks, pixels, strict=True)}

@@ -7,16 +7,21 @@ from models.portraits.camera import placed
 from models.portraits.expression import express
 from models.portraits.geometry import Subdivision, vertex_normals
 from models.portraits.hair_growth import Scalp
+from models.portraits.landmarks import places
 from models.portraits.makehuman import Faces, base_mesh
 from models.portraits.nodes import Graph, plain_material
 from models.portraits.pose import Posed
-from models.portraits.scene import Mesh, Part, Scene, metres
+from models.portraits.scene import Camera, Mesh, Part, Scene, Strands, metres
 from models.portraits.shape import shaped
 from models.portraits.spec import PortraitSpec
 
 LOWEST_SKIN_DM = 3.6
 COVERED_DM = 0.4
 """Skin this far below a neckline is left out; what shows of a strip above it pokes through."""
+HEADROOM = 0.03
+"""Least share of the picture above hair and hats."""
+STRAY = 0.002
+"""Share of the hair's points that may stick out further."""
 _FINER: dict[str, Subdivision] = {}
 
 
@@ -25,7 +30,6 @@ def build_scene(spec: PortraitSpec) -> Scene:
     points = shaped(spec.shape)
     express(points, spec.expression)
     posed = Posed(points, spec.pose)
-    camera = placed(spec.camera, posed, spec.pose.body_yaw_rad)
     scalp = Scalp(posed.points, vertex_normals(posed.points, base_mesh().faces("body")), posed.head_axes())
     grows = hair.density(spec.hair)
     limit = accessories.hair_limit(spec.accessories)
@@ -34,12 +38,14 @@ def build_scene(spec: PortraitSpec) -> Scene:
         *facial_hair.brow_strands(spec.brows, scalp),
         *facial_hair.beard_strands(spec.beard, scalp),
     ]
+    worn = accessories.meshes(spec.accessories, posed)
+    camera = _framed(placed(spec.camera, posed, spec.pose.body_yaw_rad), posed, strands, worn)
     meshes = [
         _skin(spec, posed, grows),
         *eyes.meshes(posed, np.array(camera.position)),
         *_mouth(posed),
         *clothes.meshes(spec.clothes, posed.points),
-        *accessories.meshes(spec.accessories, posed),
+        *worn,
     ]
     axes = camera.axes()
     return Scene(
@@ -49,7 +55,17 @@ def build_scene(spec: PortraitSpec) -> Scene:
         world=light.world(spec.light, metres(axes[0]) * 10),
         lamps=light.lamps(spec.light, axes, scalp.eyes),
         camera=camera,
+        landmarks=places(posed),
     )
+
+
+def _framed(camera: Camera, posed: Posed, strands: list[Strands], worn: list[Mesh]) -> Camera:
+    """The camera, raised where it would cut off the top of the head, of the hair or of a hat."""
+    solid = [posed.points[base_mesh().is_body], *(mesh.points for mesh in worn)]
+    camera = camera.raised(np.concatenate(solid), HEADROOM)
+    if not strands:
+        return camera
+    return camera.raised(np.concatenate([hair.points.reshape(-1, 3) for hair in strands]), HEADROOM, STRAY)
 
 
 def _skin(spec: PortraitSpec, posed: Posed, grows: np.ndarray) -> Mesh:

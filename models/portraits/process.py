@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from core.errors import RendererFailed, SourceUnavailable
 from models.portraits.makehuman import data_folder
 from models.portraits.picture import MEMBERS, Picture
-from models.portraits.portrait import build_scene
-from models.portraits.render import Quality, finish
+from models.portraits.render import Quality, Survey, finish, survey
 from models.portraits.scene import Scene
 from models.portraits.spec import PortraitSpec
 
@@ -60,18 +59,27 @@ class RenderProcess:
     ) -> None:
         self.close()
 
-    def render(
-        self, spec: PortraitSpec, size: int = 256, members: Sequence[str] = MEMBERS, quality: Quality | None = None,
+    @property
+    def pid(self) -> int:
+        """Of the child, which must have rendered something."""
+        assert self._process is not None
+        return self._process.pid
+
+    def survey(self, spec: PortraitSpec) -> Survey:
+        """A person as geometry, and whether they are fit to be drawn; asks nothing of Blender."""
+        return survey(spec)
+
+    def draw(
+        self, surveyed: Survey, size: int = 256, members: Sequence[str] = MEMBERS, quality: Quality | None = None,
         photos: Path | None = None,
     ) -> Picture:  # fmt: skip
-        """Draw one person, with `photos` (a folder) before a crop of a photograph.
+        """Draw one person, fit or not, with `photos` (a folder) before a crop of a photograph.
 
         Raises RendererFailed if the process dies twice on this spec, SourceUnavailable where it can't start.
         """
         quality = quality or Quality()
-        scene = build_scene(spec)
-        linear = self.render_scene(scene, size, quality.samples, spec.seed)
-        return finish(spec, scene, linear, size=size, members=tuple(members), quality=quality, photos=photos)
+        linear = self.render_scene(surveyed.scene, size, quality.samples, surveyed.spec.seed)
+        return finish(surveyed, linear, size=size, members=tuple(members), quality=quality, photos=photos)
 
     def render_scene(
         self, scene: Scene, size: int, samples: int, seed: int, denoise: bool = True

@@ -4,8 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.portraits.ground_truth import Geometry, Seen
-from models.portraits.scene import Part
+from models.portraits.landmarks import projected
+from models.portraits.scene import Part, Scene
 
+SIZE_PX, PER_PIXEL = 128, 2
+"""Of the views that are judged: whether a person is fit does not depend on the picture's size."""
 FACE_VISIBLE = 0.55
 """Least share of the face's middle, as it would be without hair and accessories, in which the face is seen."""
 POKE_SHARE = 0.004
@@ -14,24 +17,24 @@ FRAME_MARGIN = 0.01
 IN_FRAME = ("nose_tip", "chin", "forehead", "eye_left", "eye_right", "mouth_left", "mouth_right")
 
 
-def defects(
-    geometry: Geometry, seen: Seen, bare: Seen, landmarks: dict[str, tuple[float, float]], alpha: NDArray[np.float32]
-) -> tuple[str, ...]:
-    """Names of what is wrong. `bare`: the view of the skin alone."""
+def defects(scene: Scene, geometry: Geometry) -> tuple[str, ...]:
+    """Names of what is wrong, from a pinhole's view of the geometry; nothing needs to be rendered for it."""
+    seen, bare = geometry.views(SIZE_PX, PER_PIXEL).seen(), geometry.views(SIZE_PX, 1).bare()
+    points = projected(scene.landmarks, scene.camera, SIZE_PX)
     found = []
-    if face_visible(geometry, seen, bare, landmarks) < FACE_VISIBLE:
+    if face_visible(geometry, seen, bare, points) < FACE_VISIBLE:
         found.append("face_covered")
-    if out_of_frame(landmarks, alpha):
+    if out_of_frame(points, seen.covered()):
         found.append("out_of_frame")
     if poking(geometry, seen) > POKE_SHARE:
         found.append("poke_through")
     return tuple(found)
 
 
-def face_visible(geometry: Geometry, seen: Seen, bare: Seen, landmarks: dict[str, tuple[float, float]]) -> float:
+def face_visible(geometry: Geometry, seen: Seen, bare: Seen, points: dict[str, tuple[float, float]]) -> float:
     """Share of the bare face's middle, brows to chin, that is still face, or glasses, in the picture."""
     eyes, mouth = (
-        np.mean([landmarks[f"{name}_{side}"] for side in ("left", "right")], axis=0) for name in ("eye", "mouth")
+        np.mean([points[f"{name}_{side}"] for side in ("left", "right")], axis=0) for name in ("eye", "mouth")
     )
     middle_x, middle_y = (eyes + mouth) / 2
     y, x = np.indices(bare.primitives.shape) + 0.5
@@ -43,10 +46,10 @@ def face_visible(geometry: Geometry, seen: Seen, bare: Seen, landmarks: dict[str
     return float((whole & still).sum() / max(whole.sum(), 1))
 
 
-def out_of_frame(landmarks: dict[str, tuple[float, float]], alpha: NDArray[np.float32]) -> bool:
+def out_of_frame(points: dict[str, tuple[float, float]], alpha: NDArray[np.float32]) -> bool:
     """Whether part of the face is outside, or the top of the head or hair touches the upper edge."""
     size = len(alpha)
-    places = np.array([landmarks[name] for name in IN_FRAME]) / size
+    places = np.array([points[name] for name in IN_FRAME]) / size
     outside = (places < FRAME_MARGIN) | (places > 1 - FRAME_MARGIN)
     return bool(outside.any() or (alpha[0] > 0.5).mean() > 0.05)
 

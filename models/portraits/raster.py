@@ -25,9 +25,10 @@ def draw_triangles(
 ) -> None:  # pragma: no cover
     """corners: [n, 3, (x, y, depth)] in points of the buffer; pieces where `cut` [n, 3] is negative are left out.
 
-    lens: (x, y, 1 / focus), a point of the lens in points times depth: things before and behind the focus shift by it.
+    lens: (x, y, right, down), a point of the lens in points times depth, and a shift of everything in points: a thing
+    at depth z moves by right - x / z and down - y / z.
     """
-    lens_x, lens_y, sharp = lens
+    lens_x, lens_y, right_by, down_by = lens
     height, width = depths.shape
     for n in range(len(corners)):
         ax, ay, az = corners[n, 0]
@@ -35,9 +36,9 @@ def draw_triangles(
         cx, cy, cz = corners[n, 2]
         if az <= 0.0 or bz <= 0.0 or cz <= 0.0:
             continue
-        ax, ay = ax + lens_x * (sharp - 1 / az), ay + lens_y * (sharp - 1 / az)
-        bx, by = bx + lens_x * (sharp - 1 / bz), by + lens_y * (sharp - 1 / bz)
-        cx, cy = cx + lens_x * (sharp - 1 / cz), cy + lens_y * (sharp - 1 / cz)
+        ax, ay = ax + right_by - lens_x / az, ay + down_by - lens_y / az
+        bx, by = bx + right_by - lens_x / bz, by + down_by - lens_y / bz
+        cx, cy = cx + right_by - lens_x / cz, cy + down_by - lens_y / cz
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if area == 0.0:
             continue
@@ -65,7 +66,7 @@ def draw_triangles(
 @njit(cache=True, fastmath=False)
 def draw_strands(keys: F32, lens: F32, first: int, depths: F32, primitives: I32) -> None:  # pragma: no cover
     """keys: [n, k, (x, y, depth, radius)] in points of the buffer; flat ribbons that face the camera."""
-    right, up, sharp = lens
+    lens_x, lens_y, right_by, down_by = lens
     height, width = depths.shape
     for n in range(keys.shape[0]):
         for k in range(keys.shape[1] - 1):
@@ -73,8 +74,8 @@ def draw_strands(keys: F32, lens: F32, first: int, depths: F32, primitives: I32)
             bx, by, bz, br = keys[n, k + 1]
             if az <= 0.0 or bz <= 0.0:
                 continue
-            ax, ay = ax + right * (sharp - 1 / az), ay + up * (sharp - 1 / az)
-            bx, by = bx + right * (sharp - 1 / bz), by + up * (sharp - 1 / bz)
+            ax, ay = ax + right_by - lens_x / az, ay + down_by - lens_y / az
+            bx, by = bx + right_by - lens_x / bz, by + down_by - lens_y / bz
             dx, dy = bx - ax, by - ay
             steep = abs(dy) >= abs(dx)
             a, b, start, slope = (ay, by, ax, dx) if steep else (ax, bx, ay, dy)

@@ -10,13 +10,11 @@ from PIL import Image
 from scipy import ndimage
 
 from models.portraits import background, ground_truth, quality_control
-from models.portraits.expression import express
-from models.portraits.landmarks import landmarks
+from models.portraits.landmarks import projected
 from models.portraits.light import kelvin
 from models.portraits.picture import Picture
-from models.portraits.pose import Posed
+from models.portraits.portrait import build_scene
 from models.portraits.scene import SENSOR_MM, Scene
-from models.portraits.shape import shaped
 from models.portraits.spec import PortraitSpec
 
 Image32 = NDArray[np.float32]
@@ -24,53 +22,64 @@ MIDDLE_GREY = 0.16
 """Linear brightness that the meter aims at, and how far it goes: dark skin stays darker than fair skin."""
 METER_TRUST = 0.65
 LENS_SOFTNESS_PX = 512
+LABELS = frozenset({"depth", "normals", "parts"})
+"""Members that need to know which surface is seen at each point."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
     """Effort. `samples`: paths a pixel; `alpha_points`: along a pixel's side."""
 
-    samples: int = 8
+    samples: int = 3
     alpha_points: int = 8
 
 
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A person as geometry, before any light is traced: tenths of a second, against seconds for a picture."""
+
+    spec: PortraitSpec
+    scene: Scene
+    geometry: ground_truth.Geometry
+    defects: tuple[str, ...]
+    """What quality control found; empty: fit to be drawn."""
+
+
+def survey(spec: PortraitSpec) -> Survey:
+    """Build a person and judge them."""
+    scene = build_scene(spec)
+    geometry = ground_truth.Geometry(scene)
+    return Survey(spec=spec, scene=scene, geometry=geometry, defects=quality_control.defects(scene, geometry))
+
+
 def finish(
-    spec: PortraitSpec, scene: Scene, linear: Image32, *, size: int, members: tuple[str, ...], quality: Quality,
+    surveyed: Survey, linear: Image32, *, size: int, members: tuple[str, ...], quality: Quality,
     photos: Path | None = None,
 ) -> Picture:  # fmt: skip
     """A picture of `size` pixels a side with the labels in `members`; `linear`: float32 [h, w, 4], premultiplied."""
-    geometry = ground_truth.Geometry(scene)
-    seen = geometry.views(size, quality.alpha_points).seen()
+    spec, scene, geometry = surveyed.spec, surveyed.scene, surveyed.geometry
+    wanted = set(members)
+    seen = geometry.views(size, quality.alpha_points).seen() if wanted & LABELS or not geometry.blurs(size) else None
     alpha = ground_truth.alpha(geometry, size, seen)
     linear, alpha = softened(linear, alpha, spec.sensor.softness_px * size / LENS_SOFTNESS_PX)
+    linear, alpha = moved(linear, alpha, spec.motion.length_px * size / LENS_SOFTNESS_PX, spec.motion.angle_rad)
     alpha = (np.rint(alpha * 65535) / 65535).astype(np.float32)
     foreground = developed(straight(linear, alpha), alpha, spec)
     behind = background.picture(spec.background, spec.light, size, photos)
     rgb = photographed(foreground * alpha[..., None] + behind * (1 - alpha[..., None]), spec)
-    points = landmarks(posed_of(spec), scene.camera, size)
-    parts, depth, normals = ground_truth.labels(geometry, seen, alpha)
-    wanted = set(members)
+    labels = ground_truth.labels(geometry, seen, alpha) if seen is not None and wanted & LABELS else None
     return Picture(
         rgb_u8=rgb,
         alpha=alpha,
         fg_u8=to_u8(foreground) if "fg" in wanted else None,
         trimap_u8=ground_truth.trimap(alpha) if "trimap" in wanted else None,
-        depth_mm=np.rint(depth * 100).astype(np.uint16) if "depth" in wanted else None,
-        normals_u8=np.where(parts[..., None] > 0, np.rint((normals + 1) * 127.5), 0).astype(np.uint8)
-        if "normals" in wanted
-        else None,
-        parts_u8=parts if "parts" in wanted else None,
-        landmarks=points if "landmarks" in wanted else {},
+        depth_mm=labels.depth_mm() if labels and "depth" in wanted else None,
+        normals_u8=labels.normals_u8() if labels and "normals" in wanted else None,
+        parts_u8=labels.parts if labels and "parts" in wanted else None,
+        landmarks=projected(scene.landmarks, scene.camera, size) if "landmarks" in wanted else {},
         camera=camera_facts(scene, size),
-        defects=quality_control.defects(geometry, seen, geometry.views(size, 1).bare(), points, alpha),
+        defects=surveyed.defects,
     )
-
-
-def posed_of(spec: PortraitSpec) -> Posed:
-    """The person's base mesh in expression and pose."""
-    points = shaped(spec.shape)
-    express(points, spec.expression)
-    return Posed(points, spec.pose)
 
 
 def straight(linear: Image32, alpha: Image32) -> Image32:
@@ -122,6 +131,28 @@ def softened(linear: Image32, alpha: Image32, sigma_px: float) -> tuple[Image32,
         ndimage.gaussian_filter(linear, (sigma_px, sigma_px, 0), mode="nearest"),
         ndimage.gaussian_filter(alpha, sigma_px, mode="nearest"),
     )
+
+
+def moved(linear: Image32, alpha: Image32, length_px: float, angle_rad: float) -> tuple[Image32, Image32]:
+    """Premultiplied colour [h, w, 4] and alpha [h, w], averaged over a straight move, so that they still agree."""
+    if length_px < 0.5:
+        return linear, alpha
+    kernel = motion_kernel(length_px, angle_rad)
+    colour = np.stack([ndimage.convolve(linear[..., c], kernel, mode="nearest") for c in range(4)], axis=-1)
+    return colour, ndimage.convolve(alpha, kernel, mode="nearest")
+
+
+def motion_kernel(length_px: float, angle_rad: float) -> Image32:
+    """Weights [k, k], k odd, that sum to 1: a line through the middle; its points shared among their four pixels."""
+    reach = int(np.ceil(length_px / 2))
+    kernel = np.zeros((2 * reach + 1,) * 2)
+    along = np.linspace(-length_px / 2, length_px / 2, 8 * reach + 1)
+    x, y = reach + along * np.cos(angle_rad), reach - along * np.sin(angle_rad)
+    for row in range(2 * reach + 1):
+        for column in range(2 * reach + 1):
+            near = np.clip(1 - np.abs(x - column), 0, None) * np.clip(1 - np.abs(y - row), 0, None)
+            kernel[row, column] = near.sum()
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def camera_facts(scene: Scene, size: int) -> dict[str, object]:

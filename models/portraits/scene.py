@@ -5,7 +5,7 @@ Lengths are decimetres in MakeHuman's frame (x to the person's left, y up, z to 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,16 @@ class Camera:
         scale = self.focal_mm / SENSOR_MM * size / np.maximum(depth, 1e-6)
         return np.stack([size / 2 + x * scale, size / 2 - y * scale, depth], axis=1)
 
+    def raised(self, points: Points, margin: float, beyond: float = 0.0) -> "Camera":
+        """Moved upwards until `points` [n, 3], but for a share `beyond`, lie below the top `margin` of the picture.
+
+        `margin` is a share of the picture's side. A camera that already sees them stays where it is.
+        """
+        _, y, depth = self.project(points, 1).T
+        needed = float(np.quantile((margin - y) * depth, 1 - beyond)) * SENSOR_MM / self.focal_mm
+        shift = self.axes()[1] * max(needed, 0.0)
+        return replace(self, position=triple(self.position + shift), target=triple(self.target + shift))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
@@ -109,6 +119,8 @@ class Scene:
     world: Graph
     lamps: tuple[Lamp, ...]
     camera: Camera
+    landmarks: Mapping[str, Points]
+    """Points of the face by name, [3] each."""
 
     def save(self, folder: Path) -> None:
         """Write scene.json and arrays.npz, in metres and with z up, for `blender.py`."""
@@ -144,6 +156,12 @@ class Scene:
         }  # fmt: skip
         (folder / "scene.json").write_text(json.dumps(header))
         np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
+
+
+def triple(values: Array) -> tuple[float, float, float]:
+    """Three numbers as a record holds them."""
+    x, y, z = values.tolist()
+    return x, y, z
 
 
 def metres(points: NDArray[np.float64]) -> NDArray[np.float64]:

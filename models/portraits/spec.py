@@ -26,9 +26,9 @@ from models.portraits import (
     shape,
     skin,
 )
-from models.portraits.camera import Sensor  # fmt: skip
+from models.portraits.camera import Motion, Sensor  # fmt: skip
 
-VERSION = 1
+VERSION = 4
 """Of what a spec's numbers mean; a change of geometry, materials or streams that moves a pixel raises it."""
 DEFAULT_SHARES: dict[str, tuple[float, ...]] = {  # attributes that are not drawn evenly
     "age": (0.15, 0.4, 0.25, 0.2),
@@ -67,6 +67,7 @@ class PortraitSpec:
     camera: camera.CameraSpec
     background: background.Background
     sensor: Sensor
+    motion: Motion
 
     def attributes(self) -> dict[str, str]:
         """What can be ordered, as it is here."""
@@ -94,7 +95,7 @@ CONCEPTS: dict[str, Draw] = {
     "shape": shape.draw, "expression": expression.draw, "pose": pose.draw, "skin": skin.draw, "eyes": eyes.draw,
     "hair": hair.draw, "brows": facial_hair.draw_brows, "beard": facial_hair.draw_beard, "clothes": clothes.draw,
     "accessories": accessories.draw, "light": light.draw, "camera": camera.draw, "background": background.draw,
-    "sensor": camera.draw_sensor,
+    "sensor": camera.draw_sensor, "motion": camera.draw_motion,
 }  # fmt: skip
 
 

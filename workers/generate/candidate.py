@@ -17,7 +17,10 @@ Member = NDArray[np.uint8] | NDArray[np.uint16] | Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One image-alpha pair as it is delivered. rgb_u8: uint8 [h, w, 3]; alpha: uint8 or uint16 [h, w]."""
+    """One image-alpha pair as it is delivered. rgb_u8: uint8 [h, w, 3]; alpha: uint8 or uint16 [h, w].
+
+    One whose defects were found before it was drawn has h = w = 0.
+    """
 
     attempt: int
     seed: int

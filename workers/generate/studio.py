@@ -20,17 +20,24 @@ from models.load import load_stylematte
 from models.matting.network import predict_alpha
 from models.pixels import rgb_from_u8
 from models.portraits.picture import Picture
+from models.portraits.render import Survey
 from models.portraits.spec import VERSION, PortraitSpec, draw_spec
 from workers.bundles import STYLEMATTE_FILE
 from workers.generate.candidate import Candidate, Member
 from workers.generate.engine import be_deterministic, pick_device
 from workers.generate.measure import score_agreement, score_subjects
 
+NOT_DRAWN = np.zeros((0, 0, 3), np.uint8)
+"""The picture of a person whose geometry was rejected."""
+
 
 class Renderer(Protocol):
     """Draws people; models.portraits.process.RenderProcess does it in a process of its own."""
 
-    def render(self, spec: PortraitSpec, size: int, members: Sequence[str]) -> Picture:
+    def survey(self, spec: PortraitSpec) -> Survey:
+        """The person as geometry, and whether they are fit to be drawn: a fraction of the time that `draw` takes."""
+
+    def draw(self, surveyed: Survey, size: int, members: Sequence[str]) -> Picture:
         """Equal specs and sizes give equal pixels. Raises RendererFailed."""
 
 
@@ -80,7 +87,13 @@ class Studio:
     ) -> Candidate:
         seed = candidate_seed(plan.seed, slot, redraw)
         spec = draw_spec(seed, attributes)
-        picture = self._renderer.render(spec, wanted.size, ("alpha", *wanted.members))
+        surveyed = self._renderer.survey(spec)
+        if surveyed.defects:
+            return Candidate(
+                attempt=attempt, seed=seed, rgb_u8=NOT_DRAWN, alpha=NOT_DRAWN[..., 0], scores={}, facts={},
+                defects=surveyed.defects, attributes=attributes,
+            )  # fmt: skip
+        picture = self._renderer.draw(surveyed, wanted.size, ("alpha", *wanted.members))
         facts = {
             "slot": slot,
             "redraw": redraw,
@@ -95,9 +108,8 @@ class Studio:
             seed=seed,
             rgb_u8=picture.rgb_u8,
             alpha=picture.alpha_u16 if plan.alpha_bits == 16 else to_u8(picture.alpha_u16),
-            scores={} if picture.defects else self._scores(picture),
+            scores=self._scores(picture),
             facts=facts,
-            defects=picture.defects,
             attributes=attributes,
             members=members_of(picture, wanted.members),
         )

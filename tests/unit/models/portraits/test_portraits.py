@@ -9,6 +9,7 @@ from models.portraits import ground_truth
 from models.portraits.picture import MEMBERS, Picture
 from models.portraits.portrait import build_scene
 from models.portraits.process import RenderProcess, available
+from models.portraits.render import survey
 from models.portraits.scene import Part
 from models.portraits.spec import PortraitSpec, draw_spec
 
@@ -31,12 +32,12 @@ def renderer() -> Iterator[RenderProcess]:
 
 @pytest.fixture(scope="module")
 def picture(renderer: RenderProcess, spec: PortraitSpec) -> Picture:
-    return renderer.render(spec, SIZE_PX)
+    return renderer.draw(survey(spec), SIZE_PX)
 
 
 def test_a_spec_gives_the_same_pixels_in_another_process(picture: Picture, spec: PortraitSpec) -> None:
     with RenderProcess(threads=2) as another:
-        again = another.render(PortraitSpec.from_json(spec.to_json()), SIZE_PX)
+        again = another.draw(survey(PortraitSpec.from_json(spec.to_json())), SIZE_PX)
     for name in ("rgb_u8", "alpha_u16", "fg_u8", "trimap_u8", "depth_mm", "normals_u8", "parts_u8"):
         np.testing.assert_array_equal(getattr(picture, name), getattr(again, name), err_msg=name)
     assert picture.landmarks == again.landmarks
@@ -90,7 +91,7 @@ def test_alpha_is_what_cycles_sees(renderer: RenderProcess) -> None:
 
 
 def test_only_ordered_members_are_made(renderer: RenderProcess, spec: PortraitSpec) -> None:
-    picture = renderer.render(spec, 48, ("alpha", "parts"))
+    picture = renderer.draw(survey(spec), 48, ("alpha", "parts"))
     assert picture.parts_u8 is not None
     assert (picture.fg_u8, picture.trimap_u8, picture.depth_mm, picture.normals_u8) == (None,) * 4
     assert picture.landmarks == {}

@@ -4,7 +4,7 @@ import numpy as np
 
 from models.portraits import raster
 
-PINHOLE = np.array([0, 0, 1 / 15], np.float32)
+PINHOLE = np.zeros(4, np.float32)
 SQUARE = np.array([[[2, 2], [10, 2], [2, 10]], [[10, 2], [10, 10], [2, 10]]], np.float32)
 
 
@@ -38,6 +38,6 @@ def test_the_nearer_square_is_seen() -> None:
 
 
 def test_through_the_lens_only_what_is_out_of_focus_moves() -> None:
-    lens = np.array([30, 0, 1 / 15], np.float32)
+    lens = np.array([30, 0, 30 / 15, 0], np.float32)
     np.testing.assert_array_equal(drawn([(0, 15)], lens), drawn([(0, 15)]))
     np.testing.assert_array_equal(drawn([(4, 7.5)], lens) >= 0, drawn([(2, 7.5)]) >= 0)
