@@ -13,10 +13,9 @@ CPU_TUNING = {
 }
 
 
-def restart_tuned(module: str | None = None) -> None:
-    """Starts this program anew, as `python -m module` or by its command, with those of CPU_TUNING that aren't set."""
+def restart_tuned() -> None:
+    """Starts this program anew, as it was started, with those of CPU_TUNING that aren't set."""
     missing = {name: value for name, value in CPU_TUNING.items() if name not in os.environ}
     if sys.platform == "linux" and missing:
         os.environ.update(missing)
-        command = sys.orig_argv[1:] if module is None else ["-m", module, *sys.argv[1:]]
-        os.execv(sys.executable, [sys.executable, *command])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -184,7 +184,7 @@ class S3Store:
         if credentials is None:
             raise StoreRefused("there are no credentials for the object store to sign a URL with")
         path = quote(f"/{self._bucket}/{key}", safe="/-_.~")
-        request = AWSRequest(method="GET", url=self._public.meta.endpoint_url + path)
+        request = AWSRequest(method="GET", url=self._public.meta.endpoint_url.rstrip("/") + path)
         S3SigV4QueryAuth(credentials.get_frozen_credentials(), "s3", self._region, expires_s).add_auth(request)
         return str(request.url)
 

@@ -52,7 +52,7 @@ def filtered_lrelu(
     ups = one if up_filter is None else up_filter
     downs = one if down_filter is None else down_filter
     if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in (x, scale, bias, ups, downs)):
-        raise ValueError(f"needs float32 on the CPU, got {x.dtype}, {bias.dtype}, {ups.dtype}, {downs.dtype}")
+        raise ValueError(f"needs float32 on the CPU, got {[t.dtype for t in (x, scale, bias, ups, downs)]}")
     right_shapes = scale.shape == x.shape[:2] and bias.shape == x.shape[1:2]
     if not right_shapes or ups.ndim != 1 or downs.ndim not in (1, 2) or not gain > 0 or not slope >= 0:
         shapes = [list(t.shape) for t in (x, scale, bias, ups, downs)]

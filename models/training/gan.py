@@ -215,7 +215,7 @@ def main(
 
     Under torchrun, over several processes. The paper's presets have no warm start: they begin at noise.
     """
-    restart_tuned("models.training.gan")
+    restart_tuned()
     torch.set_num_threads(threads)
     settings = PRESETS[name].adversarial
     settings = replace(settings, total_kimg=kimg or settings.total_kimg, lr=lr or settings.lr)

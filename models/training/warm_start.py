@@ -196,7 +196,7 @@ def main(
     total_kimg: float, lr: float, seed: int, save_every: float, threads: int, device: str,
 ) -> None:  # fmt: skip
     """Train the warm start, or go on with it where RUN holds its state. Under torchrun, over several processes."""
-    restart_tuned("models.training.warm_start")
+    restart_tuned()
     torch.set_num_threads(threads)
     with processes.joined(device) as own:
         corpus = open_corpus(run, data, matte, scenes, PRESETS[preset].resolution)

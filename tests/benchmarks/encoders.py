@@ -2,15 +2,13 @@
 
 import importlib
 import io
-import struct
-import zlib
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workers.shards.encode import SIGNATURE, encode_png
+from workers.shards.encode import encode_png
 
 Pixels = NDArray[np.uint8]
 Encoder = Callable[[Pixels], bytes]
@@ -50,30 +48,12 @@ def vips(pyvips) -> Encoder:
     return lambda p: pyvips.Image.new_from_array(p).pngsave_buffer(compression=1, filter="up")
 
 
-def up_filter(compress: Callable[[bytes], bytes]) -> Encoder:
-    """Our encoder with another deflate."""
-
-    def encode(pixels: Pixels) -> bytes:
-        height, width, channels = (*pixels.shape, 1)[:3]
-        rows = pixels.reshape(height, -1)
-        filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
-        filtered[:, 0] = 2
-        filtered[0, 1:] = rows[0]
-        np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-        header = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2}[channels], 0, 0, 0)
-        parts = ((b"IHDR", header), (b"IDAT", compress(filtered.tobytes())), (b"IEND", b""))
-        chunks = (struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in parts)
-        return SIGNATURE + b"".join(chunks)
-
-    return encode
-
-
 OTHERS: dict[str, tuple[str, Callable[..., Encoder]]] = {  # opencv-python-headless, imagecodecs, pyvips[binary], ...
     "OpenCV, its default": ("cv2", opencv),
     "OpenCV, zlib 1": ("cv2", lambda cv2: opencv(cv2, cv2.IMWRITE_PNG_COMPRESSION, 1)),
     "imagecodecs, libpng 1": ("imagecodecs", lambda codecs: lambda p: codecs.png_encode(p, level=1)),
     "pyvips, up filter, zlib 1": ("pyvips", vips),
     "fpng": ("fpng", lambda fpng: fpng.from_ndarray),
-    "up filter, zlib-ng 1": ("zlib_ng.zlib_ng", lambda z: up_filter(lambda data: z.compress(data, 1))),
-    "up filter, isal 1": ("isal.isal_zlib", lambda z: up_filter(lambda data: z.compress(data, 1))),
+    "up filter, zlib-ng 1": ("zlib_ng.zlib_ng", lambda z: lambda p: encode_png(p, lambda data: z.compress(data, 1))),
+    "up filter, isal 1": ("isal.isal_zlib", lambda z: lambda p: encode_png(p, lambda data: z.compress(data, 1))),
 }

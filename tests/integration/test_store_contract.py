@@ -213,9 +213,11 @@ def test_a_url_is_signed_as_boto3_signs_it(s3_store: S3Store, monkeypatch: pytes
     assert s3_store.presign_get(key, expires_s=60) == expected
 
 
-def test_urls_are_signed_for_the_public_endpoint(s3: object) -> None:
-    store = s3.open("bucket", public_endpoint_url="https://data.example.org")  # type: ignore[attr-defined]
-    assert urlsplit(store.presign_get("a/b", expires_s=60))[:3] == ("https", "data.example.org", "/bucket/a/b")
+@pytest.mark.parametrize(("path", "before"), [("", ""), ("/", ""), ("/s3", "/s3"), ("/s3/", "/s3")])
+def test_urls_are_signed_for_the_public_endpoint(s3: object, path: str, before: str) -> None:
+    store = s3.open("bucket", public_endpoint_url=f"https://data.example.org{path}")  # type: ignore[attr-defined]
+    url = store.presign_get("a/b", expires_s=60)
+    assert urlsplit(url)[:3] == ("https", "data.example.org", f"{before}/bucket/a/b")
     store.close()
 
 

@@ -4,7 +4,7 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import deflate
@@ -17,6 +17,10 @@ ALPHA_SUFFIX = "alpha.png"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels: grey, RGB, RGBA
 FILTER_UP = 2
+
+
+def _libdeflate(data: memoryview) -> bytearray:
+    return deflate.zlib_compress(data, 1)
 
 
 def encode_image(rgb_u8: NDArray[np.uint8], image_format: str) -> bytes:
@@ -42,7 +46,9 @@ def encode_member(member: NDArray[np.uint8] | NDArray[np.uint16] | Mapping[str, 
     return json.dumps(member, sort_keys=True, allow_nan=False).encode()
 
 
-def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+def encode_png(
+    pixels: NDArray[np.uint8] | NDArray[np.uint16], compress: Callable[[memoryview], bytes | bytearray] = _libdeflate
+) -> bytes:
     """uint8 or uint16 [h, w] or [h, w, 1, 3 or 4] -> PNG: rows as differences to the one above, libdeflate's level 1.
 
     PNG (ISO/IEC 15948), clauses 5 and 9. docs/performance.md compares it with other encoders. Raises ValueError for
@@ -58,7 +64,7 @@ def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    data = bytes(deflate.zlib_compress(filtered.data, 1))
+    data = bytes(compress(filtered.data))
     return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 
 
