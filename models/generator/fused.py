@@ -45,8 +45,7 @@ def filtered_lrelu(
     """
     one = torch.ones(1)
     recorded = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, scale, bias))
-    if scale is not None and recorded:
-        x, scale = x * scale[:, :, None, None], None
+    scaled = scale is not None
     scale = one.expand(x.shape[:2]) if scale is None else scale
     bias = torch.zeros(x.shape[1]) if bias is None else bias
     ups = one if up_filter is None else up_filter
@@ -61,7 +60,7 @@ def filtered_lrelu(
         )
     ups = ups * (up * math.sqrt(gain))  # half of the gain along each axis
     activation = float(slope), math.inf if clamp is None else float(clamp)
-    return _FilteredLRelu.apply(x, scale, bias, ups, downs, (up, down), padding, activation, recorded)
+    return _FilteredLRelu.apply(x, scale, bias, ups, downs, (up, down), padding, activation, recorded, scaled)
 
 
 class _FilteredLRelu(torch.autograd.Function):
@@ -77,8 +76,9 @@ class _FilteredLRelu(torch.autograd.Function):
         padding: Padding,
         activation: tuple[float, float],
         record: bool,
+        scaled: bool,
     ) -> torch.Tensor:
-        """up_filter: gains included; activation: slope, limit; record: what the gradient needs."""
+        """up_filter: gains included; activation: slope, limit; record: keep what the gradient needs."""
         left, right, top, bottom = padding
         up, down = factors
         size = x.shape[2], x.shape[3]
@@ -95,16 +95,21 @@ class _FilteredLRelu(torch.autograd.Function):
             pad, shift = (downs[0] - 1, downs[-1] - 1), (top - ups[0] + 1, left - ups[0] + 1)
             ctx.plan = plan_resampling(out, grid, size, (down, up), pad, shift, downs, ups)
             ctx.activation = BACKWARD, *activation
-            ctx.save_for_backward(up_filter, down_filter, signs)
+            ctx.save_for_backward(up_filter, down_filter, signs, *((x, scale) if scaled else ()))
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
-        up_filter, down_filter, signs = ctx.saved_tensors
+        up_filter, down_filter, signs, *scaling = ctx.saved_tensors
         plain = torch.ones(grad.shape[:2]), torch.zeros(1)
         x_grad = _run(ctx.plan, grad, *plain, down_filter, up_filter, signs, ctx.activation)
-        return x_grad, None, x_grad.sum((0, 2, 3)), *[None] * 6
+        bias_grad, scale_grad = x_grad.sum((0, 2, 3)), None
+        if scaling:
+            x, scale = scaling
+            scale_grad = (x_grad * x).sum((2, 3))
+            x_grad = x_grad * scale[:, :, None, None]
+        return x_grad, scale_grad, bias_grad, *[None] * 7
 
 
 def _run(
