@@ -1,6 +1,7 @@
 """One adversarial step by two processes is one by a single process with the whole batch."""
 
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -24,33 +25,41 @@ def corpus() -> Corpus:
     return Corpus(images=images.byte(), keys=tuple(str(i) for i in range(24)))
 
 
-def train(folder: Path, corpus: Corpus, program: str, *launcher: str) -> dict[str, torch.Tensor]:
-    """The state after one step of a program of models/training."""
+STATES = {"warm_start": "warm-start.state.safetensors", "gan": "gan.state.safetensors"}
+STEPS = (("warm_start", 1), ("gan", 1), ("gan", 2))  # at its first step the adversarial gradient has no weight yet
+
+
+def train(folder: Path, corpus: Corpus, program: str, steps: int, *launcher: str) -> dict[str, torch.Tensor]:
+    """The state once a program of models/training has done `steps`, going on from where the folder's state is."""
     folder.mkdir(exist_ok=True)
     corpus.save(folder / "corpus-exact.pt")
     command = [sys.executable, *launcher, "-m", *(["--"] if launcher else []), f"models.training.{program}"]
     options = ["--run", str(folder), "--preset", "tiny-32", "--seed", "3"]
-    steps = 2 if program == "gan" else 1
     environment = os.environ | CPU_TUNING | {"OMP_NUM_THREADS": "1"}
     subprocess.run([*command, *options, "--kimg", str(KIMG * steps)], check=True, env=environment, timeout=240)
-    name = {"gan": "gan", "warm_start": "warm-start"}[program]
-    return dict(load_checkpoint(folder / f"{name}.state.safetensors", kind="stylemattegan-training").state)
+    return dict(load_checkpoint(folder / STATES[program], kind="stylemattegan-training").state)
+
+
+def apart_by(actual: torch.Tensor, expected: torch.Tensor) -> float:
+    """The largest difference, relative to the largest value."""
+    return ((actual - expected).abs().max() / expected.abs().max().clamp(min=1e-7)).item()
 
 
 def test_two_processes_are_one_with_the_whole_batch(corpus: Corpus, tmp_path: Path) -> None:
-    """Adam's first moments are the gradients; weights are not compared, since Adam makes whole steps of rounding."""
-    for program in ("warm_start", "gan"):
-        one = train(tmp_path / "one", corpus, program)
-        for name in ("warm-start.state.safetensors",):
-            if program == "gan":  # both go on from the same state
-                (tmp_path / "two" / name).write_bytes((tmp_path / "one" / name).read_bytes())
-        two = train(tmp_path / "two", corpus, program, *TORCHRUN)
+    """Adam's first moments are the gradients; weights are not compared, since Adam makes whole steps of rounding.
+
+    For the same reason each step starts from the same state: the single process'. Gradients jump where a rounding error
+    takes an activation across a kink of the frozen ResNet or of a discriminator's head: the half of the tensors that
+    no jump reaches agrees to 1e-5 of its largest value, and no jump moves one by 2e-2; half a batch would move all.
+    """
+    for program, steps in STEPS:
+        one = train(tmp_path / "one", corpus, program, steps)
+        two = train(tmp_path / "two", corpus, program, steps, *TORCHRUN)
         assert one.keys() == two.keys()
         assert torch.equal(one["rng"], two["rng"])
         compared = [key for key in one if key.endswith("exp_avg") or "magnitude" in key or "balance" in key]
         assert len(compared) > 30
-        for key in compared:
-            scale = one[key].abs().max().clamp(min=1e-7)
-            torch.testing.assert_close(
-                two[key] / scale, one[key] / scale, rtol=0, atol=2e-3, msg=lambda m, k=key: f"{k}: {m}"
-            )
+        apart = {key: apart_by(two[key], one[key]) for key in compared}
+        assert statistics.median(apart.values()) < 1e-5
+        assert max(apart.values()) < (1e-4 if program == "warm_start" else 2e-2), apart
+        (tmp_path / "two" / STATES[program]).write_bytes((tmp_path / "one" / STATES[program]).read_bytes())
