@@ -10,6 +10,7 @@ CORPORA = "corpora/"
 TRAINING_RUNS = "training-runs/"
 TRAINING_ACTIVE = "training-active/"
 LABELS = "labels/"
+TRAINING_STATES = "training-states/"
 SCHEDULES = "schedules/"
 
 
@@ -62,6 +63,11 @@ def corpus_shard(name: str, shard: str) -> str:
 def training_run(run_id: str, name: str) -> str:
     """name: request.json, cancel.json, progress.json, end.json, or a path below stages/ or files/."""
     return f"{TRAINING_RUNS}{run_id}/{name}"
+
+
+def training_state(generator_sha256: str) -> str:
+    """What it takes to train the generator with these bytes on."""
+    return f"{TRAINING_STATES}{generator_sha256}.safetensors"
 
 
 def schedule(domain: str) -> str:

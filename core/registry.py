@@ -2,6 +2,7 @@
 
 registry/DIGEST/bundle.json + the files it names     a bundle {generator, StyleMatte, thresholds, cards}
 aliases/NAME.json                                    {"aliases": {"champion": {digest, history}}}, moved by If-Match
+training-states/SHA256.safetensors                   what it takes to train the generator of that SHA-256 on; optional
 
 A bundle's digest is the SHA-256 of its bundle.json, which names the SHA-256 of every file: nothing in it can change.
 """
@@ -24,7 +25,10 @@ from core.ports import ObjectStore
 
 CHAMPION = "champion"
 CANDIDATE = "candidate"
+SHIPPED = "shipped"
 BUNDLE_FILE = "bundle.json"
+GENERATOR_FILE = "generator.safetensors"
+TRAINING_STATE_FILE = "training-state.safetensors"  # may lie in a bundle's folder; no part of the bundle
 JSON = "application/json"
 BUNDLES_KEPT = 100  # remembered by a process
 _REFERENCE = re.compile(
@@ -92,8 +96,12 @@ class Registry:
         self._bundles: dict[str, Bundle] = {}  # a digest's never changes
 
     def publish(self, folder: Path, *, alias: str = CHAMPION, reason: str = "published") -> Bundle:
-        """Upload a bundle folder (files first, bundle.json last) and point `NAME@alias` to it. Safe to repeat."""
+        """Upload a bundle folder (files first, bundle.json last) and point `NAME@alias` to it. Safe to repeat.
+
+        A training state beside it is kept under the SHA-256 of its generator.
+        """
         bundle = load_bundle_folder(folder)
+        self._keep_training_state(bundle, folder / TRAINING_STATE_FILE)
         prefix = f"{keys.REGISTRY}{_hex(bundle.digest)}/"
         for name in bundle.files:
             if self._store.head(prefix + name) is None:
@@ -102,6 +110,28 @@ class Registry:
             self._store.put(prefix + BUNDLE_FILE, bundle.to_bytes(), content_type=JSON)
         self.move_alias(bundle.name, alias, bundle.digest, reason=reason)
         return bundle
+
+    def publish_shipped(self, folder: Path) -> Bundle:
+        """Publish a bundle that comes with the package as NAME@shipped.
+
+        It becomes champion where there is none, or where the champion is the one shipped before: what was trained or
+        promoted here stays.
+        """
+        name = load_bundle_folder(folder).name
+        before = self._aliases(name)[0]
+        bundle = self.publish(folder, alias=SHIPPED, reason="shipped with the package")
+        if before.current(CHAMPION) in (None, before.current(SHIPPED)):
+            self.promote(name, bundle.digest, reason="shipped", expected=before.current(CHAMPION))
+        return bundle
+
+    def training_state(self, digest: str, path: Path) -> bool:
+        """Write the state from which a bundle's generator can be trained on to `path`. False: it was not kept."""
+        key = keys.training_state(self.bundle(digest).files.get(GENERATOR_FILE, ""))
+        if self._store.head(key) is None:
+            return False
+        with path.open("wb") as file:
+            file.writelines(self._store.stream(key))
+        return True
 
     def promote(self, name: str, digest: str, *, reason: str, actor: str = "", expected: str | None = None) -> bool:
         """Make a bundle the champion. False: it was not `expected` (None: nothing) that was champion until now.
@@ -211,6 +241,12 @@ class Registry:
         """(alias, digest) pairs in force."""
         for alias, moves in sorted(self.aliases(name).moves.items()):
             yield alias, moves[-1].digest
+
+    def _keep_training_state(self, bundle: Bundle, path: Path) -> None:
+        if path.is_file() and (generator := bundle.files.get(GENERATOR_FILE)):
+            key = keys.training_state(generator)
+            if self._store.head(key) is None:
+                self._store.upload(key, path)
 
     def _aliases(self, name: str) -> tuple[Aliases, str | None]:
         try:

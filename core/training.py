@@ -64,6 +64,10 @@ class TrainingSpec(Frozen):
     seed: int = Field(0, ge=0, lt=2**31)
 
     generator: Literal["embedded-64", "embedded-128", "tiny-32"] = "embedded-64"
+    continue_generator: bool = Field(
+        True,
+        description="the champion's generator is trained on where its state is kept and it has this size",
+    )
     warm_start_kimg: float = Field(20.0, gt=0, le=25_000, description="thousand images that StyleMatteGAN sees")
     adversarial_kimg: float = Field(4.0, ge=0, le=25_000)
     samples: int = Field(500, ge=0, le=100_000, description="accepted samples that StyleMatte learns from")

@@ -42,7 +42,8 @@ def cycle(
 ) -> None:  # fmt: skip
     """Train both networks of DOMAIN on each other's output and promote them if they are better.
 
-    Ctrl-C or a crash loses little: repeated with the same --domain, the run that has not ended goes on.
+    A domain that the package ships a bundle of, such as humans, goes on from that. Ctrl-C or a crash loses little:
+    repeated with the same --domain, the run that has not ended goes on.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
@@ -57,11 +58,14 @@ def cycle(
 
 @contextmanager
 def _stores(data_dir: Path) -> Iterator[None]:
-    """Valkey and S3 on `data_dir` for the length of the block; those of the environment if it names some."""
+    """Valkey and S3 on `data_dir` for the length of the block; those of the environment if it names some.
+
+    The shipped bundles are published there: a domain of their name goes on from them.
+    """
     if "MATTEFORGE_S3_ENDPOINT" in os.environ:
         yield
         return
-    stack = Stack(data_dir, bundles=())
+    stack = Stack(data_dir)
     try:
         stack.start_stores()
         os.environ.update(stack.settings())

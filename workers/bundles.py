@@ -6,11 +6,10 @@ from typing import Any
 
 from core.criteria import check_thresholds
 from core.errors import CheckpointRejected
-from core.registry import BUNDLE_FILE, Bundle
+from core.registry import BUNDLE_FILE, GENERATOR_FILE, Bundle
 from models.checkpoint import Kind, digest, halved, load_checkpoint, save_checkpoint
 from models.load import load_generator, load_stylematte
 
-GENERATOR_FILE = "generator.safetensors"
 STYLEMATTE_FILE = "stylematte.safetensors"
 
 

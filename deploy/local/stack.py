@@ -188,10 +188,11 @@ class Stack:
         )
 
     def _publish(self) -> None:
+        """Bring the bundles to the store; what became champion there since stays champion."""
         with closing(self.open_store()) as store:
             store.probe()
             for folder in self._bundles:
-                Registry(store).publish(folder)
+                Registry(store).publish_shipped(folder)
 
 
 def shipped_bundles() -> tuple[Path, ...]:

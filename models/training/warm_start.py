@@ -138,6 +138,7 @@ class WarmStart:
         """The corpus has the preset's resolution."""
         torch.manual_seed(seed)
         self.corpus, self.total_kimg, self.lr, self.device = corpus, total_kimg, lr, device
+        self.first_image = 0  # where this stage began
         self.batch, z_dim = preset.adversarial.batch, preset.generator["z_dim"]
         self.generator: Generator = build_generator(preset.generator).train().to(device)
         half_life = 1000 * preset.adversarial.magnitude_kimg
@@ -158,7 +159,7 @@ class WarmStart:
     def step(self) -> dict[str, float]:
         """One update of generator and encoder; one whose gradient is not finite is left out."""
         progress, rng = self.state.progress, self.state.rng
-        self._set_rate(progress.images / 1000)
+        self._set_rate((progress.images - self.first_image) / 1000)
         targets = self.corpus.batch(self.batch // processes.count(), rng).to(self.device)
         z, penalty = self.latent(self.encoder(targets), rng)
         images = self.generator(z, update_emas=True)

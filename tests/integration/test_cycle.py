@@ -50,6 +50,21 @@ def test_the_second_turn_starts_from_the_champion_and_its_labels(fork):
     assert any("labelled before" in line for line in view.progress.log)
 
 
+def test_the_second_turn_trains_the_champions_generator_on(fork):
+    forge = fork()
+    seen = stage_figures(forge, first_run(forge), Stage.ADVERSARIAL)["images"]
+    goes_on = forge.run(forge.order())
+    assert any("goes on from" in line for line in goes_on.progress.log)
+    assert stage_figures(forge, goes_on.record.id, Stage.WARM_START)["images"] == seen + 16
+    assert stage_figures(forge, goes_on.record.id, Stage.ADVERSARIAL)["images"] == seen + 32
+    anew = forge.run(forge.order(continue_generator=False, seed=1))
+    assert stage_figures(forge, anew.record.id, Stage.ADVERSARIAL)["images"] == 32
+
+
+def stage_figures(forge, run_id, stage):
+    return next(done.figures for done in forge.runs.view(run_id).stages if done.stage is stage)
+
+
 def first_run(forge):
     return min((record.created_at, record.id) for record in forge.runs.requests())[1]
 

@@ -72,6 +72,33 @@ def test_an_alias_keeps_its_history_and_publishing_again_adds_nothing(tmp_path):
     assert [(m.digest, m.reason) for m in moves] == [(first.digest, "published"), (second.digest, "gate passed")]
 
 
+def test_a_shipped_bundle_is_champion_until_another_was_promoted(tmp_path):
+    registry = Registry(MemoryStore())
+    first = registry.publish_shipped(make_bundle(tmp_path / "a"))
+    assert registry.resolve("humans") == registry.resolve("humans@shipped") == first.digest
+    newer = registry.publish_shipped(make_bundle(tmp_path / "b", b"newer"))
+    assert registry.resolve("humans") == newer.digest  # an upgrade of the package
+    trained = registry.publish(make_bundle(tmp_path / "c", b"trained"), alias="candidate")
+    assert registry.promote("humans", trained.digest, reason="gate passed", expected=newer.digest)
+    for folder in ("b", "a"):  # started again; another package
+        registry.publish_shipped(tmp_path / folder)
+        assert registry.resolve("humans") == trained.digest
+
+
+def test_a_training_state_is_kept_under_its_generator(tmp_path):
+    registry = Registry(MemoryStore())
+    without = registry.publish(make_bundle(tmp_path / "a"))
+    (make_bundle(tmp_path / "b", b"better") / "training-state.safetensors").write_bytes(b"moments")
+    bundle = registry.publish(tmp_path / "b")
+    assert registry.training_state(bundle.digest, tmp_path / "state")
+    assert (tmp_path / "state").read_bytes() == b"moments"
+    assert not registry.training_state(without.digest, tmp_path / "none")
+    assert {p.name for p in registry.fetch(bundle.digest, tmp_path / "cache").iterdir()} == {
+        "bundle.json",
+        *bundle.files,
+    }
+
+
 def test_fetched_bytes_are_verified(tmp_path):
     store = MemoryStore()
     registry = Registry(store)

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from core.criteria import CHEAP, first_failure
 from core.errors import CheckpointRejected
 from core.plan import Plan, candidate_seed
-from core.registry import load_bundle_folder
+from core.registry import GENERATOR_FILE, load_bundle_folder
 from models.generator import Generator, GeneratorConfig
 from models.load import load_generator, load_stylematte
 from models.matting.network import predict_alpha
 from models.pixels import quantised_alpha, quantised_rgb, rgb_from_levels, split_rgba
-from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE
+from workers.bundles import STYLEMATTE_FILE
 from workers.generate import cuda
 from workers.generate.candidate import Candidate, generated_facts
 from workers.generate.measure import score_agreement, score_subjects

@@ -14,6 +14,7 @@ from core import keys
 from core.corpus import Split
 from core.criteria import first_failure
 from core.plan import Plan
+from core.registry import GENERATOR_FILE
 from core.training import Stage
 from models.checkpoint import digest
 from models.corpora.foreground import straight_foreground
@@ -40,6 +41,7 @@ from workers.train.workshop import Workshop
 CORPUS_FILE = "corpus.pt"
 WARM_STATE = "warm-start.state.safetensors"
 GENERATOR = "gan.safetensors"
+TRAINING_STATE = "gan.compact.safetensors"  # to go on from in the next turn
 SAVE_S = 120.0  # between two states
 GRIDS_KEPT = 8
 BATCH = 8
@@ -95,13 +97,33 @@ def _ticking(job: Job, labeller: Labeller, total: int) -> Labeller:
 
 
 def warm_start(job: Job, shop: Workshop) -> dict[str, Any]:
-    """StyleMatteGAN as the decoder of an autoencoder."""
+    """StyleMatteGAN as the decoder of an autoencoder; the champion's goes on from where its training left it."""
     spec, folder = job.spec, job.folder(Stage.WARM_START)
     corpus = Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
     trainer = WarmStart(corpus, spec.seed, spec.warm_start_kimg, preset=PRESETS[spec.generator])
+    if spec.continue_generator and _take_up_champion(job, shop, trainer):
+        trainer.first_image = trainer.state.progress.images
     if (state := folder / WARM_STATE).exists():
         trainer.state.load(state)
-    return _train(job, folder, trainer, "warm-start", 0, spec.warm_start_kimg)
+    return _train(job, folder, trainer, "warm-start", trainer.first_image, spec.warm_start_kimg)
+
+
+def _take_up_champion(job: Job, shop: Workshop, trainer: WarmStart) -> bool:
+    """Load the state that the champion's generator was left in, but for the random numbers. False: can't be had."""
+    champion = job.record.champion
+    if champion is None:
+        return False
+    if load_generator(shop.bundle(champion) / GENERATOR_FILE).config != trainer.generator.config:
+        job.log("the generator begins anew: the champion's has another size")
+        return False
+    path = job.folder(Stage.WARM_START) / "champion.partial"
+    if not shop.registry.training_state(champion, path):
+        job.log("the generator begins anew: no training state of the champion's was kept")
+        return False
+    trainer.state.load(path)
+    trainer.state.rng.manual_seed(job.spec.seed)
+    job.log(f"the champion's generator goes on from {trainer.state.progress.images / 1000:.0f} kimg")
+    return True
 
 
 def adversarial(job: Job, shop: Workshop) -> dict[str, Any]:

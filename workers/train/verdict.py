@@ -1,6 +1,7 @@
 """The stages that judge: both StyleMattes on pairs that neither has seen, the gate, and the registry."""
 
 import json
+import shutil
 from importlib.metadata import version
 from itertools import islice
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from core.corpus import Split
-from core.registry import CANDIDATE, CHAMPION
+from core.registry import CANDIDATE, CHAMPION, TRAINING_STATE_FILE
 from core.training import GateDecision, Stage
 from models.load import load_stylematte
 from models.matting import predict_alpha
@@ -20,7 +21,7 @@ from models.training.held_out import HeldOut, held_out_pairs
 from workers.bundles import STYLEMATTE_FILE, assemble
 from workers.train.gate import decide, mean_interval
 from workers.train.job import Job
-from workers.train.stylemattegan import GENERATOR
+from workers.train.stylemattegan import GENERATOR, TRAINING_STATE
 from workers.train.thresholds import calibrated
 from workers.train.workshop import Workshop
 
@@ -102,6 +103,7 @@ def register(job: Job, shop: Workshop) -> dict[str, Any]:
         thresholds=calibrated(job, shop, stylematte, resolution),
         card=_card(job, decision, chosen),
     )
+    shutil.copyfile(job.output(Stage.ADVERSARIAL, TRAINING_STATE), folder / TRAINING_STATE_FILE)
     bundle = shop.registry.publish(folder, alias=CANDIDATE, reason=f"trained by {record.id}")
     promoted = spec.promote and (decision.passed or first)
     why = "the first version" if first and not decision.passed else f"gate passed: {decision.reason}"
