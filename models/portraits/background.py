@@ -12,6 +12,7 @@ from models.training.backgrounds import crop_photo, list_photos
 from models.training.scenes import blurred, bokeh, city, colour, foliage, gradient, interior, noise_field
 
 Picture = NDArray[np.floating]
+LUMA = np.array([0.299, 0.587, 0.114])
 DETAIL_PX = 384
 """Scenes are drawn at this size and scaled, so that a spec's background is the same scene at every size."""
 
@@ -27,6 +28,8 @@ class Background:
     brightness: float
     tinted: float
     """How much of the light's colour it takes, 0 to 1."""
+    saturation: float
+    """Of the scene's colours, 1 leaves them as they are."""
 
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Background:
@@ -35,7 +38,7 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Background:
     blur = 0.0 if kind == "plain" else float(rng.uniform(0.006, 0.03))
     return Background(
         kind=kind, seed=int(rng.integers(2**31)), blur=blur, brightness=float(rng.uniform(0.65, 1.1)),
-        tinted=float(rng.uniform(0.4, 0.9)),
+        tinted=float(rng.uniform(0.4, 0.9)), saturation=float(rng.beta(2, 2.5)),
     )  # fmt: skip
 
 
@@ -47,6 +50,8 @@ def picture(background: Background, light: Light, size: int, photos: Path | None
     rng = np.random.default_rng(background.seed)
     scene = SCENES[background.kind](rng, DETAIL_PX)
     scene = blurred(scene, background.blur * DETAIL_PX)
+    grey = scene @ LUMA
+    scene = grey[..., None] + background.saturation * (scene - grey[..., None])
     tint = np.array(light.level_rgb) * light.strength + sum(
         np.array(lamp.rgb) * lamp.irradiance / 4 for lamp in light.lamps
     )

@@ -40,10 +40,10 @@ def draw_brows(rng: np.random.Generator, labels: Mapping[str, str]) -> Brows:
     male, old, child = labels["sex"] == "male", labels["age"] == "old", labels["age"] == "child"
     fullness = (1.0 if male else 0.72) * rng.uniform(0.75, 1.25) * (0.7 if child or old else 1.0)
     return Brows(
-        count=int(900 * fullness),
+        count=int(620 * fullness),
         length_dm=float(rng.uniform(0.075, 0.1) * (1.2 if old else 1.0)),
-        radius_dm=float(rng.uniform(0.0022, 0.003)),
-        width_dm=float(rng.uniform(0.024, 0.036) * (1.15 if male else 0.95)),
+        radius_dm=float(rng.uniform(0.0014, 0.0021)),
+        width_dm=float(rng.uniform(0.019, 0.031) * (1.15 if male else 0.95)),
         arch_dm=float(rng.uniform(0.02, 0.07)),
         seed=int(rng.integers(2**31)),
     )

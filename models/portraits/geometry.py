@@ -178,7 +178,7 @@ def catmull_rom(keys: Array, steps: int) -> Array:
     before = np.concatenate([2 * keys[:, :1] - keys[:, 1:2], keys[:, :-2]], axis=1)[:, :, None]
     after = np.concatenate([keys[:, 2:], 2 * keys[:, -1:] - keys[:, -2:-1]], axis=1)[:, :, None]
     first, last = keys[:, :-1, None], keys[:, 1:, None]
-    t = (np.arange(steps) / steps)[None, None, :, None]
+    t = (np.arange(steps) / steps).astype(keys.dtype)[None, None, :, None]
     curve = first + 0.5 * t * (
         (last - before) + t * ((2 * before - 5 * first + 4 * last - after) + t * (3 * (first - last) + after - before))
     )

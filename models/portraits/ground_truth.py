@@ -56,7 +56,7 @@ class Geometry:
             hidden.append(mesh.hidden[faces].min(axis=1) if mesh.hidden is not None else np.zeros(len(faces)))
         self.corners, self._cuts = np.concatenate(corners), np.concatenate(cuts).astype(np.float32)
         self._curves = [
-            catmull_rom(np.concatenate([hair.points, hair.radius[..., None]], axis=-1), STRAND_STEPS)
+            catmull_rom(np.concatenate([hair.points, hair.radius[..., None]], axis=-1, dtype=np.float32), STRAND_STEPS)
             for hair in self._strands
         ]
         counts = [len(hair.points) for hair in self._strands]
@@ -66,6 +66,7 @@ class Geometry:
         towards = [self._hair_normals(hair.points) for hair in self._strands]
         self.normals = np.concatenate([self._seen_side(np.concatenate(normals)), *towards])
         self.hidden = np.concatenate([*hidden, *(np.zeros(n) for n in counts)])
+        self._blur = largest_blur(self.camera, self.corners)
 
     def _seen_side(self, normals: Array) -> Array:
         """Turned round where a triangle is seen from behind, such as a collar's inside."""
@@ -81,7 +82,11 @@ class Geometry:
 
     def blurs(self, size: int) -> bool:
         """Whether the lens blurs the person by more than SHARP_PX in pictures of size x size pixels."""
-        return blur_px(self.camera, self.corners, size) >= SHARP_PX
+        return self.blur_px(size) >= SHARP_PX
+
+    def blur_px(self, size: int) -> float:
+        """The largest radius of the lens' blur of a point of the person, in pixels of pictures of that size."""
+        return self._blur * size
 
     def views(self, size: int, per_pixel: int) -> "Views":
         """The surfaces projected for pictures of size x size pixels, `per_pixel` points along a pixel's side."""
@@ -99,7 +104,7 @@ class Geometry:
 
     def _screen(self, points: Array, side: int, scale: float) -> Array:
         """[..., (x, y, depth)] in points of a z-buffer, depth in dm."""
-        seen = (points - np.array(self.camera.position)) @ self.camera.axes().T
+        seen = (points - np.array(self.camera.position, points.dtype)) @ self.camera.axes().T.astype(points.dtype)
         seen[..., :2] *= scale / np.maximum(seen[..., 2:], 1e-6)
         seen[..., 0] += side / 2
         seen[..., 1] = side / 2 - seen[..., 1]
@@ -123,14 +128,30 @@ class Views:
     def seen(self, lens_dm: tuple[float, float] = (0.0, 0.0), shift: tuple[float, float] = (0.0, 0.0)) -> Seen:
         """The z-buffer seen from a point (right, up) of the lens; (0, 0): a pinhole's. `shift`: to the right, down."""
         depths, primitives = raster.empty(self.side)
-        point = np.array([lens_dm[0], -lens_dm[1]]) * self.scale
-        lens = np.concatenate([point, point / self.focus_dm + shift]).astype(np.float32)
+        lens = self._lens(lens_dm, shift)
         raster.draw_triangles(self.corners, self.cuts, lens, 0, depths, primitives)
         first = len(self.corners)
         for keys in self.keys:
             raster.draw_strands(keys, lens, first, depths, primitives)
             first += len(keys)
         return Seen(primitives=primitives, depths=depths, per_pixel=self.per_pixel)
+
+    def covered(
+        self, lens_dm: tuple[float, float], shift: tuple[float, float], room: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        """Share of each pixel's points that are covered, [h, w], as `seen` would have it; right where room is 0.
+
+        room: [h, w], how many pixels around each one are known to be covered.
+        """
+        covered, lens = np.zeros((self.side, self.side), np.bool_), self._lens(lens_dm, shift)
+        raster.cover_triangles(self.corners, self.cuts, lens, room, self.per_pixel, covered)
+        for keys in self.keys:
+            raster.cover_strands(keys, lens, room, self.per_pixel, covered)
+        return np.asarray(blocks(covered, self.per_pixel).mean(axis=-1, dtype=np.float32))
+
+    def _lens(self, lens_dm: tuple[float, float], shift: tuple[float, float]) -> NDArray[np.float32]:
+        point = np.array([lens_dm[0], -lens_dm[1]]) * self.scale
+        return np.concatenate([point, point / self.focus_dm + shift]).astype(np.float32)
 
     def bare(self) -> Seen:
         """The skin alone: what would be seen without eyes, hair and clothes in the way."""
@@ -144,16 +165,20 @@ def alpha(geometry: Geometry, size: int, sharp: Seen | None) -> NDArray[np.float
     """Share of each pixel's light that comes from the person, float32 [size, size] in [0, 1].
 
     `sharp` is the pinhole's view, and is not needed of a lens that blurs: its views from points of its disk (sunflower
-    seeds, Vogel 1979) are averaged.
+    seeds, Vogel 1979) are averaged. What the first of them sees covered all around, further than the lens blurs, the
+    others need not look at.
     """
     if sharp is not None and not geometry.blurs(size):
         return sharp.covered()
-    total = np.zeros((size, size), np.float32)
     views = geometry.views(size, LENS_PER_PIXEL)
+    room, shares = np.zeros((size, size), np.int32), []
     for n in range(LENS_POINTS):
         radius, angle = geometry.camera.aperture_dm * np.sqrt((n + 0.5) / LENS_POINTS), n * GOLDEN_RAD
-        total += views.seen((radius * np.cos(angle), radius * np.sin(angle)), within_point(n)).covered()
-    return np.asarray(total / LENS_POINTS, np.float32)
+        shares.append(views.covered((radius * np.cos(angle), radius * np.sin(angle)), within_point(n), room))
+        if n == 0:
+            inside = ndimage.distance_transform_cdt(shares[0] == 1, "chessboard")
+            room = np.maximum(inside - int(np.ceil(2 * geometry.blur_px(size) + 1)), 0).astype(np.int32)
+    return np.where(room > 0, np.float32(1), np.mean(shares, axis=0, dtype=np.float32))
 
 
 def within_point(n: int) -> tuple[float, float]:
@@ -162,11 +187,11 @@ def within_point(n: int) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def blur_px(camera: Camera, corners: Array, size: int) -> float:
-    """The largest radius of the blur of a point of the person, in pixels."""
+def largest_blur(camera: Camera, corners: Array) -> float:
+    """The largest radius of the blur of a point of the person, as a share of the picture's side."""
     depth = ((corners.reshape(-1, 3) - np.array(camera.position)) @ camera.axes()[2]).clip(1e-3)
     spread = np.abs(1 / depth - 1 / camera.focus_dm)
-    return float(np.percentile(spread, 99) * camera.aperture_dm * camera.focal_mm / SENSOR_MM * size)
+    return float(np.percentile(spread, 99) * camera.aperture_dm * camera.focal_mm / SENSOR_MM)
 
 
 @dataclass(frozen=True, kw_only=True)

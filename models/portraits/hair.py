@@ -100,7 +100,7 @@ def density(hair: Hair) -> Weights:
     if not hair.count:
         return np.zeros(len(mesh.points))
     above = mesh.points[:, 1] - _hairline(hair)
-    grows = smoothstep(-0.03, 0.07, above) * (mesh.ears < 0.2) * (mesh.points[:, 1] > 6.3) * mesh.is_body
+    grows = smoothstep(-0.06, 0.12, above) * (mesh.ears < 0.2) * (mesh.points[:, 1] > 6.3) * mesh.is_body
     if hair.recession > 0.6:
         crown = np.linalg.norm(mesh.points - np.array([0, 8.45, -0.05]), axis=1)
         grows = grows * smoothstep(0.25, 0.7, crown)
@@ -122,17 +122,18 @@ def _hairline(hair: Hair) -> Array:
 
 def material(hair: Hair, darker: float = 1.0, grey: float = 1.0) -> Graph:
     """Strands that vary in tone; `darker` and `grey` scale colour and white share, for brows and beards."""
-    g, rgb = Graph(), np.array(hair.rgb) * darker
+    g, share = Graph(), hair.grey * grey
+    rgb = np.array(hair.rgb) * darker
+    rgb = rgb + (GREY * 0.6 - rgb) * 0.6 * share  # hairs between dark and white: no salt and pepper
     random = g.node("ShaderNodeHairInfo", output="Random")
     along = g.another(random, "Intercept")
     colour = g.mix(g.times(random, 0.45), rgb * 0.85, np.minimum(rgb * 1.7 + 0.004, 1))
     colour = g.mix(g.times(along, hair.tips), colour, np.minimum(rgb * 2.2 + 0.01, 0.8))
     colour = g.mix(g.ramp(along, 0.12, 0.0), colour, rgb * 0.6)
-    share = hair.grey * grey
     if share > 0:
         colour = g.mix(g.ramp(random, 1 - share, 1.03 - share), colour, GREY)
     diffuse = g.node("ShaderNodeBsdfDiffuse", {"Color": colour})
-    sheen_rgb = [*np.minimum(0.12 + 1.2 * rgb + 0.3 * share, 1).tolist(), 1.0]
+    sheen_rgb = [*np.minimum(0.12 + 1.2 * rgb, 1).tolist(), 1.0]
     sheen = g.node(
         "ShaderNodeBsdfHair", {"Color": sheen_rgb, "RoughnessU": 0.25, "RoughnessV": 0.8}, component="Reflection"
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Rng = np.random.Generator
 Roots = tuple[Faces, Points]
 SEGMENT_DM = 0.32
+SHORT_DM = 1.5
 NECK_DM, CLOTH_DM = 6.0, 0.16  # below this height hair lies on clothes of this thickness
 FRINGE_DM, OPEN_FACE_DM = 0.30, 0.80  # how far above the eyes hair may hang with and without a fringe
 
@@ -154,7 +155,8 @@ def _curls(rng: Rng, hair: "Hair", hairs: Array, lock_of: Array) -> Array:
 
 def _lengths(rng: Rng, hair: "Hair", scalp: Scalp, hairs: Array) -> Array:
     """Share of each hair that is kept: uneven tips; a fringe ends above the eyes."""
-    share = rng.uniform(0.82, 1.0, len(hairs)) ** (1.5 if hair.style in ("messy", "curls", "wavy") else 1.0)
+    shortest = 0.55 if hair.length_dm < SHORT_DM else 0.82  # what is cut short lies in steps, or it looks like a cap
+    share = rng.uniform(shortest, 1.0, len(hairs)) ** (1.5 if hair.style in ("messy", "curls", "wavy") else 1.0)
     if not hair.fringe:
         return share
     left, up, front = scalp.axes

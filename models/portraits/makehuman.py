@@ -87,8 +87,8 @@ class BaseMesh:
             text = (self.folder / "faceunits01/targets/faceunits" / f"{name[5:]}.target").read_text()
         else:
             text = gzip.decompress((self.folder / "mpfb2/targets" / f"{name}.target.gz").read_bytes()).decode()
-        rows = [line.split()[:4] for line in text.splitlines() if line.strip() and line[0] not in '#"']
-        table = np.array(rows, np.float64).reshape(-1, 4)
+        rows = [line for line in text.splitlines() if line.strip() and line[0] not in '#"']
+        table = np.loadtxt(rows, usecols=range(4), ndmin=2) if rows else np.zeros((0, 4))
         return table[:, 0].astype(np.int64), table[:, 1:]
 
     def add(self, points: Points, target: str, weight: float) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
+BOOL = NDArray[np.bool_]
 NOTHING = -1
 
 
@@ -93,3 +94,84 @@ def draw_strands(keys: F32, lens: F32, first: int, depths: F32, primitives: I32)
                     if depth < depths[y, x]:
                         depths[y, x] = depth
                         primitives[y, x] = first + n
+
+
+@njit(cache=True, fastmath=False)
+def cover_triangles(
+    corners: F32, cut: F32, lens: F32, room: I32, per_pixel: int, covered: BOOL
+) -> None:  # pragma: no cover
+    """As `draw_triangles`, but only marks the points that are covered, and leaves out what can't matter.
+
+    room: [h, w], how many pixels around each pixel are known to be covered, itself included; a triangle among these is
+    skipped.
+    """
+    lens_x, lens_y, right_by, down_by = lens
+    height, width = covered.shape
+    for n in range(len(corners)):
+        ax, ay, az = corners[n, 0]
+        bx, by, bz = corners[n, 1]
+        cx, cy, cz = corners[n, 2]
+        if az <= 0.0 or bz <= 0.0 or cz <= 0.0:
+            continue
+        ax, ay = ax + right_by - lens_x / az, ay + down_by - lens_y / az
+        bx, by = bx + right_by - lens_x / bz, by + down_by - lens_y / bz
+        cx, cy = cx + right_by - lens_x / cz, cy + down_by - lens_y / cz
+        reach = max(abs(bx - ax), abs(by - ay), abs(cx - ax), abs(cy - ay))
+        if _hidden(ax, ay, reach, room, per_pixel):
+            continue
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0.0:
+            continue
+        if cut[n, 0] < 0 and cut[n, 1] < 0 and cut[n, 2] < 0:
+            continue
+        left, right = max(0, math.ceil(min(ax, bx, cx) - 0.5)), min(width - 1, math.floor(max(ax, bx, cx) - 0.5))
+        top, bottom = max(0, math.ceil(min(ay, by, cy) - 0.5)), min(height - 1, math.floor(max(ay, by, cy) - 0.5))
+        for y in range(top, bottom + 1):
+            py = y + 0.5
+            for x in range(left, right + 1):
+                px = x + 0.5
+                u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area
+                v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area
+                w = 1.0 - u - v
+                if u >= 0.0 and v >= 0.0 and w >= 0.0 and u * cut[n, 0] + v * cut[n, 1] + w * cut[n, 2] >= 0.0:
+                    covered[y, x] = True
+
+
+@njit(cache=True, fastmath=False)
+def cover_strands(keys: F32, lens: F32, room: I32, per_pixel: int, covered: BOOL) -> None:  # pragma: no cover
+    """As `draw_strands`, but only marks the points that are covered; `room` as in `cover_triangles`."""
+    lens_x, lens_y, right_by, down_by = lens
+    height, width = covered.shape
+    for n in range(keys.shape[0]):
+        for k in range(keys.shape[1] - 1):
+            ax, ay, az, ar = keys[n, k]
+            bx, by, bz, br = keys[n, k + 1]
+            if az <= 0.0 or bz <= 0.0:
+                continue
+            ax, ay = ax + right_by - lens_x / az, ay + down_by - lens_y / az
+            bx, by = bx + right_by - lens_x / bz, by + down_by - lens_y / bz
+            dx, dy = bx - ax, by - ay
+            if _hidden(ax, ay, max(abs(dx), abs(dy)) + 1.5 * max(ar, br), room, per_pixel):
+                continue
+            steep = abs(dy) >= abs(dx)
+            a, b, start, slope = (ay, by, ax, dx) if steep else (ax, bx, ay, dy)
+            run = b - a
+            if run == 0.0:
+                continue
+            stretch = math.sqrt(dx * dx + dy * dy) / abs(run)
+            long, wide = (height, width) if steep else (width, height)
+            for i in range(max(0, math.ceil(min(a, b) - 0.5)), min(long, math.ceil(max(a, b) - 0.5))):
+                t = (i + 0.5 - a) / run
+                middle, half = start + t * slope, (ar + t * (br - ar)) * stretch
+                for j in range(max(0, math.ceil(middle - half - 0.5)), min(wide, math.ceil(middle + half - 0.5))):
+                    y, x = (i, j) if steep else (j, i)
+                    covered[y, x] = True
+
+
+@njit(cache=True, inline="always")
+def _hidden(x: float, y: float, reach: float, room: I32, per_pixel: int) -> bool:  # pragma: no cover
+    """Whether all within `reach` points of a point lies in pixels that are known to be covered."""
+    column, row = int(x) // per_pixel, int(y) // per_pixel
+    if x < 0.0 or y < 0.0 or row >= room.shape[0] or column >= room.shape[1]:
+        return False
+    return bool(room[row, column] * per_pixel > reach + per_pixel)

@@ -57,7 +57,7 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Skin:
         eye_shadow=float(rng.uniform(0.4, 0.8) if painted else rng.uniform(0.05, 0.35)),
         pores=float(rng.uniform(0.15, 0.5) * (0.3 if age == "child" else 1)),
         wrinkles=float(old),
-        roughness=float(rng.uniform(0.42, 0.58)),
+        roughness=float(rng.uniform(0.5, 0.66)),
         scatter_m=float(rng.uniform(0.004, 0.008)),
     )
 
@@ -96,7 +96,7 @@ def material(skin: Skin, *, hair_rgb: Array, scalp_shade: float, stubble: float)
     colour = g.mix(g.times(g.attribute("stubble"), stubble), colour, rgb * 0.3 + hair_rgb * 0.4)
     colour = g.mix(g.times(g.attribute("scalp"), scalp_shade), colour, hair_rgb * 0.7 + rgb * 0.06)
     inputs = {
-        "Roughness": _roughness(g, skin), "Specular_IOR_Level": 0.42, "Normal": _relief(g, skin, fine),
+        "Roughness": _roughness(g, skin), "Specular_IOR_Level": 0.34, "Normal": _relief(g, skin, fine),
         "Subsurface_Weight": 0.35, "Subsurface_Radius": SCATTER_RADIUS, "Subsurface_Scale": skin.scatter_m,
     }  # fmt: skip
     return g.surface(g.principled(colour, **inputs))  # type: ignore[arg-type]
