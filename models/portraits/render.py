@@ -86,11 +86,12 @@ def finish(
 def straight(linear: Image32, alpha: Image32) -> Image32:
     """Colour without the background's share, [h, w, 3]; where Cycles saw too little, from around.
 
-    At edges its few paths leave noise in what it saw and none in the denoised colour: their means over some pixels
-    are divided, so that no speckles stay.
+    At edges its few paths leave more noise in what it saw than in the denoised colour, and speckles where both are
+    divided. There the mean of what it saw and of alpha is taken, and both sides are averaged over some pixels.
     """
     edge = ndimage.grey_erosion(np.minimum(linear[..., 3], alpha), 3)[..., None] < 1
-    near = ndimage.gaussian_filter(linear, (EDGE_SIGMA_PX, EDGE_SIGMA_PX, 0), mode="nearest")
+    mixed = np.dstack([linear[..., :3], (linear[..., 3] + alpha) / 2])
+    near = ndimage.gaussian_filter(mixed, (EDGE_SIGMA_PX, EDGE_SIGMA_PX, 0), mode="nearest")
     near = np.where(edge, near, linear)
     seen = near[..., 3:]
     colour = near[..., :3] / np.maximum(seen, 1e-4)
