@@ -103,7 +103,9 @@ def _publish(trainer: MattingTrainer, scalars: dict[str, float], path: Path) -> 
 
 
 @click.command("train-matting")
-@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="Has train/ and val/.")
+@click.option(
+    "--data", type=click.Path(path_type=Path, exists=True), required=True, help="Has tars in train/ and val/."
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder; an earlier run goes on.")
 @click.option("--steps", default=6000, show_default=True)
 @click.option("--learning-rate", default=1e-3, show_default=True, help="At its peak.")
@@ -129,10 +131,13 @@ def main(
     photo_crops: int,
     device: str,
 ) -> None:
-    """Train StyleMatte on tars of RGBA portraits."""
+    """Train StyleMatte on portraits: tars of KEY.rgba.png, or shards of rendered people with fg and alpha."""
     torch.manual_seed(seed)
     network = load_stylematte(start) if start else StyleMatte(preset(sizes))
-    portraits, held_out = (read_portraits(sorted((data / split).glob("*.tar"))) for split in ("train", "val"))
+    try:
+        portraits, held_out = (read_portraits(sorted((data / split).glob("*.tar"))) for split in ("train", "val"))
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from problem
     out.mkdir(parents=True, exist_ok=True)
     options = MattingTraining(
         steps=steps, seed=seed, trained=trained, learning_rate=learning_rate, photo_crops=photo_crops

@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +36,23 @@ def decode(png: bytes, mode: str) -> NDArray[np.uint8]:
         return grey_u8(image) if mode == "L" else np.asarray(image.convert(mode))
 
 
+def straight_rgba(members: Mapping[str, bytes]) -> NDArray[np.uint8] | None:
+    """A sample's straight colour and alpha, uint8 [h, w, 4]: `rgba.png`, else `fg.png` with `alpha.png`, else None."""
+    if "rgba.png" in members:
+        return decode(members["rgba.png"], "RGBA")
+    if {"fg.png", "alpha.png"} <= members.keys():
+        return np.dstack([decode(members["fg.png"], "RGB"), decode(members["alpha.png"], "L")])
+    return None
+
+
 def read_portraits(tars: Iterable[Path]) -> NDArray[np.uint8]:
-    """The `rgba.png` members: straight RGBA, uint8 [n, h, w, 4]. Raises ValueError if there are none."""
-    pictures = [
-        decode(members["rgba.png"], "RGBA") for tar in tars for _, members in read_samples(tar) if "rgba.png" in members
-    ]
+    """Every `straight_rgba`: uint8 [n, h, w, 4]. Raises ValueError if there are none, or of several sizes."""
+    found = [straight_rgba(members) for tar in tars for _, members in read_samples(tar)]
+    pictures = [rgba for rgba in found if rgba is not None]
     if not pictures:
-        raise ValueError("no rgba.png members in these tars")
+        raise ValueError("no sample of these tars has rgba.png, or fg.png with alpha.png")
+    if len(sizes := {rgba.shape for rgba in pictures}) > 1:
+        raise ValueError(f"these tars hold portraits of {len(sizes)} sizes; one is needed")
     return np.stack(pictures)
 
 
@@ -59,12 +69,12 @@ def read_pairs(tar: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np
 
 
 def read_squares(tars: Iterable[Path], size: int) -> NDArray[np.uint8]:
-    """The `rgba.png` members, cut to their middle square and brought to `size`: straight, uint8 [n, size, size, 4]."""
+    """Every `straight_rgba`, cut to its middle square and brought to `size`: uint8 [n, size, size, 4]."""
     squares = [np.empty((0, size, size, 4), np.uint8)]
     for tar in tars:
         for _, members in read_samples(tar):
-            if "rgba.png" in members:
-                rgba = middle_square(decode(members["rgba.png"], "RGBA"))
+            if (whole := straight_rgba(members)) is not None:
+                rgba = middle_square(whole)
                 rgb, alpha = resized(rgba[..., :3], rgba[..., 3], size, size, straight=True)
                 squares.append(np.concatenate([rgb, alpha[..., None]], axis=-1)[None])
     return np.concatenate(squares)

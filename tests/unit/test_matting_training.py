@@ -18,7 +18,7 @@ from models.training.augment import draw_batch
 from models.training.backgrounds import background_bank, render_background
 from models.training.evaluate import evaluate_corpus, evaluate_pairs, read_pairs_of
 from models.training.matting import MattingTrainer, MattingTraining, train_matting
-from models.training.portraits_data import read_pairs, read_portraits
+from models.training.portraits_data import read_pairs, read_portraits, read_squares
 from models.training.scenes import SCENES
 
 PORTRAITS = Path(__file__).parents[1] / "data" / "portraits-000000.tar"
@@ -61,8 +61,33 @@ def test_portraits_are_straight_rgba(portraits):
     assert portraits.shape == (12, 128, 128, 4)
     assert portraits.dtype == np.uint8
     assert 0.1 < (portraits[..., 3] > 127).mean() < 0.9
-    with pytest.raises(ValueError, match=r"no rgba\.png"):
+    with pytest.raises(ValueError, match=r"has rgba\.png, or fg\.png with alpha\.png"):
         read_portraits([])
+
+
+def test_shards_of_rendered_people_are_portraits_too(portraits, tmp_path):
+    """Foreground and a 16-bit alpha, as orders of rendered people and `matteforge render` write them."""
+    rgb, alpha = portraits[0, ..., :3], portraits[0, ..., 3]
+    folder = tmp_path / "people"
+    folder.mkdir()
+    Image.fromarray(rgb).save(folder / "000000.fg.png")
+    Image.fromarray(alpha.astype(np.uint16) * 257).save(folder / "000000.alpha.png")
+    Image.fromarray(rgb).save(folder / "contact-sheet.png")
+    with tarfile.open(tmp_path / "people.tar", "w") as tar:
+        for path in sorted(folder.iterdir()):
+            tar.add(path, path.name)
+    np.testing.assert_array_equal(read_portraits([tmp_path / "people.tar"]), portraits[:1])
+    np.testing.assert_array_equal(read_squares([tmp_path / "people.tar"], 128), portraits[:1])
+
+
+def test_portraits_of_several_sizes_are_refused(tmp_path):
+    with tarfile.open(tmp_path / "mixed.tar", "w") as tar:
+        for number, size in enumerate((32, 64)):
+            path = tmp_path / f"{number}.rgba.png"
+            Image.fromarray(np.zeros((size, size, 4), np.uint8)).save(path)
+            tar.add(path, path.name)
+    with pytest.raises(ValueError, match="2 sizes"):
+        read_portraits([tmp_path / "mixed.tar"])
 
 
 def test_batches_follow_from_their_seed(portraits):
