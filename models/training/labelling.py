@@ -21,7 +21,8 @@ def label_corpus(
 ) -> Corpus:
     """Labels every picture of the tars; portraits without a scene (`rgba.png` alone) get `scenes` smooth ones each.
 
-    labeller: gives alpha for scenes at LABEL_SIZE. Raises ValueError when there is no picture.
+    labeller: gives alpha for scenes at LABEL_SIZE. Where they are aligned, a subject whose head is cut off by the top
+    of its picture is left out. Raises ValueError when there is no picture.
     """
     rng = torch.Generator().manual_seed(seed)
     keys, parts, pictures = [], [], _pictures(tars)
@@ -34,7 +35,12 @@ def label_corpus(
         raise ValueError("there are no pictures in these tars")
     images = torch.cat(parts)
     if aligned:
-        images = _aligned(images, size)
+        images, whole = _aligned(images, size)
+        whole = whole.view(-1, scenes).all(1)
+        if not whole.any():
+            raise ValueError("every head is cut off by the top of its picture: use square framing")
+        images = images[whole.repeat_interleave(scenes)]
+        keys = [key for key, kept in zip(keys, whole.tolist(), strict=True) if kept]
     else:
         images = torch.cat([to_u8(F.interpolate(part.float() / 127.5 - 1, size, mode="area"))
                             for part in images.split(CHUNK)])  # fmt: skip
@@ -71,13 +77,18 @@ def _over_smooth(premultiplied: Tensor, rng: torch.Generator) -> Tensor:
     return colour * 2 - alpha + background * (1 - alpha)
 
 
-def _aligned(images: Tensor, size: int) -> Tensor:
-    """uint8 [n, 4, LABEL_SIZE, LABEL_SIZE], scenes with alpha -> uint8 [n, 4, size, size], faces in one place."""
+def _aligned(images: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """uint8 [n, 4, LABEL_SIZE, LABEL_SIZE], scenes with alpha -> uint8 [n, 4, size, size], and whole [n].
+
+    Not whole: above the picture's edge the crop could only go on with what touches the edge, a column of hair.
+    """
     faces = align_faces(images)
+    above = faces.y - (0.5 - RISE) * SPAN * faces.scale < -1
+    whole = ~(above & (images[:, 3, 0] > 127).any(1))
     parts = []
     for start in range(0, len(images), CHUNK):
         chosen = slice(start, start + CHUNK)
         scenes = images[chosen].float() / 127.5 - 1
         sharp = crop(scenes, faces.select(chosen), LABEL_SIZE, SPAN, RISE)
         parts.append(to_u8(F.interpolate(sharp, size, mode="area")))
-    return torch.cat(parts)
+    return torch.cat(parts), whole

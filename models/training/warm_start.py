@@ -1,8 +1,8 @@
 """Stage 1 of StyleMatteGAN: the generator learns to paint as the decoder of an autoencoder.
 
-The latent is whitened, so that after training z from a unit Gaussian lands among the codes: codes lie on a sphere, are
-mixed with noise, and their second moment is driven towards the identity; what is left of it is folded into the
-published mapping network.
+The latent is whitened, so that after training z from a unit Gaussian lands among the codes: codes begin as whitened
+principal components of the pictures, lie on a sphere, are mixed with noise, and their second moment is driven towards
+the identity; what is left of it is folded into the published mapping network.
 """
 
 import copy
@@ -20,7 +20,7 @@ from models.cpu_tuning import restart_tuned
 from models.frozen_features import FrozenResNet
 from models.generator import Generator, build_generator
 from models.training.gan_checkpoint import RunState
-from models.training.gan_data import Corpus, Labeller, build_corpus
+from models.training.gan_data import Corpus, Labeller, build_corpus, to_pm1
 from models.training.gan_loop import train, until_signalled
 from models.training.gan_presets import PRESETS, GanPreset
 from models.training.gan_state import ema_beta, step_if_finite, update_ema
@@ -28,11 +28,21 @@ from models.training.gan_state import ema_beta, step_if_finite, update_ema
 SIGNAL, NOISE = 0.9, 0.436  # squares add up to 1
 FEATURE_STAGES = 3
 LATENT_WEIGHT = 0.01
+COARSE = 16  # pixels a side of what principal components are taken of
+COMPONENT_IMAGES = 2000
+COLOUR_AXES = ((1 / 3, 1 / 3, 1 / 3, 0), (2, -1, -1, 0), (0, 1.74, -1.74, 0), (0, 0, 0, 1))
 EMA_HALF_LIFE, EMA_RAMPUP = 2000.0, 0.05  # images; share of the images seen
 
 
 class Encoder(nn.Module):
-    """RGBA [n, 4, h, h] -> code [n, z_dim]: pixel unshuffle, then residual blocks down to 4 pixels."""
+    """RGBA [n, 4, h, h] -> code [n, z_dim]: pixel unshuffle, then residual blocks down to 4 pixels.
+
+    What they give is added to whitened principal components of the picture, fixed once. Without these the encoder never
+    found out that hue is worth a code, because a decoder that gets no hue asks for none.
+    """
+
+    coarse_mean: Tensor
+    components: Tensor
 
     def __init__(self, z_dim: int, size: int = 64, channels: tuple[int, ...] = (32, 64, 96, 128)) -> None:
         super().__init__()
@@ -43,6 +53,20 @@ class Encoder(nn.Module):
         self.reductions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairs)
         self.shortcuts = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairs)
         self.tail = nn.Linear(channels[-1] * (size >> len(channels)) ** 2, z_dim)
+        self.register_buffer("coarse_mean", torch.zeros(4 * COARSE**2))
+        self.register_buffer("components", torch.zeros(z_dim, 4 * COARSE**2))
+
+    @torch.no_grad()
+    def begin_with_components(self, images: Tensor) -> None:
+        """Make codes the whitened principal components of images [n, 4, h, h] and of their mirror images."""
+        coarse = torch.cat([_coarse(images), _coarse(images.flip(3))])
+        self.coarse_mean.copy_(coarse.mean(0))
+        _, deviations, directions = torch.linalg.svd(coarse - self.coarse_mean, full_matrices=False)
+        count = min(len(self.components), len(deviations))
+        spread = (deviations[:count] / len(coarse) ** 0.5).clamp(min=1e-3 * float(deviations[0]) / len(coarse) ** 0.5)
+        self.components[:count] = directions[:count] / spread[:, None]
+        nn.init.zeros_(self.tail.weight)
+        nn.init.zeros_(self.tail.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         x = F.leaky_relu(self.head(F.pixel_unshuffle(images, 2)), 0.2)
@@ -50,7 +74,13 @@ class Encoder(nn.Module):
             y = F.avg_pool2d(reduction(F.leaky_relu(convolution(x), 0.2)), 2)
             x = F.leaky_relu(y + shortcut(F.avg_pool2d(x, 2)), 0.2)
         code: Tensor = self.tail(x.flatten(1))
-        return code
+        return code + (_coarse(images) - self.coarse_mean) @ self.components.t()
+
+
+def _coarse(images: Tensor) -> Tensor:
+    """RGBA [n, 4, h, h] -> brightness, two hues of twice the weight and alpha at COARSE pixels a side, flat."""
+    axes = images.new_tensor(COLOUR_AXES)
+    return torch.einsum("dc,nchw->ndhw", axes, F.adaptive_avg_pool2d(images, COARSE)).flatten(1)
 
 
 class WhiteLatent(nn.Module):
@@ -144,7 +174,10 @@ class WarmStart:
         half_life = 1000 * preset.adversarial.magnitude_kimg
         self.generator.synthesis.set_magnitude_ema_beta(0.5 ** (self.batch / half_life))
         self.averaged: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.encoder = Encoder(z_dim, preset.resolution).to(device)
+        self.encoder = Encoder(z_dim, preset.resolution)
+        shown = torch.linspace(0, len(corpus) - 1, min(COMPONENT_IMAGES, len(corpus))).long()
+        self.encoder.begin_with_components(to_pm1(corpus.images[shown]))
+        self.encoder.to(device)
         self.latent = WhiteLatent(z_dim).to(device)
         self.loss = ReconstructionLoss(FrozenResNet(), preset.resolution).to(device)
         self.state = RunState(

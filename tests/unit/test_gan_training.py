@@ -10,7 +10,7 @@ from models.load import load_generator
 from models.matting import StyleMatte, preset
 from models.training.gan import Adversarial
 from models.training.gan_card import agreement, describe_generator, sample, write_contact_sheet
-from models.training.gan_data import Corpus
+from models.training.gan_data import Corpus, to_pm1
 from models.training.gan_loop import BROKEN_IN_A_ROW, publish, train
 from models.training.gan_presets import PRESETS
 from models.training.gan_state import calibrate, ema_beta, fold_prior, update_ema
@@ -98,6 +98,22 @@ def test_reconstruction_improves(corpus: Corpus) -> None:
     warm.state.progress.images = 1000  # the learning rate's warm-up is over
     losses = [warm.step()["total"] for _ in range(20)]
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
+
+
+def test_codes_begin_as_whitened_components_and_tell_hues_apart(corpus: Corpus) -> None:
+    warm = WarmStart(corpus, seed=1, preset=TINY)
+    with torch.no_grad():
+        pictures = to_pm1(corpus.images)
+        codes = warm.encoder(torch.cat([pictures, pictures.flip(3)]))
+        turned = warm.encoder(pictures[:, [1, 2, 0, 3]])  # as bright as before, another hue
+    spread = torch.cov(codes.t(), correction=0)
+    torch.testing.assert_close(spread, torch.eye(16), atol=1e-3, rtol=0)
+    assert (turned - codes[:24]).norm(dim=1).mean() > 0.5 * codes.norm(dim=1).mean()
+
+
+def test_fewer_pictures_than_codes_are_enough() -> None:
+    corpus = Corpus(images=torch.randint(256, (2, 4, 32, 32), dtype=torch.uint8), keys=("a", "b"))
+    assert torch.isfinite(WarmStart(corpus, seed=1, preset=TINY).encoder(to_pm1(corpus.images))).all()
 
 
 def test_a_step_that_is_not_finite_changes_no_weight(corpus: Corpus) -> None:

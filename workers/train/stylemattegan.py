@@ -13,6 +13,7 @@ import torch
 from core import keys
 from core.corpus import Split
 from core.criteria import first_failure
+from core.errors import CheckpointRejected
 from core.plan import Plan
 from core.registry import GENERATOR_FILE
 from core.training import Stage
@@ -120,7 +121,12 @@ def _take_up_champion(job: Job, shop: Workshop, trainer: WarmStart) -> bool:
     if not shop.registry.training_state(champion, path):
         job.log("the generator begins anew: no training state of the champion's was kept")
         return False
-    trainer.state.load(path)
+    try:
+        trainer.state.load(path)
+    except RuntimeError as error:
+        raise CheckpointRejected(
+            f"the champion's training state is of another version: {error}; set continue_generator to false"
+        ) from error
     trainer.state.rng.manual_seed(job.spec.seed)
     job.log(f"the champion's generator goes on from {trainer.state.progress.images / 1000:.0f} kimg")
     return True
