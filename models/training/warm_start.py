@@ -74,7 +74,8 @@ class Encoder(nn.Module):
             y = F.avg_pool2d(reduction(F.leaky_relu(convolution(x), 0.2)), 2)
             x = F.leaky_relu(y + shortcut(F.avg_pool2d(x, 2)), 0.2)
         code: Tensor = self.tail(x.flatten(1))
-        seen = (_coarse(images) - self.coarse_mean).double() @ self.components.t().double()  # whitening magnifies errors
+        centred = (_coarse(images) - self.coarse_mean).double()  # whitening magnifies errors
+        seen = centred @ self.components.t().double()
         return code + seen.float()
 
 
