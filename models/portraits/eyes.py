@@ -58,7 +58,7 @@ def material(eyes: Eyes) -> Graph:
     inner = g.ramp(angle, eyes.pupil_rad * 1.9, eyes.pupil_rad)
     colour = g.mix(g.times(inner, 0.5), colour, iris * [1.2, 0.8, 0.5])
     colour = g.mix(g.times(g.ramp(angle, eyes.iris_rad - 0.11, eyes.iris_rad), 0.75), colour, iris * 0.2)
-    white = g.mix(g.times(g.ramp(g.noise(700, 3), 0.5, 0.68), eyes.redness), (0.66, 0.62, 0.59), (0.55, 0.27, 0.23))
+    white = g.mix(g.times(g.ramp(g.noise(700, 3), 0.5, 0.68), eyes.redness), (0.54, 0.50, 0.47), (0.48, 0.26, 0.22))
     white = g.mix(g.times(g.ramp(angle, 0.7, 1.4), 0.5), white, (0.50, 0.33, 0.29))
     colour = g.mix(g.ramp(angle, eyes.iris_rad - 0.02, eyes.iris_rad + 0.05), colour, white)
     colour = g.mix(g.ramp(angle, eyes.pupil_rad + 0.02, eyes.pupil_rad - 0.02), colour, (0.002, 0.002, 0.002))

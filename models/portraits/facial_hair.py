@@ -40,9 +40,9 @@ def draw_brows(rng: np.random.Generator, labels: Mapping[str, str]) -> Brows:
     male, old, child = labels["sex"] == "male", labels["age"] == "old", labels["age"] == "child"
     fullness = (1.0 if male else 0.72) * rng.uniform(0.75, 1.25) * (0.7 if child or old else 1.0)
     return Brows(
-        count=int(620 * fullness),
-        length_dm=float(rng.uniform(0.075, 0.1) * (1.2 if old else 1.0)),
-        radius_dm=float(rng.uniform(0.0014, 0.0021)),
+        count=int(1100 * fullness),
+        length_dm=float(rng.uniform(0.05, 0.075) * (1.2 if old else 1.0)),
+        radius_dm=float(rng.uniform(0.0008, 0.0012)),
         width_dm=float(rng.uniform(0.019, 0.031) * (1.15 if male else 0.95)),
         arch_dm=float(rng.uniform(0.02, 0.07)),
         seed=int(rng.integers(2**31)),
@@ -104,7 +104,7 @@ def brow_strands(brows: Brows, scalp: Scalp) -> list[Strands]:
         return np.stack([np.sign(place[:, 0]), rise, 0 * rise], axis=1)
 
     return _strands(
-        brows.seed, scalp, brow_density(brows), brows.count, brows.length_dm, 0.10, brows.radius_dm, direction, "brows"
+        brows.seed, scalp, brow_density(brows), brows.count, brows.length_dm, 0.03, brows.radius_dm, direction, "brows"
     )
 
 

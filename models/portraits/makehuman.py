@@ -108,9 +108,16 @@ class BaseMesh:
         def share(bone: str) -> float:
             if not bone.endswith(side):
                 return 0.0
-            return 1.0 if bone.startswith(ARM_BONES) else 0.35 if bone.startswith("shoulder01") else 0.0
+            return 1.0 if bone.startswith(ARM_BONES) else 0.15 if bone.startswith("shoulder01") else 0.0
 
         return self._bone_weight(share)
+
+    @cache  # noqa: B019
+    def shoulder_weight(self, side: str) -> Weights:
+        """How far each vertex follows a collarbone, arm and all; side `.L` or `.R`."""
+        return self._bone_weight(
+            lambda bone: float(bone.endswith(side) and bone.startswith(("clavicle", "shoulder01", *ARM_BONES)))
+        )
 
     def _bone_weight(self, share) -> Weights:  # type: ignore[no-untyped-def]
         weighted, total = np.zeros(len(self.points)), np.zeros(len(self.points))

@@ -9,6 +9,8 @@ from models.portraits.geometry import Array, rotated, unit
 from models.portraits.makehuman import Points, base_mesh
 
 EYE_LIMIT_RAD = 0.45
+SHRUG_RAD = 0.12
+"""How far the collarbones are raised: MakeHuman's hang low once the arms do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Pose:
         head_roll_rad=float(rng.normal(0, 0.06)),
         gaze_yaw_rad=float(gaze[0]),
         gaze_pitch_rad=float(gaze[1]),
-        arms_down_rad=(float(rng.uniform(0.62, 0.85)), float(rng.uniform(0.62, 0.85))),
+        arms_down_rad=(float(rng.uniform(0.5, 0.68)), float(rng.uniform(0.5, 0.68))),
     )
 
 
@@ -57,8 +59,11 @@ class Posed:
         self._turn = np.array([pose.head_pitch_rad, pose.head_yaw_rad, pose.head_roll_rad])
         moved = points.copy()
         for side, sign, angle in ((".L", -1, pose.arms_down_rad[0]), (".R", 1, pose.arms_down_rad[1])):
-            shoulder = mesh.joint(points, f"{side[1].lower()}-shoulder")
-            moved = rotated(moved, shoulder, np.array([0, 0, sign * angle]), mesh.arm_weight(side))
+            chest, shoulder = (mesh.joint(points, f"{side[1].lower()}-{name}") for name in ("clavicle", "shoulder"))
+            shrug = np.array([0, 0, -sign * SHRUG_RAD])
+            moved = rotated(moved, chest, shrug, mesh.shoulder_weight(side))
+            turn = np.array([0, 0, sign * (angle + SHRUG_RAD)])
+            moved = rotated(moved, rotated(shoulder[None], chest, shrug)[0], turn, mesh.arm_weight(side))
         self.points = rotated(moved, self._pivot, self._turn, mesh.head_weight())
 
     def with_head(self, points: Points) -> Points:
