@@ -23,6 +23,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "beard": ("none", "stubble", "full"),
     "expression": ("neutral", "smile", "open_mouth", "frown", "surprise"),
     "pose": ("frontal", "half_left", "half_right", "down", "up"),
+    "hand": ("no", "yes"),  # near the face
     "light": ("studio", "window", "overcast", "sun", "evening"),
     "clothes": ("tshirt", "shirt", "sweater", "jacket", "dress"),
     "background": ("plain", "room", "street", "foliage", "bokeh"),
@@ -42,6 +43,7 @@ DEFAULTS: Distribution = {
     "beard": {"none": 0.5},
     "expression": {"neutral": 0.4, "smile": 0.3},
     "pose": {"frontal": 0.4},
+    "hand": 0.1,
     "background": {"plain": 0.1},
 }
 """What is not ordered; all else is spread evenly."""

@@ -21,8 +21,10 @@ from models.portraits.geometry import (
 from models.portraits.makehuman import Faces, Points, Weights, base_mesh
 from models.portraits.scene import Mesh, Part
 
-LOWEST_DM = 2.4
+LOWEST_DM = 2.2
 """Garments end here, below the picture."""
+CUFF_DM = 0.1
+"""How far above the wrist sleeves end."""
 NECK_AXIS_Z_DM = 0.05
 
 
@@ -99,16 +101,30 @@ def neck_height(clothes: Clothes) -> Weights:
     return np.asarray(edge - y)
 
 
+@cache
+def below_cuffs() -> dict[str, Weights]:
+    """How far each vertex of the base mesh lies beyond the end of the `left` and the `right` sleeve."""
+    mesh = base_mesh()
+    return {"left": mesh.beyond_wrist(".L") + CUFF_DM, "right": mesh.beyond_wrist(".R") + CUFF_DM}
+
+
+def covered(clothes: Clothes) -> Weights:
+    """How far inside the garment's edges each vertex of the base mesh is: negative where nothing is worn."""
+    return np.minimum(neck_height(clothes), -np.maximum(*below_cuffs().values()))
+
+
 def meshes(clothes: Clothes, posed: Points) -> list[Mesh]:
     """The garment, its hem or collar, and a jacket over it."""
     rng = np.random.default_rng(clothes.seed)
-    below = neck_height(clothes)
+    below = covered(clothes)
     worn = _garment(rng, posed, below, clothes.loose_dm, clothes.folds_dm, "cloth")
-    made = [worn, *_edge(worn, clothes)]
+    _, finer, _ = _pattern()
+    made = [worn, *_edge(neck_ring(worn, finer.refine(neck_height(clothes))), clothes)]
     if clothes.open_dm:
         x, y, z = base_mesh().points.T
         opening = np.abs(x) - clothes.open_dm * smoothstep(3.0, 5.7, y) - 0.1
         edge = np.minimum(np.where(z < 0.2, 1.0, opening * 1.5), 5.93 - y)
+        edge = np.minimum(edge, -np.maximum(*below_cuffs().values()))
         made.append(_garment(rng, posed, edge, clothes.loose_dm + 0.14, clothes.folds_dm, "jacket"))
     return made
 
@@ -145,9 +161,8 @@ def _folds(rng: np.random.Generator, place: Points) -> Array:
     return np.asarray(height * (0.35 + 0.8 * armpit) * 0.6)
 
 
-def _edge(worn: Mesh, clothes: Clothes) -> list[Mesh]:
+def _edge(ring: Points, clothes: Clothes) -> list[Mesh]:
     """A hem around the neck, or a shirt's collar."""
-    ring = neck_ring(worn)
     if len(ring) < 8:
         return []
     if not clothes.collar:
@@ -174,9 +189,9 @@ def _edge(worn: Mesh, clothes: Clothes) -> list[Mesh]:
     return [Mesh(points=np.concatenate(rows), faces=np.array(quads), material="collar", part=Part.CLOTHES)]
 
 
-def neck_ring(worn: Mesh, count: int = 72) -> Points:
-    """The garment's edge around the neck, `count` points in order of azimuth, or none."""
-    corners, cut = triangles(worn.faces), worn.attributes["cut"]
+def neck_ring(worn: Mesh, cut: Weights, count: int = 72) -> Points:
+    """Where `cut` of the garment's vertices is 0: `count` points around the neck in order of azimuth, or none."""
+    corners = triangles(worn.faces)
     edges = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
     a, b = cut[edges[:, 0]], cut[edges[:, 1]]
     edges, a, b = (value[(a < 0) != (b < 0)] for value in (edges, a, b))

@@ -38,7 +38,10 @@ FACE_BONES = (
     "eye",
 )
 NECK_BONES = {"neck01": 0.3, "neck02": 0.55, "neck03": 0.8}
-ARM_BONES = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
+ARM = ("clavicle", "shoulder01", "upperarm", "lowerarm", "wrist", "metacarpal", "finger")
+"""Beginnings of bones' names, from the chest to the fingertips."""
+JOINED = {("upperarm", "shoulder01"): 0.15, ("wrist", "lowerarm02"): 0.4}
+"""(a bone that is turned, the one before it): how far that one follows."""
 
 
 def data_folder() -> Path | None:
@@ -102,22 +105,19 @@ class BaseMesh:
         return self._bone_weight(lambda bone: 1.0 if bone.startswith(FACE_BONES) else NECK_BONES.get(bone, 0.0))
 
     @cache  # noqa: B019
-    def arm_weight(self, side: str) -> Weights:
-        """How far each vertex follows an arm; side `.L` or `.R`."""
-
-        def share(bone: str) -> float:
-            if not bone.endswith(side):
-                return 0.0
-            return 1.0 if bone.startswith(ARM_BONES) else 0.15 if bone.startswith("shoulder01") else 0.0
-
-        return self._bone_weight(share)
+    def limb_weight(self, first: str, side: str) -> Weights:
+        """How far each vertex follows an arm from a bone of `ARM` on, 0 to 1; side `.L` or `.R`."""
+        moved = ARM[ARM.index(first) :]
+        return self._bone_weight(
+            lambda bone: max(bone.startswith(moved), JOINED.get((first, bone[:-2]), 0.0)) * bone.endswith(side)
+        )
 
     @cache  # noqa: B019
-    def shoulder_weight(self, side: str) -> Weights:
-        """How far each vertex follows a collarbone, arm and all; side `.L` or `.R`."""
-        return self._bone_weight(
-            lambda bone: float(bone.endswith(side) and bone.startswith(("clavicle", "shoulder01", *ARM_BONES)))
-        )
+    def beyond_wrist(self, side: str) -> Weights:
+        """How far out on an arm each vertex is, in decimetres from the wrist; far inside elsewhere."""
+        elbow, wrist = (self.joint(self.points, f"{side[1].lower()}-{name}") for name in ("elbow", "hand"))
+        along = (self.points - wrist) @ (wrist - elbow) / np.linalg.norm(wrist - elbow)
+        return np.where(self.limb_weight("lowerarm", side) > 0.5, along, -10.0)
 
     def _bone_weight(self, share) -> Weights:  # type: ignore[no-untyped-def]
         weighted, total = np.zeros(len(self.points)), np.zeros(len(self.points))

@@ -7,6 +7,7 @@ from models.portraits.camera import placed
 from models.portraits.expression import express
 from models.portraits.geometry import Subdivision, vertex_normals
 from models.portraits.hair_growth import Scalp
+from models.portraits.hand import Hand
 from models.portraits.landmarks import places
 from models.portraits.makehuman import Faces, base_mesh
 from models.portraits.nodes import Graph, plain_material
@@ -29,7 +30,7 @@ def build_scene(spec: PortraitSpec) -> Scene:
     """Everything that the renderer and the ground truth need, in MakeHuman's frame."""
     points = shaped(spec.shape)
     express(points, spec.expression)
-    posed = Posed(points, spec.pose)
+    posed = Posed(points, spec.pose, spec.hand)
     scalp = Scalp(posed.points, vertex_normals(posed.points, base_mesh().faces("body")), posed.head_axes())
     grows = hair.density(spec.hair)
     limit = accessories.hair_limit(spec.accessories)
@@ -70,8 +71,8 @@ def _framed(camera: Camera, posed: Posed, strands: list[Strands], worn: list[Mes
 
 def _skin(spec: PortraitSpec, posed: Posed, grows: np.ndarray) -> Mesh:
     base = base_mesh()
-    finer = _subdivided("skin", _skin_faces())
-    below = clothes.neck_height(spec.clothes)
+    finer = _subdivided(f"skin {spec.hand.side}", _skin_faces(spec.hand))
+    below = clothes.covered(spec.clothes)
     on_chin = facial_hair.beard_density(spec.beard)
     attributes = {
         **skin.masks(),
@@ -90,10 +91,14 @@ def _skin(spec: PortraitSpec, posed: Posed, grows: np.ndarray) -> Mesh:
     )  # fmt: skip
 
 
-def _skin_faces() -> Faces:
+def _skin_faces(hand: Hand) -> Faces:
+    """Of head and chest, and of a raised hand."""
     base = base_mesh()
     faces = base.faces("body")
-    return faces[base.points[faces, 1].min(axis=1) > LOWEST_SKIN_DM]
+    shown = base.points[:, 1] > LOWEST_SKIN_DM
+    if hand.side:
+        shown |= clothes.below_cuffs()[hand.side] > -COVERED_DM
+    return faces[shown[faces].all(axis=1)]
 
 
 def _mouth(posed: Posed) -> list[Mesh]:

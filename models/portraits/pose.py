@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.portraits.geometry import Array, rotated, unit
+from models.portraits.hand import Hand, raise_hand
 from models.portraits.makehuman import Points, base_mesh
 
 EYE_LIMIT_RAD = 0.45
@@ -52,7 +53,7 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Pose:
 class Posed:
     """A mesh in its pose, and how to bring what is worn on the head with it."""
 
-    def __init__(self, points: Points, pose: Pose) -> None:
+    def __init__(self, points: Points, pose: Pose, hand: Hand) -> None:
         mesh = base_mesh()
         self.unposed, self._pose = points, pose
         self._pivot = mesh.joint(points, "neck") * 0.45 + mesh.joint(points, "head") * 0.55
@@ -61,10 +62,11 @@ class Posed:
         for side, sign, angle in ((".L", -1, pose.arms_down_rad[0]), (".R", 1, pose.arms_down_rad[1])):
             chest, shoulder = (mesh.joint(points, f"{side[1].lower()}-{name}") for name in ("clavicle", "shoulder"))
             shrug = np.array([0, 0, -sign * SHRUG_RAD])
-            moved = rotated(moved, chest, shrug, mesh.shoulder_weight(side))
+            moved = rotated(moved, chest, shrug, mesh.limb_weight("clavicle", side))
             turn = np.array([0, 0, sign * (angle + SHRUG_RAD)])
-            moved = rotated(moved, rotated(shoulder[None], chest, shrug)[0], turn, mesh.arm_weight(side))
-        self.points = rotated(moved, self._pivot, self._turn, mesh.head_weight())
+            moved = rotated(moved, rotated(shoulder[None], chest, shrug)[0], turn, mesh.limb_weight("upperarm", side))
+        turned = rotated(moved, self._pivot, self._turn, mesh.head_weight())
+        self.points = raise_hand(hand, turned, self.with_head(mesh.joint(points, "head")[None])[0], self.head_axes())
 
     def with_head(self, points: Points) -> Points:
         """Points that were placed on the unposed head, turned with it."""

@@ -21,6 +21,7 @@ from models.portraits import (
     eyes,
     facial_hair,
     hair,
+    hand,
     light,
     pose,
     shape,
@@ -36,6 +37,7 @@ DEFAULT_SHARES: dict[str, tuple[float, ...]] = {  # attributes that are not draw
     "headwear": (0.84, 0.08, 0.04, 0.04),
     "expression": (0.34, 0.34, 0.12, 0.1, 0.1),
     "pose": (0.44, 0.2, 0.2, 0.08, 0.08),
+    "hand": (0.9, 0.1),
 }
 HAIR_SHARES = {  # bald, short, medium, long, curly, tied
     "female": (0.01, 0.12, 0.25, 0.28, 0.14, 0.20),
@@ -56,6 +58,7 @@ class PortraitSpec:
     shape: shape.Shape
     expression: expression.Expression
     pose: pose.Pose
+    hand: hand.Hand
     skin: skin.Skin
     eyes: eyes.Eyes
     hair: hair.Hair
@@ -92,10 +95,10 @@ class PortraitSpec:
 
 Draw = Callable[[np.random.Generator, Mapping[str, str]], Any]
 CONCEPTS: dict[str, Draw] = {
-    "shape": shape.draw, "expression": expression.draw, "pose": pose.draw, "skin": skin.draw, "eyes": eyes.draw,
-    "hair": hair.draw, "brows": facial_hair.draw_brows, "beard": facial_hair.draw_beard, "clothes": clothes.draw,
-    "accessories": accessories.draw, "light": light.draw, "camera": camera.draw, "background": background.draw,
-    "sensor": camera.draw_sensor, "motion": camera.draw_motion,
+    "shape": shape.draw, "expression": expression.draw, "pose": pose.draw, "hand": hand.draw, "skin": skin.draw,
+    "eyes": eyes.draw, "hair": hair.draw, "brows": facial_hair.draw_brows, "beard": facial_hair.draw_beard,
+    "clothes": clothes.draw, "accessories": accessories.draw, "light": light.draw, "camera": camera.draw,
+    "background": background.draw, "sensor": camera.draw_sensor, "motion": camera.draw_motion,
 }  # fmt: skip
 
 
