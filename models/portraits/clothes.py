@@ -21,10 +21,11 @@ from models.portraits.geometry import (
 from models.portraits.makehuman import Faces, Points, Weights, base_mesh
 from models.portraits.scene import Mesh, Part
 
-LOWEST_DM = 2.2
+LOWEST_DM = 2.4
 """Garments end here, below the picture."""
-CUFF_DM = 0.1
+CUFF_DM = 0.45
 """How far above the wrist sleeves end."""
+FOREARM_DM = 2.0
 NECK_AXIS_Z_DM = 0.05
 
 
@@ -82,7 +83,9 @@ def _pattern() -> tuple[Faces, Subdivision, object]:
     """Quads of the body suit that garments are cut from, its subdivision and its smoothing."""
     mesh = base_mesh()
     faces = mesh.faces("helper-tights")
-    faces = faces[mesh.points[faces, 1].min(axis=1) > LOWEST_DM]
+    beyond = np.maximum(*below_cuffs().values())
+    worn = (mesh.points[:, 1] > LOWEST_DM) | (np.abs(beyond) < FOREARM_DM)
+    faces = faces[worn[faces].all(axis=1)]
     return faces, Subdivision(faces, len(mesh.points)), smoothing_matrix(faces, len(mesh.points))
 
 
