@@ -6,7 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.portraits.fabric import Fabric, draw_fabric
-from models.portraits.geometry import Array, bump, grid_faces, joined, smoothstep, tube, unit, vertex_normals
+from models.portraits.geometry import (
+    Array,
+    bump,
+    grid_faces,
+    joined,
+    smoothing_matrix,
+    smoothstep,
+    tube,
+    unit,
+    vertex_normals,
+)  # fmt: skip
 from models.portraits.makehuman import Faces, Points, base_mesh
 from models.portraits.nodes import Graph
 from models.portraits.pose import Posed
@@ -16,6 +26,7 @@ FRAMES = ((0.01, 0.01, 0.01), (0.12, 0.05, 0.02), (0.6, 0.5, 0.35), (0.45, 0.45,
 RIM_POINTS = 48
 HAT_LINE_DM = 7.62
 SCARF_OFF_DM = 0.09
+SCARF_EDGE_DM = 5.45
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +73,11 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Accessories:
 def hair_limit(accessories: Accessories) -> float | None:
     """Hair with roots above this height on the base mesh is hidden; None: nothing is."""
     return {"hat": HAT_LINE_DM + 0.05, "headscarf": -1.0}.get(accessories.headwear)
+
+
+def cloth_limit(accessories: Accessories) -> float:
+    """Garments above this height on the base mesh lie below a headscarf; infinite where none is worn."""
+    return SCARF_EDGE_DM + 0.3 if accessories.headwear == "headscarf" else np.inf
 
 
 def lens_material(accessories: Accessories) -> Graph:
@@ -145,23 +161,18 @@ def _resampled(path: Points, count: int) -> Points:
 
 
 def _shell(posed: Posed, off: Array, cut: Array, material: str, lowest: float, smooth: int = 6) -> Mesh:
-    """A surface around the head, `off` away from the skin, smoothed over ears and nose, where `cut` is not negative."""
-    from models.portraits.geometry import smoothing_matrix
-
+    """A surface `off` away from the skin, smoothed over ears and nose, where `cut` is not negative."""
     base = base_mesh()
     faces = base.faces("body")
     faces = faces[(cut[faces].max(axis=1) > -0.1) & (base.points[faces, 1].min(axis=1) > lowest)]
-    smoothing, skin = smoothing_matrix(faces, len(base.points)), posed.unposed
+    smoothing, skin = smoothing_matrix(faces, len(base.points)), posed.points
     normals = vertex_normals(skin, faces)
     shell = skin.copy()
     for _ in range(smooth):
         shell = smoothing @ shell
     gap = ((shell - skin) * normals).sum(axis=1)
     shell = shell + normals * np.maximum(off - gap, 0)[:, None]
-    return Mesh(
-        points=posed.with_head(shell) if material != "scarf" else posed.with_neck(shell), faces=faces,
-        material=material, part=Part.ACCESSORIES, attributes={"cut": cut}, layer=2,
-    )  # fmt: skip
+    return Mesh(points=shell, faces=faces, material=material, part=Part.ACCESSORIES, attributes={"cut": cut}, layer=2)
 
 
 def _hat(accessories: Accessories, posed: Posed) -> list[Mesh]:
@@ -220,10 +231,10 @@ def _headscarf(accessories: Accessories, posed: Posed) -> list[Mesh]:
     width = 0.66 - 0.10 * bump(y, 6.4, 0.4)
     face = ((x / width) ** 2 + ((y - 7.12) / 0.83) ** 2) - 1
     cut = np.where(z > 0.2, face * 0.5, 1.0)
-    cut = np.where(base.is_body & (y > 5.3), np.minimum(cut, (y - 5.45) * 2), -1.0)
+    cut = np.where(base.is_body & (y > 5.3), np.minimum(cut, (y - SCARF_EDGE_DM) * 2), -1.0)
     rng = np.random.default_rng(accessories.seed)
     folds = sum(np.sin(base.points @ rng.normal(0, 4.5, 3) * [1.0] + rng.uniform(0, 6)) for _ in range(3))
-    off = SCARF_OFF_DM + 0.05 * smoothstep(0, 0.4, cut) + 0.02 * folds + 0.16 * smoothstep(6.5, 5.7, y)
+    off = SCARF_OFF_DM + 0.05 * smoothstep(0, 0.4, cut) + 0.02 * folds + 0.23 * smoothstep(6.4, 5.8, y)
     return [_shell(posed, off, cut, "scarf", 5.2, smooth=10)]
 
 

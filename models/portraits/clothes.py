@@ -26,6 +26,7 @@ LOWEST_DM = 2.4
 CUFF_DM = 0.45
 """How far above the wrist sleeves end."""
 FOREARM_DM = 2.0
+"""Length of the sleeve that a raised arm shows."""
 NECK_AXIS_Z_DM = 0.05
 
 
@@ -116,11 +117,11 @@ def covered(clothes: Clothes) -> Weights:
     return np.minimum(neck_height(clothes), -np.maximum(*below_cuffs().values()))
 
 
-def meshes(clothes: Clothes, posed: Points) -> list[Mesh]:
-    """The garment, its hem or collar, and a jacket over it."""
+def meshes(clothes: Clothes, posed: Points, limit: float = np.inf) -> list[Mesh]:
+    """The garment, its hem or collar, and a jacket over it; above `limit` on the base mesh none should be seen."""
     rng = np.random.default_rng(clothes.seed)
     below = covered(clothes)
-    worn = _garment(rng, posed, below, clothes.loose_dm, clothes.folds_dm, "cloth")
+    worn = _garment(rng, posed, below, clothes.loose_dm, clothes.folds_dm, "cloth", limit)
     _, finer, _ = _pattern()
     made = [worn, *_edge(neck_ring(worn, finer.refine(neck_height(clothes))), clothes)]
     if clothes.open_dm:
@@ -128,12 +129,12 @@ def meshes(clothes: Clothes, posed: Points) -> list[Mesh]:
         opening = np.abs(x) - clothes.open_dm * smoothstep(3.0, 5.7, y) - 0.1
         edge = np.minimum(np.where(z < 0.2, 1.0, opening * 1.5), 5.93 - y)
         edge = np.minimum(edge, -np.maximum(*below_cuffs().values()))
-        made.append(_garment(rng, posed, edge, clothes.loose_dm + 0.14, clothes.folds_dm, "jacket"))
+        made.append(_garment(rng, posed, edge, clothes.loose_dm + 0.14, clothes.folds_dm, "jacket", limit))
     return made
 
 
 def _garment(
-    rng: np.random.Generator, posed: Points, below: Weights, loose: float, folds: float, material: str
+    rng: np.random.Generator, posed: Points, below: Weights, loose: float, folds: float, material: str, limit: float
 ) -> Mesh:
     """The body suit, smoothed so that it bridges hollows, kept off the body, folded."""
     faces, finer, smoothing = _pattern()
@@ -148,7 +149,10 @@ def _garment(
     fine, cut, place = finer.refine(cloth), finer.refine(below), finer.refine(base_mesh().points)
     depth = folds * smoothstep(0.1, 0.8, cut)
     fine = fine + vertex_normals(fine, finer.faces) * (_folds(rng, place) * depth)[:, None]
-    return Mesh(points=fine, faces=finer.faces, material=material, part=Part.CLOTHES, attributes={"cut": cut}, layer=1)
+    return Mesh(
+        points=fine, faces=finer.faces, material=material, part=Part.CLOTHES, attributes={"cut": cut}, layer=1,
+        hidden=place[:, 1] - limit,
+    )  # fmt: skip
 
 
 def _folds(rng: np.random.Generator, place: Points) -> Array:

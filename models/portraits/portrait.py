@@ -45,7 +45,7 @@ def build_scene(spec: PortraitSpec) -> Scene:
         _skin(spec, posed, grows),
         *eyes.meshes(posed, np.array(camera.position)),
         *_mouth(posed),
-        *clothes.meshes(spec.clothes, posed.points),
+        *clothes.meshes(spec.clothes, posed.points, accessories.cloth_limit(spec.accessories)),
         *worn,
     ]
     axes = camera.axes()

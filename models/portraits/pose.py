@@ -72,10 +72,6 @@ class Posed:
         """Points that were placed on the unposed head, turned with it."""
         return rotated(points, self._pivot, self._turn)
 
-    def with_neck(self, points: Points) -> Points:
-        """Points of the unposed base mesh, moved off its skin, turned as far as their vertices follow the head."""
-        return rotated(points, self._pivot, self._turn, base_mesh().head_weight())
-
     def head_axes(self) -> Array:
         """Rows: the head's left, up and front, unit vectors."""
         return self.with_head(self._pivot + np.eye(3)) - self._pivot

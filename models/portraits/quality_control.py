@@ -12,7 +12,7 @@ SIZE_PX, PER_PIXEL = 128, 2
 FACE_VISIBLE = 0.55
 """Least share of the face's middle, as it would be without hair and accessories, in which the face is seen."""
 POKE_SHARE = 0.004
-"""Largest share of the person's pixels in which hidden skin shows."""
+"""Largest share of the person's pixels in which hidden skin, or cloth below a headscarf, shows."""
 FRAME_MARGIN = 0.01
 IN_FRAME = ("nose_tip", "chin", "forehead", "eye_left", "eye_right", "mouth_left", "mouth_right")
 

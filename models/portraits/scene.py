@@ -46,7 +46,8 @@ class Mesh:
     face_weight: NDArray[np.float64] | None = None
     """Share of Part.FACE at each vertex; `part` elsewhere."""
     layer: int = 0
-    """Clothes hide skin: a surface of a lower layer that shows where `hidden` is above 0 pokes through."""
+    """Clothes hide skin, a headscarf hides clothes: a surface of a lower layer that shows where `hidden` is above 0
+    pokes through."""
     hidden: NDArray[np.float64] | None = None
 
 
