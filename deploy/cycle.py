@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -89,11 +90,27 @@ def _run(
     running = context()
     running.catalog.store.probe()
     run_id = run_id or run_of(running.catalog.store, domain, sources, licence, options)
-    run_cycle(running, run_id)
     runs = TrainingRuns(running.catalog.store)
+    attempt_until(
+        lambda: run_cycle(running, run_id), lambda: runs.view(run_id).state.terminal, running.settings.lease_ttl_s + 5
+    )
     view = runs.view(run_id)
     show(run_out(view, lambda stage, name: ""))
     if not view.state.terminal:
-        raise click.ClickException(f"somebody else trains {domain}; {run_id} waits")
+        raise click.ClickException(f"somebody else trains {domain}, or a store fails; go on with --run {run_id}")
     if view.state is not RunState.COMPLETED:
         raise click.exceptions.Exit(1)
+
+
+def attempt_until(attempt: Callable[[], None], settled: Callable[[], bool], patience_s: float) -> None:
+    """Attempt, and again each second until it is settled, but begin none later than `patience_s` after the first.
+
+    A trainer that was killed leaves its lease behind for so long.
+    """
+    began_s = time.monotonic()
+    attempt()
+    if not settled():
+        click.echo(f"waiting up to {patience_s:.0f} s for the lease of a trainer that may be dead")
+    while not settled() and time.monotonic() - began_s < patience_s:
+        time.sleep(1)
+        attempt()
