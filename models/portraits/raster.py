@@ -20,6 +20,18 @@ def empty(size: int) -> tuple[F32, I32]:
     return np.full((size, size), np.inf, np.float32), np.full((size, size), NOTHING, np.int32)
 
 
+@njit(cache=True, inline="always")
+def _seen_at(point: F32, lens: F32) -> tuple[float, float]:  # pragma: no cover
+    """Where a point (x, y, depth, …) lies, seen through a point of the lens; see `draw_triangles`."""
+    return point[0] + lens[2] - lens[0] / point[2], point[1] + lens[3] - lens[1] / point[2]
+
+
+@njit(cache=True, inline="always")
+def _middles(low: float, high: float, size: int) -> tuple[int, int]:  # pragma: no cover
+    """The range of pixels whose middles lie from low to high, within [0, size)."""
+    return max(0, math.ceil(low - 0.5)), min(size, math.floor(high - 0.5) + 1)
+
+
 @njit(cache=True, fastmath=False)
 def draw_triangles(
     corners: F32, cut: F32, lens: F32, first: int, depths: F32, primitives: I32
@@ -29,27 +41,24 @@ def draw_triangles(
     lens: (x, y, right, down), a point of the lens in points times depth, and a shift of everything in points: a thing
     at depth z moves by right - x / z and down - y / z.
     """
-    lens_x, lens_y, right_by, down_by = lens
     height, width = depths.shape
     for n in range(len(corners)):
-        ax, ay, az = corners[n, 0]
-        bx, by, bz = corners[n, 1]
-        cx, cy, cz = corners[n, 2]
+        az, bz, cz = corners[n, :, 2]
         if az <= 0.0 or bz <= 0.0 or cz <= 0.0:
             continue
-        ax, ay = ax + right_by - lens_x / az, ay + down_by - lens_y / az
-        bx, by = bx + right_by - lens_x / bz, by + down_by - lens_y / bz
-        cx, cy = cx + right_by - lens_x / cz, cy + down_by - lens_y / cz
+        ax, ay = _seen_at(corners[n, 0], lens)
+        bx, by = _seen_at(corners[n, 1], lens)
+        cx, cy = _seen_at(corners[n, 2], lens)
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if area == 0.0:
             continue
         if cut[n, 0] < 0 and cut[n, 1] < 0 and cut[n, 2] < 0:
             continue
-        left, right = max(0, math.ceil(min(ax, bx, cx) - 0.5)), min(width - 1, math.floor(max(ax, bx, cx) - 0.5))
-        top, bottom = max(0, math.ceil(min(ay, by, cy) - 0.5)), min(height - 1, math.floor(max(ay, by, cy) - 0.5))
-        for y in range(top, bottom + 1):
+        left, right = _middles(min(ax, bx, cx), max(ax, bx, cx), width)
+        top, bottom = _middles(min(ay, by, cy), max(ay, by, cy), height)
+        for y in range(top, bottom):
             py = y + 0.5
-            for x in range(left, right + 1):
+            for x in range(left, right):
                 px = x + 0.5
                 u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area
                 v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area
@@ -67,16 +76,15 @@ def draw_triangles(
 @njit(cache=True, fastmath=False)
 def draw_strands(keys: F32, lens: F32, first: int, depths: F32, primitives: I32) -> None:  # pragma: no cover
     """keys: [n, k, (x, y, depth, radius)] in points of the buffer; flat ribbons that face the camera."""
-    lens_x, lens_y, right_by, down_by = lens
     height, width = depths.shape
     for n in range(keys.shape[0]):
         for k in range(keys.shape[1] - 1):
-            ax, ay, az, ar = keys[n, k]
-            bx, by, bz, br = keys[n, k + 1]
+            az, ar = keys[n, k, 2:]
+            bz, br = keys[n, k + 1, 2:]
             if az <= 0.0 or bz <= 0.0:
                 continue
-            ax, ay = ax + right_by - lens_x / az, ay + down_by - lens_y / az
-            bx, by = bx + right_by - lens_x / bz, by + down_by - lens_y / bz
+            ax, ay = _seen_at(keys[n, k], lens)
+            bx, by = _seen_at(keys[n, k + 1], lens)
             dx, dy = bx - ax, by - ay
             steep = abs(dy) >= abs(dx)
             a, b, start, slope = (ay, by, ax, dx) if steep else (ax, bx, ay, dy)
@@ -105,17 +113,14 @@ def cover_triangles(
     room: [h, w], how many pixels around each pixel are known to be covered, itself included; a triangle among these is
     skipped.
     """
-    lens_x, lens_y, right_by, down_by = lens
     height, width = covered.shape
     for n in range(len(corners)):
-        ax, ay, az = corners[n, 0]
-        bx, by, bz = corners[n, 1]
-        cx, cy, cz = corners[n, 2]
+        az, bz, cz = corners[n, :, 2]
         if az <= 0.0 or bz <= 0.0 or cz <= 0.0:
             continue
-        ax, ay = ax + right_by - lens_x / az, ay + down_by - lens_y / az
-        bx, by = bx + right_by - lens_x / bz, by + down_by - lens_y / bz
-        cx, cy = cx + right_by - lens_x / cz, cy + down_by - lens_y / cz
+        ax, ay = _seen_at(corners[n, 0], lens)
+        bx, by = _seen_at(corners[n, 1], lens)
+        cx, cy = _seen_at(corners[n, 2], lens)
         reach = max(abs(bx - ax), abs(by - ay), abs(cx - ax), abs(cy - ay))
         if _hidden(ax, ay, reach, room, per_pixel):
             continue
@@ -124,11 +129,11 @@ def cover_triangles(
             continue
         if cut[n, 0] < 0 and cut[n, 1] < 0 and cut[n, 2] < 0:
             continue
-        left, right = max(0, math.ceil(min(ax, bx, cx) - 0.5)), min(width - 1, math.floor(max(ax, bx, cx) - 0.5))
-        top, bottom = max(0, math.ceil(min(ay, by, cy) - 0.5)), min(height - 1, math.floor(max(ay, by, cy) - 0.5))
-        for y in range(top, bottom + 1):
+        left, right = _middles(min(ax, bx, cx), max(ax, bx, cx), width)
+        top, bottom = _middles(min(ay, by, cy), max(ay, by, cy), height)
+        for y in range(top, bottom):
             py = y + 0.5
-            for x in range(left, right + 1):
+            for x in range(left, right):
                 px = x + 0.5
                 u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area
                 v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area
@@ -140,16 +145,15 @@ def cover_triangles(
 @njit(cache=True, fastmath=False)
 def cover_strands(keys: F32, lens: F32, room: I32, per_pixel: int, covered: BOOL) -> None:  # pragma: no cover
     """As `draw_strands`, but only marks the points that are covered; `room` as in `cover_triangles`."""
-    lens_x, lens_y, right_by, down_by = lens
     height, width = covered.shape
     for n in range(keys.shape[0]):
         for k in range(keys.shape[1] - 1):
-            ax, ay, az, ar = keys[n, k]
-            bx, by, bz, br = keys[n, k + 1]
+            az, ar = keys[n, k, 2:]
+            bz, br = keys[n, k + 1, 2:]
             if az <= 0.0 or bz <= 0.0:
                 continue
-            ax, ay = ax + right_by - lens_x / az, ay + down_by - lens_y / az
-            bx, by = bx + right_by - lens_x / bz, by + down_by - lens_y / bz
+            ax, ay = _seen_at(keys[n, k], lens)
+            bx, by = _seen_at(keys[n, k + 1], lens)
             dx, dy = bx - ax, by - ay
             if _hidden(ax, ay, max(abs(dx), abs(dy)) + 1.5 * max(ar, br), room, per_pixel):
                 continue
