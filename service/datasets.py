@@ -121,7 +121,7 @@ def _plan(services: Services, spec: AnySpec) -> Plan:
     if isinstance(spec, RenderedSpec) and not services.settings.rendered:
         raise SourceUnavailable(
             "this service renders no people: its generate workers need "
-            "`pip install --no-deps -r requirements.portraits`, and its API MATTEFORGE_RENDERED=1"
+            "`pip install '.[portraits]'`, and its API MATTEFORGE_RENDERED=1"
         )
     try:
         digest = services.registry.resolve(spec.model)

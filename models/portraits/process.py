@@ -23,7 +23,7 @@ from models.portraits.scene import Scene
 from models.portraits.spec import PortraitSpec
 
 PROGRAM = Path(__file__).with_name("blender.py")
-INSTALL = "pip install --no-deps -r requirements.portraits"
+INSTALL = "pip install '.[portraits]'"
 LINEAR_FILE = "picture.npy"
 
 

@@ -41,7 +41,7 @@ def test_an_order_of_people_is_claimed(http, world):
 def test_without_a_renderer_it_is_refused_at_once_with_what_to_install(world):
     answer = world.http.post("/v1/datasets", json=ORDER)
     assert (answer.status_code, answer.json()["code"]) == (422, "source_unavailable")
-    assert "requirements.portraits" in answer.json()["detail"]
+    assert "pip install '.[portraits]'" in answer.json()["detail"]
     assert not list(world.catalog.dataset_ids())
 
 
