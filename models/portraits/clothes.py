@@ -84,8 +84,7 @@ def _pattern() -> tuple[Faces, Subdivision, object]:
     """Quads of the body suit that garments are cut from, its subdivision and its smoothing."""
     mesh = base_mesh()
     faces = mesh.faces("helper-tights")
-    beyond = np.maximum(*below_cuffs().values())
-    worn = (mesh.points[:, 1] > LOWEST_DM) | (np.abs(beyond) < FOREARM_DM)
+    worn = (mesh.points[:, 1] > LOWEST_DM) | (np.abs(inside_sleeves()) < FOREARM_DM)
     faces = faces[worn[faces].all(axis=1)]
     return faces, Subdivision(faces, len(mesh.points)), smoothing_matrix(faces, len(mesh.points))
 
@@ -106,15 +105,15 @@ def neck_height(clothes: Clothes) -> Weights:
 
 
 @cache
-def below_cuffs() -> dict[str, Weights]:
-    """How far each vertex of the base mesh lies beyond the end of the `left` and the `right` sleeve."""
+def inside_sleeves() -> Weights:
+    """How far above the end of its sleeve each vertex of an arm of the base mesh is; large elsewhere."""
     mesh = base_mesh()
-    return {"left": mesh.beyond_wrist(".L") + CUFF_DM, "right": mesh.beyond_wrist(".R") + CUFF_DM}
+    return np.asarray(-CUFF_DM - np.maximum(mesh.beyond_wrist(".L"), mesh.beyond_wrist(".R")))
 
 
 def covered(clothes: Clothes) -> Weights:
     """How far inside the garment's edges each vertex of the base mesh is: negative where nothing is worn."""
-    return np.minimum(neck_height(clothes), -np.maximum(*below_cuffs().values()))
+    return np.minimum(neck_height(clothes), inside_sleeves())
 
 
 def meshes(clothes: Clothes, posed: Points, limit: float = np.inf) -> list[Mesh]:
@@ -127,8 +126,7 @@ def meshes(clothes: Clothes, posed: Points, limit: float = np.inf) -> list[Mesh]
     if clothes.open_dm:
         x, y, z = base_mesh().points.T
         opening = np.abs(x) - clothes.open_dm * smoothstep(3.0, 5.7, y) - 0.1
-        edge = np.minimum(np.where(z < 0.2, 1.0, opening * 1.5), 5.93 - y)
-        edge = np.minimum(edge, -np.maximum(*below_cuffs().values()))
+        edge = np.minimum.reduce([np.where(z < 0.2, 1.0, opening * 1.5), 5.93 - y, inside_sleeves()])
         made.append(_garment(rng, posed, edge, clothes.loose_dm + 0.14, clothes.folds_dm, "jacket", limit))
     return made
 

@@ -97,7 +97,8 @@ def _skin_faces(hand: Hand) -> Faces:
     faces = base.faces("body")
     shown = base.points[:, 1] > LOWEST_SKIN_DM
     if hand.side:
-        shown |= clothes.below_cuffs()[hand.side] > -COVERED_DM
+        mine = (base.points[:, 0] > 0) == (hand.side == "left")
+        shown |= mine & (clothes.inside_sleeves() < COVERED_DM)
     return faces[shown[faces].all(axis=1)]
 
 
