@@ -103,7 +103,7 @@ def _outcome(run: TrainingRunOut) -> str:
         return f"{run.error.code}: {run.error.detail}"
     if run.decision is None:
         return ""
-    return f"{'promoted' if run.promoted else 'not promoted'}: {run.decision.reason}"
+    return "\n".join(["promoted" if run.promoted else "not promoted", *run.decision.told()])
 
 
 def _watch(client: MatteForge, run_id: str) -> None:

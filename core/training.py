@@ -27,7 +27,7 @@ class Stage(StrEnum):
     ADVERSARIAL = "adversarial"  # StyleMatteGAN, stage 2
     SAMPLE = "sample"  # samples, those kept on which both networks agree
     FINE_TUNE = "fine_tune"  # StyleMatte on labelled pairs and accepted samples
-    EVALUATE = "evaluate"  # both StyleMattes on the test split
+    EVALUATE = "evaluate"  # both StyleMattes on the test split, both generators against the labelled corpus
     GATE = "gate"
     REGISTER = "register"  # thresholds, bundle, NAME@candidate; NAME@champion if the gate lets it pass
     RELABEL = "relabel"  # the champion there is now labels the corpus for the next turn
@@ -42,7 +42,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {
         "generator": "tiny-32", "matting_network": "micro", "matting_size": 64, "matting_batch": 2,
         "baseline_steps": 4, "matting_steps": 2, "warm_start_kimg": 0.016, "adversarial_kimg": 0.016, "samples": 4,
-        "sample_attempts": 32, "rendered_backgrounds": 4, "gate_pairs": 2,
+        "sample_attempts": 32, "rendered_backgrounds": 4, "gate_pairs": 2, "gate_images": 16,
     },
 }  # fmt: skip
 
@@ -89,6 +89,9 @@ class TrainingSpec(Frozen):
     stage_budget_s: float | None = Field(None, gt=0, description="a training stage ends after so many seconds")
     gate_pairs: int = Field(30, ge=2, description="test pairs below which nothing passes the gate")
     slice_margin: float = Field(0.002, ge=0, le=1, description="MAD by which no slice may be worse")
+    gate_images: int = Field(
+        1000, ge=2, le=100_000, description="of each generator and, at most, of the corpus, to measure distances"
+    )
     promote: bool = Field(True, description="False: what passes the gate stays NAME@candidate")
 
     @model_validator(mode="before")
@@ -166,8 +169,30 @@ class SliceFigures(Frozen):
     worse: bool = Field(description="by more than the margin")
 
 
+class DistanceFigures(Frozen):
+    """Frechet distances of both generators from the same pictures."""
+
+    champion: Interval
+    candidate: Interval
+    difference: Interval = Field(description="candidate minus champion, paired")
+
+
+class GeneratorDecision(Frozen):
+    """Why a candidate's StyleMatteGAN may replace the champion's, or not."""
+
+    passed: bool
+    reason: str
+    images: int = Field(description="of each generator, and of the corpus")
+    views: dict[str, DistanceFigures] = Field(
+        description="rgb_over_grey and alpha, by the champion StyleMatte's encoder"
+    )
+
+
 class GateDecision(Frozen):
-    """Why a candidate may replace the champion, or not. Smaller is better for the metric."""
+    """Why a candidate's StyleMatte may replace the champion's, or not, and its generator beside it.
+
+    Smaller is better for the metric.
+    """
 
     passed: bool
     reason: str
@@ -181,6 +206,24 @@ class GateDecision(Frozen):
     level: float = Field(description="of the intervals")
     resamples: int
     seed: int
+    generator: GeneratorDecision | None = Field(None, description="None: there is no champion to compare with")
+
+    @property
+    def any_passed(self) -> bool:
+        """Whether one of both networks may replace the champion's."""
+        return self.passed or (self.generator is not None and self.generator.passed)
+
+    def told(self) -> list[str]:
+        """A line for each network."""
+        judged: dict[str, GateDecision | GeneratorDecision | None] = {
+            "StyleMatte": self,
+            "StyleMatteGAN": self.generator,
+        }
+        return [
+            f"the gate {'lets' if decision.passed else 'does not let'} {network} pass: {decision.reason}"
+            for network, decision in judged.items()
+            if decision is not None
+        ]
 
 
 class RunEnd(Frozen):

@@ -5,6 +5,8 @@ The features are not Inception's, so figures compare with each other only: give 
 same number of images, since the distance is biased upwards for few.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,6 +79,43 @@ def frechet_figure(first: Tensor, second: Tensor, *, seed: int, resamples: int =
     value and DEVIATIONS times the spread of the drawn distances, not their quantiles.
     """
     value = frechet_distance(moments(first), moments(second))
+    return _figure(value, _drawn_distances(first, second, seed, resamples), lowest=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Distances of an old and of a new set of images from the same real ones, and new minus old."""
+
+    old: Figure
+    new: Figure
+    difference: Figure
+
+
+@torch.no_grad()
+def frechet_change(old: Tensor, new: Tensor, reals: Tensor, *, seed: int, resamples: int = RESAMPLES) -> Change:
+    """Features old [n, d], new [n, d], reals [m, d].
+
+    Each time the same reals are drawn for both, so what their choice does to both cancels in the difference.
+    Raises ValueError when old and new are not of one number: the distance's bias depends on it.
+    """
+    if len(old) != len(new):
+        raise ValueError(f"as many old images as new ones are needed, got {len(old)} and {len(new)}")
+    before, after = (frechet_distance(moments(features), moments(reals)) for features in (old, new))
+    drawn, redrawn = (_drawn_distances(features, reals, seed, resamples) for features in (old, new))
+    return Change(
+        old=_figure(before, drawn, lowest=0.0),
+        new=_figure(after, redrawn, lowest=0.0),
+        difference=_figure(after - before, redrawn - drawn),
+    )
+
+
+def _figure(value: float, drawn: Tensor, lowest: float = -math.inf) -> Figure:
+    margin = DEVIATIONS * float(drawn.std())
+    return Figure(value=value, low=max(value - margin, lowest), high=value + margin)
+
+
+def _drawn_distances(first: Tensor, second: Tensor, seed: int, resamples: int) -> Tensor:
+    """[resamples] distances of both sets drawn anew; a seed draws the same of sets of the same size."""
     rng, products = torch.Generator().manual_seed(seed), first.double() @ second.double().t()
     squares = [features.double().square().sum(1) for features in (first, second)]
     drawn = []
@@ -85,8 +124,7 @@ def frechet_figure(first: Tensor, second: Tensor, *, seed: int, resamples: int =
         drawn.append(
             _gram_distance(first[i].double(), second[j].double(), products[i][:, j], squares[0][i], squares[1][j])
         )
-    margin = DEVIATIONS * float(torch.tensor(drawn).std())
-    return Figure(value=value, low=max(value - margin, 0.0), high=value + margin)
+    return torch.tensor(drawn)
 
 
 def _gram_distance(first: Tensor, second: Tensor, products: Tensor, squares: Tensor, other_squares: Tensor) -> float:
@@ -143,3 +181,7 @@ def over_grey(rgba_pm1: Tensor) -> Tensor:
 def alpha_as_rgb(rgba_pm1: Tensor) -> Tensor:
     """The alpha of RGBA [n, 4, h, w] in [-1, 1] as a grey picture [n, 3, h, w]."""
     return rgba_pm1[:, 3:].clamp(-1, 1).expand(-1, 3, -1, -1)
+
+
+VIEWS: dict[str, Callable[[Tensor], Tensor]] = {"rgb_over_grey": over_grey, "alpha": alpha_as_rgb}
+"""How a network made for RGB sees RGBA: the matte counts in both."""

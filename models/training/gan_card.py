@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from models.distribution import (
+    VIEWS,
     FeatureNetwork,
-    alpha_as_rgb,
     compare,
     frechet_distance,
     moments,
@@ -34,10 +34,11 @@ SHEET_SIDE = 8
 
 @torch.no_grad()
 def sample(generator: Generator, count: int, psi: float, seed: int) -> Tensor:
-    """`count` unfiltered images from z of a seed: float32 [count, 4, h, w], clamped to [-1, 1]."""
-    rng = torch.Generator().manual_seed(seed)
-    z = torch.randn(count, generator.mapping.z_dim, generator=rng)
-    return torch.cat([generator(part, truncation_psi=psi) for part in torch.split(z, BATCH)]).clamp(-1, 1)
+    """`count` unfiltered images from z of a seed: float32 [count, 4, h, w], clamped to [-1, 1], on the CPU."""
+    rng, device = torch.Generator().manual_seed(seed), next(generator.parameters()).device
+    z = torch.randn(count, generator.mapping.z_dim, generator=rng).to(device)
+    parts = [generator(part, truncation_psi=psi).cpu() for part in torch.split(z, BATCH)]
+    return torch.cat(parts).clamp(-1, 1)
 
 
 def describe_generator(
@@ -82,7 +83,7 @@ def distances(
 ) -> dict[str, Any]:
     """By view, how far each set of images is from the real ones; all RGBA [n, 4, h, w] in [-1, 1]."""
     report: dict[str, Any] = {}
-    for view, see in (("rgb_over_grey", over_grey), ("alpha", alpha_as_rgb)):
+    for view, see in VIEWS.items():
         reals = pooled_features(network, see(real))
         flat = moments(pooled_features(network, see(mean_image)))
         report[view] = {

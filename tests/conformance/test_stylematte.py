@@ -32,6 +32,12 @@ def test_alpha_equals_the_reference(matte, golden, shape):
     torch.testing.assert_close(alpha, golden[f"alpha{shape}"], rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("name", ["micro", "tiny"])
+def test_one_small_picture_alone_gets_an_alpha(name):
+    with torch.no_grad():
+        assert StyleMatte(preset(name)).eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 1, 32, 32)
+
+
 def test_every_stage_equals_the_reference(matte, golden):
     with torch.no_grad():
         maps = matte.pixel_decoder.encoder(golden["image"]).feature_maps

@@ -72,29 +72,80 @@ def first_run(forge):
 def test_a_planted_worse_candidate_is_registered_but_not_promoted(fork, monkeypatch):
     forge = fork()
     champion = forge.registry.resolve("people")
-
-    def spoiled(job, shop):
-        figures = honest(job, shop)
-        path = job.folder(Stage.FINE_TUNE) / "stylematte.safetensors"
-        spoil(path)
-        return figures
-
-    honest = module.FUNCTIONS[Stage.FINE_TUNE]
-    monkeypatch.setitem(module.FUNCTIONS, Stage.FINE_TUNE, spoiled)
+    plant(monkeypatch, Stage.ADVERSARIAL, "gan.safetensors", glaring)
+    plant(monkeypatch, Stage.FINE_TUNE, "stylematte.safetensors", spoiled)
     view = forge.run(forge.order())
     decision = {done.stage: done for done in view.stages}[Stage.GATE].figures
     assert (view.state, view.end.promoted, decision["passed"]) == (RunState.COMPLETED, False, False)
     assert decision["difference"]["value"] > 0
+    assert decision["generator"]["passed"] is False
+    assert decision["generator"]["views"]["alpha"]["difference"]["low"] > 0
     assert forge.registry.resolve("people") == champion
     assert forge.registry.resolve("people@candidate") == view.end.bundle != champion
     assert forge.registry.bundle(view.end.bundle).card["gate"]["passed"] is False
 
 
-def spoil(path: Path) -> None:
+def plant(monkeypatch, stage, file, change):
+    """Replace what a stage leaves with something worse."""
+    honest = module.FUNCTIONS[stage]
+
+    def planted(job, shop):
+        figures = honest(job, shop)
+        path = job.folder(stage) / file
+        kind = "stylematte" if file.startswith("stylematte") else "stylemattegan-generator"
+        checkpoint = load_checkpoint(path, kind=kind)
+        save_checkpoint(path, kind=kind, config=checkpoint.config, state=change(checkpoint.state))
+        return figures
+
+    monkeypatch.setitem(module.FUNCTIONS, stage, planted)
+
+
+def spoiled(state):
     """Answers with the opposite of what was learned."""
-    checkpoint = load_checkpoint(path, kind="stylematte")
-    state = {name: -tensor if name.startswith("conv.") else tensor for name, tensor in checkpoint.state.items()}
-    save_checkpoint(path, kind="stylematte", config=checkpoint.config, state=state)
+    return {name: -tensor if name.startswith("conv.") else tensor for name, tensor in state.items()}
+
+
+def glaring(state):
+    """All colours and alpha at their ends."""
+    last = max(name for name in state if name.startswith("synthesis.L") and name.endswith("_4.weight"))
+    return {name: tensor * 1000 if name == last else tensor for name, tensor in state.items()}
+
+
+def test_the_gate_compares_both_generators_over_the_corpus(fork):
+    forge = fork()
+    view = forge.run(forge.order())
+    decision = {done.stage: done for done in view.stages}[Stage.GATE].figures["generator"]
+    assert sorted(decision["views"]) == ["alpha", "rgb_over_grey"]
+    figures = decision["views"]["alpha"]
+    assert figures["difference"]["value"] == pytest.approx(figures["candidate"]["value"] - figures["champion"]["value"])
+    assert decision["images"] == 16
+    evaluated = {done.stage: done for done in view.stages}[Stage.EVALUATE]
+    assert {"generator-candidate.png", "generator-champion.png"} <= {Path(name).name for name in evaluated.grids}
+    assert any("StyleMatteGAN" in line for line in view.progress.log)
+
+
+@pytest.mark.parametrize("better", ["stylematte", "generator"])
+def test_a_network_that_passes_is_promoted_beside_the_champions_other_one(fork, monkeypatch, tmp_path, better):
+    forge = fork()
+    before = forge.registry.fetch(forge.registry.resolve("people"), tmp_path)
+
+    def only_one(job, shop):
+        figures = honest(job, shop)
+        figures["generator"]["passed"] = better == "generator"
+        return {**figures, "passed": better == "stylematte"}
+
+    honest = module.FUNCTIONS[Stage.GATE]
+    monkeypatch.setitem(module.FUNCTIONS, Stage.GATE, only_one)
+    view = forge.run(forge.order())
+    assert view.end.promoted
+    assert forge.registry.resolve("people") == view.end.bundle
+    after = forge.registry.fetch(view.end.bundle, tmp_path)
+    same = {
+        name: (before / f"{name}.safetensors").read_bytes() == (after / f"{name}.safetensors").read_bytes()
+        for name in ("stylematte", "generator")
+    }
+    assert same == {"stylematte": better != "stylematte", "generator": better != "generator"}
+    assert forge.registry.training_state(view.end.bundle, tmp_path / "state")
 
 
 def test_a_champion_that_changed_meanwhile_is_not_replaced(fork, monkeypatch):

@@ -6,6 +6,7 @@ from models.distribution import (
     _gram_distance,
     alpha_as_rgb,
     coverage,
+    frechet_change,
     frechet_distance,
     frechet_figure,
     moments,
@@ -107,6 +108,24 @@ def test_the_distance_by_inner_products_is_the_same(n: int, m: int, d: int) -> N
     squares = first.square().sum(1), second.square().sum(1)
     expected = frechet_distance(moments(first), moments(second))
     assert _gram_distance(first, second, first @ second.t(), *squares) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_change_is_the_difference_and_narrower_than_of_two_figures() -> None:
+    """Few real images move both distances alike: drawn together, they leave the difference alone."""
+    rng = torch.Generator().manual_seed(3)
+    old, new = torch.randn(400, 3, generator=rng) + 1, torch.randn(400, 3, generator=rng) + 0.8
+    reals = torch.randn(50, 3, generator=rng)
+    change = frechet_change(old, new, reals, seed=0)
+    assert change.old == frechet_figure(old, reals, seed=0)
+    assert change.new == frechet_figure(new, reals, seed=0)
+    difference = change.difference
+    assert difference.value == pytest.approx(change.new.value - change.old.value)
+    assert difference.low < difference.value < difference.high < 0
+    assert difference.high - difference.low < 0.7 * (change.old.high - change.old.low)
+    same = frechet_change(old, old, reals, seed=0).difference
+    assert same.low == same.value == same.high == 0
+    with pytest.raises(ValueError, match="400 and 399"):
+        frechet_change(old, new[1:], reals, seed=0)
 
 
 def test_intervals_hold_the_value_and_shrink_with_more_images() -> None:

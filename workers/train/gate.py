@@ -1,11 +1,11 @@
-"""Is the candidate better than the champion? A pure function of their scores on the same held-out pairs."""
+"""Is the candidate better than the champion? Pure functions of what was measured of both on the same pictures."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.training import GateDecision, Interval, SliceFigures
+from core.training import DistanceFigures, GateDecision, GeneratorDecision, Interval, SliceFigures
 
 LEVEL = 0.95
 RESAMPLES = 10_000
@@ -64,6 +64,20 @@ def decide(
     )
 
 
+def decide_generator(views: Mapping[str, DistanceFigures], images: int) -> GeneratorDecision:
+    """Passed: nearer to the corpus beyond the interval in one view at least, and further beyond it in none."""
+    nearer = [name for name, view in views.items() if view.difference.high < 0]
+    further = [name for name, view in views.items() if view.difference.low > 0]
+    changes = "; ".join(f"{name} {_told(view.difference, 3)}" for name, view in views.items())
+    if further:
+        reason = f"further from the corpus beyond the interval in {', '.join(further)}: {changes}"
+    elif nearer:
+        reason = f"nearer to the corpus beyond the interval in {', '.join(nearer)}: {changes}"
+    else:
+        reason = f"not nearer to the corpus beyond the interval: {changes}"
+    return GeneratorDecision(passed=bool(nearer) and not further, reason=reason, images=images, views=dict(views))
+
+
 def mean_interval(values: Scores, *, seed: int, level: float = LEVEL, resamples: int = RESAMPLES) -> Interval:
     """The mean of [n] values and its percentile bootstrap interval."""
     rng = np.random.default_rng(seed)
@@ -76,9 +90,13 @@ def mean_interval(values: Scores, *, seed: int, level: float = LEVEL, resamples:
 
 
 def _reason(difference: Interval, worse: list[str], metric: str, margin: float) -> str:
-    change = f"{metric} {difference.value:+.5f} [{difference.low:+.5f}, {difference.high:+.5f}]"
+    change = f"{metric} {_told(difference, 5)}"
     if worse:
         return f"worse by more than {margin:g} in {', '.join(worse)}; over all pairs {change}"
     if difference.high >= 0:
         return f"not better beyond the interval: {change}"
     return f"better beyond the interval: {change}"
+
+
+def _told(change: Interval, digits: int) -> str:
+    return f"{change.value:+.{digits}f} [{change.low:+.{digits}f}, {change.high:+.{digits}f}]"

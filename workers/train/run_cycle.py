@@ -16,7 +16,7 @@ from core.registry import Registry
 from core.training import STAGES, RunEnd, RunState, Stage, TrainingRecord, domain_lease
 from core.training_runs import TrainingRuns
 from workers.context import Context
-from workers.train import stylematte, stylemattegan, verdict
+from workers.train import register, stylematte, stylemattegan, verdict
 from workers.train.job import Job
 from workers.train.workshop import Workshop
 
@@ -32,7 +32,7 @@ FUNCTIONS: dict[Stage, StageFunction] = {
     Stage.FINE_TUNE: stylematte.fine_tune,
     Stage.EVALUATE: verdict.evaluate,
     Stage.GATE: verdict.gate,
-    Stage.REGISTER: verdict.register,
+    Stage.REGISTER: register.register,
     Stage.RELABEL: stylemattegan.relabel,
 }
 

@@ -1,8 +1,6 @@
-"""The stages that judge: both StyleMattes on pairs that neither has seen, the gate, and the registry."""
+"""The stages that judge: what is measured of the champion's networks and of the new ones, and the gate."""
 
 import json
-import shutil
-from importlib.metadata import version
 from itertools import islice
 from typing import Any
 
@@ -11,18 +9,16 @@ import torch
 from torch import nn
 
 from core.corpus import Split
-from core.registry import CANDIDATE, CHAMPION, TRAINING_STATE_FILE
-from core.training import GateDecision, Stage
+from core.training import DistanceFigures, Stage
 from models.load import load_stylematte
 from models.matting import predict_alpha
 from models.metrics import full_metrics
 from models.pixels import rgb_from_u8
 from models.training.held_out import HeldOut, held_out_pairs
-from workers.bundles import STYLEMATTE_FILE, assemble
-from workers.train.gate import decide, mean_interval
+from workers.bundles import STYLEMATTE_FILE
+from workers.train.gate import decide, decide_generator, mean_interval
+from workers.train.generators import measure_generators
 from workers.train.job import Job
-from workers.train.stylemattegan import GENERATOR, TRAINING_STATE
-from workers.train.thresholds import calibrated
 from workers.train.workshop import Workshop
 
 BATCH = 8
@@ -34,7 +30,7 @@ PairScores = dict[str, dict[str, float]]  # key -> metric -> value
 
 
 def evaluate(job: Job, shop: Workshop) -> dict[str, Any]:
-    """Every metric of both StyleMattes on every pair of the test splits, and their means with intervals."""
+    """Every metric of both StyleMattes on every pair of the test splits, with means; distances of both generators."""
     spec, slices = job.spec, dict[str, list[str]]()
     total = len(CHECKPOINTS) * sum(job.record.corpora[name].samples(Split.TEST) for name in spec.labelled)
     scores: dict[str, PairScores] = {}
@@ -51,7 +47,10 @@ def evaluate(job: Job, shop: Workshop) -> dict[str, Any]:
                 job.tick(seen / max(total, 1))
     body = json.dumps({**scores, "slices": slices}, sort_keys=True)
     (job.folder(Stage.EVALUATE) / SCORES_FILE).write_text(body)
-    return {"pairs": len(slices), **{network: _means(found, spec.seed) for network, found in scores.items()}}
+    views, images = measure_generators(job, shop)
+    generators = {"images": images, "views": {name: view.model_dump() for name, view in views.items()}}
+    means = {network: _means(found, spec.seed) for network, found in scores.items()}
+    return {"pairs": len(slices), **means, "generators": generators}
 
 
 def _score(matte: nn.Module, batch: list[HeldOut]) -> PairScores:
@@ -79,59 +78,10 @@ def gate(job: Job, shop: Workshop) -> dict[str, Any]:
     decision = decide(
         old, new, scores["slices"], metric=METRIC, margin=spec.slice_margin, fewest=spec.gate_pairs, seed=spec.seed
     )
-    job.log(f"gate {'passed' if decision.passed else 'not passed'}: {decision.reason}")
+    measured = job.figures(Stage.EVALUATE)["generators"]
+    if measured["views"]:
+        views = {name: DistanceFigures.model_validate(view) for name, view in measured["views"].items()}
+        decision = decision.model_copy(update={"generator": decide_generator(views, measured["images"])})
+    for line in decision.told():
+        job.log(line)
     return decision.model_dump(mode="json")
-
-
-def register(job: Job, shop: Workshop) -> dict[str, Any]:
-    """Publishes what was learned as NAME@candidate; NAME@champion follows if the gate let it pass.
-
-    A new domain has no champion to be kept: there the better of both StyleMattes makes the first one.
-    """
-    record, spec = job.record, job.spec
-    decision = GateDecision.model_validate(job.figures(Stage.GATE))
-    first = record.champion is None
-    chosen = Stage.FINE_TUNE if decision.passed or not first else Stage.BASELINE
-    stylematte, generator = job.output(chosen, STYLEMATTE_FILE), job.output(Stage.ADVERSARIAL, GENERATOR)
-    resolution = job.figures(Stage.SAMPLE)["resolution"]
-    folder = job.folder(Stage.REGISTER) / "bundle"
-    assemble(
-        folder,
-        name=spec.domain,
-        generator=generator,
-        stylematte=stylematte,
-        thresholds=calibrated(job, shop, stylematte, resolution),
-        card=_card(job, decision, chosen),
-    )
-    shutil.copyfile(job.output(Stage.ADVERSARIAL, TRAINING_STATE), folder / TRAINING_STATE_FILE)
-    bundle = shop.registry.publish(folder, alias=CANDIDATE, reason=f"trained by {record.id}")
-    promoted = spec.promote and (decision.passed or first)
-    why = "the first version" if first and not decision.passed else f"gate passed: {decision.reason}"
-    if promoted and not shop.registry.promote(
-        spec.domain, bundle.digest, reason=f"{why} ({record.id})", actor=record.id, expected=record.champion
-    ):
-        promoted = False
-        job.log("the champion was changed while this run was under way: its comparison is void, nothing is promoted")
-    job.log(f"{spec.domain}@{CHAMPION if promoted else CANDIDATE} is {bundle.digest}")
-    return {"bundle": bundle.digest, "promoted": promoted, "chosen": chosen}
-
-
-def _card(job: Job, decision: GateDecision, chosen: Stage) -> dict[str, Any]:
-    """Data, parents, code version, figures with intervals: what a reader of the bundle should know."""
-    record = job.record
-    corpora = {
-        name: {"digest": corpus.digest, "kind": corpus.kind, "licence": corpus.licence, "samples": corpus.samples()}
-        for name, corpus in record.corpora.items()
-    }
-    evaluated = job.figures(Stage.EVALUATE)
-    return {
-        "run": record.id,
-        "parents": [record.champion] if record.champion else [],
-        "code": f"matteforge {version('matteforge')}",
-        "spec": record.spec.model_dump(mode="json"),
-        "corpora": corpora,
-        "stylematte": {"stage": chosen, "test": evaluated["candidate" if chosen is Stage.FINE_TUNE else "champion"]},
-        "generator": {key: job.figures(Stage.ADVERSARIAL)[key] for key in ("images", "generator")},
-        "sampling": job.figures(Stage.SAMPLE),
-        "gate": decision.model_dump(mode="json"),
-    }

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from workers.train.gate import decide, mean_interval
+from core.training import DistanceFigures, Interval
+from workers.train.gate import decide, decide_generator, mean_interval
 
 RNG = np.random.default_rng(0)
 OLD = {f"{i:03d}": float(v) for i, v in enumerate(RNG.uniform(0.02, 0.1, 60))}
@@ -82,3 +83,25 @@ def test_the_interval_covers_as_often_as_it_says():
         interval = mean_interval(rng.normal(0.5, 0.2, 40), seed=trial, resamples=1000)
         covered += interval.low <= 0.5 <= interval.high
     assert 0.88 <= covered / 200 <= 0.99
+
+
+def view(low, high):
+    middle = Interval(value=(low + high) / 2, low=low, high=high)
+    return DistanceFigures(champion=Interval(value=2, low=1, high=3), candidate=middle, difference=middle)
+
+
+@pytest.mark.parametrize(
+    ("rgb", "alpha", "passed", "said"),
+    [
+        ((-2, -1), (-1, 1), True, "nearer to the corpus beyond the interval in rgb_over_grey:"),
+        ((-2, -1), (-2, -1), True, "in rgb_over_grey, alpha"),
+        ((-2, 0), (-1, 1), False, "not nearer"),
+        ((-2, -1), (0.5, 1), False, "further from the corpus beyond the interval in alpha"),
+        ((1, 2), (-2, -1), False, "further from the corpus beyond the interval in rgb_over_grey"),
+    ],
+)
+def test_a_generator_passes_when_it_is_nearer_in_one_view_and_further_in_none(rgb, alpha, passed, said):
+    decision = decide_generator({"rgb_over_grey": view(*rgb), "alpha": view(*alpha)}, images=1000)
+    assert (decision.passed, decision.images) == (passed, 1000)
+    assert said in decision.reason
+    assert "alpha +" in decision.reason or "alpha -" in decision.reason
