@@ -1,10 +1,11 @@
 """What generated pairs are worth to a matting network with few labels: three arms of equal optimiser steps.
 
 The claim of arXiv 2305.02981 at a size that a CPU can check. Some portraits have labels, the others are pictures only.
-A labeller, trained on the few, labels the pictures; StyleMatteGAN learns them. Each arm trains a StyleMatte from
-scratch: on the labelled alone; on them and the labelled pictures themselves (self-training); on them and the
-generator's pairs that the labeller agrees with. All see the same backgrounds and the same augmentation. A fourth arm,
-the pictures with their exact alpha, which nobody would have, tells what the labeller's errors cost.
+A labeller, trained on the few, labels the pictures; StyleMatteGAN learns them. Each arm trains a StyleMatte, from
+scratch or (`--from-labeller`, as the cycle does) from the labeller on: on the labelled alone; on them and the labelled
+pictures themselves (self-training); on them and the generator's pairs that the labeller agrees with. All see the same
+backgrounds and the same augmentation. A fourth arm, the pictures with their exact alpha, which nobody would have, tells
+what the labeller's errors cost.
 """
 
 import hashlib
@@ -36,6 +37,7 @@ SIZE = 64  # pixels: of the generator, and of every arm
 GENERATED = 2000  # candidates of the generator, about as many as there are pictures
 SHARE, AGREEMENT = 50, 99  # per cent: of others among the pictures; of exact pairs with which the labeller agrees less
 MEASURES = ("sad", "mad", "grad", "conn")
+TUNED, TUNING_RATE = "_tuned", 3e-4  # of arms that go on from the labeller: in their names, and their peak rate
 RESAMPLINGS = 2000
 
 Portraits = NDArray[np.uint8]
@@ -131,7 +133,7 @@ def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[flo
 
 
 def table(out: Path) -> str:
-    """Markdown: each arm's mean and interval, and its paired difference to `labelled`."""
+    """Markdown: each arm's mean and interval, and its paired difference to the labelled pairs alone."""
     found = sorted({path.parent.name.rpartition("-")[0] for path in out.glob("*/scores.json")})
     arms = sorted(found, key=lambda name: (ARMS.index(name.partition("_")[0]), name))
     runs = {arm: sorted(out.glob(f"{arm}-[0-9]*/scores.json")) for arm in arms}
@@ -144,12 +146,11 @@ def table(out: Path) -> str:
     for arm, values in scores.items():
         cells = [_cell(values[m], np.random.default_rng(0)) for m in MEASURES]
         lines.append(f"| {arm} | {len(runs[arm])} | " + " | ".join(cells) + " |")
-        shared = min(len(runs[arm]), len(runs["labelled"]))
-        if arm != "labelled" and shared:
-            paired = [
-                _cell(values[m][:shared] - scores["labelled"][m][:shared], np.random.default_rng(0)) for m in MEASURES
-            ]
-            lines.append("| … minus labelled | | " + " | ".join(paired) + " |")
+        alone = f"labelled{TUNED}" if TUNED in arm else "labelled"
+        shared = min(len(runs[arm]), len(runs.get(alone, ())))
+        if arm != alone and shared:
+            paired = [_cell(values[m][:shared] - scores[alone][m][:shared], np.random.default_rng(0)) for m in MEASURES]
+            lines.append(f"| … minus {alone} | | " + " | ".join(paired) + " |")
     return "\n".join(lines)
 
 
@@ -218,6 +219,7 @@ def labeller(out: Path, data: Path, labelled: int, steps: int, photos: tuple[Pat
 @click.option("--steps", default=2500, show_default=True)
 @click.option("--share", default=SHARE, show_default=True, type=click.IntRange(1, 99), help="Per cent of others.")
 @click.option("--agreement", default=AGREEMENT, show_default=True, type=click.IntRange(1, 100), help="Percentile.")
+@click.option("--from-labeller", is_flag=True, help="Go on from the labeller instead of from scratch.")
 @click.option("--data", type=EXISTING, required=True, help="For val/ only.")
 @click.option("--test", type=EXISTING, required=True, help="Tar of held-out image.png and alpha.png.")
 @click.option("--photos", type=EXISTING, multiple=True, help="Folders of pictures without people.")
@@ -229,11 +231,12 @@ def train(
     steps: int,
     share: int,
     agreement: int,
+    from_labeller: bool,
     data: Path,
     test: Path,
     photos: tuple[Path, ...],
 ) -> None:
-    """Train one arm from scratch with one seed, and score it on the held-out pairs."""
+    """Train one arm with one seed, and score it on the held-out pairs."""
     portraits = shrink(read_portraits([out / "labelled.tar"]))
     extras = _extras(arm, out, seed, agreement)
     if extras is not None:
@@ -241,12 +244,15 @@ def train(
     torch.manual_seed(seed)
     options = MattingTraining(
         steps=steps, seed=seed, sizes=(SIZE,), batch_pixels=16 * SIZE**2, background_size=96, background_count=800,
-        photo_crops=500,
+        photo_crops=500, learning_rate=TUNING_RATE if from_labeller else MattingTraining.learning_rate,
     )  # fmt: skip
     held_out = shrink(read_portraits(sorted((data / "val").glob("*.tar"))))
-    variant = "".join(["" if share == SHARE else f"_{share}%", "" if agreement == AGREEMENT else f"_p{agreement}"])
+    variant = TUNED if from_labeller else ""
+    variant += "" if share == SHARE else f"_{share}%"
+    variant += "" if agreement == AGREEMENT else f"_p{agreement}"
     run = out / f"{arm}{variant}-{seed}"
-    _train(options, portraits, held_out, run, photos)
+    network = load_stylematte(out / "labeller" / "ema.safetensors") if from_labeller else None
+    _train(options, portraits, held_out, run, photos, network)
     scores = score(load_stylematte(run / "ema.safetensors"), test)
     (run / "scores.json").write_text(json.dumps(scores) + "\n")
     click.echo(" ".join(f"{name} {np.mean(values):.4f}" for name, values in scores.items()))
@@ -260,9 +266,14 @@ def show(out: Path) -> None:
 
 
 def _train(
-    options: MattingTraining, portraits: Portraits, held_out: Portraits, run: Path, photos: tuple[Path, ...]
+    options: MattingTraining,
+    portraits: Portraits,
+    held_out: Portraits,
+    run: Path,
+    photos: tuple[Path, ...],
+    network: StyleMatte | None = None,
 ) -> None:
-    network = StyleMatte(preset("tiny"))
+    network = network or StyleMatte(preset("tiny"))
     for scalars in train_matting(network, options, portraits, held_out, run, list_photos(photos)):
         if "val_mad" in scalars:
             click.echo(" ".join(f"{name} {scalars[name]:.4g}" for name in ("step", "total", "val_mad", "val_iou")))

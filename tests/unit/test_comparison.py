@@ -103,3 +103,14 @@ def test_the_table_shows_each_share_of_an_arm_by_itself(tmp_path: Path) -> None:
         ("generated", "2"),
         ("generated_20%", "1"),
     ]
+
+
+def test_arms_that_go_on_from_the_labeller_are_compared_with_their_like(tmp_path: Path) -> None:
+    for name, value in {"labelled-0": 5.0, "labelled_tuned-0": 3.0, "generated_tuned_20%-0": 2.0}.items():
+        (tmp_path / name).mkdir()
+        scores = {measure: [value, value] for measure in comparison.MEASURES}
+        (tmp_path / name / "scores.json").write_text(json.dumps(scores))
+    lines = comparison.table(tmp_path).splitlines()[2:]
+    arms = ["| labelled", "| labelled_tuned", "| generated_tuned_20%", "| … minus labelled_tuned"]
+    assert [line.split(" | ")[0] for line in lines] == arms
+    assert lines[3].endswith("| -1.0000 [-1.0000, -1.0000] |")
