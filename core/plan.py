@@ -15,7 +15,7 @@ from core.portraits import Shares, complete_shares
 
 PIXELS_A_BATCH = {"cpu": 1024**2, "cuda": 16 * 1024**2}  # by device class: memory of the networks grows with it
 LARGEST_BATCH = {"cpu": 8, "cuda": 64}
-FORMAT_VERSION = 3  # bumped whenever the bytes of a shard change for the same order
+FORMAT_VERSION = 4  # bumped whenever the bytes of a shard change for the same order
 
 
 class RenderPlan(Frozen):

@@ -6,16 +6,13 @@ The gradient is the same operation with the filters swapped and the recorded der
 from __future__ import annotations
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
+from models.crew import share_out
 from models.generator.fused_kernel import BACKWARD, FORWARD, RECORDING, resample
 from models.generator.fused_plan import Plan, plan_resampling
 
@@ -139,16 +136,5 @@ def _run(
         places = y.data_ptr(), signs.data_ptr(), scratch.ctypes.data
         resample(first, last, x.data_ptr(), *planewise, *places, *activation, g, *taps)
 
-    threads = min(torch.get_num_threads(), planes)
-    own, *others = pairwise(planes * t // threads for t in range(threads + 1))
-    helped = [_helpers(os.getpid(), threads - 1).submit(run, *edge) for edge in others]
-    run(*own)
-    for done in helped:
-        done.result()
+    share_out(run, planes)
     return y
-
-
-@lru_cache(maxsize=1)
-def _helpers(process: int, threads: int) -> ThreadPoolExecutor:
-    """Threads beside the caller's; `process` is its id, for threads don't survive a fork."""
-    return ThreadPoolExecutor(threads)

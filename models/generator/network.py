@@ -35,6 +35,13 @@ class Generator(nn.Module):
         image: torch.Tensor = self.synthesis(ws, update_emas)
         return image
 
+    @torch.no_grad()
+    def sample(self, z: torch.Tensor, truncation_psi: float = 1.0) -> torch.Tensor:
+        """As forward, without gradients; on a CPU each of torch's threads makes a part of the batch."""
+        ws = self.mapping(z, None, truncation_psi)
+        image: torch.Tensor = self.synthesis.shared_out(ws) if ws.device.type == "cpu" else self.synthesis(ws)
+        return image
+
     def set_input_transform(self, matrix: torch.Tensor | Sequence[Sequence[float]]) -> None:
         """Stores a 3x3 inverse transform of the canvas as given. Raises ValueError for another shape."""
         value = torch.as_tensor(matrix, dtype=torch.float32)

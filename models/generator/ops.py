@@ -23,26 +23,33 @@ def modulated_conv(
     demodulate: bool = True,
     padding: int = 0,
     input_gain: torch.Tensor | None = None,
+    norm: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Convolution whose weights are scaled per sample and input channel (arXiv 1912.04958, equations 1 and 3).
 
     Scaling activations before and after one shared convolution gives the same result as per-sample weights.
     x: [n, i, h, w]; weight: float32 [o, i, k, k]; styles: float32 [n, i]; input_gain: scalar, not seen by the
-    demodulation. With demodulation the weights are normalised per output channel and the styles over the whole batch,
-    of all processes in training, which keeps half precision in range. Returns [n, o, h + 2 * padding - k + 1, ...] in
-    x's dtype, and what is still to be multiplied with it: [n, o], or None without demodulation.
+    demodulation. With demodulation the weights are normalised per output channel and the styles by `norm`, which keeps
+    half precision in range: style_norm(styles), or what it is of the batch that these are a part of. Returns
+    [n, o, h + 2 * padding - k + 1, ...] in x's dtype, and what is still to be multiplied with it: [n, o], or None
+    without demodulation.
     """
     gain = styles if input_gain is None else styles * input_gain
     if not demodulate:
         return F.conv2d(x * gain.to(x.dtype)[:, :, None, None], weight.to(x.dtype), padding=padding), None
     weight = weight * weight.square().mean([1, 2, 3], keepdim=True).rsqrt()
-    norm = processes.mean(styles.square().mean()).rsqrt()
+    norm = style_norm(styles) if norm is None else norm
     power = weight.square().sum([2, 3])  # [o, i]
     demodulation = ((styles * norm).square() @ power.t() + 1e-8).rsqrt()  # [n, o]
     x = x * (gain * norm).to(x.dtype)[:, :, None, None]
     if x.dtype == torch.float16:  # tensor cores read channels last
         x = x.contiguous(memory_format=torch.channels_last)
     return F.conv2d(x, weight.to(x.dtype), padding=padding), demodulation.to(x.dtype)
+
+
+def style_norm(styles: torch.Tensor) -> torch.Tensor:
+    """What the styles [n, i] of a whole batch, of all processes in training, are multiplied with: a scalar."""
+    return processes.mean(styles.square().mean()).rsqrt()
 
 
 class _Tile(NamedTuple):

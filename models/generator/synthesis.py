@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from models import processes
+from models.crew import share_out
 from models.generator.config import GeneratorConfig, LayerSpec, layer_schedule
 from models.generator.filters import design_lowpass
 from models.generator.mapping import FullyConnected
-from models.generator.ops import filtered_lrelu, modulated_conv
+from models.generator.ops import filtered_lrelu, modulated_conv, style_norm
 
 
 def _rotation_translation(params: torch.Tensor) -> torch.Tensor:
@@ -83,13 +84,21 @@ class SynthesisLayer(nn.Module):
 
         Half precision where the schedule says so and x is on CUDA, else float32.
         """
-        spec = self.spec
         if update_emas:
             magnitude = processes.mean(x.detach().float().square().mean())
             self.magnitude_ema.copy_(magnitude.lerp(self.magnitude_ema, self.magnitude_ema_beta))
+        return self.filtered(x, *self.styles(w))
+
+    def styles(self, w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """w of the whole batch, [n, w_dim] -> styles [n, in_channels], and what normalises them: a scalar."""
         styles = self.affine(w)
-        if spec.to_rgb:
-            styles = styles / math.sqrt(spec.in_channels * spec.kernel**2)
+        if self.spec.to_rgb:
+            styles = styles / math.sqrt(self.spec.in_channels * self.spec.kernel**2)
+        return styles, style_norm(styles)
+
+    def filtered(self, x: torch.Tensor, styles: torch.Tensor, norm: torch.Tensor) -> torch.Tensor:
+        """As forward, for any part of a batch."""
+        spec = self.spec
         dtype = torch.float16 if spec.half_precision and x.is_cuda else torch.float32
         x, scale = modulated_conv(
             x.to(dtype),
@@ -98,6 +107,7 @@ class SynthesisLayer(nn.Module):
             demodulate=not spec.to_rgb,
             padding=spec.kernel - 1,
             input_gain=self.magnitude_ema.rsqrt(),
+            norm=norm,
         )
         return filtered_lrelu(
             x,
@@ -141,11 +151,28 @@ class SynthesisNetwork(nn.Module):
 
         update_emas: updates the magnitude averages, each before it is used. Raises ValueError for ws of another shape.
         """
-        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
-            raise ValueError(f"ws must be [n, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}")
-        first, *rest = ws.float().unbind(1)
+        first, *rest = self._unbound(ws)
         x = self.input(first)
         for layer, w in zip(self.layers(), rest, strict=True):
             x = layer(x, w, update_emas)
         image: torch.Tensor = x.float() * self.output_scale
         return image
+
+    @torch.no_grad()
+    def shared_out(self, ws: torch.Tensor) -> torch.Tensor:
+        """As forward, on the CPU and without gradients: each of torch's threads makes a part of the batch."""
+        w_input, *rest = self._unbound(ws)
+        styled = [(layer, *layer.styles(w)) for layer, w in zip(self.layers(), rest, strict=True)]
+
+        def part(first: int, last: int) -> torch.Tensor:
+            x = self.input(w_input[first:last])
+            for layer, styles, norm in styled:
+                x = layer.filtered(x, styles[first:last], norm)
+            return x * self.output_scale
+
+        return torch.cat(share_out(part, len(w_input)))
+
+    def _unbound(self, ws: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise ValueError(f"ws must be [n, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}")
+        return ws.float().unbind(1)

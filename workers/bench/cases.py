@@ -184,8 +184,7 @@ def _forward(batch: int, threads: int) -> None:
     """In a process of its own, which keeps its generator."""
     torch.set_num_threads(threads)
     generator = _kept_generator()
-    with torch.inference_mode():
-        generator(torch.randn(batch, generator.config.z_dim))
+    generator.sample(torch.randn(batch, generator.config.z_dim))
 
 
 @cache

@@ -13,12 +13,13 @@ def modulated_conv(
     demodulate: bool = True,
     padding: int = 0,
     input_gain: torch.Tensor | None = None,
+    norm: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, None]:
     """One grouped convolution with a modulated weight for each sample (arXiv 1912.04958, section 2.2)."""
     n, _, h, w = x.shape
     if demodulate:
         weight = weight * weight.square().mean([1, 2, 3], keepdim=True).rsqrt()
-        styles = styles * styles.square().mean().rsqrt()
+        styles = styles * (styles.square().mean().rsqrt() if norm is None else norm)
     weights = weight * styles[:, None, :, None, None]  # [n, o, i, k, k]
     if demodulate:
         weights = weights * (weights.square().sum([2, 3, 4], keepdim=True) + 1e-8).rsqrt()

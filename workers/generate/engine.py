@@ -42,7 +42,7 @@ class Engine:
         self._generator = generator.to(self.device).eval()
         self.matte = matte.to(self.device).eval()
         be_deterministic()
-        self.sample: Callable[[Tensor, float], Tensor] = self._sample
+        self.sample: Callable[[Tensor, float], Tensor] = self._generator.sample
         self._download: Callable[[Tensor], cuda.Waiting] = cuda.download_at_once
         self._ahead = 0  # batches begun before the one that is yielded is scored; on a CPU there is nothing beside
         if self.device.type == "cuda":
@@ -71,10 +71,6 @@ class Engine:
                 yield self._finish(begun.popleft(), plan)
         while begun:
             yield self._finish(begun.popleft(), plan)
-
-    def _sample(self, z: Tensor, truncation_psi: float) -> Tensor:
-        image: Tensor = self._generator(z, truncation_psi=truncation_psi)
-        return image
 
     def _begin(self, plan: Plan, shard: int, attempts: range) -> "_Batch":
         """Ask for a batch's pixels; on CUDA they are still being made when this returns."""
