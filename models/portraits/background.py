@@ -52,7 +52,7 @@ def picture(background: Background, light: Light, size: int, photos: Path | None
     scene = blurred(scene, background.blur * DETAIL_PX)
     grey = scene @ LUMA
     scene = grey[..., None] + background.saturation * (scene - grey[..., None])
-    tint = np.array(light.level_rgb) * light.strength + sum(
+    tint = np.array(light.surroundings.rgb) * light.surroundings.strength + sum(
         np.array(lamp.rgb) * lamp.irradiance / 4 for lamp in light.lamps
     )
     tint = (tint / tint.mean()) ** (background.tinted / 2.2)

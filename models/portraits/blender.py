@@ -66,16 +66,14 @@ def build(description: dict, arrays) -> None:
         add_strands(strands, arrays, materials[strands["material"]])
     for lamp in description["lamps"]:
         add_lamp(lamp)
-    world = bpy.data.worlds.new("world")
-    fill(world.node_tree or with_nodes(world), description["world"])
-    world.cycles.sampling_method, world.cycles.sample_map_resolution = "MANUAL", 64
-    bpy.context.scene.world = world
+    add_world(description["world"], arrays)
     add_camera(description["camera"])
 
 
 def clear() -> None:
     data = bpy.data
-    for kind in (data.objects, data.meshes, data.hair_curves, data.lights, data.cameras, data.materials, data.worlds):
+    things = data.objects, data.meshes, data.hair_curves, data.lights, data.cameras, data.images
+    for kind in (*things, data.materials, data.worlds):
         for block in list(kind):
             kind.remove(block, do_unlink=True)
 
@@ -98,6 +96,15 @@ def fill(tree, nodes: list) -> None:
             else:
                 node.inputs[key].default_value = value
         made.append(node)
+
+
+def node(kind: str, inputs: dict | None = None, **properties) -> dict:
+    """As `fill` takes it; an input given as a pair is another node's output: (number, name or place)."""
+    linked = {
+        key: {"node": value[0], "output": value[1]} if isinstance(value, tuple) else value
+        for key, value in (inputs or {}).items()
+    }
+    return {"kind": kind, "properties": properties, "inputs": list(linked.items())}
 
 
 def add_object(data, material=None):
@@ -138,6 +145,26 @@ def add_strands(description: dict, arrays, material) -> None:
     made.visible_diffuse = made.visible_glossy = made.visible_transmission = False  # a speckle each, for no gain
 
 
+def add_world(description: dict, arrays) -> None:
+    """A panorama, whose middle lies `turn_rad` from x about z."""
+    picture = arrays[description["panorama"]]
+    height, width, _ = picture.shape
+    image = bpy.data.images.new("panorama", width, height, float_buffer=True)
+    image.colorspace_settings.name = "Non-Color"  # the numbers as they are
+    image.pixels.foreach_set(np.dstack([picture[::-1], np.ones((height, width, 1), np.float32)]).ravel())
+    world = bpy.data.worlds.new("world")
+    nodes = [
+        node("ShaderNodeTexCoord"),
+        node("ShaderNodeMapping", {"Vector": (0, "Generated"), "Rotation": [0.0, 0.0, -description["turn_rad"]]}),
+        node("ShaderNodeTexEnvironment", {"Vector": (1, 0)}, image=image),
+        node("ShaderNodeBackground", {"Color": (2, 0)}),
+        node("ShaderNodeOutputWorld", {"Surface": (3, 0)}),
+    ]
+    fill(world.node_tree or with_nodes(world), nodes)
+    world.cycles.sampling_method, world.cycles.sample_map_resolution = "MANUAL", 256
+    bpy.context.scene.world = world
+
+
 def add_lamp(description: dict) -> None:
     light = bpy.data.lights.new("lamp", description["kind"])
     light.energy, light.color = description["power"], description["rgb"]
@@ -145,7 +172,9 @@ def add_lamp(description: dict) -> None:
         light.angle = description["size"]
     else:
         light.size = description["size"]
-    add_object(light).matrix_world = mathutils.Matrix(description["pose"])
+    made = add_object(light)
+    made.matrix_world = mathutils.Matrix(description["pose"])
+    made.visible_glossy = description["kind"] == "SUN"  # what eyes and glasses mirror is in the panorama
 
 
 def add_camera(description: dict) -> None:

@@ -1,4 +1,4 @@
-"""Light: a sky or room around the person, and lamps."""
+"""Light: surroundings and lamps that agree with them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.portraits.geometry import Array
-from models.portraits.nodes import Graph
-from models.portraits.scene import Lamp
+from models.portraits.scene import Lamp, World, triple
+from models.portraits.surroundings import Surroundings, panorama
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +27,9 @@ class LampSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Light:
-    """A world that fades between three colours from below to above, and lamps."""
+    """What is around the person, and lamps, the key light first."""
 
-    below_rgb: tuple[float, float, float]
-    level_rgb: tuple[float, float, float]
-    above_rgb: tuple[float, float, float]
-    strength: float
-    side: float
-    """How much more comes from one side, -1 to 1."""
+    surroundings: Surroundings
     lamps: tuple[LampSpec, ...]
 
 
@@ -63,8 +58,7 @@ def _studio(rng: np.random.Generator) -> Light:
         "AREA", -side * rng.uniform(2.2, 2.8), rng.uniform(0.2, 0.7), 14, 5, rng.uniform(0.8, 3.0), rng.normal(0, 0.1)
     )
     lamps = (key, fill, rim) if rng.random() < 0.7 else (key, fill)
-    grey = rng.uniform(0.5, 1.0)
-    return _world(grey * 0.6, grey, grey * 1.1, 0.0, 0.25, 0.0, lamps)
+    return _light(rng, "studio", rng.uniform(0.15, 0.35), 0.0, lamps)
 
 
 def _window(rng: np.random.Generator) -> Light:
@@ -79,12 +73,12 @@ def _window(rng: np.random.Generator) -> Light:
         rng.uniform(2.2, 3.2),
         warmth,
     )
-    return _world(0.5, 0.7, 0.8, rng.uniform(0.05, 0.3), rng.uniform(0.35, 0.7), side * rng.uniform(0.2, 0.6), (key,))
+    return _light(rng, "room", rng.uniform(0.25, 0.5), rng.uniform(-0.05, 0.15), (key,))
 
 
 def _overcast(rng: np.random.Generator) -> Light:
     key = _lamp("AREA", rng.normal(0, 0.6), rng.uniform(0.8, 1.2), 20, 20, rng.uniform(0.5, 1.2), -0.05)
-    return _world(0.35, 0.75, 1.15, rng.uniform(-0.15, 0.0), rng.uniform(0.85, 1.1), rng.uniform(-0.3, 0.3), (key,))
+    return _light(rng, "clouds", rng.uniform(0.6, 0.8), rng.uniform(-0.1, 0.05), (key,))
 
 
 def _sun(rng: np.random.Generator) -> Light:
@@ -98,7 +92,7 @@ def _sun(rng: np.random.Generator) -> Light:
         rng.uniform(2.6, 3.8),
         rng.uniform(0.05, 0.25),
     )
-    return _world(0.5, 0.6, 0.75, -0.18, rng.uniform(0.5, 0.8), 0.0, (sun,))
+    return _light(rng, "clear", rng.uniform(0.25, 0.42), 0.0, (sun,))
 
 
 def _evening(rng: np.random.Generator) -> Light:
@@ -121,7 +115,8 @@ def _evening(rng: np.random.Generator) -> Light:
         rng.uniform(0.4, 1.4),
         rng.uniform(-0.6, -0.1),
     )
-    return _world(0.4, 0.5, 0.6, rng.uniform(-0.3, 0.2), rng.uniform(0.2, 0.35), side * 0.3, (warm, cool))
+    kind = "night_room" if rng.random() < 0.6 else "dusk"
+    return _light(rng, kind, rng.uniform(0.1, 0.2), 0.0, (warm, cool))
 
 
 def _lamp(
@@ -138,36 +133,15 @@ def _lamp(
     )
 
 
-def _world(
-    below: float, level: float, above: float, warmth: float, strength: float, side: float, lamps: tuple[LampSpec, ...]
-) -> Light:
-    tint = np.array(kelvin(warmth))
-
-    def grey(value: float) -> tuple[float, float, float]:
-        r, g, b = (tint * value).round(4).tolist()
-        return r, g, b
-
-    return Light(
-        below_rgb=grey(below),
-        level_rgb=grey(level),
-        above_rgb=grey(above),
-        strength=float(strength),
-        side=float(side),
-        lamps=lamps,
-    )
+def _light(rng: np.random.Generator, kind: str, strength: float, warmth: float, lamps: tuple[LampSpec, ...]) -> Light:
+    around = Surroundings(kind=kind, seed=int(rng.integers(2**31)), strength=float(strength), rgb=kelvin(warmth))
+    return Light(surroundings=around, lamps=lamps)
 
 
-def world(light: Light, right: Array) -> Graph:
-    """The surroundings. `right`: the camera's right in Blender's frame."""
-    g = Graph()
-    direction = g.node("ShaderNodeTexCoord", output="Generated")
-    height = g.node("ShaderNodeSeparateXYZ", {0: direction}, output=2)
-    lower = g.mix(g.ramp(height, -0.6, 0.1), light.below_rgb, light.level_rgb)
-    colour = g.mix(g.ramp(height, 0.0, 0.8), lower, light.above_rgb)
-    across = g.node("ShaderNodeVectorMath", {0: direction, 1: right.tolist()}, output="Value", operation="DOT_PRODUCT")
-    one_side = g.maths("ADD", g.times(across, light.side), 1.0)
-    tinted = g.node("ShaderNodeVectorMath", {0: colour, "Scale": one_side}, operation="SCALE")
-    return g.world(tinted, light.strength)
+def world(light: Light, axes: Array) -> World:
+    """The surroundings, turned to the camera; axes: its right, up and forward."""
+    picture = panorama(light.surroundings, [(lamp.azimuth_rad, lamp.elevation_rad) for lamp in light.lamps])
+    return World(panorama=picture, towards=triple(-axes[2]))
 
 
 def lamps(light: Light, axes: Array, face: Array) -> tuple[Lamp, ...]:

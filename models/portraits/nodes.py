@@ -85,12 +85,6 @@ class Graph:
         self.node("ShaderNodeOutputMaterial", {"Surface": shader})
         return self
 
-    def world(self, colour: Value, strength: float) -> "Graph":
-        """Ends the graph of a world."""
-        light = self.node("ShaderNodeBackground", {"Color": _rgba(colour), "Strength": strength})
-        self.node("ShaderNodeOutputWorld", {"Surface": light})
-        return self
-
 
 def plain_material(rgb: Sequence[float], roughness: float = 0.5, specular: float = 0.5, metallic: float = 0.0) -> Graph:
     """One colour all over."""

@@ -12,7 +12,7 @@ from models.portraits.landmarks import places
 from models.portraits.makehuman import Faces, base_mesh
 from models.portraits.nodes import Graph, plain_material
 from models.portraits.pose import Posed
-from models.portraits.scene import Camera, Mesh, Part, Scene, Strands, metres
+from models.portraits.scene import Camera, Mesh, Part, Scene, Strands
 from models.portraits.shape import shaped
 from models.portraits.spec import PortraitSpec
 
@@ -53,7 +53,7 @@ def build_scene(spec: PortraitSpec) -> Scene:
         meshes=tuple(meshes),
         strands=tuple(strands),
         materials=_materials(spec),
-        world=light.world(spec.light, metres(axes[0]) * 10),
+        world=light.world(spec.light, axes),
         lamps=light.lamps(spec.light, axes, scalp.eyes),
         camera=camera,
         landmarks=places(posed),

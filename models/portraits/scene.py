@@ -74,6 +74,16 @@ class Lamp:
 
 
 @dataclass(frozen=True, kw_only=True)
+class World:
+    """Light from everywhere."""
+
+    panorama: NDArray[np.float32]
+    """Radiance [h, 2 h, 3], equirectangular, its top row above (`surroundings.py`)."""
+    towards: tuple[float, float, float]
+    """Where its middle lies, as far as it is level."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Camera:
     """A pinhole or a thin lens that looks from `position` to `target`."""
 
@@ -112,12 +122,12 @@ class Camera:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """All that is rendered. Materials by name; `world` is the light from everywhere."""
+    """All that is rendered. Materials by name."""
 
     meshes: tuple[Mesh, ...]
     strands: tuple[Strands, ...]
     materials: Mapping[str, Graph]
-    world: Graph
+    world: World
     lamps: tuple[Lamp, ...]
     camera: Camera
     landmarks: Mapping[str, Points]
@@ -151,7 +161,7 @@ class Scene:
                 for hair in self.strands
             ],
             "materials": {name: graph.nodes for name, graph in self.materials.items()},
-            "world": self.world.nodes,
+            "world": {"panorama": put(self.world.panorama, np.float32), "turn_rad": _turn(self.world)},
             "lamps": [_lamp(lamp) for lamp in self.lamps],
             "camera": _camera(self.camera),
         }  # fmt: skip
@@ -176,6 +186,12 @@ def _pose(position: Array, axes: Array) -> list[list[float]]:
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = rotation.T, metres(position)
     return matrix.tolist()
+
+
+def _turn(world: World) -> float:
+    """The angle from Blender's x to the middle of the panorama, about z."""
+    x, y, _ = metres(np.array(world.towards))
+    return float(np.arctan2(y, x))
 
 
 def _lamp(lamp: Lamp) -> dict[str, Any]:

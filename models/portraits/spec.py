@@ -29,7 +29,7 @@ from models.portraits import (
 )
 from models.portraits.camera import Motion, Sensor  # fmt: skip
 
-VERSION = 6
+VERSION = 7
 """Of what a spec's numbers mean; a change of geometry, materials or streams that moves a pixel raises it."""
 DEFAULT_SHARES: dict[str, tuple[float, ...]] = {  # attributes that are not drawn evenly
     "age": (0.15, 0.4, 0.25, 0.2),

@@ -1,6 +1,7 @@
 """Real pictures by Blender, small: `make test-portraits`."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from models.portraits.process import RenderProcess, available
 from models.portraits.render import survey
 from models.portraits.scene import Part
 from models.portraits.spec import PortraitSpec, draw_spec
+from models.portraits.surroundings import directions, towards
 
 pytestmark = pytest.mark.portraits
 SIZE_PX = 64
@@ -88,6 +90,22 @@ def test_alpha_is_what_cycles_sees(renderer: RenderProcess) -> None:
     geometry = ground_truth.Geometry(scene)
     alpha = ground_truth.alpha(geometry, SIZE_PX, geometry.views(SIZE_PX, 8).seen())
     assert np.sqrt(((alpha - seen) ** 2).mean()) < 0.015
+
+
+@pytest.mark.parametrize("from_right", [True, False])
+def test_the_panorama_lights_from_where_it_is_bright(renderer: RenderProcess, from_right: bool) -> None:
+    """Nothing but a bright quarter to the picture's right, or left, lights a head that looks at the camera."""
+    scene = build_scene(draw_spec(7, {**ORDERED, "glasses": "no", "beard": "none"}))
+    bright = (directions(32) @ towards((np.pi / 2 if from_right else -np.pi / 2, 0.0)) > 0.7)[..., None]
+    picture = np.where(bright, np.float32(4), np.float32(0.01)).repeat(3, axis=2)
+    scene = replace(scene, lamps=(), world=replace(scene.world, panorama=picture))
+    seen = renderer.render_scene(scene, SIZE_PX, 8, 1)[..., :3].mean(axis=2)
+    nose, chin, brow = (scene.camera.project(scene.landmarks[name][None], SIZE_PX)[0] for name in
+                        ("nose_tip", "chin", "forehead"))  # fmt: skip
+    face = seen[int(brow[1]) : int(chin[1])]
+    middle, reach = int(nose[0]), int((chin[1] - brow[1]) / 3)
+    left, right = face[:, middle - reach : middle].mean(), face[:, middle : middle + reach].mean()
+    assert (right > 2 * left) if from_right else (left > 2 * right)
 
 
 def test_only_ordered_members_are_made(renderer: RenderProcess, spec: PortraitSpec) -> None:
