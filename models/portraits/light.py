@@ -92,7 +92,7 @@ def _sun(rng: np.random.Generator) -> Light:
         rng.uniform(2.6, 3.8),
         rng.uniform(0.05, 0.25),
     )
-    return _light(rng, "clear", rng.uniform(0.25, 0.42), 0.0, (sun,))
+    return _light(rng, "clear", rng.uniform(0.2, 0.34), 0.0, (sun,))
 
 
 def _evening(rng: np.random.Generator) -> Light:
@@ -153,7 +153,7 @@ def lamps(light: Light, axes: Array, face: Array) -> tuple[Lamp, ...]:
         towards = np.cos(lamp.elevation_rad) * level + np.sin(lamp.elevation_rad) * up
         position = face + towards * lamp.distance_dm
         distance_m = lamp.distance_dm * 0.1
-        power = lamp.irradiance if lamp.kind == "SUN" else lamp.irradiance * np.pi**2 * distance_m**2
+        power = lamp.irradiance * np.pi * (1.0 if lamp.kind == "SUN" else np.pi * distance_m**2)
         made.append(
             Lamp(
                 kind=lamp.kind,
