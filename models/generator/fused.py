@@ -31,33 +31,42 @@ def filtered_lrelu(
     slope: float,
     clamp: float | None,
     scale: torch.Tensor | None = None,
+    rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Scales, adds bias, upsamples, applies a leaky relu, gain and clamp, downsamples (arXiv 2106.12423, section 3.2).
 
-    x: float32 [n, c, h, w] on the CPU; scale: [n, c]; bias: [c]. up_filter: [taps] of unit sum, applied along both
-    axes after inserting up - 1 zeros and padding (left, right, top, bottom; negative crops); down_filter: [taps], or
-    [taps, taps]; None is the identity. gain > 0, slope >= 0; clamp: largest magnitude before downsampling, or None.
+    x: float32 [n, c, h, w] on the CPU; scale: [n, c]; bias: [c]; rescale: [n, c], of what comes out. up_filter: [taps]
+    of unit sum, applied along both axes after inserting up - 1 zeros and padding (left, right, top, bottom; negative
+    crops); down_filter: [taps], or [taps, taps]; None is the identity. gain > 0, slope >= 0; clamp: largest magnitude
+    before downsampling, or None.
     Returns [n, c, (h * up + top + bottom - up_taps - down_taps + 1) // down + 1, ...]. Differentiable once, in x,
-    scale and bias. Raises ValueError for what it doesn't compute.
+    scale, bias and rescale. Raises ValueError for what it doesn't compute.
     """
     one = torch.ones(1)
-    recorded = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, scale, bias))
+    recorded = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, scale, bias, rescale))
+    if recorded and rescale is not None:
+        return (
+            filtered_lrelu(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale)
+            * (rescale[:, :, None, None])
+        )
     scaled = scale is not None
+    rescale = one.expand(x.shape[:2]) if rescale is None else rescale
     scale = one.expand(x.shape[:2]) if scale is None else scale
     bias = torch.zeros(x.shape[1]) if bias is None else bias
     ups = one if up_filter is None else up_filter
     downs = one if down_filter is None else down_filter
-    if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in (x, scale, bias, ups, downs)):
-        raise ValueError(f"needs float32 on the CPU, got {[t.dtype for t in (x, scale, bias, ups, downs)]}")
-    right_shapes = scale.shape == x.shape[:2] and bias.shape == x.shape[1:2]
+    given = x, scale, rescale, bias, ups, downs
+    if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in given):
+        raise ValueError(f"needs float32 on the CPU, got {[t.dtype for t in given]}")
+    right_shapes = scale.shape == rescale.shape == x.shape[:2] and bias.shape == x.shape[1:2]
     if not right_shapes or ups.ndim != 1 or downs.ndim not in (1, 2) or not gain > 0 or not slope >= 0:
-        shapes = [list(t.shape) for t in (x, scale, bias, ups, downs)]
-        raise ValueError(
-            f"needs [n, c, h, w], [n, c], [c], [taps], [taps], gain > 0, slope >= 0; got {shapes}, {gain}, {slope}"
-        )
+        shapes = [list(t.shape) for t in given]
+        needed = "[n, c, h, w], [n, c], [n, c], [c], [taps], [taps], gain > 0, slope >= 0"
+        raise ValueError(f"needs {needed}; got {shapes}, {gain}, {slope}")
     ups = ups * (up * math.sqrt(gain))  # half of the gain along each axis
     activation = float(slope), math.inf if clamp is None else float(clamp)
-    return _FilteredLRelu.apply(x, scale, bias, ups, downs, (up, down), padding, activation, recorded, scaled)
+    factors = up, down
+    return _FilteredLRelu.apply(x, scale, rescale, bias, ups, downs, factors, padding, activation, recorded, scaled)
 
 
 class _FilteredLRelu(torch.autograd.Function):
@@ -66,6 +75,7 @@ class _FilteredLRelu(torch.autograd.Function):
         ctx: Any,
         x: torch.Tensor,
         scale: torch.Tensor,
+        rescale: torch.Tensor,
         bias: torch.Tensor,
         up_filter: torch.Tensor,
         down_filter: torch.Tensor,
@@ -87,7 +97,7 @@ class _FilteredLRelu(torch.autograd.Function):
         plan = plan_resampling(size, grid, out, factors, (top, left), (0, 0), ups, downs)
         signs = torch.empty(x.shape[0] * x.shape[1] * plan.geometry.plane_signs if record else 0, dtype=torch.uint8)
         flipped = up_filter.flip(0), down_filter.flip(*range(down_filter.ndim))
-        y = _run(plan, x, scale, bias, *flipped, signs, (RECORDING if record else FORWARD, *activation))
+        y = _run(plan, x, scale, rescale, bias, *flipped, signs, (RECORDING if record else FORWARD, *activation))
         if record:
             pad, shift = (downs[0] - 1, downs[-1] - 1), (top - ups[0] + 1, left - ups[0] + 1)
             ctx.plan = plan_resampling(out, grid, size, (down, up), pad, shift, downs, ups)
@@ -99,20 +109,22 @@ class _FilteredLRelu(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
         up_filter, down_filter, signs, *scaling = ctx.saved_tensors
-        plain = torch.ones(grad.shape[:2]), torch.zeros(1)
+        ones = torch.ones(grad.shape[:2])
+        plain = ones, ones, torch.zeros(1)
         x_grad = _run(ctx.plan, grad, *plain, down_filter, up_filter, signs, ctx.activation)
         bias_grad, scale_grad = x_grad.sum((0, 2, 3)), None
         if scaling:
             x, scale = scaling
             scale_grad = (x_grad * x).sum((2, 3))
             x_grad = x_grad * scale[:, :, None, None]
-        return x_grad, scale_grad, bias_grad, *[None] * 7
+        return x_grad, scale_grad, None, bias_grad, *[None] * 7
 
 
 def _run(
     plan: Plan,
     x: torch.Tensor,
     scale: torch.Tensor,
+    rescale: torch.Tensor,
     bias: torch.Tensor,
     up_filter: torch.Tensor,
     down_filter: torch.Tensor,
@@ -125,14 +137,14 @@ def _run(
     y = torch.empty(*x.shape[:2], g.out_height, g.out_width)
     if not planes:
         return y
-    x, scale, bias = x.contiguous(), scale.contiguous(), bias.contiguous()
+    x, scale, rescale, bias = x.contiguous(), scale.contiguous(), rescale.contiguous(), bias.contiguous()
     ups, downs = up_filter.numpy().ravel(), down_filter.numpy().ravel()
     lists = zip(plan[1:], (ups, ups, downs, downs), strict=True)
     taps, _kept_alive = zip(*(part.of(weights) for part, weights in lists), strict=True)
 
     def run(first: int, last: int) -> None:
         scratch = np.zeros(g.scratch, np.float32)
-        planewise = scale.data_ptr(), bias.data_ptr(), len(bias)
+        planewise = scale.data_ptr(), bias.data_ptr(), len(bias), rescale.data_ptr()
         places = y.data_ptr(), signs.data_ptr(), scratch.ctypes.data
         resample(first, last, x.data_ptr(), *planewise, *places, *activation, g, *taps)
 

@@ -29,7 +29,7 @@ from models.lanes import (
 )
 
 FORWARD, RECORDING, BACKWARD = range(3)
-_ZERO, _ONE = np.float32(0), np.float32(1)
+_ZERO = np.float32(0)
 
 
 class Geometry(NamedTuple):
@@ -195,14 +195,14 @@ def _split_row(target, source, width, scale, bias, phases, stride):
 
 
 @function
-def _join_row(target, source, width, phases, stride):
-    """The inverse of `_split_row`."""
+def _join_row(target, source, width, scale, phases, stride):
+    """The inverse of `_split_row`, times scale."""
     if phases == 1:
-        _scale_row(target, source, width, _ONE, _ZERO)
+        _scale_row(target, source, width, scale, _ZERO)
     else:
         for s in range(phases):
             for n in range((width - s + phases - 1) // phases):
-                poke(target, n * phases + s, peek(source, s * stride + n))
+                poke(target, n * phases + s, scale * peek(source, s * stride + n))
 
 
 @function
@@ -267,13 +267,30 @@ def _lower_rows(start, buffers, g, downward, back):
 
 @compiled
 def resample(
-    first, last, x, scale, bias, channels, y, signs, scratch, mode, slope, limit, g, across, upward, downward, back
+    first,
+    last,
+    x,
+    scale,
+    bias,
+    channels,
+    rescale,
+    y,
+    signs,
+    scratch,
+    mode,
+    slope,
+    limit,
+    g,
+    across,
+    upward,
+    downward,
+    back,
 ):
     """Filters the planes first .. last of x [planes, height, width] into y [planes, out_height, out_width].
 
-    scale: float32 [planes]; bias: [channels], for plane % channels; signs: two bits a sample, written if mode is
-    RECORDING, read if it is BACKWARD; scratch: zeros. Rows are made in pairs, whose sources are the same but for the
-    edges.
+    scale: float32 [planes]; bias: [channels], for plane % channels; rescale: [planes], of the output; signs: two bits a
+    sample, written if mode is RECORDING, read if it is BACKWARD; scratch: zeros. Rows are made in pairs, whose sources
+    are the same but for the edges.
     """
     slope, limit = np.float32(slope), np.float32(limit)
     wide = scratch + 4 * g.in_phases * g.in_stride
@@ -301,4 +318,4 @@ def resample(
             for r in range(min(2, g.out_height - j)):
                 row = y + 4 * (plane * g.out_height + j + r) * g.out_width
                 out = buffers.out + 4 * r * g.out_phases * g.out_stride
-                _join_row(row, out, g.out_width, g.out_phases, g.out_stride)
+                _join_row(row, out, g.out_width, peek(rescale, plane), g.out_phases, g.out_stride)

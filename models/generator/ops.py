@@ -24,27 +24,34 @@ def modulated_conv(
     padding: int = 0,
     input_gain: torch.Tensor | None = None,
     norm: torch.Tensor | None = None,
+    scaled: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Convolution whose weights are scaled per sample and input channel (arXiv 1912.04958, equations 1 and 3).
 
     Scaling activations before and after one shared convolution gives the same result as per-sample weights.
     x: [n, i, h, w]; weight: float32 [o, i, k, k]; styles: float32 [n, i]; input_gain: scalar, not seen by the
     demodulation. With demodulation the weights are normalised per output channel and the styles by `norm`, which keeps
-    half precision in range: style_norm(styles), or what it is of the batch that these are a part of. Returns
-    [n, o, h + 2 * padding - k + 1, ...] in x's dtype, and what is still to be multiplied with it: [n, o], or None
-    without demodulation.
+    half precision in range: style_norm(styles), or what it is of the batch that these are a part of. scaled: x is
+    already multiplied with its input_scale. Returns [n, o, h + 2 * padding - k + 1, ...] in x's dtype, and what is
+    still to be multiplied with it: [n, o], or None without demodulation.
     """
-    gain = styles if input_gain is None else styles * input_gain
     if not demodulate:
-        return F.conv2d(x * gain.to(x.dtype)[:, :, None, None], weight.to(x.dtype), padding=padding), None
-    weight = weight * weight.square().mean([1, 2, 3], keepdim=True).rsqrt()
+        x = x if scaled else x * input_scale(styles, input_gain, None).to(x.dtype)[:, :, None, None]
+        return F.conv2d(x, weight.to(x.dtype), padding=padding), None
     norm = style_norm(styles) if norm is None else norm
+    x = x if scaled else x * input_scale(styles, input_gain, norm).to(x.dtype)[:, :, None, None]
+    weight = weight * weight.square().mean([1, 2, 3], keepdim=True).rsqrt()
     power = weight.square().sum([2, 3])  # [o, i]
     demodulation = ((styles * norm).square() @ power.t() + 1e-8).rsqrt()  # [n, o]
-    x = x * (gain * norm).to(x.dtype)[:, :, None, None]
     if x.dtype == torch.float16:  # tensor cores read channels last
         x = x.contiguous(memory_format=torch.channels_last)
     return F.conv2d(x, weight.to(x.dtype), padding=padding), demodulation.to(x.dtype)
+
+
+def input_scale(styles: torch.Tensor, gain: torch.Tensor | None, norm: torch.Tensor | None) -> torch.Tensor:
+    """What a modulated convolution multiplies its input channels with, [n, i]; the norm only where it demodulates."""
+    scale = styles if gain is None else styles * gain
+    return scale if norm is None else scale * norm
 
 
 def style_norm(styles: torch.Tensor) -> torch.Tensor:
@@ -109,18 +116,19 @@ def filtered_lrelu_torch(
     slope: float,
     clamp: float | None,
     scale: torch.Tensor | None = None,
+    rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """`filtered_lrelu` on any device and in any precision: products with banded matrices, tile by tile.
 
     gain and slope must be positive.
     """
     one = x.new_ones(1)
-    x = x if scale is None else x * scale[:, :, None, None]
+    x = _times(x, scale)
     x = x if bias is None else x + bias[:, None, None]
     rise = one if up_filter is None else up_filter.to(x.dtype)
     fall = one if down_filter is None else down_filter.to(x.dtype)
     if up == down == len(rise) == len(fall) == 1 and not any(padding):
-        return _activate(x, gain, slope, clamp) * gain
+        return _times(_activate(x, gain, slope, clamp) * gain, rescale)
     radial = fall if fall.ndim == 2 else None
     line = fall[0] if radial is not None else fall
     length = CPU_TILE if x.device.type == "cpu" else TILE
@@ -134,7 +142,11 @@ def filtered_lrelu_torch(
         planes = F.conv2d(wide.flatten(0, 1)[:, None], radial.flip(0, 1)[None, None] * gain, stride=down)
         return planes.view(*x.shape[:2], *planes.shape[2:])
 
-    return torch.cat([torch.cat([tile(y, x_) for x_ in across], 3) for y in along], 2)
+    return _times(torch.cat([torch.cat([tile(y, x_) for x_ in across], 3) for y in along], 2), rescale)
+
+
+def _times(x: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
+    return x if scale is None else x * scale[:, :, None, None]
 
 
 def filtered_lrelu(
@@ -149,8 +161,9 @@ def filtered_lrelu(
     slope: float,
     clamp: float | None,
     scale: torch.Tensor | None = None,
+    rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Scale, bias, upsampling, leaky relu, gain, clamp, downsampling: see `fused.filtered_lrelu`.
+    """Scale, bias, upsampling, leaky relu, gain, clamp, downsampling, rescale: see `fused.filtered_lrelu`.
 
     numba on the CPU; on CUDA Triton where it can, which is inference without radial filters; plain torch elsewhere.
     """
@@ -158,8 +171,9 @@ def filtered_lrelu(
     if x.device.type == "cpu" and x.dtype == torch.float32:
         run = fused.filtered_lrelu
     elif x.is_cuda and (kernel := _triton()) and kernel.supports(x, down_filter, bias):
-        run = kernel.filtered_lrelu
-    return run(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale)
+        y = kernel.filtered_lrelu(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale)
+        return _times(y, rescale)
+    return run(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale, rescale)
 
 
 @cache

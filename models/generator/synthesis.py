@@ -12,7 +12,7 @@ from models.crew import share_out
 from models.generator.config import GeneratorConfig, LayerSpec, layer_schedule
 from models.generator.filters import design_lowpass
 from models.generator.mapping import FullyConnected
-from models.generator.ops import filtered_lrelu, modulated_conv, style_norm
+from models.generator.ops import filtered_lrelu, input_scale, modulated_conv, style_norm
 
 
 def _rotation_translation(params: torch.Tensor) -> torch.Tensor:
@@ -89,15 +89,25 @@ class SynthesisLayer(nn.Module):
             self.magnitude_ema.copy_(magnitude.lerp(self.magnitude_ema, self.magnitude_ema_beta))
         return self.filtered(x, *self.styles(w))
 
-    def styles(self, w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """w of the whole batch, [n, w_dim] -> styles [n, in_channels], and what normalises them: a scalar."""
+    def styles(self, w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """w of the whole batch, [n, w_dim] -> styles [n, in_channels], and what normalises them: a scalar or None."""
         styles = self.affine(w)
         if self.spec.to_rgb:
-            styles = styles / math.sqrt(self.spec.in_channels * self.spec.kernel**2)
+            return styles / math.sqrt(self.spec.in_channels * self.spec.kernel**2), None
         return styles, style_norm(styles)
 
-    def filtered(self, x: torch.Tensor, styles: torch.Tensor, norm: torch.Tensor) -> torch.Tensor:
-        """As forward, for any part of a batch."""
+    def filtered(
+        self,
+        x: torch.Tensor,
+        styles: torch.Tensor,
+        norm: torch.Tensor | None,
+        scaled: bool = False,
+        rescale: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """As forward, for any part of a batch; scaled: x is multiplied with the input scale already.
+
+        rescale: [n, out_channels], is multiplied with what comes out, such as the next layer's input scale.
+        """
         spec = self.spec
         dtype = torch.float16 if spec.half_precision and x.is_cuda else torch.float32
         x, scale = modulated_conv(
@@ -108,6 +118,7 @@ class SynthesisLayer(nn.Module):
             padding=spec.kernel - 1,
             input_gain=self.magnitude_ema.rsqrt(),
             norm=norm,
+            scaled=scaled,
         )
         return filtered_lrelu(
             x,
@@ -121,6 +132,7 @@ class SynthesisLayer(nn.Module):
             slope=1.0 if spec.to_rgb else 0.2,
             clamp=self.clamp,
             scale=scale,
+            rescale=rescale,
         )
 
 
@@ -163,12 +175,14 @@ class SynthesisNetwork(nn.Module):
         """As forward, on the CPU and without gradients: each of torch's threads makes a part of the batch."""
         w_input, *rest = self._unbound(ws)
         styled = [(layer, *layer.styles(w)) for layer, w in zip(self.layers(), rest, strict=True)]
+        scales = [input_scale(styles, layer.magnitude_ema.rsqrt(), norm) for layer, styles, norm in styled]
+        scales.append(torch.full((len(ws), styled[-1][0].spec.out_channels), self.output_scale))
 
         def part(first: int, last: int) -> torch.Tensor:
-            x = self.input(w_input[first:last])
-            for layer, styles, norm in styled:
-                x = layer.filtered(x, styles[first:last], norm)
-            return x * self.output_scale
+            x = self.input(w_input[first:last]) * scales[0][first:last, :, None, None]
+            for (layer, styles, norm), scale in zip(styled, scales[1:], strict=True):
+                x = layer.filtered(x, styles[first:last], norm, scaled=True, rescale=scale[first:last])
+            return x
 
         return torch.cat(share_out(part, len(w_input)))
 

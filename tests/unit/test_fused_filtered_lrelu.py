@@ -178,6 +178,21 @@ def test_a_scale_comes_before_the_bias(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["layer", "up_4", "radial", "to_rgb"])
+def test_what_comes_out_is_rescaled(name: str) -> None:
+    arguments = CASES[name].arguments()
+    x, bias, rescale = torch.randn(2, 3, *CASES[name].size), torch.randn(3), torch.randn(2, 3)
+    plain = filtered_lrelu(x, bias=bias, **arguments)
+    expected = plain * rescale[:, :, None, None]
+    assert torch.equal(filtered_lrelu(x, bias=bias, rescale=rescale, **arguments), expected)
+    recorded = filtered_lrelu(x.requires_grad_(), bias=bias, rescale=rescale.requires_grad_(), **arguments)
+    cotangent = torch.randn_like(recorded)
+    of_x, of_rescale = torch.autograd.grad(recorded, (x, rescale), cotangent)
+    assert_near(of_rescale, (cotangent * plain).sum((2, 3)))
+    y = filtered_lrelu(x, bias=bias, **arguments)
+    assert_near(of_x, torch.autograd.grad(y, x, cotangent * rescale.detach()[:, :, None, None])[0])
+
+
+@pytest.mark.parametrize("name", ["layer", "up_4", "radial", "to_rgb"])
 def test_the_torch_version_agrees(name: str) -> None:
     arguments = CASES[name].arguments()
     x, bias = torch.randn(2, 3, *CASES[name].size), torch.randn(3)

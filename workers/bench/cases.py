@@ -56,15 +56,21 @@ def measure_generator(name: str, *, device: str, batch: int, rounds: int, traini
     generator = build_generator(GENERATORS[name]).to(device)
     z = torch.randn(batch, generator.config.z_dim, device=device)
 
-    def run() -> None:
+    def forward() -> None:
         with torch.set_grad_enabled(training):
             image = generator(z)
             if training:
                 image.square().mean().backward()
 
+    def run() -> None:
+        if training:
+            forward()
+        else:
+            generator.sample(z)
+
     def run_textbook() -> None:
         with mock.patch.multiple(synthesis, **TEXTBOOK):
-            run()
+            forward()
 
     runs: dict[str, Callable[[], object]] = {"textbook": run_textbook, "ours": run}
     runs["convolutions"] = convolutions(generator, batch, training)

@@ -14,6 +14,7 @@ def modulated_conv(
     padding: int = 0,
     input_gain: torch.Tensor | None = None,
     norm: torch.Tensor | None = None,
+    scaled: bool = False,
 ) -> tuple[torch.Tensor, None]:
     """One grouped convolution with a modulated weight for each sample (arXiv 1912.04958, section 2.2)."""
     n, _, h, w = x.shape
@@ -41,6 +42,7 @@ def filtered_lrelu(
     slope: float,
     clamp: float | None,
     scale: None = None,
+    rescale: None = None,
 ) -> torch.Tensor:
     """Zero insertion, padding, depthwise convolutions along each axis, activation (arXiv 2106.12423, section 3.2)."""
 
