@@ -4,8 +4,9 @@ The claim of arXiv 2305.02981 at a size that a CPU can check. Some portraits hav
 A labeller, trained on the few, labels the pictures; StyleMatteGAN learns them. Each arm trains a StyleMatte, from
 scratch or (`--from-labeller`, as the cycle does) from the labeller on: on the labelled alone; on them and the labelled
 pictures themselves (self-training); on them and the generator's pairs that the labeller agrees with. All see the same
-backgrounds and the same augmentation. A fourth arm, the pictures with their exact alpha, which nobody would have, tells
-what the labeller's errors cost.
+backgrounds and the same augmentation. Two more arms tell why an arm lost: the pictures with their exact alpha, which
+nobody would have, what the labeller's errors cost; the labelled pictures and their alpha blurred, what a generator's
+blur costs.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from models.corpora.foreground import straight_foreground
@@ -35,6 +37,7 @@ from models.training.warm_start import stylematte_labeller
 
 SIZE = 64  # pixels: of the generator, and of every arm
 GENERATED = 2000  # candidates of the generator, about as many as there are pictures
+BLUR = 1.2  # pixels, Gaussian sigma of the arm `blurred`: as soft an alpha as the generator's
 SHARE, AGREEMENT = 50, 99  # per cent: of others among the pictures; of exact pairs with which the labeller agrees less
 MEASURES = ("sad", "mad", "grad", "conn")
 TUNED, TUNING_RATE = "_tuned", 3e-4  # of arms that go on from the labeller: in their names, and their peak rate
@@ -88,6 +91,15 @@ def with_own_colour(rgba_pm1: Tensor) -> Portraits:
     """Scenes with alpha, float32 [n, 4, h, w] in [-1, 1], as straight RGBA without a halo of their background."""
     scenes = to_u8(rgba_pm1).permute(0, 2, 3, 1).numpy()
     return np.stack([straight_foreground(scene[..., :3], scene[..., 3]) for scene in scenes])
+
+
+def blurred(portraits: Portraits) -> Portraits:
+    """Colour, weighted with alpha, and alpha through a Gaussian of BLUR pixels."""
+    straight = portraits.astype(np.float32) / 255
+    alpha = straight[..., 3:]
+    soft = gaussian_filter(np.concatenate([straight[..., :3] * alpha, alpha], 3), (0, BLUR, BLUR, 0), mode="nearest")
+    colour = np.where(soft[..., 3:] > 1 / 255, soft[..., :3] / np.maximum(soft[..., 3:], 1 / 255), straight[..., :3])
+    return (np.concatenate([colour, soft[..., 3:]], 3).clip(0, 1) * 255).round().astype(np.uint8)
 
 
 def shrink(portraits: Portraits) -> Portraits:
@@ -168,8 +180,9 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 def _extras(arm: str, out: Path, seed: int, agreement: int) -> Portraits | None:
     if arm == "labelled":
         return None
-    if arm == "self-training":
-        return self_training_pairs(Corpus.load(out / "gan" / "corpus.pt"))
+    if arm in ("self-training", "blurred"):
+        pairs = self_training_pairs(Corpus.load(out / "gan" / "corpus.pt"))
+        return blurred(pairs) if arm == "blurred" else pairs
     if arm == "exact":
         return with_own_colour(to_pm1(build_corpus(out / "unlabelled.tar", scenes=1, seed=seed).images))
     pairs, share = generated_pairs(
@@ -183,7 +196,7 @@ def _extras(arm: str, out: Path, seed: int, agreement: int) -> Portraits | None:
     return pairs
 
 
-ARMS = ("labelled", "self-training", "generated", "exact")
+ARMS = ("labelled", "self-training", "blurred", "generated", "exact")
 PATH = click.Path(path_type=Path)
 EXISTING = click.Path(path_type=Path, exists=True)
 

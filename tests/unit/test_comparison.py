@@ -114,3 +114,14 @@ def test_arms_that_go_on_from_the_labeller_are_compared_with_their_like(tmp_path
     arms = ["| labelled", "| labelled_tuned", "| generated_tuned_20%", "| … minus labelled_tuned"]
     assert [line.split(" | ")[0] for line in lines] == arms
     assert lines[3].endswith("| -1.0000 [-1.0000, -1.0000] |")
+
+
+def test_blur_softens_alpha_and_leaves_the_subject_s_colour() -> None:
+    portraits = np.zeros((1, 32, 32, 4), np.uint8)
+    portraits[:, 8:24, 8:24] = (200, 100, 50, 255)
+    soft = comparison.blurred(portraits)
+    between = (soft[..., 3] > 12) & (soft[..., 3] < 243)
+    assert not ((portraits[..., 3] > 12) & (portraits[..., 3] < 243)).any()
+    assert between.sum() > 100
+    np.testing.assert_allclose(soft[..., 3].sum(), portraits[..., 3].sum(), rtol=0.01)
+    np.testing.assert_allclose(soft[between][:, :3], [[200, 100, 50]] * int(between.sum()), atol=3)
