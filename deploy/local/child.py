@@ -43,7 +43,7 @@ class Child:
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-E", tether.__file__, str(os.getpid()), *self.program.argv],
+            [sys.executable, "-S", "-E", tether.__file__, str(os.getpid()), str(self.program.nice), *self.program.argv],
             env={**os.environ, **self.program.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

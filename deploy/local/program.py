@@ -19,6 +19,7 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict)  # added to the supervisor's own
     ready: Callable[[], bool] = always_ready
     ready_timeout_s: float = 60
+    nice: int = 0  # how far it stands back where processors are short
     stage: int = 0  # stopped in ascending order of stage: programs first, the servers that they use last
     grace_s: float = 10  # between SIGTERM and SIGKILL
 

@@ -26,6 +26,7 @@ from models.portraits.process import available
 
 BUCKET = "matteforge"
 FLOWER_USER = "operator"
+WORK = 10  # niceness of the workers that compute: servers and the API answer first
 
 
 class DataDirInUse(Exception):
@@ -145,10 +146,12 @@ class Stack:
         return [
             self._program("control"),
             *(
-                self._program("generate", f"generate-{number}", ("--hostname", f"generate-{number}@%h"), numerical)
+                self._program(
+                    "generate", f"generate-{number}", ("--hostname", f"generate-{number}@%h"), numerical, nice=WORK
+                )
                 for number in range(1, self._generate_workers + 1)
             ),
-            self._program("train", env=numerical),
+            self._program("train", env=numerical, nice=WORK),
             self._program("beat"),
             self._program(
                 "flower",
@@ -178,10 +181,12 @@ class Stack:
         name: str | None = None,
         arguments: tuple[str, ...] = (),
         env: Mapping[str, str] | None = None,
+        nice: int = 0,
         ready: Callable[[], bool] | None = None,
     ) -> Program:
         return Program(
             name=name or process,
+            nice=nice,
             argv=tuple(command(process, arguments)),
             env={**self.settings(), **(env or {})},
             ready=ready or always_ready,

@@ -1,4 +1,4 @@
-"""Runs a program so that it dies with its parent: `python tether.py PARENT_PID PROGRAM ARGUMENT…`.
+"""Runs a program so that it dies with its parent: `python tether.py PARENT_PID NICE PROGRAM ARGUMENT…`.
 
 Executed as a file, without site packages, so that it costs milliseconds.
 """
@@ -18,8 +18,9 @@ def die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    parent, program = int(sys.argv[1]), sys.argv[2:]
+    parent, nice, program = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     die_with_parent()
     if os.getppid() != parent:  # it died before the request was in force
         sys.exit(1)
+    os.nice(nice)
     os.execv(program[0], program)

@@ -106,6 +106,13 @@ def test_a_program_that_ends_is_started_again_ever_later(
     assert pauses[2] >= 0.4
 
 
+def test_a_program_stands_back_as_far_as_it_is_told(supervisor: Supervisor, tmp_path: Path) -> None:
+    argv = script(tmp_path, "bulk", "note(str(os.nice(0)))\n" + SLEEPER.format(name="bulk"))
+    supervisor.add(Program(name="bulk", argv=argv, nice=3))
+    until(lambda: "bulk starts" in notes(tmp_path))
+    assert notes(tmp_path)[0] == str(min(os.nice(0) + 3, 19))
+
+
 def test_a_killed_program_is_started_again(supervisor: Supervisor, tmp_path: Path) -> None:
     argv = script(tmp_path, "worker", SLEEPER.format(name="worker"))
     supervisor.add(Program(name="worker", argv=argv))
