@@ -267,25 +267,9 @@ def _lower_rows(start, buffers, g, downward, back):
 
 @compiled
 def resample(
-    first,
-    last,
-    x,
-    scale,
-    bias,
-    channels,
-    rescale,
-    y,
-    signs,
-    scratch,
-    mode,
-    slope,
-    limit,
-    g,
-    across,
-    upward,
-    downward,
-    back,
-):
+    first, last, x, scale, bias, channels, rescale, y, signs, scratch, mode, slope, limit,
+    g, across, upward, downward, back,
+):  # fmt: skip
     """Filters the planes first .. last of x [planes, height, width] into y [planes, out_height, out_width].
 
     scale: float32 [planes]; bias: [channels], for plane % channels; rescale: [planes], of the output; signs: two bits a

@@ -37,8 +37,7 @@ def sample(generator: Generator, count: int, psi: float, seed: int) -> Tensor:
     """`count` unfiltered images from z of a seed: float32 [count, 4, h, w], clamped to [-1, 1], on the CPU."""
     rng, device = torch.Generator().manual_seed(seed), next(generator.parameters()).device
     z = torch.randn(count, generator.mapping.z_dim, generator=rng).to(device)
-    parts = [generator(part, truncation_psi=psi).cpu() for part in torch.split(z, BATCH)]
-    return torch.cat(parts).clamp(-1, 1)
+    return torch.cat([generator.sample(part, psi).cpu() for part in torch.split(z, BATCH)]).clamp(-1, 1)
 
 
 def describe_generator(
