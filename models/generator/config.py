@@ -129,6 +129,17 @@ class LayerSpec:
     kernel: int
     padding: tuple[int, int, int, int]  # of the upsampled signal: x_lo, x_hi, y_lo, y_hi; negative crops
 
+    @property
+    def unread(self) -> int:
+        """Pixels at each edge of the convolution's output that `padding` crops once they are upsampled."""
+        low, high = self.padding[:2]
+        return max(0, min(-(low // self.up), -high // self.up))
+
+    @property
+    def conv_padding(self) -> int:
+        """Zeros around the convolution's input, so that all of its output that is read gets made; negative crops."""
+        return self.kernel - 1 - self.unread
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Band:

@@ -77,12 +77,12 @@ class MappingNetwork(nn.Module):
         """
         if z.ndim != 2 or z.shape[1] != self.z_dim:
             raise ValueError(f"z must be [n, {self.z_dim}], got {list(z.shape)}")
-        x = _normalize(z.float())
+        x = _normalize(z.to(self.w_avg.dtype))
         if self.c_dim:
             condition = z.new_zeros(len(z), self.c_dim) if c is None else c
             if condition.shape != (len(z), self.c_dim):
                 raise ValueError(f"c must be [{len(z)}, {self.c_dim}], got {list(condition.shape)}")
-            x = torch.cat([x, _normalize(self.embed(condition.float()))], 1)
+            x = torch.cat([x, _normalize(self.embed(condition.to(x.dtype)))], 1)
         for index in range(self.num_layers):
             x = self.get_submodule(f"fc{index}")(x)
         if update_emas:

@@ -32,9 +32,11 @@ def modulated_conv(
     x: [n, i, h, w]; weight: float32 [o, i, k, k]; styles: float32 [n, i]; input_gain: scalar, not seen by the
     demodulation. With demodulation the weights are normalised per output channel and the styles by `norm`, which keeps
     half precision in range: style_norm(styles), or what it is of the batch that these are a part of. scaled: x is
-    already multiplied with its input_scale. Returns [n, o, h + 2 * padding - k + 1, ...] in x's dtype, and what is
-    still to be multiplied with it: [n, o], or None without demodulation.
+    already multiplied with its input_scale. Negative padding crops x. Returns [n, o, h + 2 * padding - k + 1, ...] in
+    x's dtype, and what is still to be multiplied with it: [n, o], or None without demodulation.
     """
+    if padding < 0:
+        x, padding = x[:, :, -padding:padding, -padding:padding], 0
     if not demodulate:
         x = x if scaled else x * input_scale(styles, input_gain, None).to(x.dtype)[:, :, None, None]
         return F.conv2d(x, weight.to(x.dtype), padding=padding), None

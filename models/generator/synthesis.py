@@ -82,7 +82,7 @@ class SynthesisLayer(nn.Module):
     def forward(self, x: torch.Tensor, w: torch.Tensor, update_emas: bool = False) -> torch.Tensor:
         """x: [n, in_channels, in_size, in_size], w: [n, w_dim] -> [n, out_channels, out_size, out_size].
 
-        Half precision where the schedule says so and x is on CUDA, else float32.
+        In half precision where the schedule says so and x is on CUDA, else as the parameters are.
         """
         if update_emas:
             magnitude = processes.mean(x.detach().float().square().mean())
@@ -109,13 +109,14 @@ class SynthesisLayer(nn.Module):
         rescale: [n, out_channels], is multiplied with what comes out, such as the next layer's input scale.
         """
         spec = self.spec
-        dtype = torch.float16 if spec.half_precision and x.is_cuda else torch.float32
+        dtype = torch.float16 if spec.half_precision and x.is_cuda else self.weight.dtype
+        left, right, top, bottom = (side + spec.unread * spec.up for side in spec.padding)
         x, scale = modulated_conv(
             x.to(dtype),
             self.weight,
             styles,
             demodulate=not spec.to_rgb,
-            padding=spec.kernel - 1,
+            padding=spec.conv_padding,
             input_gain=self.magnitude_ema.rsqrt(),
             norm=norm,
             scaled=scaled,
@@ -127,7 +128,7 @@ class SynthesisLayer(nn.Module):
             self.bias.to(dtype),
             up=spec.up,
             down=spec.down,
-            padding=spec.padding,
+            padding=(left, right, top, bottom),
             gain=1.0 if spec.to_rgb else math.sqrt(2),
             slope=1.0 if spec.to_rgb else 0.2,
             clamp=self.clamp,
@@ -159,15 +160,16 @@ class SynthesisNetwork(nn.Module):
             layer.magnitude_ema_beta = beta
 
     def forward(self, ws: torch.Tensor, update_emas: bool = False) -> torch.Tensor:
-        """ws: [n, num_ws, w_dim] -> float32 [n, img_channels, h, w], about [-1, 1] each, not clamped.
+        """ws: [n, num_ws, w_dim] -> [n, img_channels, h, w], about [-1, 1] each, not clamped.
 
-        update_emas: updates the magnitude averages, each before it is used. Raises ValueError for ws of another shape.
+        In the parameters' precision, but for layers in half precision. update_emas: updates the magnitude averages,
+        each before it is used. Raises ValueError for ws of another shape.
         """
         first, *rest = self._unbound(ws)
         x = self.input(first)
         for layer, w in zip(self.layers(), rest, strict=True):
             x = layer(x, w, update_emas)
-        image: torch.Tensor = x.float() * self.output_scale
+        image: torch.Tensor = x.to(self.input.weight.dtype) * self.output_scale
         return image
 
     @torch.no_grad()
@@ -189,4 +191,4 @@ class SynthesisNetwork(nn.Module):
     def _unbound(self, ws: torch.Tensor) -> tuple[torch.Tensor, ...]:
         if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
             raise ValueError(f"ws must be [n, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}")
-        return ws.float().unbind(1)
+        return ws.to(self.input.weight.dtype).unbind(1)

@@ -69,6 +69,7 @@ def test_schedule_is_consistent(resolution: int, layers: int, margin: int) -> No
         upsampled = (spec.in_size + spec.kernel - 1) * spec.up + sum(spec.padding[:2]) - spec.up_taps + 1
         assert (upsampled - spec.down_taps) // spec.down + 1 == spec.out_size
         assert math.log2(spec.out_rate).is_integer()
+        assert spec.padding[0] + spec.unread * spec.up < spec.up or spec.unread == 0
     for before, after in pairwise(schedule):
         assert (before.out_size, before.out_rate, before.out_channels) == (
             after.in_size,

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from core.dataset import DatasetSpec
 from core.plan import Plan, make_plan
 from models.generator import Generator, build_generator, synthesis
+from models.generator.config import LayerSpec
 from models.matting import StyleMatte, deformable, predict_alpha, preset
 from workers.bench import textbook
 from workers.bench.timing import Ratio, clock_of, median_ms, ratio, take_turns
@@ -69,7 +70,7 @@ def measure_generator(name: str, *, device: str, batch: int, rounds: int, traini
             generator.sample(z)
 
     def run_textbook() -> None:
-        with mock.patch.multiple(synthesis, **TEXTBOOK):
+        with mock.patch.multiple(synthesis, **TEXTBOOK), mock.patch.object(LayerSpec, "unread", 0):
             forward()
 
     runs: dict[str, Callable[[], object]] = {"textbook": run_textbook, "ours": run}
@@ -94,9 +95,10 @@ def convolutions(generator: Generator, batch: int, training: bool) -> Callable[[
     device = layers[0].weight.device
     half = [layer.spec.half_precision and device.type == "cuda" for layer in layers]
     kinds = [torch.float16 if h else torch.float32 for h in half]
+    sides = [layer.spec.in_size + 2 * min(layer.spec.conv_padding, 0) for layer in layers]
     inputs = [
-        torch.randn(batch, layer.spec.in_channels, layer.spec.in_size, layer.spec.in_size, device=device, dtype=kind)
-        for layer, kind in zip(layers, kinds, strict=True)
+        torch.randn(batch, layer.spec.in_channels, side, side, device=device, dtype=kind)
+        for layer, side, kind in zip(layers, sides, kinds, strict=True)
     ]
     weights = [layer.weight.detach().to(kind) for layer, kind in zip(layers, kinds, strict=True)]
 
@@ -104,7 +106,7 @@ def convolutions(generator: Generator, batch: int, training: bool) -> Callable[[
         for layer, x, weight in zip(layers, inputs, weights, strict=True):
             with torch.set_grad_enabled(training):
                 tensors = x.requires_grad_(training), weight.requires_grad_(training)
-                y = F.conv2d(*tensors, padding=layer.spec.kernel - 1)
+                y = F.conv2d(*tensors, padding=max(layer.spec.conv_padding, 0))
                 if training:
                     torch.autograd.grad(y, tensors, y.detach())
 
