@@ -141,18 +141,16 @@ class Adversarial:
             losses["g_features"] = generator_loss(self.judge(self._views(shown)))
             ratios.append(s.ratio_features)
         if self.energy is not None:
-            losses["energy"] = self.energy(self._views(shown))
+            losses["energy"] = self.energy(self._views(shown), self.state.rng)
             ratios.append(s.ratio_energy)
         return losses, ratios
 
     def _energy(self) -> EnergyDistance:
-        rng, index = (
-            torch.Generator().manual_seed(0),
-            torch.linspace(0, len(self.corpus) - 1, self.settings.energy_bank),
-        )
+        rng = torch.Generator().manual_seed(0)
+        index = torch.linspace(0, len(self.corpus) - 1, self.settings.energy_bank)
         reals = to_pm1(self.corpus.images[index.long()]).to(self.device)
-        composites = over_backgrounds(reals, rng, self.backgrounds)
-        return EnergyDistance(self.loss.features, torch.cat([composites, reals[:, 3:].expand(-1, 3, -1, -1)]))
+        views = torch.cat([over_backgrounds(reals, rng, self.backgrounds), reals[:, 3:].expand(-1, 3, -1, -1)])
+        return EnergyDistance(self.loss.features, views, self.loss.weight(reals).mean((0, 1)))
 
     def _discriminator_step(self, fakes: Tensor) -> dict[str, float]:
         reals = self._reals()
@@ -201,6 +199,7 @@ def real_backgrounds(path: Path, photos: Sequence[Path], size: int, count: int =
 @click.option("--resume", type=click.Path(exists=True, path_type=Path), help="State to start from; default: the run's.")
 @click.option("--kimg", type=float, help="Length of this stage; default: the preset's.")
 @click.option("--lr", type=float, help="Generator's learning rate at its highest; default: the preset's.")
+@click.option("--batch", type=int, help="Images a step, over all processes; default: the preset's.")
 @click.option("--ratios", type=(float, float, float), help="Of RGBA, frozen features, energy; default: the preset's.")
 @click.option("--seed", default=0)
 @click.option("--save-every", default=300.0, help="Seconds between states.")
@@ -208,7 +207,7 @@ def real_backgrounds(path: Path, photos: Sequence[Path], size: int, count: int =
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def main(
     run: Path, data: Path | None, matte: Path | None, photos: tuple[Path, ...], name: str, resume: Path | None,
-    kimg: float | None, lr: float | None, ratios: tuple[float, float, float] | None, seed: int,
+    kimg: float | None, lr: float | None, batch: int | None, ratios: tuple[float, float, float] | None, seed: int,
     save_every: float, threads: int, device: str,
 ) -> None:  # fmt: skip
     """Sharpen the warm start of RUN adversarially, or go on with it where RUN holds this stage's state.
@@ -218,7 +217,9 @@ def main(
     restart_tuned()
     torch.set_num_threads(threads)
     settings = PRESETS[name].adversarial
-    settings = replace(settings, total_kimg=kimg or settings.total_kimg, lr=lr or settings.lr)
+    settings = replace(
+        settings, total_kimg=kimg or settings.total_kimg, lr=lr or settings.lr, batch=batch or settings.batch
+    )
     if ratios is not None:
         settings = replace(settings, **dict(zip(RATIOS, ratios, strict=True)))  # type: ignore[arg-type]
     preset = replace(PRESETS[name], adversarial=settings)

@@ -140,14 +140,18 @@ class ReconstructionLoss(nn.Module):
 
     def forward(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Both [n, 4, h, w] in [-1, 1] -> the terms (colour, alpha, features) and their sum (total)."""
-        covered = (targets[:, 3:] + 1) / 2
-        weight = 0.4 + 0.6 * covered + 1.2 * covered * self.face
+        weight = self.weight(targets)
         difference = images - targets
         colour = (difference[:, :3].abs() * weight).mean()
         alpha = difference[:, 3].abs().mean()
         feature = self._feature_distance(images[:, :3], targets[:, :3], weight)
         total = colour + 0.5 * alpha + self.feature_weight * feature
         return {"total": total, "colour": colour, "alpha": alpha, "features": feature}
+
+    def weight(self, targets: Tensor) -> Tensor:
+        """How much each pixel of targets [n, 4, h, w] counts: [n, 1, h, w]."""
+        covered = (targets[:, 3:] + 1) / 2
+        return 0.4 + 0.6 * covered + 1.2 * covered * self.face
 
     def _feature_distance(self, image: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """L1 of each stage relative to the mean magnitude of the target's features; RGB [n, 3, h, w]."""
