@@ -1,7 +1,8 @@
-"""Eight float32 lanes as a numba type, so that kernels state their vectors instead of hoping for them.
+"""8 or 16 float32 lanes as numba types, so that kernels state their vectors instead of hoping for them.
 
-Arrays are addresses: nothing is counted or checked between a kernel's vectors. numba caches compiled kernels by their
-own file alone: after a change here, touch the file of the kernels.
+16 lanes are one register where there is AVX-512, elsewhere two. Arrays are addresses: nothing is counted or checked
+between a kernel's vectors. numba caches compiled kernels by their own file alone: after a change here, touch the file
+of the kernels.
 """
 
 from __future__ import annotations
@@ -9,30 +10,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
 from numba.extending import intrinsic, models, register_model
 
-WIDTH = 8
+WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f"))  # 32 of them, of 16 lanes
 
-_FLOAT = ir.FloatType()
-_VECTOR = ir.VectorType(_FLOAT, WIDTH)
-_MASK = ir.VectorType(ir.IntType(1), WIDTH)
-_BYTE = ir.IntType(8)
-_PLACE = ir.IntType(64)
+_FLOAT, _INDEX, _PLACE = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 
 
 class Lanes(types.Type):
-    """Eight float32 values in one register."""
+    """float32 values that are worked on together."""
 
-    def __init__(self) -> None:
-        super().__init__(name="Lanes")
+    def __init__(self, width: int) -> None:
+        self.width = width
+        super().__init__(name=f"Lanes{width}")
 
 
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Lanes) -> None:
-        super().__init__(manager, kind, _VECTOR)
+        super().__init__(manager, kind, ir.VectorType(_FLOAT, kind.width))
 
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
@@ -48,7 +46,7 @@ def compiled(kernel: Callable[..., None]) -> Callable[..., None]:
         return njit(**_OPTIONS)(kernel)
 
 
-_LANES = Lanes()
+_EIGHT, _SIXTEEN = Lanes(8), Lanes(16)
 _Emit = Callable[..., Any]
 
 
@@ -58,40 +56,59 @@ def _pointer(builder: ir.IRBuilder, address: Any, index: Any, element: Any, poin
     return pointer if pointee is None else builder.bitcast(pointer, pointee.as_pointer())
 
 
-def _splat(builder: ir.IRBuilder, scalar: Any) -> Any:
-    first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
+def _splat(builder: ir.IRBuilder, scalar: Any, width: int) -> Any:
+    first = builder.insert_element(ir.Constant(ir.VectorType(_FLOAT, width), ir.Undefined), scalar, _INDEX(0))
+    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_INDEX, width), [0] * width))
 
 
-def _constant(value: float) -> Any:
-    return ir.Constant(_VECTOR, [value] * WIDTH)
+def _constant(value: float, width: int) -> Any:
+    return ir.Constant(ir.VectorType(_FLOAT, width), [value] * width)
+
+
+def _splat_of(kind: Lanes) -> tuple[Any, _Emit]:
+    return kind(types.float32), lambda context, builder, signature, args: _splat(builder, args[0], kind.width)
+
+
+def _load_of(kind: Lanes) -> tuple[Any, _Emit]:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(_pointer(builder, args[0], args[1], _FLOAT, ir.VectorType(_FLOAT, kind.width)), align=4)
+
+    return kind(types.intp, types.intp), emit
 
 
 @intrinsic
 def splat(_: Any, scalar: Any) -> tuple[Any, _Emit]:
+    """Sixteen times the same value."""
+    return _splat_of(_SIXTEEN)
+
+
+@intrinsic
+def splat_eight(_: Any, scalar: Any) -> tuple[Any, _Emit]:
     """Eight times the same value."""
-    return _LANES(types.float32), lambda context, builder, signature, args: _splat(builder, args[0])
+    return _splat_of(_EIGHT)
 
 
 @intrinsic
 def load(_: Any, array: Any, index: Any) -> tuple[Any, _Emit]:
+    """array[index : index + 16] of float32, unaligned."""
+    return _load_of(_SIXTEEN)
+
+
+@intrinsic
+def load_eight(_: Any, array: Any, index: Any) -> tuple[Any, _Emit]:
     """array[index : index + 8] of float32, unaligned."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(_pointer(builder, args[0], args[1], _FLOAT, _VECTOR), align=4)
-
-    return _LANES(types.intp, types.intp), emit
+    return _load_of(_EIGHT)
 
 
 @intrinsic
 def store(_: Any, array: Any, index: Any, lanes: Any) -> tuple[Any, _Emit]:
-    """array[index : index + 8] = lanes."""
+    """array[index : index + width] = lanes."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _pointer(builder, args[0], args[1], _FLOAT, _VECTOR), align=4)
+        builder.store(args[2], _pointer(builder, args[0], args[1], _FLOAT, args[2].type), align=4)
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, _LANES), emit
+    return types.void(types.intp, types.intp, lanes), emit
 
 
 @intrinsic
@@ -130,10 +147,10 @@ def multiply_add(_: Any, scalar: Any, lanes: Any, total: Any) -> tuple[Any, _Emi
     """scalar * lanes + total, one rounding where the processor has a fused instruction."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        product = builder.fmul(_splat(builder, args[0]), args[1], flags=("contract",))
+        product = builder.fmul(_splat(builder, args[0], lanes.width), args[1], flags=("contract",))
         return builder.fadd(product, args[2], flags=("contract",))
 
-    return _LANES(types.float32, _LANES, _LANES), emit
+    return lanes(types.float32, lanes, lanes), emit
 
 
 @intrinsic
@@ -143,22 +160,22 @@ def multiply_add_lanes(_: Any, first: Any, second: Any, total: Any) -> tuple[Any
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.fadd(builder.fmul(args[0], args[1], flags=("contract",)), args[2], flags=("contract",))
 
-    return _LANES(_LANES, _LANES, _LANES), emit
+    return first(first, first, first), emit
 
 
 @intrinsic
 def lane_sum(_: Any, lanes: Any) -> tuple[Any, _Emit]:
-    """The sum of the lanes, in pairs at a distance of 4, 2 and 1."""
+    """The sum of the eight lanes, in pairs at a distance of 4, 2 and 1."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         lanes = args[0]
         for distance in (4, 2, 1):
-            order = [(lane + distance) % WIDTH for lane in range(WIDTH)]
-            moved = builder.shuffle_vector(lanes, lanes, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order))
+            order = [(lane + distance) % 8 for lane in range(8)]
+            moved = builder.shuffle_vector(lanes, lanes, ir.Constant(ir.VectorType(_INDEX, 8), order))
             lanes = builder.fadd(lanes, moved)
-        return builder.extract_element(lanes, ir.Constant(ir.IntType(32), 0))
+        return builder.extract_element(lanes, _INDEX(0))
 
-    return types.float32(_LANES), emit
+    return types.float32(_EIGHT), emit
 
 
 @intrinsic
@@ -166,44 +183,49 @@ def leaky_clamp(_: Any, lanes: Any, slope: Any, limit: Any) -> tuple[Any, _Emit]
     """The leaky relu of lanes, clamped to +-limit."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        lanes, slope, limit = args[0], _splat(builder, args[1]), _splat(builder, args[2])
-        scaled = builder.fmul(lanes, slope)
-        y = builder.select(builder.fcmp_ordered(">", lanes, scaled), lanes, scaled)
+        y, slope, limit = args[0], _splat(builder, args[1], lanes.width), _splat(builder, args[2], lanes.width)
+        scaled = builder.fmul(y, slope)
+        y = builder.select(builder.fcmp_ordered(">", y, scaled), y, scaled)
         y = builder.select(builder.fcmp_ordered(">", y, limit), limit, y)
         low = builder.fneg(limit)
         return builder.select(builder.fcmp_ordered("<", y, low), low, y)
 
-    return _LANES(_LANES, types.float32, types.float32), emit
+    return lanes(lanes, types.float32, types.float32), emit
 
 
 @intrinsic
 def store_signs(_: Any, signs: Any, index: Any, lanes: Any, slope: Any, limit: Any) -> tuple[Any, _Emit]:
-    """signs[index : index + 2] = a bit per lane: is it positive, will `leaky_clamp` leave it unclamped."""
+    """Bytes from signs[index] on = a bit per lane: is it positive; then: will `leaky_clamp` leave it unclamped."""
+    mask = ir.IntType(lanes.width)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        lanes, slope, limit = args[2], _splat(builder, args[3]), _splat(builder, args[4])
-        positive = builder.fcmp_ordered(">", lanes, _constant(0.0))
-        y = builder.select(positive, lanes, builder.fneg(builder.fmul(lanes, slope)))
+        x, slope, limit = args[2], _splat(builder, args[3], lanes.width), _splat(builder, args[4], lanes.width)
+        positive = builder.fcmp_ordered(">", x, _constant(0.0, lanes.width))
+        y = builder.select(positive, x, builder.fneg(builder.fmul(x, slope)))
         inside = builder.fcmp_ordered("<=", y, limit)
-        for offset, mask in enumerate((positive, inside)):
-            place = builder.add(args[1], ir.Constant(args[1].type, offset))
-            builder.store(builder.bitcast(mask, _BYTE), _pointer(builder, args[0], place, _BYTE))
+        for offset, bits in enumerate((positive, inside)):
+            builder.store(builder.bitcast(bits, mask), _mask_pointer(builder, args[0], args[1], offset, mask), align=1)
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, _LANES, types.float32, types.float32), emit
+    return types.void(types.intp, types.intp, lanes, types.float32, types.float32), emit
 
 
 @intrinsic
 def apply_signs(_: Any, signs: Any, index: Any, lanes: Any, slope: Any) -> tuple[Any, _Emit]:
     """lanes times the derivative of `leaky_clamp` that `store_signs` recorded."""
+    mask = ir.IntType(lanes.width)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        lanes, slope = args[2], _splat(builder, args[3])
-        masks = []
+        x, slope, masks = args[2], _splat(builder, args[3], lanes.width), []
         for offset in range(2):
-            place = builder.add(args[1], ir.Constant(args[1].type, offset))
-            masks.append(builder.bitcast(builder.load(_pointer(builder, args[0], place, _BYTE)), _MASK))
-        y = builder.select(masks[0], lanes, builder.fmul(lanes, slope))
-        return builder.select(masks[1], y, _constant(0.0))
+            bits = builder.load(_mask_pointer(builder, args[0], args[1], offset, mask), align=1)
+            masks.append(builder.bitcast(bits, ir.VectorType(ir.IntType(1), lanes.width)))
+        y = builder.select(masks[0], x, builder.fmul(x, slope))
+        return builder.select(masks[1], y, _constant(0.0, lanes.width))
 
-    return _LANES(types.intp, types.intp, _LANES, types.float32), emit
+    return lanes(types.intp, types.intp, lanes, types.float32), emit
+
+
+def _mask_pointer(builder: ir.IRBuilder, signs: Any, index: Any, offset: int, mask: Any) -> Any:
+    place = builder.add(index, ir.Constant(index.type, offset * mask.width // 8))
+    return _pointer(builder, signs, place, ir.IntType(8), mask)

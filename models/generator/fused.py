@@ -17,6 +17,7 @@ from models.generator.fused_kernel import BACKWARD, FORWARD, RECORDING, resample
 from models.generator.fused_plan import Plan, plan_resampling
 
 Padding = tuple[int, int, int, int]
+LINE = 64  # bytes of the processor's cache
 
 
 def filtered_lrelu(
@@ -143,9 +144,10 @@ def _run(
     taps, _kept_alive = zip(*(part.of(weights) for part, weights in lists), strict=True)
 
     def run(first: int, last: int) -> None:
-        scratch = np.zeros(g.scratch, np.float32)
+        scratch = np.zeros(g.scratch + LINE // 4, np.float32)
+        aligned = -(-scratch.ctypes.data // LINE) * LINE  # the vertical filters' vectors stay within a line each
         planewise = scale.data_ptr(), bias.data_ptr(), len(bias), rescale.data_ptr()
-        places = y.data_ptr(), signs.data_ptr(), scratch.ctypes.data
+        places = y.data_ptr(), signs.data_ptr(), aligned
         resample(first, last, x.data_ptr(), *planewise, *places, *activation, g, *taps)
 
     share_out(run, planes)

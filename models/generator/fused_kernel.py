@@ -13,17 +13,20 @@ from typing import NamedTuple
 import numpy as np
 
 from models.lanes import (
+    WIDE_REGISTERS,
     apply_signs,
     compiled,
     function,
     inline,
     leaky_clamp,
     load,
+    load_eight,
     multiply_add,
     peek,
     peek_place,
     poke,
     splat,
+    splat_eight,
     store,
     store_signs,
 )
@@ -81,33 +84,61 @@ class Taps(NamedTuple):
 
 
 @inline
-def _sum_four(source, other, v_weights, w_weights, step, places, t, end):
+def _sum_two(source, other, v_weights, w_weights, step, places, t, end):
     """16 samples for each of two targets, whose sources or whose weights may be the same."""
+    a = b = splat(_ZERO)
+    while t < end:
+        place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
+        a = multiply_add(v, load(source, place), a)
+        b = multiply_add(w, load(other, place), b)
+        t += 1
+    return a, b
+
+
+@inline
+def _sum_four(source, other, v_weights, w_weights, step, places, t, end):
+    """As `_sum_two`, 32 samples: with registers of 8 lanes enough sums in flight to hide a multiplication's latency."""
     a = b = c = d = splat(_ZERO)
     while t < end:
         place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
         a = multiply_add(v, load(source, place), a)
         b = multiply_add(w, load(other, place), b)
-        c = multiply_add(v, load(source, place + 8), c)
-        d = multiply_add(w, load(other, place + 8), d)
+        c = multiply_add(v, load(source, place + 16), c)
+        d = multiply_add(w, load(other, place + 16), d)
         t += 1
     return a, b, c, d
 
 
 @inline
+def _sum_six(source, other, v_weights, w_weights, step, places, t, end):
+    """As `_sum_two`, 48 samples."""
+    a = b = c = d = e = f = splat(_ZERO)
+    while t < end:
+        place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
+        a = multiply_add(v, load(source, place), a)
+        b = multiply_add(w, load(other, place), b)
+        c = multiply_add(v, load(source, place + 16), c)
+        d = multiply_add(w, load(other, place + 16), d)
+        e = multiply_add(v, load(source, place + 32), e)
+        f = multiply_add(w, load(other, place + 32), f)
+        t += 1
+    return a, b, c, d, e, f
+
+
+@inline
 def _sum_eight(source, other, v_weights, w_weights, step, places, t, end):
-    """As `_sum_four`, 32 samples: enough sums in flight to hide a multiplication's latency."""
+    """As `_sum_two`, 64 samples."""
     a = b = c = d = e = f = g = h = splat(_ZERO)
     while t < end:
         place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
         a = multiply_add(v, load(source, place), a)
         b = multiply_add(w, load(other, place), b)
-        c = multiply_add(v, load(source, place + 8), c)
-        d = multiply_add(w, load(other, place + 8), d)
-        e = multiply_add(v, load(source, place + 16), e)
-        f = multiply_add(w, load(other, place + 16), f)
-        g = multiply_add(v, load(source, place + 24), g)
-        h = multiply_add(w, load(other, place + 24), h)
+        c = multiply_add(v, load(source, place + 16), c)
+        d = multiply_add(w, load(other, place + 16), d)
+        e = multiply_add(v, load(source, place + 32), e)
+        f = multiply_add(w, load(other, place + 32), f)
+        g = multiply_add(v, load(source, place + 48), g)
+        h = multiply_add(w, load(other, place + 48), h)
         t += 1
     return a, b, c, d, e, f, g, h
 
@@ -118,50 +149,55 @@ def _store_pair(first, second, x, a, b):
     store(second, x, b)
 
 
-@function
-def _filter_one_source(first, second, source, length, taps, index):
+@inline
+def _filter(first, second, source, other, length, v_weights, w_weights, step, places, t, end):
     """target[x] = sum over t of weights[t] * source[places[t] + x] for two targets; length: a multiple of 16."""
-    t, end = index * taps.length, (index + 1) * taps.length
     x = 0
-    while x + 32 <= length:
-        at = source + 4 * x
-        a, b, c, d, e, f, g, h = _sum_eight(at, at, taps.weights, taps.weights + 4, 2, taps.places, t, end)
+    while WIDE_REGISTERS and x + 64 <= length:
+        at = source + 4 * x, other + 4 * x
+        a, b, c, d, e, f, g, h = _sum_eight(*at, v_weights, w_weights, step, places, t, end)
         _store_pair(first, second, x, a, b)
-        _store_pair(first, second, x + 8, c, d)
-        _store_pair(first, second, x + 16, e, f)
-        _store_pair(first, second, x + 24, g, h)
+        _store_pair(first, second, x + 16, c, d)
+        _store_pair(first, second, x + 32, e, f)
+        _store_pair(first, second, x + 48, g, h)
+        x += 64
+    if WIDE_REGISTERS and x + 48 <= length:
+        at = source + 4 * x, other + 4 * x
+        a, b, c, d, e, f = _sum_six(*at, v_weights, w_weights, step, places, t, end)
+        _store_pair(first, second, x, a, b)
+        _store_pair(first, second, x + 16, c, d)
+        _store_pair(first, second, x + 32, e, f)
+        x += 48
+    while x + 32 <= length:
+        at = source + 4 * x, other + 4 * x
+        a, b, c, d = _sum_four(*at, v_weights, w_weights, step, places, t, end)
+        _store_pair(first, second, x, a, b)
+        _store_pair(first, second, x + 16, c, d)
         x += 32
     if x < length:
-        at = source + 4 * x
-        a, b, c, d = _sum_four(at, at, taps.weights, taps.weights + 4, 2, taps.places, t, end)
+        at = source + 4 * x, other + 4 * x
+        a, b = _sum_two(*at, v_weights, w_weights, step, places, t, end)
         _store_pair(first, second, x, a, b)
-        _store_pair(first, second, x + 8, c, d)
+
+
+@function
+def _filter_one_source(first, second, source, length, taps, index):
+    """`_filter` with one source and two lists of weights, one after the other's place."""
+    t, end = index * taps.length, (index + 1) * taps.length
+    _filter(first, second, source, source, length, taps.weights, taps.weights + 4, 2, taps.places, t, end)
 
 
 @function
 def _filter_one_list(first, second, source, other, length, taps, index):
-    """As `_filter_one_source`, for two targets with a source each and the same weights."""
+    """`_filter` with a source for each target and the same weights."""
     t, end = index * taps.length, (index + 1) * taps.length
-    x = 0
-    while x + 32 <= length:
-        at = source + 4 * x, other + 4 * x
-        a, b, c, d, e, f, g, h = _sum_eight(*at, taps.weights, taps.weights, 1, taps.places, t, end)
-        _store_pair(first, second, x, a, b)
-        _store_pair(first, second, x + 8, c, d)
-        _store_pair(first, second, x + 16, e, f)
-        _store_pair(first, second, x + 24, g, h)
-        x += 32
-    if x < length:
-        at = source + 4 * x, other + 4 * x
-        a, b, c, d = _sum_four(*at, taps.weights, taps.weights, 1, taps.places, t, end)
-        _store_pair(first, second, x, a, b)
-        _store_pair(first, second, x + 8, c, d)
+    _filter(first, second, source, other, length, taps.weights, taps.weights, 1, taps.places, t, end)
 
 
 @function
 def _activate_row(row, length, signs, mode, slope, limit):
     """The activation, or its recorded derivative, in place."""
-    for x in range(0, length, 8):
+    for x in range(0, length, 16):
         lanes = load(row, x)
         if mode == RECORDING:
             store_signs(signs, x // 4, lanes, slope, limit)
@@ -173,10 +209,13 @@ def _activate_row(row, length, signs, mode, slope, limit):
 @function
 def _scale_row(target, source, length, scale, bias):
     """target[x] = scale * source[x] + bias."""
-    lanes = splat(bias)
+    lanes, eight = splat(bias), splat_eight(bias)
     x = 0
-    while x + 8 <= length:
+    while x + 16 <= length:
         store(target, x, multiply_add(scale, load(source, x), lanes))
+        x += 16
+    if x + 8 <= length:
+        store(target, x, multiply_add(scale, load_eight(source, x), eight))
         x += 8
     while x < length:
         poke(target, x, scale * peek(source, x) + bias)
@@ -207,7 +246,7 @@ def _join_row(target, source, width, scale, phases, stride):
 
 @function
 def _clear_row(target, length):
-    for x in range(0, length, 8):
+    for x in range(0, length, 16):
         store(target, x, splat(_ZERO))
 
 

@@ -99,11 +99,11 @@ def _geometry(
     in_phases, out_phases = phases // up, phases // down
     wide_stride = _round_up(_ceil(grid[1], phases), 16)
     in_margin, in_end = _extent(rise, in_phases, wide_stride)
-    in_stride = _round_up(in_margin + max(in_end, _ceil(size[1], in_phases)), 8)
+    in_stride = _round_up(in_margin + max(in_end, _ceil(size[1], in_phases)), 16)
     out_stride = _round_up(_ceil(out[1], out_phases), 16)
     grid_margin, grid_end = _extent(fall, phases, out_stride)
-    grid_margin = _round_up(grid_margin, 8)
-    grid_stride = grid_margin + _round_up(max(grid_end, wide_stride), 8)
+    grid_margin = _round_up(grid_margin, 16)
+    grid_stride = grid_margin + _round_up(max(grid_end, wide_stride), 16)
     wide_row = _round_up(phases, 2) * wide_stride if len(up_taps) == 1 else in_phases * in_stride
     window = down_taps[0] + down
     return Geometry(

@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.lanes import compiled, inline, lane_sum, load, multiply_add, multiply_add_lanes, peek, poke, splat, store
+from models.lanes import compiled, inline, lane_sum, multiply_add, multiply_add_lanes, peek, poke, store
+from models.lanes import load_eight as load
+from models.lanes import splat_eight as splat
 
 CORNERS = 4
 _ZERO, _ONE = np.float32(0), np.float32(1)

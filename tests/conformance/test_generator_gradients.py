@@ -103,8 +103,8 @@ def test_kernels(
 def _recorded_signs(record: Any) -> torch.Tensor:
     """What a layer's kernel took for positive, [planes, rows, columns], some more than there are."""
     geometry, signs = record.plan.geometry, record.saved_tensors[2]
-    octets = signs.view(-1, geometry.grid_height, geometry.phases, geometry.wide_stride // 8, 2)[..., :1]
-    bits = octets.bitwise_and(2 ** torch.arange(8, dtype=torch.uint8)) != 0  # [planes, rows, phases, octets, 8]
+    words = signs.view(-1, geometry.grid_height, geometry.phases, geometry.wide_stride // 16, 2, 2)[..., 0, :, None]
+    bits = words.bitwise_and(2 ** torch.arange(8, dtype=torch.uint8)) != 0  # [planes, rows, phases, words, 2, 8]
     return bits.flatten(3).transpose(2, 3).flatten(2)
 
 
