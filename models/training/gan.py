@@ -230,19 +230,24 @@ def main(
         _take_up(trainer, run, resume)
         options = {"seed": seed, "labels": matte.name if matte else "exact alpha", **asdict(settings)}
         progress = trainer.state.progress
-        progress.history.append({"stage": "adversarial", "from_images": progress.images, **options})
+        images = {"began": trainer.first_image, "from_images": progress.images}
+        progress.history.append({"stage": "adversarial", **images, **options})
         last_image = trainer.first_image + settings.total_kimg * 1000
         train(trainer, run, "gan", last_image, save_every, until_signalled())
 
 
 def _take_up(trainer: Adversarial, run: Path, resume: Path | None) -> None:
-    """Loads this stage's own state if there is one, else the warm start's; an unanchored stage may begin without."""
+    """Goes on with this stage's own state if there is one, else begins it at `resume` or at the warm start's.
+
+    An unanchored stage may begin without.
+    """
     own, warm = run / "gan.state.safetensors", run / "warm-start.state.safetensors"
     path = resume or (own if own.exists() else warm)
     if path.exists() or trainer.settings.anchored:
         trainer.state.load(path)
-    begun = [entry for entry in trainer.state.progress.history if entry["stage"] == "adversarial"]
-    trainer.first_image = begun[0]["from_images"] if begun else trainer.state.progress.images
+    progress = trainer.state.progress
+    stages = [entry for entry in progress.history if entry["stage"] == "adversarial"]
+    trainer.first_image = stages[-1]["began"] if path == own else progress.images
 
 
 if __name__ == "__main__":

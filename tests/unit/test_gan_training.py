@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from core.errors import TrainingDiverged
 from models.load import load_generator
 from models.matting import StyleMatte, preset
+from models.training import gan
 from models.training.gan import Adversarial
 from models.training.gan_card import agreement, describe_generator, sample, write_contact_sheet
 from models.training.gan_data import Corpus, to_pm1
@@ -77,6 +79,33 @@ def test_the_second_stage_starts_from_the_first(corpus: Corpus, tmp_path: Path) 
     calibrate(warm.averaged)
     assert torch.equal(published(z), warm.averaged(z))
     assert next((tmp_path / "grids").glob("*.png")).stat().st_size > 1000
+
+
+def test_a_stage_has_its_length_wherever_it_begins(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gan, "restart_tuned", lambda: None)
+    runs = [tmp_path / name for name in ("first", "second")]
+    for run in runs:
+        run.mkdir()
+        corpus.save(run / "corpus-exact.pt")
+    warm = WarmStart(corpus, seed=1, preset=TINY)
+    warm.state.progress.images = 100
+    warm.state.save(runs[0] / "warm-start.state.safetensors")
+    state = runs[0] / "gan.state.safetensors"
+
+    def sharpen(run: Path, kimg: str, *options: str) -> int:
+        arguments = ["--run", str(run), "--preset", "tiny-32", "--kimg", kimg, *options]
+        result = CliRunner().invoke(gan.main, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        trainer = Adversarial(corpus, TINY)
+        trainer.state.load(run / "gan.state.safetensors")
+        return trainer.state.progress.images
+
+    assert sharpen(runs[0], "0.016") == 116
+    assert sharpen(runs[0], "0.032") == 132  # the same stage, made longer
+    assert sharpen(runs[1], "0.016", "--resume", str(state)) == 148  # a new one
+    assert sharpen(runs[1], "0.016") == 148
 
 
 def test_a_compact_state_is_small_and_loads(corpus: Corpus, tmp_path: Path) -> None:
