@@ -6,12 +6,12 @@ same number of images, since the distance is biased upwards for few.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 CHUNK = 64
 NEIGHBOURS = 3  # of arXiv 1904.06991
@@ -23,6 +23,8 @@ class FeatureNetwork(Protocol):
     """A frozen network with one vector an image."""
 
     def pooled(self, rgb_pm1: Tensor) -> Tensor: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +49,9 @@ class Moments:
 
 @torch.no_grad()
 def pooled_features(network: FeatureNetwork, rgb_pm1: Tensor) -> Tensor:
-    """rgb_pm1: float32 [n, 3, h, w] in [-1, 1] -> float32 [n, d]."""
-    return torch.cat([network.pooled(part) for part in torch.split(rgb_pm1, CHUNK)])
+    """rgb_pm1: float32 [n, 3, h, w] in [-1, 1] -> float32 [n, d], on the CPU; computed where the network is."""
+    device = next(network.parameters()).device
+    return torch.cat([network.pooled(part.to(device)).cpu() for part in torch.split(rgb_pm1, CHUNK)])
 
 
 def moments(features: Tensor) -> Moments:

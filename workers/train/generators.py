@@ -36,7 +36,7 @@ def measure_generators(job: Job, shop: Workshop) -> tuple[dict[str, DistanceFigu
         write_contact_sheet(job.folder(Stage.EVALUATE) / "grids" / f"generator-{name}.png", generator)
         if len(paths) > 1:
             samples[name] = _resized(sample(generator, len(real), 1.0, spec.seed), real.shape[-1])
-    network = EncoderFeatures(load_stylematte(job.output(Stage.BASELINE, STYLEMATTE_FILE)))
+    network = EncoderFeatures(load_stylematte(job.output(Stage.BASELINE, STYLEMATTE_FILE))).to(shop.device)
     views = {}
     for view, see in VIEWS.items() if samples else ():
         features = {name: pooled_features(network, see(images)) for name, images in {**samples, "real": real}.items()}
