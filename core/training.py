@@ -69,7 +69,7 @@ class TrainingSpec(Frozen):
         description="the champion's generator is trained on where its state is kept and it has this size",
     )
     warm_start_kimg: float = Field(20.0, gt=0, le=25_000, description="thousand images that StyleMatteGAN sees")
-    adversarial_kimg: float = Field(4.0, ge=0, le=25_000)
+    adversarial_kimg: float = Field(20.0, ge=0, le=25_000, description="thousand images of its sharpening")
     samples: int = Field(500, ge=0, le=100_000, description="accepted samples that StyleMatte learns from")
     sample_attempts: int = Field(5000, ge=1, description="candidates after which sampling ends")
     truncation_psi: float = Field(1.0, gt=0, le=1.5)

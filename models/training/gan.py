@@ -42,7 +42,7 @@ class Adversarial:
     ) -> None:  # fmt: skip
         """The corpus has the preset's resolution h; backgrounds: see `over_backgrounds`."""
         self.settings = settings = preset.adversarial
-        warm = WarmStart(corpus, seed, lr=settings.lr, preset=preset, device=device)
+        warm = WarmStart(corpus, seed, lr=settings.lr, preset=preset, device=device, batch=settings.batch)
         self.corpus, self.backgrounds, self.device = corpus, backgrounds, device
         self.state, self.loss = warm.state, warm.loss
         self.generator, self.averaged = warm.generator, warm.averaged

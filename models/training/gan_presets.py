@@ -121,6 +121,7 @@ def _paper(resolution: int, batch: int = 32) -> GanPreset:
 
 # What helped in an hour of one CPU core, where discriminators won too easily (docs/training.md): they are off.
 MATCHING = AdversarialSettings(
+    batch=16,
     ratio_rgba=0,
     ratio_features=0,
     ratio_energy=2,

@@ -25,6 +25,7 @@ from models.training.gan_loop import train, until_signalled
 from models.training.gan_presets import PRESETS, GanPreset
 from models.training.gan_state import ema_beta, step_if_finite, update_ema
 
+BATCH = 8  # images, over all processes
 SIGNAL, NOISE = 0.9, 0.436  # squares add up to 1
 FEATURE_STAGES = 3
 LATENT_WEIGHT = 0.01
@@ -169,13 +170,13 @@ class WarmStart:
 
     def __init__(
         self, corpus: Corpus, seed: int = 0, total_kimg: float = 60.0, lr: float = 0.005,
-        preset: GanPreset = PRESETS["embedded-64"], device: torch.device | str = "cpu",
+        preset: GanPreset = PRESETS["embedded-64"], device: torch.device | str = "cpu", batch: int = BATCH,
     ) -> None:  # fmt: skip
-        """The corpus has the preset's resolution."""
+        """The corpus has the preset's resolution; batch: images a step, over all processes."""
         torch.manual_seed(seed)
         self.corpus, self.total_kimg, self.lr, self.device = corpus, total_kimg, lr, device
         self.first_image = 0  # where this stage began
-        self.batch, z_dim = preset.adversarial.batch, preset.generator["z_dim"]
+        self.batch, z_dim = batch, preset.generator["z_dim"]
         self.generator: Generator = build_generator(preset.generator).train().to(device)
         half_life = 1000 * preset.adversarial.magnitude_kimg
         self.generator.synthesis.set_magnitude_ema_beta(0.5 ** (self.batch / half_life))
