@@ -137,7 +137,7 @@ class LayerSpec:
 
     @property
     def conv_padding(self) -> int:
-        """Zeros around the convolution's input, so that all of its output that is read gets made; negative crops."""
+        """Zeros around the convolution's input, so that it makes what is read of its output; negative crops."""
         return self.kernel - 1 - self.unread
 
 

@@ -15,6 +15,7 @@ from models.frozen_features import FrozenResNet
 STAGES = 4  # the last one, on whose means models.distribution measures, is left out
 CHUNK = 50
 LOCAL_WEIGHT = 4.0  # of the distance by place
+PLACE_BANK = 500  # real images at most whose places are kept: 250 MB at 64 px, 1 GB at 128 px
 PLACES = 48  # of each stage, drawn for each batch
 REALS = 64  # real images that a place of the batch is compared with, drawn too
 DIRECTIONS = 8  # through the features of a place, drawn at random, that are looked at together
@@ -32,14 +33,14 @@ class EnergyDistance(nn.Module):
         self._features = [features]  # in a list: frozen, shared with the losses, and no part of the state
         count = len(bank) // 2
         attention = bank.new_ones(bank.shape[2:]) if attention is None else attention
+        pictures, places = list[Maps](), list[Maps]()
         with torch.no_grad():
-            parts = [
-                self._maps(torch.cat([bank[:count][i : i + CHUNK], bank[count:][i : i + CHUNK]]))
-                for i in range(0, count, CHUNK)
-            ]
-            maps = [torch.cat(stage) for stage in zip(*parts, strict=True)]
-            self._pictures = [_Whitened(_statistics(stage)) for stage in maps]
-            self._places = [_Whitened(_by_place(stage)) for stage in maps]
+            for i in range(0, count, CHUNK):
+                maps = self._maps(torch.cat([bank[:count][i : i + CHUNK], bank[count:][i : i + CHUNK]]))
+                pictures.append([_statistics(stage) for stage in maps])
+                places.append([_by_place(stage[:: -(-count // PLACE_BANK)]).half() for stage in maps])
+            self._pictures = [_Whitened(torch.cat(stage)) for stage in zip(*pictures, strict=True)]
+            self._places = [_Whitened(torch.cat(stage, 1)) for stage in zip(*places, strict=True)]
             self._chances = [
                 F.interpolate(attention[None, None], stage.shape[2:], mode="area").flatten().cpu() for stage in maps
             ]
@@ -69,10 +70,11 @@ class _Whitened:
     """Real images' features by group, [groups, n, d] or [n, d], and how to put others on their scale."""
 
     def __init__(self, features: Tensor) -> None:
-        self._shift = features.mean(-2, keepdim=True)
-        deviation = features.std(-2, keepdim=True)
+        single = features.float()
+        self._shift = single.mean(-2, keepdim=True)
+        deviation = single.std(-2, keepdim=True)
         self._scale = deviation + 0.05 * deviation.mean()
-        self.reals = self.whiten(features).half() if features.ndim == 3 else self.whiten(features)  # many groups
+        self.reals = self.whiten(single).to(features.dtype)
 
     def whiten(self, features: Tensor, groups: Tensor | slice = slice(None)) -> Tensor:
         """features: as the real ones; groups: which of them to give back."""
