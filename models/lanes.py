@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, models, register_model
-
-WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f"))  # 32 of them, of 16 lanes
 
 _FLOAT, _INDEX, _PLACE = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 

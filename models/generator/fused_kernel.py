@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from models.lanes import (
-    WIDE_REGISTERS,
     apply_signs,
     compiled,
     function,
@@ -97,7 +96,7 @@ def _sum_two(source, other, v_weights, w_weights, step, places, t, end):
 
 @inline
 def _sum_four(source, other, v_weights, w_weights, step, places, t, end):
-    """As `_sum_two`, 32 samples: with registers of 8 lanes enough sums in flight to hide a multiplication's latency."""
+    """As `_sum_two`, 32 samples: in registers of 8 lanes enough sums in flight to hide a multiplication's latency."""
     a = b = c = d = splat(_ZERO)
     while t < end:
         place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
@@ -110,40 +109,6 @@ def _sum_four(source, other, v_weights, w_weights, step, places, t, end):
 
 
 @inline
-def _sum_six(source, other, v_weights, w_weights, step, places, t, end):
-    """As `_sum_two`, 48 samples."""
-    a = b = c = d = e = f = splat(_ZERO)
-    while t < end:
-        place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
-        a = multiply_add(v, load(source, place), a)
-        b = multiply_add(w, load(other, place), b)
-        c = multiply_add(v, load(source, place + 16), c)
-        d = multiply_add(w, load(other, place + 16), d)
-        e = multiply_add(v, load(source, place + 32), e)
-        f = multiply_add(w, load(other, place + 32), f)
-        t += 1
-    return a, b, c, d, e, f
-
-
-@inline
-def _sum_eight(source, other, v_weights, w_weights, step, places, t, end):
-    """As `_sum_two`, 64 samples."""
-    a = b = c = d = e = f = g = h = splat(_ZERO)
-    while t < end:
-        place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
-        a = multiply_add(v, load(source, place), a)
-        b = multiply_add(w, load(other, place), b)
-        c = multiply_add(v, load(source, place + 16), c)
-        d = multiply_add(w, load(other, place + 16), d)
-        e = multiply_add(v, load(source, place + 32), e)
-        f = multiply_add(w, load(other, place + 32), f)
-        g = multiply_add(v, load(source, place + 48), g)
-        h = multiply_add(w, load(other, place + 48), h)
-        t += 1
-    return a, b, c, d, e, f, g, h
-
-
-@inline
 def _store_pair(first, second, x, a, b):
     store(first, x, a)
     store(second, x, b)
@@ -153,21 +118,6 @@ def _store_pair(first, second, x, a, b):
 def _filter(first, second, source, other, length, v_weights, w_weights, step, places, t, end):
     """target[x] = sum over t of weights[t] * source[places[t] + x] for two targets; length: a multiple of 16."""
     x = 0
-    while WIDE_REGISTERS and x + 64 <= length:
-        at = source + 4 * x, other + 4 * x
-        a, b, c, d, e, f, g, h = _sum_eight(*at, v_weights, w_weights, step, places, t, end)
-        _store_pair(first, second, x, a, b)
-        _store_pair(first, second, x + 16, c, d)
-        _store_pair(first, second, x + 32, e, f)
-        _store_pair(first, second, x + 48, g, h)
-        x += 64
-    if WIDE_REGISTERS and x + 48 <= length:
-        at = source + 4 * x, other + 4 * x
-        a, b, c, d, e, f = _sum_six(*at, v_weights, w_weights, step, places, t, end)
-        _store_pair(first, second, x, a, b)
-        _store_pair(first, second, x + 16, c, d)
-        _store_pair(first, second, x + 32, e, f)
-        x += 48
     while x + 32 <= length:
         at = source + 4 * x, other + 4 * x
         a, b, c, d = _sum_four(*at, v_weights, w_weights, step, places, t, end)
