@@ -5,7 +5,7 @@ import json
 import secrets
 
 from core import keys
-from core.dataset import utcnow
+from core.datasets.dataset import utcnow
 from core.errors import PreconditionFailed
 from core.ports import ObjectStore
 

@@ -1,6 +1,6 @@
 """Every key in the bucket is spelled here."""
 
-from core.sample import shard_name
+from core.datasets.sample import shard_name
 
 DATASETS = "datasets/"
 REGISTRY = "registry/"

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.dataset import Counts, DatasetState, DatasetView, ErrorInfo
-from core.manifest import ShardRecord
+from core.datasets.dataset import Counts, DatasetState, DatasetView, ErrorInfo
+from core.datasets.manifest import ShardRecord
 from core.messages import Message
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from core import keys
-from core.dataset import Frozen, utcnow
+from core.datasets.dataset import Frozen, utcnow
 from core.errors import CheckpointRejected, NotFound, PreconditionFailed, StateConflict, StoreUnavailable
 from core.ports import ObjectStore
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
-from client.training_cli import parse_settings, show
-from core.corpus import CorpusKind
+from core.corpora import CorpusKind
 from core.errors import MatteForgeError
-from core.training import RunState
-from core.training_api import run_out
-from core.training_runs import TrainingRuns
+from core.training.run import RunState
+from core.training.runs import TrainingRuns
+from core.wire.training import run_out
 from deploy.local.stack import DataDirInUse, Stack
 from deploy.local.supervisor import StartFailed
+from matteforge.cli.training import parse_settings, show
 
 SOURCE = click.Path(path_type=Path, exists=True)
 
@@ -84,8 +84,8 @@ def _run(
 ) -> None:
     """Everything here is imported late: settings are read from the environment at import."""
     from workers.app import context
-    from workers.train.ordering import run_of
-    from workers.train.run_cycle import run_cycle
+    from workers.cycle.order_run import run_of
+    from workers.cycle.run_cycle import run_cycle
 
     running = context()
     running.catalog.store.probe()

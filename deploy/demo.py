@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from client.client import MatteForge
-from core.api import DatasetOut
-from core.dataset import DatasetState
-from deploy.contact_sheet import draw_contact_sheet
+from core.datasets.dataset import DatasetState
+from core.wire.datasets import DatasetOut
 from deploy.local.stack import DataDirInUse, Stack
 from deploy.local.supervisor import StartFailed
+from matteforge.client import MatteForge
+from workers.shards.contact_sheet import draw_contact_sheet
 from workers.shards.read import Sample, read_samples
 
 SHARD_SIZE = 16

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.discriminator import build_discriminator
-    from models.generator import build_generator
-    from models.matting import build_stylematte
+    from models.networks.discriminator import build_discriminator
+    from models.networks.stylegan3 import build_generator
+    from models.networks.stylematte import build_stylematte
 
 __all__ = ["build_discriminator", "build_generator", "build_stylematte", "shipped_bundle"]
 
 _HOMES = {
-    "build_discriminator": "models.discriminator",
-    "build_generator": "models.generator",
-    "build_stylematte": "models.matting",
+    "build_discriminator": "models.networks.discriminator",
+    "build_generator": "models.networks.stylegan3",
+    "build_stylematte": "models.networks.stylematte",
 }
 
 

@@ -13,12 +13,12 @@ from starlette.concurrency import run_in_threadpool
 from core.adapters.celery import CeleryDoorbell
 from core.adapters.redis import RedisLiveView, connect
 from core.adapters.s3 import S3Store
-from core.api import MAX_BODY_BYTES, Problem
-from core.catalog import Catalog
+from core.datasets.catalog import Catalog
 from core.keyring import KeyRing
 from core.ports import Doorbell, LiveView, ObjectStore
 from core.registry import Registry
 from core.settings import Settings
+from core.wire.datasets import MAX_BODY_BYTES, Problem
 from service import problems
 from service.dependencies import Services
 from service.metrics import Metrics, RequestMetrics

@@ -5,19 +5,12 @@ import json
 import logging
 import secrets
 
-from core.catalog import Catalog
-from core.dataset import AnySpec, Counts, DatasetState, DatasetView, RenderedSpec, new_dataset_id, utcnow
-from core.errors import (
-    IdempotencyMismatch,
-    InvalidSpec,
-    NotFound,
-    SourceUnavailable,
-    StateConflict,
-    TransientError,
-)
-from core.manifest import DatasetRecord
+from core.datasets.catalog import Catalog
+from core.datasets.dataset import AnySpec, Counts, DatasetState, DatasetView, RenderedSpec, new_dataset_id, utcnow
+from core.datasets.manifest import DatasetRecord
+from core.datasets.plan import Plan, choose_batch_size, make_plan
+from core.errors import IdempotencyMismatch, InvalidSpec, NotFound, SourceUnavailable, StateConflict, TransientError
 from core.messages import Reconcile
-from core.plan import Plan, choose_batch_size, make_plan
 from service.dependencies import Services
 
 log = logging.getLogger(__name__)

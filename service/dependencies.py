@@ -10,13 +10,13 @@ from typing import Annotated
 from fastapi import Depends, Path, Request, Security
 from fastapi.security import HTTPBearer
 
-from core.api import DATASET_ID, MODEL_NAME, SHARD_NAME
-from core.catalog import Catalog
+from core.datasets.catalog import Catalog
 from core.errors import NotFound
 from core.ports import Doorbell, LiveView, ObjectStore
 from core.registry import Registry
 from core.settings import Settings
-from core.training_api import CORPUS_NAME, TRAINING_RUN_ID
+from core.wire.datasets import DATASET_ID, MODEL_NAME, SHARD_NAME
+from core.wire.training import CORPUS_NAME, TRAINING_RUN_ID
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from core import errors
-from core.api import FieldError, Problem
+from core.wire.datasets import FieldError, Problem
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5

@@ -5,12 +5,12 @@ import json
 import logging
 
 from core import keys
-from core.dataset import utcnow
+from core.datasets.dataset import utcnow
 from core.errors import IdempotencyMismatch, InvalidCursor, NotFound, StateConflict, TransientError
 from core.messages import Reconcile
-from core.training import RunState, Stage, TrainingSpec, TrainingView, new_run_id
-from core.training_api import TrainingRunOut, run_out
-from core.training_runs import TrainingRuns, pin_run
+from core.training.run import RunState, Stage, TrainingSpec, TrainingView, new_run_id
+from core.training.runs import TrainingRuns, pin_run
+from core.wire.training import TrainingRunOut, run_out
 from service.dependencies import Services
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from client.client import MatteForge
 from core.adapters.redis import RedisLeaseBook, RedisLiveView, connect
 from core.adapters.s3 import S3Store
 from deploy.local.ports import free_ports
@@ -17,6 +16,7 @@ from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
 from deploy.local.stack import Stack
 from deploy.local.supervisor import Supervisor
 from deploy.local.valkey import Valkey
+from matteforge.client import MatteForge
 
 # A slow machine is no failure of a property, and everybody tries the same examples.
 hypothesis.settings.register_profile(
@@ -130,10 +130,10 @@ def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle ready to be published, small enough to sample in milliseconds: both networks as built, untrained."""
     import torch
 
-    from models.checkpoint import save_checkpoint
-    from models.generator import build_generator
-    from models.matting import build_stylematte
-    from models.matting.config import MattingConfig
+    from models.networks.checkpoints.checkpoint import save_checkpoint
+    from models.networks.stylegan3 import build_generator
+    from models.networks.stylematte import build_stylematte
+    from models.networks.stylematte.config import MattingConfig
     from workers.bundles import assemble
 
     matting = MattingConfig(

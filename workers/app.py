@@ -7,12 +7,12 @@ from celery.signals import worker_process_shutdown
 from core.adapters.celery import CeleryDoorbell, make_celery
 from core.adapters.redis import RedisLeaseBook, RedisLiveView, connect
 from core.adapters.s3 import S3Store
-from core.catalog import Catalog
+from core.datasets.catalog import Catalog
 from core.messages import Reconcile
 from core.registry import Registry
 from core.settings import Settings
 from workers.context import Context
-from workers.generate.overlap import Behind
+from workers.generate.overlap import BackgroundCommit
 from workers.lifecycle import SamplerCache, install_signals
 from workers.tasks import register_tasks
 
@@ -23,7 +23,7 @@ def context() -> Context:
     redis_url = settings.redis_url.get_secret_value()
     redis = connect(redis_url)
     store = S3Store.from_settings(settings)
-    behind = Behind()
+    behind = BackgroundCommit()
     worker_process_shutdown.connect(lambda **_: behind.wait(), weak=False)
     return Context(
         settings=settings,

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.criteria import check_thresholds
+from core.datasets.criteria import check_thresholds
 from core.errors import CheckpointRejected
 from core.registry import BUNDLE_FILE, GENERATOR_FILE, Bundle
-from models.checkpoint import Kind, digest, halved, load_checkpoint, save_checkpoint
-from models.load import load_generator, load_stylematte
+from models.networks.checkpoints.checkpoint import Kind, digest, halved, load_checkpoint, save_checkpoint
+from models.networks.checkpoints.load import load_generator, load_stylematte
 
 STYLEMATTE_FILE = "stylematte.safetensors"
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.catalog import Catalog
-from core.plan import Plan
+from core.datasets.catalog import Catalog
+from core.datasets.plan import Plan
 from core.ports import Doorbell, LeaseBook, LiveView
 from core.settings import Settings
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from celery.signals import worker_process_init
 
+from core.datasets.plan import Plan
 from core.errors import CheckpointRejected, NotFound, SourceUnavailable
-from core.plan import Plan
 from core.registry import Registry
 
 if TYPE_CHECKING:
-    from models.portraits.process import RenderProcess
+    from models.renderer.blender.process import RenderProcess
     from workers.generate.candidate import Sampler
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -68,18 +68,18 @@ class SamplerCache:
         return self._loaded[key]
 
     def _load_engine(self, digest: str) -> "Sampler":
-        from workers.generate.engine import Engine
+        from workers.generate.generated_sampler import GeneratedSampler
 
-        return Engine.from_folder(self._fetch(digest), device=self._device)
+        return GeneratedSampler.from_folder(self._fetch(digest), device=self._device)
 
     def _load_studio(self, digest: str) -> "Sampler":
-        from models.portraits.process import RenderProcess, available
-        from workers.generate.studio import Studio
+        from models.renderer.blender.process import RenderProcess, available
+        from workers.generate.rendered_sampler import RenderedSampler
 
         if reason := available():
             raise SourceUnavailable(f"this worker can't render people: {reason}")
         self._renderer = self._renderer or RenderProcess(threads=1)
-        return Studio.from_folder(self._fetch(digest), self._renderer, device=self._device)
+        return RenderedSampler.from_folder(self._fetch(digest), self._renderer, device=self._device)
 
     def _fetch(self, digest: str) -> Path:
         try:

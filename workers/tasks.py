@@ -7,8 +7,8 @@ from celery import Celery
 
 from core.messages import Reconcile, RunCycle, RunShard
 from workers.context import Context
-from workers.reconcile import reconcile
-from workers.train.reconcile import reconcile_training
+from workers.control.reconcile import reconcile
+from workers.control.reconcile_training import reconcile_training
 
 
 def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
@@ -25,7 +25,7 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
             reconcile_training(context())
 
     def run_cycle_task(run_id: str) -> None:
-        from workers.train.run_cycle import run_cycle
+        from workers.cycle.run_cycle import run_cycle
 
         run_cycle(context(), run_id)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from core.adapters.live_rules import (
+from core.adapters.live_view_rules import (
     EVENTS_KEPT,
     NO_EVENT,
     decode_cursor,
@@ -17,9 +17,9 @@ from core.adapters.live_rules import (
     rank,
 )
 from core.adapters.memory_store import MemoryStore
-from core.catalog import add_shard
-from core.dataset import Counts, DatasetState, DatasetView, ErrorInfo
-from core.manifest import ShardRecord
+from core.datasets.catalog import add_shard
+from core.datasets.dataset import Counts, DatasetState, DatasetView, ErrorInfo
+from core.datasets.manifest import ShardRecord
 from core.messages import Message, bell_of
 from core.ports import Event
 

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from core.adapters import redis_scripts as scripts
-from core.adapters.live_rules import (
+from core.adapters.live_view_rules import (
     EVENTS_KEPT,
     NO_EVENT,
     decode_cursor,
@@ -32,10 +32,10 @@ from core.adapters.live_rules import (
     rank,
 )
 from core.adapters.redis_records import to_bitmap, to_counters, to_event, to_fields, to_view
-from core.catalog import add_shard
-from core.dataset import TERMINAL, Counts, DatasetState, DatasetView, ErrorInfo
+from core.datasets.catalog import add_shard
+from core.datasets.dataset import TERMINAL, Counts, DatasetState, DatasetView, ErrorInfo
+from core.datasets.manifest import ShardRecord
 from core.errors import LiveViewUnavailable
-from core.manifest import ShardRecord
 from core.ports import Event
 
 INITIALISED = "mf:initialised"

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
-from core.adapters.live_rules import rank
-from core.dataset import AnySpec, Counts, DatasetState, DatasetView, ErrorInfo
+from core.adapters.live_view_rules import rank
+from core.datasets.dataset import AnySpec, Counts, DatasetState, DatasetView, ErrorInfo
 from core.ports import Event
 
 SPEC: TypeAdapter[AnySpec] = TypeAdapter(AnySpec)

@@ -8,7 +8,7 @@ COPY core core
 COPY service service
 COPY workers workers
 COPY deploy deploy
-COPY client client
+COPY matteforge matteforge
 RUN pip install -c constraints.txt ".[service]" flower && useradd --create-home matteforge
 USER matteforge
 EXPOSE 8000

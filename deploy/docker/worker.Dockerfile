@@ -10,7 +10,7 @@ COPY core core
 COPY models models
 COPY workers workers
 COPY deploy deploy
-COPY client client
+COPY matteforge matteforge
 COPY service service
 RUN pip install -c constraints.txt ".[workers]" && useradd --create-home matteforge && mkdir /cache && chown matteforge /cache
 USER matteforge

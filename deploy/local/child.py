@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from deploy.local import tether
+from deploy.local import die_with_parent
 from deploy.local.program import Program
 
 FIRST_DELAY_S = 0.5
@@ -43,7 +43,15 @@ class Child:
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-E", tether.__file__, str(os.getpid()), str(self.program.nice), *self.program.argv],
+            [
+                sys.executable,
+                "-S",
+                "-E",
+                die_with_parent.__file__,
+                str(os.getpid()),
+                str(self.program.nice),
+                *self.program.argv,
+            ],
             env={**os.environ, **self.program.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

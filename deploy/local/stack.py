@@ -21,8 +21,8 @@ from deploy.local.secrets import Secrets
 from deploy.local.supervisor import Supervisor, silent
 from deploy.local.valkey import Valkey
 from deploy.serve import command
-from models.cpu_tuning import CPU_TUNING
-from models.portraits.process import available
+from models.kernels.cpu_tuning import CPU_TUNING
+from models.renderer.blender.process import available
 
 BUCKET = "matteforge"
 FLOWER_USER = "operator"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.corpus import KEY_DIGITS, CorpusKind
+from core.corpora import KEY_DIGITS, CorpusKind
 from models.corpora.formats import Entry, Read
 
 U8 = NDArray[np.uint8]

@@ -25,15 +25,15 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from models.corpora.foreground import straight_foreground
-from models.load import load_generator, load_stylematte
-from models.matting import StyleMatte, predict_alpha, preset
-from models.metrics import full_metrics
-from models.training.backgrounds import list_photos
-from models.training.gan_card import sample
-from models.training.gan_data import Corpus, build_corpus, to_pm1, to_u8
-from models.training.matting import MattingTraining, train_matting
-from models.training.portraits_data import read_pairs, read_portraits
-from models.training.warm_start import stylematte_labeller
+from models.corpora.pairs import read_pairs, read_portraits
+from models.metrics.generator_card import sample
+from models.metrics.matting import full_metrics
+from models.networks.checkpoints.load import load_generator, load_stylematte
+from models.networks.stylematte import StyleMatte, predict_alpha, preset
+from models.scenes.backgrounds import list_photos
+from models.training.gan.corpus import Corpus, build_corpus, to_pm1, to_u8
+from models.training.gan.warm_start import stylematte_labeller
+from models.training.matting.train import MattingTraining, train_matting
 
 SIZE = 64  # pixels: of the generator, and of every arm
 GENERATED = 2000  # candidates of the generator, about as many as there are pictures

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from core.corpus import CorpusBook, CorpusManifest
-from core.training_api import CorpusOut, CorpusPage
+from core.corpora import CorpusBook, CorpusManifest
+from core.wire.training import CorpusOut, CorpusPage
 from service.dependencies import CorpusName, ServicesDep, bearer
 from service.problems import documented
 

@@ -8,9 +8,9 @@ from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from core import keys
-from core.api import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage
-from core.dataset import AnySpec, DatasetState, utcnow
+from core.datasets.dataset import AnySpec, DatasetState, utcnow
 from core.errors import NotFound, StateConflict
+from core.wire.datasets import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage
 from service import datasets
 from service.dependencies import DatasetId, OwnerDep, ServicesDep, bearer
 from service.problems import documented, located

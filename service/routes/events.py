@@ -10,10 +10,10 @@ from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from core.api import DatasetOut
-from core.dataset import DatasetState, DatasetView, utcnow
+from core.datasets.dataset import DatasetState, DatasetView, utcnow
 from core.errors import NotFound, TransientError
 from core.ports import Event
+from core.wire.datasets import DatasetOut
 from service.datasets import load_view
 from service.dependencies import DatasetId, Services, ServicesDep, bearer
 from service.problems import documented

@@ -5,8 +5,8 @@ from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from core.api import Health
 from core.errors import MatteForgeError
+from core.wire.datasets import Health
 from service.dependencies import ServicesDep, bearer
 from service.metrics import Metrics
 from service.problems import documented, problem_response

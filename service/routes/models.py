@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from core.api import ModelOut, ModelPage
 from core.registry import CHAMPION
+from core.wire.datasets import ModelOut, ModelPage
 from service.dependencies import ModelName, Services, ServicesDep, bearer
 from service.problems import documented
 

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Depends, Response
 
-from core.dataset import utcnow
+from core.datasets.dataset import utcnow
 from core.errors import InvalidSpec
-from core.schedules import Schedule, Schedules, ScheduleSpec
-from core.training_api import ScheduleOut, SchedulePage
+from core.training.schedules import Schedule, Schedules, ScheduleSpec
+from core.wire.training import ScheduleOut, SchedulePage
 from service.dependencies import ModelName, OwnerDep, Services, ServicesDep, bearer
 from service.problems import documented
 from service.routes.datasets import json_only

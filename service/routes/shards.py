@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse
 
 from core import keys
-from core.api import ShardOut, ShardPage
+from core.datasets.sample import shard_name
 from core.errors import InvalidCursor, NotFound
-from core.sample import shard_name
+from core.wire.datasets import ShardOut, ShardPage
 from service.dependencies import DatasetId, Services, ServicesDep, ShardNumber, bearer
 from service.problems import documented, located
 

@@ -11,9 +11,9 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from core.errors import NotFound, TransientError
-from core.training import TrainingSpec
-from core.training_api import TrainingRunOut, TrainingRunPage
-from core.training_runs import TrainingRuns
+from core.training.run import TrainingSpec
+from core.training.runs import TrainingRuns
+from core.wire.training import TrainingRunOut, TrainingRunPage
 from service import training
 from service.dependencies import OwnerDep, Services, ServicesDep, TrainingRunId, bearer
 from service.problems import documented, located

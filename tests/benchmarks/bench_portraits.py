@@ -25,13 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.portraits import ground_truth
-from models.portraits.makehuman import data_folder
-from models.portraits.nodes import Graph
-from models.portraits.process import RenderProcess
-from models.portraits.render import Quality, survey
-from models.portraits.scene import Scene
-from models.portraits.spec import VERSION, draw_spec
+from models.renderer.blender.nodes import Graph
+from models.renderer.blender.process import RenderProcess
+from models.renderer.labels import ground_truth
+from models.renderer.person.makehuman import data_folder
+from models.renderer.render import Quality, survey
+from models.renderer.scene.scene import Scene
+from models.renderer.spec import VERSION, draw_spec
 
 RESULT = Path(__file__).with_name("portraits.json")
 MEMBERS = ("alpha", "fg", "trimap")

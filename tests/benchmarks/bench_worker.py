@@ -21,19 +21,19 @@ from PIL import Image
 
 from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView
 from core.adapters.memory_store import MemoryStore
-from core.catalog import Catalog, DatasetRecord
-from core.criteria import first_failure
-from core.dataset import DatasetSpec, utcnow
-from core.plan import Plan, make_plan
+from core.datasets.catalog import Catalog, DatasetRecord
+from core.datasets.criteria import first_failure
+from core.datasets.dataset import DatasetSpec, utcnow
+from core.datasets.plan import Plan, make_plan
 from core.registry import load_bundle_folder
 from core.settings import Settings
 from deploy.local.stack import BUCKET as S3_BUCKET
 from deploy.local.stack import Stack
-from models.matting import predict_alpha
+from models.networks.stylematte import predict_alpha
 from workers.bench.timing import median_ms, ratio, take_turns
 from workers.context import Context
 from workers.generate.candidate import Candidate, generated_facts
-from workers.generate.engine import Engine
+from workers.generate.generated_sampler import GeneratedSampler
 from workers.generate.run_shard import run_shard
 from workers.shards.encode import encode_alpha, encode_image
 from workers.shards.tar import ShardTar
@@ -124,7 +124,7 @@ def bench_run_shard(rounds: int) -> dict[str, object]:
     """The shipped bundle: both networks alone, as many batches as 64 accepted pairs take, against all of run_shard:
     checks, encoding, tar and commit included. By the wall clock encoders may use a second core, the networks one.
     """
-    engine = Engine.from_folder(BUNDLE, device="cpu")
+    engine = GeneratedSampler.from_folder(BUNDLE, device="cpu")
     thresholds = load_bundle_folder(BUNDLE).thresholds
     context, number = memory_context(engine), iter(range(10**6))
     plan = order(context, "ds_plan", 64, 64, thresholds=thresholds).plan

@@ -15,11 +15,11 @@ from typing import Any
 import psutil
 import torch
 
-from client.client import MatteForge
 from deploy.local.stack import Stack
-from models.checkpoint import save_checkpoint
-from models.generator import build_generator
-from models.matting import StyleMatte, preset
+from matteforge.client import MatteForge
+from models.networks.checkpoints.checkpoint import save_checkpoint
+from models.networks.stylegan3 import build_generator
+from models.networks.stylematte import StyleMatte, preset
 from workers.bundles import assemble
 
 

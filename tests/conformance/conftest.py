@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from core.errors import CheckpointRejected
-from models.generator import build_generator
-from models.import_snapshot import import_file
+from models.networks.checkpoints.import_snapshot import import_file
+from models.networks.stylegan3 import build_generator
 
 SMALL: dict[str, Any] = {
     "z_dim": 4,

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from models.discriminator import Discriminator, DiscriminatorConfig, blur, blur_kernel, build_discriminator
-from models.discriminator import minibatch_stddev as stddev
+from models.networks.discriminator import Discriminator, DiscriminatorConfig, blur, blur_kernel, build_discriminator
+from models.networks.discriminator import minibatch_stddev as stddev
 
 GOLDEN = Path(__file__).parent / "goldens" / "stylegan2_d64"
 TOLERANCE = 2e-5

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.generator import Generator, build_generator, layer_schedule, ops, synthesis
+from models.networks.stylegan3 import Generator, build_generator, layer_schedule, ops, synthesis
 
 GOLDENS = Path(__file__).parent / "goldens"
 TOLERANCE = 2e-5

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import CheckpointRejected
-from models.checkpoint import load_checkpoint
-from models.import_snapshot import import_file
+from models.networks.checkpoints.checkpoint import load_checkpoint
+from models.networks.checkpoints.import_snapshot import import_file
 
 SNAPSHOT = Path(__file__).parent / "goldens" / "stylegan3_t64" / "snapshot.pkl"
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.checkpoint import digest, load_checkpoint
-from models.discriminator import build_discriminator
-from models.generator import GeneratorConfig
-from models.import_snapshot import import_file
-from models.load import load_discriminator, load_generator
+from models.networks.checkpoints.checkpoint import digest, load_checkpoint
+from models.networks.checkpoints.import_snapshot import import_file
+from models.networks.checkpoints.load import load_discriminator, load_generator
+from models.networks.discriminator import build_discriminator
+from models.networks.stylegan3 import GeneratorConfig
 
 GOLDENS = Path(__file__).parent / "goldens"
 SNAPSHOT = GOLDENS / "stylegan3_t64" / "snapshot.pkl"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.matting import MattingConfig, StyleMatte, build_stylematte, preset
+from models.networks.stylematte import MattingConfig, StyleMatte, build_stylematte, preset
 
 GOLDEN = Path(__file__).parent / "goldens" / "stylematte_tiny"
 TOLERANCE = 2e-5

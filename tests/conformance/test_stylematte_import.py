@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.checkpoint import load_checkpoint
-from models.import_snapshot import import_file
-from models.load import load_stylematte
-from models.matting.config import MattingConfig
+from models.networks.checkpoints.checkpoint import load_checkpoint
+from models.networks.checkpoints.import_snapshot import import_file
+from models.networks.checkpoints.load import load_stylematte
+from models.networks.stylematte.config import MattingConfig
 
 GOLDEN = Path(__file__).parent / "goldens" / "stylematte_tiny"
 TOLERANCE = 2e-5

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import psutil
 
-from client.client import MatteForge
 from core.adapters.redis import RedisLeaseBook, connect
 from core.leases import shard_lease
 from deploy.local.stack import Stack
+from matteforge.client import MatteForge
 
 SAMPLES = 600
 

@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from client.client import MatteForge
-from deploy.contact_sheet import draw_contact_sheet
+from matteforge.client import MatteForge
+from workers.shards.contact_sheet import draw_contact_sheet
 from workers.shards.read import read_samples
 
 

@@ -12,11 +12,11 @@ import pytest
 import webdataset
 from datasets import load_dataset
 
-from client.client import MatteForge
 from core.adapters.celery import CeleryDoorbell
 from core.adapters.redis import RedisLiveView, connect
 from core.messages import QUEUE_GENERATE
 from deploy.local.stack import Stack
+from matteforge.client import MatteForge
 
 
 def finished(client: MatteForge, count: int, **options: object):

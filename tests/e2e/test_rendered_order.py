@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from client.client import MatteForge
-from client.errors import MatteForgeRequestError
-from core.portraits import Assignment, complete_shares
-from models.portraits.process import available
+from core.rendered_people import Assignment, complete_shares
+from matteforge.client import MatteForge
+from matteforge.errors import MatteForgeRequestError
+from models.renderer.blender.process import available
 from workers.shards.read import read_samples
 
 WANTED = {"hair": {"long": 0.5}, "glasses": 0.25}

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from core.corpus import CorpusBook
-from core.training import STAGES, Stage, TrainingSpec, new_run_id
-from core.training_runs import TrainingRuns, pin_run
+from core.corpora import CorpusBook
+from core.training.run import STAGES, Stage, TrainingSpec, new_run_id
+from core.training.runs import TrainingRuns, pin_run
 from workers.app import context
-from workers.train import job, run_cycle, stylemattegan
-from workers.train.corpora import add_corpus
+from workers.cycle import job, run_cycle, stylemattegan
+from workers.cycle.corpora import add_corpus
 
 job.PUSH_S = job.TELL_S = stylemattegan.SAVE_S = 0.0  # everything is told, saved and pushed at every step
 

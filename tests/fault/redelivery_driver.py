@@ -27,8 +27,8 @@ def baseline(job, shop) -> dict[str, object]:
 
 @worker_process_init.connect
 def replace_stages(**_: object) -> None:
-    from core.training import STAGES, Stage
-    from workers.train import run_cycle
+    from core.training.run import STAGES, Stage
+    from workers.cycle import run_cycle
 
     for stage in STAGES:
         run_cycle.FUNCTIONS[stage] = lambda job, shop: {"bundle": None, "promoted": False}

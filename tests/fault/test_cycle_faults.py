@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.training import STAGES, RunState, Stage
-from core.training_runs import TrainingRuns
+from core.training.run import STAGES, RunState, Stage
+from core.training.runs import TrainingRuns
 
 HERE = Path(__file__).parent
 PORTRAITS = HERE.parent / "data" / "portraits-000000.tar"

@@ -2,9 +2,9 @@
 
 import time
 
-from client.client import MatteForge
 from core.adapters.redis import connect
 from deploy.local.stack import Stack
+from matteforge.client import MatteForge
 
 
 def flush(stack: Stack) -> None:

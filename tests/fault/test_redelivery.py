@@ -11,14 +11,14 @@ from types import SimpleNamespace
 import pytest
 
 from core.adapters.celery import CeleryDoorbell
-from core.catalog import Catalog
-from core.corpus import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
-from core.dataset import utcnow
+from core.corpora import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
+from core.datasets.catalog import Catalog
+from core.datasets.dataset import utcnow
 from core.messages import RunCycle
 from core.settings import Settings
-from core.training import RunState, TrainingSpec, new_run_id
-from core.training_runs import TrainingRuns, pin_run
-from workers.train.reconcile import reconcile_training
+from core.training.run import RunState, TrainingSpec, new_run_id
+from core.training.runs import TrainingRuns, pin_run
+from workers.control.reconcile_training import reconcile_training
 
 DRIVER = Path(__file__).parent / "redelivery_driver.py"
 

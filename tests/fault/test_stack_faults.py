@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from client.client import MatteForge
 from deploy.local.stack import Stack
+from matteforge.client import MatteForge
 
 ORDER = {"seed": 5, "shard_size": 10}
 COUNT = 400

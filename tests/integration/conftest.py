@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView, MemoryStore
-from core.catalog import Catalog
-from core.corpus import CorpusBook
+from core.corpora import CorpusBook
+from core.datasets.catalog import Catalog
 from core.registry import Registry
 from core.settings import Settings
-from core.training import TrainingSpec, TrainingView, new_run_id
-from core.training_runs import TrainingRuns, pin_run
+from core.training.run import TrainingSpec, TrainingView, new_run_id
+from core.training.runs import TrainingRuns, pin_run
 from workers.context import Context
-from workers.train.corpora import add_corpus
-from workers.train.run_cycle import run_cycle
+from workers.cycle.corpora import add_corpus
+from workers.cycle.run_cycle import run_cycle
 
 PORTRAITS = Path(__file__).parents[1] / "data" / "portraits-000000.tar"
 

@@ -12,16 +12,16 @@ import httpx
 import pytest
 import uvicorn
 
-from client import MatteForge, MatteForgeRequestError
 from core import keys
 from core.adapters.redis import RedisLiveView, connect
 from core.adapters.s3 import S3Store
-from core.catalog import Catalog
-from core.dataset import Counts, DatasetState, utcnow
-from core.manifest import ManifestHead, ShardRecord
+from core.datasets.catalog import Catalog
+from core.datasets.dataset import Counts, DatasetState, utcnow
+from core.datasets.manifest import ManifestHead, ShardRecord
 from core.messages import QUEUE_CONTROL
 from core.registry import Bundle, Registry
 from core.settings import Settings
+from matteforge import MatteForge, MatteForgeRequestError
 from service.app import create_app
 from service.routes import events
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.criteria import check_thresholds
-from core.training import STAGES, RunState, Stage
-from models.checkpoint import load_checkpoint, save_checkpoint
-from models.load import load_generator, load_stylematte
-from workers.train import run_cycle as module
+from core.datasets.criteria import check_thresholds
+from core.training.run import STAGES, RunState, Stage
+from models.networks.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from models.networks.checkpoints.load import load_generator, load_stylematte
+from workers.cycle import run_cycle as module
 
 
 def test_a_run_goes_through_every_stage_and_makes_the_first_champion(forge_after_one_run, tmp_path):

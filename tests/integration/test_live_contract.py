@@ -7,9 +7,9 @@ import pytest
 
 from core.adapters.memory import MemoryLiveView
 from core.adapters.redis import RedisLiveView, connect
-from core.dataset import Counts, DatasetSpec, DatasetState, DatasetView, ErrorInfo
+from core.datasets.dataset import Counts, DatasetSpec, DatasetState, DatasetView, ErrorInfo
+from core.datasets.manifest import ShardRecord
 from core.errors import InvalidCursor, LiveViewUnavailable
-from core.manifest import ShardRecord
 from core.ports import LiveView
 from deploy.local.ports import free_ports
 

@@ -13,17 +13,17 @@ from core import keys
 from core.adapters.celery import CeleryDoorbell
 from core.adapters.redis import RedisLeaseBook, RedisLiveView, connect
 from core.adapters.s3 import S3Store
-from core.catalog import Catalog
-from core.dataset import DatasetSpec, DatasetState, utcnow
-from core.manifest import DatasetRecord
+from core.datasets.catalog import Catalog
+from core.datasets.dataset import DatasetSpec, DatasetState, utcnow
+from core.datasets.manifest import DatasetRecord
+from core.datasets.plan import make_plan
 from core.messages import QUEUE_GENERATE
-from core.plan import make_plan
 from core.registry import Registry
 from core.settings import Settings
 from workers.context import Context
+from workers.control.reconcile import reconcile, recover
 from workers.generate.run_shard import run_shard
 from workers.lifecycle import SamplerCache
-from workers.reconcile import reconcile, recover
 from workers.shards.read import read_samples
 
 ATTEMPTS = 4

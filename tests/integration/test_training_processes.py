@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.checkpoint import load_checkpoint
-from models.cpu_tuning import CPU_TUNING
-from models.training.gan_data import Corpus
+from models.kernels.cpu_tuning import CPU_TUNING
+from models.networks.checkpoints.checkpoint import load_checkpoint
+from models.training.gan.corpus import Corpus
 
 KIMG = 0.008  # one step of the preset's batch
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")

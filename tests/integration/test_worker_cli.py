@@ -10,14 +10,14 @@ from click.testing import CliRunner, Result
 
 import workers.app
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView, MemoryStore
-from core.catalog import Catalog
-from core.corpus import CorpusBook, Split
-from core.criteria import BY_NAME
+from core.corpora import CorpusBook, Split
+from core.datasets.catalog import Catalog
+from core.datasets.criteria import BY_NAME
 from core.messages import Reconcile
 from core.registry import Registry, load_bundle_folder
-from workers import cli
 from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE
-from workers.train.corpora import add_corpus
+from workers.commands import models
+from workers.cycle.corpora import add_corpus
 
 GOLDENS = Path(__file__).parents[1] / "conformance" / "goldens"
 PORTRAITS = Path(__file__).parents[1] / "data" / "portraits-000000.tar"
@@ -43,7 +43,7 @@ def run(command: object, *arguments: object) -> Result:
 def test_thresholds_are_calibrated_on_the_generators_framing(bundle_folder, tmp_path):
     out = tmp_path / "thresholds.json"
     arguments = ("--aligned", "--resolution", "32", "--backgrounds", "1", "--out", out)
-    printed = run(cli.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments).output
+    printed = run(models.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments).output
     assert json.loads(printed)["pairs"] == 100
     assert json.loads(out.read_text())["coverage_min"] > 0.2
 
@@ -53,21 +53,21 @@ def test_calibrated_thresholds_make_a_bundle_that_can_be_published(
 ) -> None:
     thresholds, folder = tmp_path / "thresholds.json", tmp_path / "people"
     arguments = ("--resolution", 32, "--backgrounds", 1, "--out", thresholds)
-    printed = run(cli.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments).output
+    printed = run(models.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments).output
     assert json.loads(printed)["pairs"] == 100
     assert json.loads(thresholds.read_text()).keys() == BY_NAME.keys()
     networks = ("--generator", bundle_folder / GENERATOR_FILE, "--stylematte", bundle_folder / STYLEMATTE_FILE)
-    run(cli.models, "bundle", folder, "--name", "people", *networks, "--thresholds", thresholds)
+    run(models.models, "bundle", folder, "--name", "people", *networks, "--thresholds", thresholds)
     assert load_bundle_folder(folder).resolution == 32
-    run(cli.models, "publish", folder)
-    listed = run(cli.models, "list").output.splitlines()
+    run(models.models, "publish", folder)
+    listed = run(models.models, "list").output.splitlines()
     assert [line.split()[0] for line in listed] == ["humans@champion", "people@champion"]
     assert registry.resolve("people") == load_bundle_folder(folder).digest
 
 
 def test_an_import_is_registered_beside_the_champion(registry: Registry) -> None:
     before = registry.resolve("humans")
-    run(cli.models, "import", GOLDENS / "stylegan3_t64" / "snapshot.pkl", "--name", "imported-one")
+    run(models.models, "import", GOLDENS / "stylegan3_t64" / "snapshot.pkl", "--name", "imported-one")
     digest = registry.resolve("imported-one")
     assert registry.resolve("imported-one@imported") == digest
     assert registry.bundle(digest).resolution == 64
@@ -82,22 +82,22 @@ def test_a_champion_is_promoted_and_rolled_back_with_an_audit_trail(registry: Re
     other = registry.bundle(first).model_copy(update={"card": {"kimg": 7}})
     (folder / "bundle.json").write_bytes(other.to_bytes())
     registry.publish(folder, alias="candidate", reason="trained")
-    assert run(cli.models, "promote", "humans", "--reason", "sharper").output == f"humans@champion {other.digest}\n"
+    assert run(models.models, "promote", "humans", "--reason", "sharper").output == f"humans@champion {other.digest}\n"
     assert registry.resolve("humans") == other.digest
-    assert run(cli.models, "rollback", "humans", "--reason", "blurred").output == f"humans@champion {first}\n"
+    assert run(models.models, "rollback", "humans", "--reason", "blurred").output == f"humans@champion {first}\n"
     assert registry.resolve("humans") == first
-    trail = run(cli.models, "history", "humans").output.splitlines()
+    trail = run(models.models, "history", "humans").output.splitlines()
     assert [line.split()[2] for line in trail] == [
         f"humans@{a}" for a in ("champion", "champion", "candidate", "champion")
     ]
     assert "blurred (by command line, " in trail[0]
-    refused = CliRunner().invoke(cli.models, ["rollback", "humans", "--reason", "again"])
+    refused = CliRunner().invoke(models.models, ["rollback", "humans", "--reason", "again"])
     assert (refused.exit_code, "no champion before" in refused.output) == (1, True)
 
 
 def test_an_import_to_a_file_registers_nothing(registry: Registry, tmp_path: Path) -> None:
     out = tmp_path / "g.safetensors"
-    run(cli.models, "import", GOLDENS / "stylegan3_t64" / "snapshot.pkl", "--out", out)
+    run(models.models, "import", GOLDENS / "stylegan3_t64" / "snapshot.pkl", "--out", out)
     assert out.is_file()
     assert registry.names() == ["humans"]
 
@@ -121,9 +121,9 @@ def test_evaluation_prints_a_table_or_json(bundle_folder: Path, tmp_path: Path) 
             info = tarfile.TarInfo(name)
             info.size = len(body)
             archive.addfile(info, io.BytesIO(body))
-    figures = json.loads(run(cli.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--json").output)
+    figures = json.loads(run(models.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--json").output)
     assert figures["count"] == 1
-    table = run(cli.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--worst", 1).output
+    table = run(models.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--worst", 1).output
     assert f"{figures['mad']:.5f}" in table
     assert "worst" in table
 
@@ -134,30 +134,30 @@ def test_a_registered_model_is_evaluated_on_a_stored_corpus(registry: Registry, 
     count = manifest.samples(Split.TEST)
     out = tmp_path / "worst"
     options = ("--json", "--worst", 2, "--out", out)
-    figures = json.loads(run(cli.evaluate, "humans@champion", "people", *options).output)
+    figures = json.loads(run(models.evaluate, "humans@champion", "people", *options).output)
     assert figures["count"] == count > 2
     assert figures["digest"] == load_bundle_folder(bundle_folder).files[STYLEMATTE_FILE]
     assert {path.stem for path in out.iterdir()} == {pair["key"] for pair in figures["worst"]}
-    folder = json.loads(run(cli.evaluate, bundle_folder, "people", "--json").output)
+    folder = json.loads(run(models.evaluate, bundle_folder, "people", "--json").output)
     assert folder["mad"] == figures["mad"]
-    missing = CliRunner().invoke(cli.evaluate, ["humans", "nowhere"])
+    missing = CliRunner().invoke(models.evaluate, ["humans", "nowhere"])
     assert missing.exit_code == 1
     assert "nowhere" in missing.output
 
 
 def test_recover_counts_datasets_and_asks_for_reconciliation(registry: Registry) -> None:
     context = workers.app.context()
-    assert run(cli.recover).output == "0 datasets\n"
+    assert run(models.recover).output == "0 datasets\n"
     assert context.live.is_initialised()
     assert context.doorbell.rung == [(Reconcile(), 0)]
 
 
 def test_every_training_program_is_a_command() -> None:
-    listed = run(cli.train, "--help").output
+    listed = run(models.train, "--help").output
     for name in ("matting", "gan", "warm-start"):
         assert name in listed
-        assert run(cli.train, name, "--help").output.startswith("Usage")
-    assert CliRunner().invoke(cli.train, ["nothing"]).exit_code == 2
+        assert run(models.train, name, "--help").output.startswith("Usage")
+    assert CliRunner().invoke(models.train, ["nothing"]).exit_code == 2
 
 
 def test_help_needs_no_torch() -> None:

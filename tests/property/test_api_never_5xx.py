@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView
 from core.adapters.memory_store import MemoryStore
-from core.dataset import DatasetSpec
+from core.datasets.dataset import DatasetSpec
 from core.registry import Bundle, Registry
 from core.settings import Settings
 from service.app import create_app

@@ -14,15 +14,15 @@ from unittest import mock
 import torch
 import torch.nn.functional as F
 
-from core.dataset import DatasetSpec
-from core.plan import Plan, make_plan
-from models.generator import Generator, build_generator, synthesis
-from models.generator.config import LayerSpec
-from models.matting import StyleMatte, deformable, predict_alpha, preset
+from core.datasets.dataset import DatasetSpec
+from core.datasets.plan import Plan, make_plan
+from models.networks.stylegan3 import Generator, build_generator, synthesis
+from models.networks.stylegan3.config import LayerSpec
+from models.networks.stylematte import StyleMatte, deformable_attention, predict_alpha, preset
 from workers.bench import textbook
 from workers.bench.timing import Ratio, clock_of, median_ms, ratio, take_turns
 from workers.generate.cuda import GraphedGenerator
-from workers.generate.engine import Engine
+from workers.generate.generated_sampler import GeneratedSampler
 
 _SMALL_LATENT = {"z_dim": 64, "w_dim": 64, "img_channels": 4}
 GENERATORS: dict[str, dict[str, Any]] = {
@@ -124,7 +124,7 @@ def measure_stylematte(name: str, *, device: str, rounds: int) -> Row:
             matte(image)
 
     def before() -> None:
-        with mock.patch.object(deformable, "sample", deformable.sample_torch):
+        with mock.patch.object(deformable_attention, "sample", deformable_attention.sample_torch):
             run()
 
     inputs = _attention_inputs(matte, image)
@@ -138,7 +138,8 @@ def measure_stylematte(name: str, *, device: str, rounds: int) -> Row:
 
     runs = {
         "transformers": before, "ours": run,
-        "attention by transformers": attend(deformable.sample_torch), "attention": attend(deformable.sample),
+        "attention by transformers": attend(deformable_attention.sample_torch),
+        "attention": attend(deformable_attention.sample),
     }  # fmt: skip
     seconds = take_turns(runs, rounds, clock_of(device))
     target = 2.0 if (name, device) == ("swin-t-512", "cpu") else None
@@ -152,13 +153,13 @@ def measure_stylematte(name: str, *, device: str, rounds: int) -> Row:
 def _attention_inputs(matte: StyleMatte, image: torch.Tensor) -> tuple[Any, ...]:
     """The arguments of the first layer's attention."""
     seen: list[tuple[Any, ...]] = []
-    original = deformable.sample
+    original = deformable_attention.sample
 
     def spy(*arguments: Any) -> torch.Tensor:
         seen.append(arguments)
         return original(*arguments)
 
-    with torch.no_grad(), mock.patch.object(deformable, "sample", spy):
+    with torch.no_grad(), mock.patch.object(deformable_attention, "sample", spy):
         matte(image)
     return seen[0]
 
@@ -200,7 +201,7 @@ def _kept_generator() -> Generator:
     return build_generator(GENERATORS["t64"])
 
 
-def measure_engine(engine: Engine, *, device: str, batch: int, rounds: int, batches: int = 2) -> Row:
+def measure_engine(engine: GeneratedSampler, *, device: str, batch: int, rounds: int, batches: int = 2) -> Row:
     """The engine, checks included, against its two networks alone; candidates a second follow from the milliseconds."""
     plan = bench_plan(batch)
     z = torch.randn(batch, engine.config.z_dim, device=device)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from models.cpu_tuning import restart_tuned
+from models.kernels.cpu_tuning import restart_tuned
 
 if TYPE_CHECKING:
     from workers.bench.cases import Row
@@ -64,7 +64,7 @@ def bench(
 def _measure(cases: tuple[str, ...], device: str, rounds: int, batch: int | None, training: bool) -> Iterator["Row"]:
     from models import shipped_bundle
     from workers.bench import cases as case
-    from workers.generate.engine import Engine
+    from workers.generate.generated_sampler import GeneratedSampler
 
     for name in cases:
         size = batch or (BATCHES.get(name, 8) if device == "cpu" else 8)
@@ -74,7 +74,7 @@ def _measure(cases: tuple[str, ...], device: str, rounds: int, batch: int | None
         elif name == "threads":
             yield case.measure_threads(rounds=rounds)
         elif name == "engine":
-            engine = Engine.from_folder(shipped_bundle(), device=device)
+            engine = GeneratedSampler.from_folder(shipped_bundle(), device=device)
             yield case.measure_engine(engine, device=device, batch=size, rounds=rounds)
         else:
             yield case.measure_stylematte(name, device=device, rounds=rounds)

@@ -22,7 +22,7 @@ def map_ahead(
         yield pending.popleft().result()
 
 
-class Behind:
+class BackgroundCommit:
     """Runs one piece of work in a thread of its own, while the caller goes on to the next.
 
     The second waits for the first, so at most one finished shard lies on disk beside the one being made.

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from core.dataset import DatasetState, ErrorInfo, utcnow
+from core.datasets.dataset import DatasetState, ErrorInfo, utcnow
+from core.datasets.manifest import ShardRecord
+from core.datasets.plan import Plan
+from core.datasets.sample import SampleRecord, sample_key, shard_name, to_sample
 from core.errors import Cancelled, NotFound, PermanentError, RendererFailed, StoreRefused, TransientError
 from core.leases import HeldLease, hold, shard_lease
-from core.manifest import ShardRecord
 from core.messages import Reconcile
-from core.plan import Plan
-from core.sample import SampleRecord, sample_key, shard_name, to_sample
 from workers.context import Context
-from workers.finalize import starved
+from workers.control.finalize import starved
 from workers.generate.candidate import Candidate, Sampler
 from workers.generate.overlap import map_ahead
 from workers.shards.commit import adopt_shard, commit_shard

@@ -7,9 +7,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from core import keys
-from core.catalog import Catalog
+from core.datasets.catalog import Catalog
+from core.datasets.manifest import ShardRecord
 from core.errors import Cancelled, NotFound, PreconditionFailed, ShardCorrupt
-from core.manifest import ShardRecord
 
 log = logging.getLogger(__name__)
 RECORD = "record"  # metadata entry of the tar that holds its record

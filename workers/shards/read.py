@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
+from core.datasets.sample import GeneratedSample, RenderedSample, parse_sample
 from core.errors import ShardCorrupt
-from core.sample import GeneratedSample, RenderedSample, parse_sample
 from workers.shards.encode import ALPHA_SUFFIX, SUFFIX
 
 

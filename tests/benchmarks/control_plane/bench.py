@@ -25,11 +25,11 @@ import psutil
 import redis_sizes
 from open_loop import open_loop
 
-from client.client import MatteForge
 from core.adapters.redis import connect
 from core.registry import BUNDLE_FILE, Bundle
 from deploy.local.program import Program
 from deploy.local.stack import Stack
+from matteforge.client import MatteForge
 
 HERE = Path(__file__).parent
 HUGE = 100_000  # shards

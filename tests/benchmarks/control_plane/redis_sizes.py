@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from core.adapters.redis import RedisLiveView, connect
-from core.dataset import Counts, DatasetSpec, DatasetState, DatasetView, utcnow
-from core.manifest import ShardRecord
+from core.datasets.dataset import Counts, DatasetSpec, DatasetState, DatasetView, utcnow
+from core.datasets.manifest import ShardRecord
 
 SIZES = (1_000, 10_000, 100_000)
 REPEATS = 200

@@ -10,9 +10,9 @@ from fastapi.testclient import TestClient
 
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView
 from core.adapters.memory_store import MemoryStore
-from core.catalog import Catalog
-from core.dataset import Counts, DatasetState, utcnow
-from core.manifest import ManifestHead, ShardRecord
+from core.datasets.catalog import Catalog
+from core.datasets.dataset import Counts, DatasetState, utcnow
+from core.datasets.manifest import ManifestHead, ShardRecord
 from core.registry import Bundle, Registry
 from core.settings import Settings
 from service.app import create_app

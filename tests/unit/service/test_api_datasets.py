@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.api import DatasetOut
-from core.dataset import DatasetState
+from core.datasets.dataset import DatasetState
 from core.errors import LiveViewUnavailable, StoreUnavailable
 from core.messages import Reconcile
+from core.wire.datasets import DatasetOut
 
 
 def test_an_order_is_claimed_shown_and_rung(world):

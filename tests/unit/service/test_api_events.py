@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from core.adapters.live_rules import EVENTS_KEPT
-from core.dataset import DatasetState, utcnow
+from core.adapters.live_view_rules import EVENTS_KEPT
+from core.datasets.dataset import DatasetState, utcnow
 from core.errors import LiveViewUnavailable
 from service.routes import events
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from core import errors
-from core.api import MAX_BODY_BYTES, Problem
+from core.wire.datasets import MAX_BODY_BYTES, Problem
 from service.problems import STATUS
 
 JSON_TYPE = {"Content-Type": "application/json"}

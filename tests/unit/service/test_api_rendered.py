@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from core.adapters.memory import MemoryDoorbell
-from core.dataset import DatasetSpec
+from core.datasets.dataset import DatasetSpec
 from core.settings import Settings
 from service.app import create_app
 from service.datasets import _fingerprint

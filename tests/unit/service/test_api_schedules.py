@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.corpus import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
-from core.dataset import utcnow
+from core.corpora import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
+from core.datasets.dataset import utcnow
 
 RUN = {"domain": "humans", "labelled": ["people"], "unlabelled": ["people"], "preset": "tiny"}
 BODY = {"every_s": 86400, "min_new_samples": 10, "run": RUN}

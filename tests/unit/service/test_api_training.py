@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from core.corpus import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
-from core.dataset import utcnow
+from core.corpora import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
+from core.datasets.dataset import utcnow
 from core.messages import Reconcile
-from core.training import Progress, RunEnd, RunState, Stage, StageRecord
-from core.training_runs import TrainingRuns
+from core.training.run import Progress, RunEnd, RunState, Stage, StageRecord
+from core.training.runs import TrainingRuns
 from service.routes import training_runs
 
 

@@ -8,17 +8,17 @@ import pytest
 from pydantic import TypeAdapter
 
 from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView, MemoryStore
-from core.catalog import Catalog
-from core.dataset import AnySpec, utcnow
-from core.manifest import DatasetRecord
+from core.datasets.catalog import Catalog
+from core.datasets.dataset import AnySpec, utcnow
+from core.datasets.manifest import DatasetRecord
+from core.datasets.plan import Plan, candidate_seed, make_plan
 from core.messages import Reconcile, RunShard
-from core.plan import Plan, candidate_seed, make_plan
 from core.settings import Settings
 from workers.context import Context
+from workers.control.reconcile import reconcile
 from workers.generate.candidate import Candidate, Sampler, generated_facts
-from workers.generate.measure import score_subjects
 from workers.generate.run_shard import run_shard
-from workers.reconcile import reconcile
+from workers.generate.scores import score_subjects
 
 BUNDLE = "sha256:" + "b" * 64
 THRESHOLDS = {"coverage_min": 0.02, "coverage_max": 0.9, "connectedness": 0.5, "mad": 0.5}

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from core.datasets.plan import Plan, RenderPlan
 from core.errors import CheckpointRejected, NotFound, SourceUnavailable
-from core.plan import Plan, RenderPlan
-from core.portraits import complete_shares
-from models.portraits import process
-from workers.generate.engine import Engine
-from workers.generate.studio import Studio
+from core.rendered_people import complete_shares
+from models.renderer.blender import process
+from workers.generate.generated_sampler import GeneratedSampler
+from workers.generate.rendered_sampler import RenderedSampler
 from workers.lifecycle import BUNDLES_KEPT, SamplerCache
 
 
@@ -36,7 +36,7 @@ class Shelf:
 
 @pytest.fixture
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    monkeypatch.setattr(Engine, "from_folder", classmethod(lambda cls, folder, device: object()))
+    monkeypatch.setattr(GeneratedSampler, "from_folder", classmethod(lambda cls, folder, device: object()))
     return Shelf()
 
 
@@ -72,7 +72,7 @@ def test_each_source_of_a_bundle_has_its_sampler_and_a_process_one_renderer(
     renderers = []
     monkeypatch.setattr(process, "available", lambda: None)
     monkeypatch.setattr(
-        Studio, "from_folder", classmethod(lambda cls, folder, renderer, device: renderers.append(renderer))
+        RenderedSampler, "from_folder", classmethod(lambda cls, folder, renderer, device: renderers.append(renderer))
     )
     cache = SamplerCache(shelf, cache_dir=tmp_path, device="cpu")  # type: ignore[arg-type]
     assert cache(plan_of("a")) is not None

@@ -8,7 +8,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from models.generator import build_generator, synthesis
+from models.networks.stylegan3 import build_generator, synthesis
 from workers.bench import cli, textbook
 from workers.bench.cases import GENERATORS, STYLEMATTES, TEXTBOOK, Row
 from workers.bench.report import load_rows, regressions, table, to_json

@@ -1,0 +1,177 @@
+"""Corpora: what the networks learn from. Validated once, split by content, kept as shards.
+
+corpora/NAME/manifest.json          what the corpus holds, moved by If-Match when it grows
+corpora/NAME/shards/SPLIT-HASH.tar  WebDataset, immutable, named by its SHA-256
+corpora/NAME/shards/SPLIT-HASH.json the keys in it
+
+A sample's key is the SHA-256 of its pixels, shortened; the split follows from the key, so one picture can't be in two
+splits, of one corpus or of several.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from core import keys
+from core.datasets.dataset import Frozen
+from core.errors import NotFound, PreconditionFailed, StateConflict
+from core.ports import ObjectStore
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+KEY_DIGITS = 24
+REPORTED = 1000  # rejected files that are named; the others are only counted
+
+
+class CorpusKind(StrEnum):
+    PAIRS = "pairs"  # KEY.rgba.png, and KEY.image.png + KEY.alpha.png where the whole picture is known
+    IMAGES = "images"  # KEY.image.png or .jpg, alpha unknown
+    BACKGROUNDS = "backgrounds"  # the same, without a subject
+
+
+class Split(StrEnum):
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+SHARES = {Split.TRAIN: 0.8, Split.VALIDATION: 0.1, Split.TEST: 0.1}
+
+
+class CorpusShard(Frozen):
+    """One tar of samples of one split."""
+
+    name: str = Field(description="SPLIT-HASH.tar")
+    split: Split
+    samples: int
+    size_bytes: int
+    sha256: str
+
+
+class Rejection(Frozen):
+    """A file that was left out."""
+
+    source: str
+    reason: str = Field(description="unreadable, size_mismatch, empty_alpha, full_alpha, no_alpha or duplicate")
+
+
+class CorpusManifest(Frozen):
+    """What a corpus holds."""
+
+    format: str = "matteforge.corpus/1"
+    name: str
+    kind: CorpusKind
+    licence: str = Field(description="as given by whoever added it; several are joined by '; '")
+    sources: list[str] = Field(description="names of the folders or files it was made of")
+    updated_at: datetime
+    shards: list[CorpusShard]
+    rejected: dict[str, int] = Field(default_factory=dict, description="files left out, by reason")
+    rejections: list[Rejection] = Field(default_factory=list, description="the newest of them by name")
+
+    def samples(self, split: Split | None = None) -> int:
+        """Samples of a split, or of all."""
+        return sum(shard.samples for shard in self.shards if split in (None, shard.split))
+
+    def of(self, split: Split) -> list[CorpusShard]:
+        return [shard for shard in self.shards if shard.split is split]
+
+    @property
+    def digest(self) -> str:
+        """Of the samples alone: equal for equal content, whatever was rejected."""
+        names = sorted(shard.sha256 for shard in self.shards)
+        return "sha256:" + hashlib.sha256(json.dumps([self.kind, names]).encode()).hexdigest()
+
+
+def split_of(key: str) -> Split:
+    """The split of a sample, from the first 32 bits of its key (hex)."""
+    position = int(key[:8], 16) / 2**32
+    for split, share in SHARES.items():
+        position -= share
+        if position < 0:
+            return split
+    return Split.TEST
+
+
+class CorpusBook:
+    """The corpora of one object store."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+
+    def names(self) -> list[str]:
+        return [name for name in self.store.list_folders(keys.CORPORA) if self._get(name)]
+
+    def get(self, name: str) -> CorpusManifest:
+        """NotFound, naming the corpora that there are."""
+        found = self._get(name)
+        if found is None:
+            raise NotFound(f"there is no corpus {name!r}; known: {', '.join(self.names()) or 'none'}")
+        return found[0]
+
+    def keys(self, manifest: CorpusManifest, split: Split | None = None) -> Iterator[str]:
+        """Keys of its samples."""
+        for shard in manifest.shards:
+            if split in (None, shard.split):
+                yield from json.loads(self.store.get(_keys_of(manifest.name, shard.name))[0])
+
+    def put_keys(self, name: str, shard: str, sample_keys: Sequence[str]) -> None:
+        self.store.put(_keys_of(name, shard), json.dumps(list(sample_keys)).encode(), content_type="application/json")
+
+    def grow(self, added: CorpusManifest) -> CorpusManifest:
+        """Make the corpus, or add shards to the one of this name; what is there already is not added again.
+
+        StateConflict when it is of another kind, or others keep changing it.
+        """
+        for _ in range(10):
+            found = self._get(added.name)
+            grown = _joined(found[0], added) if found else added
+            try:
+                self.store.put(
+                    keys.corpus_manifest(added.name),
+                    grown.model_dump_json(indent=1).encode(),
+                    content_type="application/json",
+                    if_none_match=found is None,
+                    if_match=found[1] if found else None,
+                )
+            except PreconditionFailed:
+                continue
+            return grown
+        raise StateConflict(f"the corpus {added.name} is being changed by others; try again")
+
+    def delete(self, name: str) -> None:
+        """Remove a corpus; runs that pinned it and have not fetched it yet fail. NotFound."""
+        self.get(name)
+        self.store.delete(keys.corpus_manifest(name))
+        for key in list(self.store.list_keys(f"{keys.CORPORA}{name}/")):
+            self.store.delete(key)
+
+    def _get(self, name: str) -> tuple[CorpusManifest, str] | None:
+        try:
+            body, info = self.store.get(keys.corpus_manifest(name))
+        except NotFound:
+            return None
+        return CorpusManifest.model_validate_json(body), info.etag
+
+
+def _joined(first: CorpusManifest, second: CorpusManifest) -> CorpusManifest:
+    if first.kind is not second.kind:
+        raise StateConflict(f"the corpus {first.name} holds {first.kind}, not {second.kind}; use another name")
+    known = {shard.sha256 for shard in first.shards}
+    reasons = {**first.rejected, **second.rejected}
+    return first.model_copy(
+        update={
+            "licence": "; ".join(dict.fromkeys([*first.licence.split("; "), second.licence])),
+            "sources": list(dict.fromkeys([*first.sources, *second.sources])),
+            "updated_at": second.updated_at,
+            "shards": [*first.shards, *(shard for shard in second.shards if shard.sha256 not in known)],
+            "rejected": {reason: first.rejected.get(reason, 0) + second.rejected.get(reason, 0) for reason in reasons},
+            "rejections": [*first.rejections, *second.rejections][-REPORTED:],
+        }
+    )
+
+
+def _keys_of(name: str, shard: str) -> str:
+    return keys.corpus_shard(name, shard.removesuffix(".tar") + ".json")

@@ -1,0 +1,1 @@
+"""Training runs: what is ordered, its stages and records, and when a domain is trained again."""

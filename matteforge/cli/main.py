@@ -1,0 +1,60 @@
+"""The `matteforge` command: one group, its commands imported when they are named.
+
+`matteforge --help` needs click alone; a command needs what its module needs.
+"""
+
+from importlib import import_module
+
+import click
+
+# name -> (module:command, what it does)
+COMMANDS = {
+    "up": ("deploy.up:up", "Run the whole service on this machine until Ctrl-C."),
+    "demo": ("deploy.demo:demo", "Start everything, order portraits, download, check and draw them."),
+    "serve": ("deploy.serve:serve", "Run one process of the service in the foreground."),
+    "order": ("matteforge.cli.datasets:order", "Order portraits."),
+    "status": ("matteforge.cli.datasets:status", "Show how far a dataset has got."),
+    "download": ("matteforge.cli.datasets:download", "Fetch the shards of a dataset, checked."),
+    "cancel": ("matteforge.cli.datasets:cancel", "Stop a dataset; its committed shards stay."),
+    "models": (
+        "workers.commands.models:models",
+        "Import, calibrate, bundle, publish, list, promote and roll back models.",
+    ),
+    "corpora": ("workers.commands.corpora:corpora", "Add, list, show and delete what the networks learn from."),
+    "cycle": ("deploy.cycle:cycle", "One turn of the training cycle on this machine, from corpora to promotion."),
+    "training": ("matteforge.cli.training:training", "Start, follow and cancel training runs of a service."),
+    "schedules": ("matteforge.cli.schedules:schedules", "Train a domain again and again."),
+    "evaluate": ("workers.commands.models:evaluate", "Measure a StyleMatte on held-out pairs."),
+    "render": ("models.renderer.cli:render", "Render people from nothing, with exact alpha."),
+    "train": ("workers.commands.models:train", "Train StyleMatte or StyleMatteGAN."),
+    "bench": ("workers.bench.cli:bench", "Measure this machine, processor or GPU, in ratios."),
+    "recover": ("workers.commands.models:recover", "Rebuild Redis from S3."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        try:
+            command = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(f"`matteforge {cmd_name}` needs {error.name}, which is not installed") from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup)
+@click.version_option(package_name="matteforge")
+def main() -> None:
+    """Synthetic training data for portrait matting."""

@@ -1,0 +1,121 @@
+"""`matteforge training start | list | status | cancel`."""
+
+import json
+import uuid
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from core.training.run import RunState
+from core.wire.training import TrainingRunOut
+from matteforge.cli.datasets import service
+from matteforge.client import MatteForge
+
+
+@click.group()
+def training() -> None:
+    """Start, follow and cancel training runs of a service."""
+
+
+@training.command()
+@click.argument("domain")
+@click.option("--labelled", multiple=True, required=True, help="corpus of image-alpha pairs; may be repeated")
+@click.option("--unlabelled", multiple=True, required=True, help="corpus to be labelled; may be repeated")
+@click.option("--backgrounds", multiple=True, help="corpus of photographs without subjects; may be repeated")
+@click.option("--preset", default="embedded", show_default=True)
+@click.option("--set", "settings", multiple=True, metavar="FIELD=JSON", help="any other field, e.g. samples=200")
+@click.option("--watch", is_flag=True, help="show progress until it has ended")
+@service
+def start(client: MatteForge, domain: str, settings: tuple[str, ...], watch: bool, **options: Any) -> None:
+    """One turn of the cycle for DOMAIN, the model's name. Prints the run's id."""
+    run = client.training.order(domain, idempotency_key=str(uuid.uuid4()), **options, **parse_settings(settings))
+    click.echo(run.id)
+    if watch:
+        _watch(client, run.id)
+
+
+@training.command("list")
+@click.option("--domain")
+@service
+def list_(client: MatteForge, domain: str | None) -> None:
+    """Runs, newest first."""
+    for run in client.training.list(domain=domain):
+        click.echo(
+            f"{run.id}  {run.spec.domain:16} {run.state.value:10} {run.created_at:%Y-%m-%d %H:%M}  {_outcome(run)}"
+        )
+
+
+@training.command()
+@click.argument("run_id")
+@click.option("--watch", is_flag=True, help="show progress until it has ended")
+@service
+def status(client: MatteForge, run_id: str, watch: bool) -> None:
+    """Show how far a run has got."""
+    if watch:
+        _watch(client, run_id)
+    else:
+        show(client.training.get(run_id))
+
+
+@training.command()
+@click.argument("run_id")
+@service
+def cancel(client: MatteForge, run_id: str) -> None:
+    """End a run; nothing is promoted."""
+    client.training.cancel(run_id)
+    click.echo(f"{run_id} will be cancelled")
+
+
+def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """FIELD=JSON; what is no JSON is taken as text."""
+    found = {}
+    for pair in pairs:
+        name, separator, text = pair.partition("=")
+        if not separator:
+            raise click.BadParameter(f"{pair!r} is not FIELD=VALUE", param_hint="--set")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+def show(run: TrainingRunOut) -> None:
+    """A table of stages, the newest lines and the outcome."""
+    table = Table("stage", "state", "done", "seconds", "left", box=None)
+    for stage in run.stages:
+        seconds = "" if stage.seconds is None else f"{stage.seconds:.0f}"
+        left = "" if stage.eta_s is None else f"{stage.eta_s:.0f} s"
+        table.add_row(stage.stage, stage.state, f"{stage.fraction:.0%}", seconds, left)
+    console = Console()
+    console.print(f"{run.id} {run.spec.domain} {run.state.value}")
+    console.print(table)
+    for line in run.log[-5:]:
+        console.print(line, markup=False)
+    if outcome := _outcome(run):
+        console.print(outcome, markup=False)
+
+
+def _outcome(run: TrainingRunOut) -> str:
+    if run.error:
+        return f"{run.error.code}: {run.error.detail}"
+    if run.decision is None:
+        return ""
+    return "\n".join(["promoted" if run.promoted else "not promoted", *run.decision.told()])
+
+
+def _watch(client: MatteForge, run_id: str) -> None:
+    shown: list[str] = []
+
+    def tell(run: TrainingRunOut) -> None:
+        for line in run.log:
+            if line not in shown:
+                shown.append(line)
+                click.echo(line)
+
+    run = client.training.wait(run_id, tell)
+    show(run)
+    if run.state is not RunState.COMPLETED:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,183 @@
+"""Shards to disk: parallel, resumed where they broke off, checked against their sha256."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import httpx
+
+from core.wire.datasets import ShardOut
+from matteforge.errors import DownloadCorrupt, MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.transport import pauses, problem_of
+
+if TYPE_CHECKING:
+    from matteforge.client import MatteForge
+
+FETCHES = 2  # of a shard whose bytes don't match
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a download has got. What was on disk already counts as done."""
+
+    shards_done: int
+    shards_total: int
+    bytes_done: int
+    bytes_total: int
+
+
+def download(
+    client: "MatteForge",
+    dataset_id: str,
+    directory: Path,
+    *,
+    workers: int = 4,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> list[Path]:
+    """Fetch the committed shards, and manifest.json when the dataset has ended. Returns the tars, in shard order.
+
+    A shard appears under its name only once it is complete and its sha256 right; until then it is NAME.part, from
+    which a later call goes on. Raises DownloadCorrupt, MatteForgeUnavailable, MatteForgeRequestError.
+    """
+    ended = client.get(dataset_id).state.terminal
+    shards = list(client.shards(dataset_id))
+    directory.mkdir(parents=True, exist_ok=True)
+    tally = _Tally(shards, on_progress)
+    # Presigned URLs need no key, and a connection that never had it can't leak it.
+    with httpx.Client(timeout=client.transport.http.timeout) as http:
+        _fetch_all([_Fetch(client, http, dataset_id, shard, directory, tally) for shard in shards], workers, tally)
+    if ended:
+        part = directory / "manifest.json.part"
+        part.write_bytes(client.manifest(dataset_id))
+        os.replace(part, directory / "manifest.json")
+    return [directory / shard.name for shard in shards]
+
+
+def _fetch_all(fetches: Sequence["_Fetch"], workers: int, tally: "_Tally") -> None:
+    """The first failure, or Ctrl-C, stops the others; what they had stays as .part."""
+    with ThreadPoolExecutor(workers, thread_name_prefix="download") as pool:
+        futures = [pool.submit(fetch.run) for fetch in fetches]
+        try:
+            finished, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in finished:
+                future.result()
+        finally:
+            tally.stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+class _Tally:
+    """What all fetches of one download share."""
+
+    def __init__(self, shards: Sequence[ShardOut], on_progress: Callable[[Progress], None] | None) -> None:
+        self.stop = threading.Event()
+        self._on_progress = on_progress
+        self._shards_total = len(shards)
+        self._bytes_total = sum(shard.size_bytes for shard in shards)
+        self._shards_done = 0
+        self._bytes: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def tell(self, shard: ShardOut, size_bytes: int, *, done: bool = False) -> None:
+        """Note how much of a shard is on disk."""
+        with self._lock:
+            self._bytes[shard.name] = size_bytes
+            self._shards_done += done
+            if self._on_progress:
+                self._on_progress(
+                    Progress(
+                        shards_done=self._shards_done,
+                        shards_total=self._shards_total,
+                        bytes_done=sum(self._bytes.values()),
+                        bytes_total=self._bytes_total,
+                    )
+                )
+
+
+class _Fetch:
+    """One shard on its way to disk."""
+
+    def __init__(
+        self,
+        client: "MatteForge",
+        http: httpx.Client,
+        dataset_id: str,
+        shard: ShardOut,
+        directory: Path,
+        tally: _Tally,
+    ) -> None:
+        self._client = client
+        self._http = http
+        self._dataset_id = dataset_id
+        self._shard = shard
+        self._url = shard.url
+        self._target = directory / shard.name
+        self._part = directory / f"{shard.name}.part"
+        self._tally = tally
+
+    def run(self) -> None:
+        if not self._matches(self._target):
+            for _ in range(FETCHES):
+                self._complete()
+                if self._tally.stop.is_set():
+                    return
+                if self._matches(self._part):
+                    break
+                self._part.unlink()
+            else:
+                raise DownloadCorrupt(f"{self._shard.name} arrived {FETCHES} times with another sha256 than listed")
+            os.replace(self._part, self._target)
+        self._tally.tell(self._shard, self._shard.size_bytes, done=True)
+
+    def _matches(self, path: Path) -> bool:
+        if not path.exists() or path.stat().st_size != self._shard.size_bytes:
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == self._shard.sha256
+
+    def _complete(self) -> None:
+        """Make the .part as long as the shard. Each byte that arrives renews the patience."""
+        waits = pauses(self._client.transport.attempts)
+        failure: Exception | None = None
+        while (have := self._part.stat().st_size if self._part.exists() else 0) < self._shard.size_bytes:
+            try:
+                self._receive(have)
+            except (httpx.TransportError, MatteForgeUnavailable) as error:
+                failure = error
+            if self._tally.stop.is_set():
+                return
+            if self._part.exists() and self._part.stat().st_size > have:
+                waits = pauses(self._client.transport.attempts)
+                continue
+            wait_s = next(waits, None)
+            if wait_s is None:
+                raise MatteForgeUnavailable(f"{self._shard.name}: {failure or 'nothing arrives'}") from failure
+            self._client.transport.sleep(wait_s)
+
+    def _receive(self, have: int) -> None:
+        """Append what one request brings; ask for a fresh URL when this one has expired."""
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        with self._http.stream("GET", self._url, headers=headers) as got:
+            if got.status_code in (401, 403):
+                self._url = self._client.shard_url(self._dataset_id, self._shard.name)
+                return
+            if got.status_code >= 500:
+                raise MatteForgeUnavailable(f"the store answered {got.status_code}")
+            if got.status_code not in (200, 206):
+                got.read()
+                raise MatteForgeRequestError(problem_of(got))
+            resumed = have > 0 and got.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            with self._part.open("ab" if resumed else "wb") as file:
+                self._write(got, file)
+
+    def _write(self, got: httpx.Response, file: BinaryIO) -> None:
+        for chunk in got.iter_raw():
+            if self._tally.stop.is_set():
+                return
+            file.write(chunk[: self._shard.size_bytes - file.tell()])
+            self._tally.tell(self._shard, file.tell())

@@ -1,0 +1,32 @@
+"""What the client raises.
+
+MatteForgeError
+├── MatteForgeRequestError  the service refused; has its problem's code and detail
+├── MatteForgeUnavailable   no answer, or 5xx, after every retry
+└── DownloadCorrupt         a shard's bytes do not match its sha256, twice
+"""
+
+from core.wire.datasets import FieldError, Problem
+
+
+class MatteForgeError(Exception):
+    """Base of everything that the client raises on purpose."""
+
+
+class MatteForgeRequestError(MatteForgeError):
+    """The service refused a request, by RFC 9457."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.detail} [{problem.code}]")
+        self.status = problem.status
+        self.code = problem.code
+        self.detail = problem.detail
+        self.errors: list[FieldError] = problem.errors or []
+
+
+class MatteForgeUnavailable(MatteForgeError):
+    """The service did not answer, however often it was asked."""
+
+
+class DownloadCorrupt(MatteForgeError):
+    """A shard arrived twice with other bytes than its sha256 says."""

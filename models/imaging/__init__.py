@@ -1,0 +1,1 @@
+"""Pixels: conversions, encodings, sheets."""

@@ -1,0 +1,1 @@
+"""Fast operations under the networks, for CPU and CUDA."""

@@ -1,6 +1,0 @@
-"""StyleMatte: an image in, its alpha out (arXiv 2305.02981)."""
-
-from models.matting.config import MattingConfig, preset
-from models.matting.network import StyleMatte, build_stylematte, predict_alpha
-
-__all__ = ["MattingConfig", "StyleMatte", "build_stylematte", "predict_alpha", "preset"]

@@ -1,0 +1,1 @@
+"""What is measured of mattes and of generated pictures."""

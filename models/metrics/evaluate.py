@@ -1,0 +1,105 @@
+"""Scores a StyleMatte checkpoint on pairs of image and exact alpha."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from core.corpora import CorpusKind
+from core.errors import CorpusRejected
+from models.corpora.formats import read_entries
+from models.corpora.validate import Refused, check_entry
+from models.metrics.matting import full_metrics
+from models.networks.checkpoints.checkpoint import digest
+from models.networks.checkpoints.load import load_stylematte
+from models.networks.stylematte import predict_alpha
+from models.training.matting.held_out import over_drawn
+
+Array = NDArray[np.float32]
+Pair = tuple[str, Array, Array]
+"""Key, image [h, w, 3] in [-1, 1], alpha [h, w] in [0, 1]."""
+Scores = dict[str, float]
+LONGEST_SIDE = 1080  # pixels; larger pictures are brought down to it, as the authors do
+
+
+def read_pairs_of(sources: Iterable[Path]) -> Iterator[Pair]:
+    """The pairs of tars, folders and zips in every layout that corpora come in, in order; what is none is left out.
+
+    RGBA alone is shown over a drawn background that follows from its content, unless its scene is there too.
+    """
+    for source in sources:
+        seen = set[str]()
+        for entry in read_entries(source):
+            try:
+                sample = check_entry(entry, CorpusKind.PAIRS, LONGEST_SIDE)
+            except Refused:
+                continue
+            stem = entry.name.rpartition("/")[2].partition(".")[0]
+            if sample.straight and stem in seen:
+                continue
+            seen.add(stem)
+            assert sample.alpha is not None
+            rgb = over_drawn(sample.key, sample.rgb, sample.alpha) if sample.straight else sample.rgb
+            image = np.divide(rgb, 127.5, dtype=np.float32) - np.float32(1)
+            yield stem, image, np.divide(sample.alpha, 255, dtype=np.float32)
+
+
+def evaluate_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Scores:
+    """Mean of each measure of `full_metrics` over the pairs, and their `count`. Raises ValueError on none."""
+    return _mean([scores for _, scores in _score_pairs(matte, pairs)])
+
+
+def evaluate_corpus(
+    checkpoint: Path, sources: Sequence[Path], worst: int = 0, out_dir: Path | None = None
+) -> dict[str, Any]:
+    """`evaluate_pairs` of a checkpoint on the pairs of `read_pairs_of`, with its `digest` and the `worst`.
+
+    worst: how many pairs of the largest MAD to list, with pictures (image, prediction, truth) in `out_dir` if given.
+    Raises CheckpointRejected, and CorpusRejected where there are no pairs.
+    """
+    matte = load_stylematte(checkpoint)
+    scored = _score_pairs(matte, read_pairs_of(sources))
+    if not scored:
+        raise CorpusRejected(f"no pairs of picture and alpha in {', '.join(source.name for source in sources)}")
+    ranked = sorted(scored, key=lambda entry: -entry[1]["mad"])[:worst]
+    if out_dir is not None:
+        keys = {key for key, _ in ranked}
+        _draw(matte, (pair for pair in read_pairs_of(sources) if pair[0] in keys), out_dir)
+    mean: dict[str, Any] = _mean([scores for _, scores in scored])
+    return mean | {
+        "digest": digest(checkpoint),
+        "worst": [{"key": key, "mad": scores["mad"]} for key, scores in ranked],
+    }
+
+
+def _score_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> list[tuple[str, Scores]]:
+    scored = []
+    for key, image, alpha in pairs:
+        metrics = full_metrics(_predict(matte, image)[None], alpha[None])
+        scored.append((key, {name: float(values[0]) for name, values in metrics.items()}))
+    return scored
+
+
+def _predict(matte: nn.Module, image: Array) -> Array:
+    with torch.inference_mode():
+        alpha = predict_alpha(matte, torch.from_numpy(image).permute(2, 0, 1)[None])
+    return np.asarray(alpha[0, 0])
+
+
+def _mean(scores: Sequence[Scores]) -> Scores:
+    if not scores:
+        raise ValueError("no pairs to evaluate")
+    return {name: float(np.mean([each[name] for each in scores])) for name in scores[0]} | {"count": len(scores)}
+
+
+def _draw(matte: nn.Module, pairs: Iterable[Pair], out_dir: Path) -> None:
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for key, image, alpha in pairs:
+        alphas = [np.repeat(grey[..., None], 3, axis=2) for grey in (_predict(matte, image), alpha)]
+        sheet = np.concatenate([(image + 1) / 2, *alphas], axis=1)
+        Image.fromarray((sheet.clip(0, 1) * 255).round().astype(np.uint8)).save(out_dir / f"{key}.png")

@@ -1,0 +1,1 @@
+"""The networks: StyleMatteGAN's generator and discriminator, StyleMatte, frozen features, and their checkpoints."""

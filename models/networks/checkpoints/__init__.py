@@ -1,0 +1,1 @@
+"""Checkpoint files: written, loaded, imported from foreign formats."""

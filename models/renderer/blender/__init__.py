@@ -1,0 +1,1 @@
+"""Blender, in a process of its own."""

@@ -1,0 +1,1 @@
+"""Ground truth of a rendered picture, and its quality control."""

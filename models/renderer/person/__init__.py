@@ -1,0 +1,1 @@
+"""What a person is made of: shape, skin, hair, clothes, pose."""

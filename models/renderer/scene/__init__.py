@@ -1,0 +1,1 @@
+"""What is around the person: scene, camera, light, background."""

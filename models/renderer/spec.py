@@ -1,0 +1,162 @@
+"""A portrait's specification: all that was sampled, each concept from a random sub-stream of its own."""
+
+import json
+import types
+import typing
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from core.errors import InvalidSpec
+from core.rendered_people import ATTRIBUTES
+from models.renderer.person import accessories, clothes, expression, eyes, facial_hair, hair, hand, pose, shape, skin
+from models.renderer.scene import background, camera, light
+from models.renderer.scene.camera import Motion, Sensor  # fmt: skip
+
+VERSION = 7
+"""Of what a spec's numbers mean; a change of geometry, materials or streams that moves a pixel raises it."""
+DEFAULT_SHARES: dict[str, tuple[float, ...]] = {  # attributes that are not drawn evenly
+    "age": (0.15, 0.4, 0.25, 0.2),
+    "glasses": (0.8, 0.2),
+    "headwear": (0.84, 0.08, 0.04, 0.04),
+    "expression": (0.34, 0.34, 0.12, 0.1, 0.1),
+    "pose": (0.44, 0.2, 0.2, 0.08, 0.08),
+    "hand": (0.9, 0.1),
+}
+HAIR_SHARES = {  # bald, short, medium, long, curly, tied
+    "female": (0.01, 0.12, 0.25, 0.28, 0.14, 0.20),
+    "male": (0.10, 0.58, 0.12, 0.04, 0.14, 0.02),
+}
+BEARD_SHARES = (0.5, 0.25, 0.25)
+CLOTHES_SHARES = {"female": (0.25, 0.2, 0.2, 0.15, 0.2), "male": (0.32, 0.28, 0.2, 0.2, 0.0)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortraitSpec:
+    """Fully determines a picture, up to its size and quality."""
+
+    version: int = VERSION
+    seed: int
+    labels: dict[str, str]
+    """The ordered vocabulary of `core.rendered_people.ATTRIBUTES`."""
+    shape: shape.Shape
+    expression: expression.Expression
+    pose: pose.Pose
+    hand: hand.Hand
+    skin: skin.Skin
+    eyes: eyes.Eyes
+    hair: hair.Hair
+    brows: facial_hair.Brows
+    beard: facial_hair.Beard
+    clothes: clothes.Clothes
+    accessories: accessories.Accessories
+    light: light.Light
+    camera: camera.CameraSpec
+    background: background.Background
+    sensor: Sensor
+    motion: Motion
+
+    def attributes(self) -> dict[str, str]:
+        """What can be ordered, as it is here."""
+        return dict(self.labels)
+
+    def to_json(self) -> str:
+        """Sorted keys, exact numbers."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "PortraitSpec":
+        """The inverse of `to_json`. Raises InvalidSpec for another version or missing, unknown or mistyped fields."""
+        try:
+            spec = _record(cls, json.loads(text))
+        except (TypeError, ValueError, KeyError) as error:
+            raise InvalidSpec(f"not a portrait's spec: {error}") from error
+        assert isinstance(spec, cls)
+        if spec.version != VERSION:
+            raise InvalidSpec(f"the spec is of version {spec.version}; this renderer draws version {VERSION}")
+        return spec
+
+
+Draw = Callable[[np.random.Generator, Mapping[str, str]], Any]
+CONCEPTS: dict[str, Draw] = {
+    "shape": shape.draw, "expression": expression.draw, "pose": pose.draw, "hand": hand.draw, "skin": skin.draw,
+    "eyes": eyes.draw, "hair": hair.draw, "brows": facial_hair.draw_brows, "beard": facial_hair.draw_beard,
+    "clothes": clothes.draw, "accessories": accessories.draw, "light": light.draw, "camera": camera.draw,
+    "background": background.draw, "sensor": camera.draw_sensor, "motion": camera.draw_motion,
+}  # fmt: skip
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """The random numbers of one name alone: another name's are independent of them."""
+    return np.random.default_rng((seed, zlib.crc32(name.encode())))
+
+
+def draw_spec(seed: int, attributes: Mapping[str, str]) -> PortraitSpec:
+    """A person with these attributes, the others drawn. Raises InvalidSpec for unknown names or values."""
+    labels = draw_labels(seed, attributes)
+    parts = {name: draw(stream(seed, name), labels) for name, draw in CONCEPTS.items()}
+    return PortraitSpec(seed=seed, labels=labels, **parts)
+
+
+def vary(spec: PortraitSpec, concept: str, number: int) -> PortraitSpec:
+    """The same picture but for one concept, drawn anew; `hair` also draws its label. Raises InvalidSpec."""
+    if concept not in CONCEPTS:
+        raise InvalidSpec(f"{concept} can't be varied; one of {', '.join(CONCEPTS)} can")
+    name = f"{concept}/{number}"
+    labels = dict(spec.labels)
+    if concept in ATTRIBUTES:
+        labels[concept] = _draw_label(stream(spec.seed, f"label/{name}"), concept, labels)
+    return replace(spec, labels=labels, **{concept: CONCEPTS[concept](stream(spec.seed, name), labels)})
+
+
+def draw_labels(seed: int, given: Mapping[str, str]) -> dict[str, str]:
+    """Every attribute of the vocabulary: as given, or drawn from its own sub-stream."""
+    for name, value in given.items():
+        if value not in ATTRIBUTES.get(name, ()):
+            known = ", ".join(ATTRIBUTES.get(name, ATTRIBUTES))
+            raise InvalidSpec(f"{name}={value} is not known; choose from {known}")
+    labels: dict[str, str] = {}
+    for name in ATTRIBUTES:
+        labels[name] = given.get(name) or _draw_label(stream(seed, f"label/{name}"), name, {**labels, **given})
+    return labels
+
+
+def _draw_label(rng: np.random.Generator, name: str, known: Mapping[str, str]) -> str:
+    values = ATTRIBUTES[name]
+    shares = DEFAULT_SHARES.get(name, (1 / len(values),) * len(values))
+    if name == "hair":
+        shares = HAIR_SHARES[known["sex"]]
+    elif name == "clothes":
+        shares = CLOTHES_SHARES[known["sex"]]
+    elif name == "beard":
+        shares = BEARD_SHARES if known["sex"] == "male" and known["age"] != "child" else (1.0, 0.0, 0.0)
+    elif name == "headwear" and known["sex"] == "male":
+        shares = (0.84, 0.12, 0.0, 0.04)
+    return str(rng.choice(values, p=shares))
+
+
+def _record(kind: Any, data: Any) -> Any:
+    """Plain JSON as a record of type `kind`, checked."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        names = {field.name for field in fields(kind)}
+        if not isinstance(data, dict) or set(data) != names:
+            wrong = sorted(names.symmetric_difference(data)) if isinstance(data, dict) else data
+            raise ValueError(f"{kind.__name__}: missing or unknown {wrong}")
+        return kind(**{name: _record(hints[name], value) for name, value in data.items()})
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        each = [inner[0]] * len(data) if inner[-1] is Ellipsis else list(inner)
+        return tuple(_record(one, value) for one, value in zip(each, data, strict=True))
+    if origin is dict:
+        return {key: _record(inner[1], value) for key, value in data.items()}
+    if origin in (typing.Union, types.UnionType):
+        return data
+    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    if not isinstance(data, kind):
+        raise ValueError(f"{data!r} is not {kind.__name__}")
+    return data

@@ -1,0 +1,1 @@
+"""Backgrounds: painted scenes, photographs, panoramas."""

@@ -1,0 +1,132 @@
+"""The RGBA corpus that StyleMatteGAN learns: aligned heads and shoulders in smooth scenes, with labelled alpha.
+
+RGB is the full scene, alpha what StyleMatte predicts for it (arXiv 2305.02981); without a StyleMatte the exact alpha
+stands in. Colour is premultiplied for every resampling.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.corpora.pairs import decode, read_samples
+from models.training import distributed
+from models.training.gan.alignment import align_faces, crop
+
+LABEL_SIZE = 128  # pixels at which scenes are composed and labelled
+SPAN = 112.0  # source pixels that a crop covers at scale 1
+RISE = 0.06  # the crop's centre lies below the face's by this much of the span
+CHUNK = 64
+
+Labeller = Callable[[Tensor], Tensor]  # scene [n, 3, h, w] in [-1, 1] -> alpha [n, 1, h, w] in [0, 1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """images: uint8 [n, 4, h, h], RGB and alpha; scene i shows subject `i // scenes_per_subject` in order of keys."""
+
+    images: Tensor
+    keys: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def scenes_per_subject(self) -> int:
+        return len(self.images) // len(self.keys)
+
+    def batch(self, count: int, rng: torch.Generator) -> Tensor:
+        """Scenes drawn with replacement, half of them mirrored: float32 [count, 4, h, h], all channels in [-1, 1].
+
+        count: of this process, see models.training.distributed.
+        """
+        index = distributed.integers(len(self.images), count, rng)
+        mirrored = distributed.uniform(count, rng=rng) < 0.5
+        images = to_pm1(self.images[index])
+        return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+
+    def save(self, path: Path) -> None:
+        partial = path.with_suffix(".partial")
+        torch.save({"images": self.images, "keys": list(self.keys)}, partial)
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Corpus":
+        content = torch.load(path, weights_only=True)
+        return cls(images=content["images"], keys=tuple(content["keys"]))
+
+
+def to_pm1(images_u8: Tensor) -> Tensor:
+    """uint8 0..255 -> float32 in [-1, 1]."""
+    return images_u8.float() / 127.5 - 1
+
+
+def to_u8(images_pm1: Tensor) -> Tensor:
+    """float in [-1, 1], clamped -> uint8 0..255."""
+    return ((images_pm1.clamp(-1, 1) + 1) * 127.5).round().byte()
+
+
+def read_portraits(source: Path) -> tuple[tuple[str, ...], Tensor]:
+    """Keys and straight RGBA, uint8 [n, 4, h, w], of all `KEY.rgba.png` in a tar, or in a directory's tars.
+
+    Raises FileNotFoundError when there are none.
+    """
+    tars = [source] if source.is_file() else sorted(source.glob("*.tar"))
+    samples = [sample for tar in tars for sample in read_samples(tar)]
+    found = [(key, decode(members["rgba.png"], "RGBA")) for key, members in samples if "rgba.png" in members]
+    if not found:
+        raise FileNotFoundError(f"no KEY.rgba.png in {source}")
+    keys, pictures = zip(*found, strict=True)
+    return keys, torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+
+
+def smooth_backgrounds(count: int, size: int, rng: torch.Generator) -> Tensor:
+    """Scenes without detail: four nearby corner colours, blended. float32 [count, 3, size, size] in [-1, 1]."""
+    base = distributed.uniform(count, 1, 1, 1, rng=rng) * 1.5 - 0.75
+    tint = distributed.normal(count, 3, 1, 1, rng=rng) * 0.18
+    corners = distributed.normal(count, 1, 2, 2, rng=rng) * 0.2 + distributed.normal(count, 3, 2, 2, rng=rng) * 0.06
+    return F.interpolate((base + tint + corners).clamp(-0.95, 0.95), size, mode="bilinear", align_corners=True)
+
+
+def aligned_heads(rgba: Tensor, size: int) -> Tensor:
+    """Straight uint8 [n, 4, 128, 128] -> premultiplied float32 [n, 4, size, size] in [0, 1], faces in one place.
+
+    Beyond the source's edge the body goes on as at the edge; above it there is nothing.
+    """
+    faces = align_faces(rgba)
+    alpha = rgba[:, 3:].float() / 255
+    premultiplied = torch.cat([rgba[:, :3].float() / 255 * alpha, alpha], 1)
+    sky = F.pad(premultiplied[:, :, 1:], (0, 0, 1, 0))  # an empty first row, so that nothing grows upwards
+    return torch.cat([crop(sky[i : i + CHUNK], faces.select(slice(i, i + CHUNK)), size, SPAN, RISE)
+                      for i in range(0, len(rgba), CHUNK)]).clamp(0, 1)  # fmt: skip
+
+
+def build_corpus(
+    source: Path, *, size: int = 64, scenes: int = 4, seed: int = 0, labeller: Labeller | None = None
+) -> Corpus:
+    """Composes `scenes` scenes of every portrait, each over a background of its own, and labels them.
+
+    labeller: gives alpha for scenes at LABEL_SIZE; None keeps the exact alpha. Raises FileNotFoundError.
+    """
+    keys, rgba = read_portraits(source)
+    return Corpus(images=compose_scenes(rgba, size=size, scenes=scenes, seed=seed, labeller=labeller), keys=keys)
+
+
+def compose_scenes(rgba: Tensor, *, size: int, scenes: int, seed: int = 0, labeller: Labeller | None = None) -> Tensor:
+    """As build_corpus: straight RGBA, uint8 [n, 4, LABEL_SIZE, LABEL_SIZE] -> uint8 [n * scenes, 4, size, size]."""
+    rng = torch.Generator().manual_seed(seed)
+    heads = aligned_heads(rgba, LABEL_SIZE).repeat_interleave(scenes, 0)
+    images = torch.empty(len(heads), 4, size, size, dtype=torch.uint8)
+    for i in range(0, len(heads), CHUNK):
+        colour, alpha = heads[i : i + CHUNK, :3], heads[i : i + CHUNK, 3:]
+        background = smooth_backgrounds(len(colour), LABEL_SIZE, rng)
+        scene = colour * 2 - alpha + background * (1 - alpha)
+        if labeller is not None:
+            alpha = labeller(scene)
+        labelled = torch.cat([scene, alpha * 2 - 1], 1)
+        images[i : i + CHUNK] = to_u8(F.interpolate(labelled, size, mode="area"))
+    return images

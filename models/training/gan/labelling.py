@@ -1,0 +1,94 @@
+"""The RGBA corpus that StyleMatteGAN learns, made of any pictures: RGB is the picture, alpha what StyleMatte sees.
+
+Pictures are squares cut from the middle, or aligned to each other (models.training.gan.alignment).
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.corpora.pairs import decode, read_samples
+from models.training.gan.alignment import align_faces, crop
+from models.training.gan.corpus import CHUNK, LABEL_SIZE, RISE, SPAN, Corpus, Labeller, smooth_backgrounds, to_u8
+
+
+def label_corpus(
+    tars: Iterable[Path], labeller: Labeller, *, size: int, aligned: bool = False, scenes: int = 1, seed: int = 0
+) -> Corpus:
+    """Labels every picture of the tars; portraits without a scene (`rgba.png` alone) get `scenes` smooth ones each.
+
+    labeller: gives alpha for scenes at LABEL_SIZE. Where they are aligned, a subject whose head is cut off by the top
+    of its picture is left out. Raises ValueError when there is no picture.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    keys, parts, pictures = [], [], _pictures(tars)
+    while chunk := list(islice(pictures, CHUNK)):
+        keys += [key for key, _ in chunk]
+        premultiplied = torch.stack([picture for _, picture in chunk]).repeat_interleave(scenes, 0)
+        scene = _over_smooth(premultiplied, rng)
+        parts.append(to_u8(torch.cat([scene, labeller(scene) * 2 - 1], 1)))
+    if not parts:
+        raise ValueError("there are no pictures in these tars")
+    images = torch.cat(parts)
+    if aligned:
+        images, whole = _aligned(images, size)
+        whole = whole.view(-1, scenes).all(1)
+        if not whole.any():
+            raise ValueError("every head is cut off by the top of its picture: use square framing")
+        images = images[whole.repeat_interleave(scenes)]
+        keys = [key for key, kept in zip(keys, whole.tolist(), strict=True) if kept]
+    else:
+        images = torch.cat([to_u8(F.interpolate(part.float() / 127.5 - 1, size, mode="area"))
+                            for part in images.split(CHUNK)])  # fmt: skip
+    return Corpus(images=images, keys=tuple(keys))
+
+
+def _pictures(tars: Iterable[Path]) -> Iterator[tuple[str, Tensor]]:
+    """(key, float32 [4, LABEL_SIZE, LABEL_SIZE] in [0, 1]): premultiplied, a whole scene has alpha 1."""
+    for tar in tars:
+        for key, members in read_samples(tar):
+            for suffix, mode in (("image.png", "RGB"), ("image.jpg", "RGB"), ("rgba.png", "RGBA")):
+                if suffix in members:
+                    yield key, _square(members[suffix], mode)
+                    break
+
+
+def _square(content: bytes, mode: str) -> Tensor:
+    pixels = torch.from_numpy(decode(content, mode).copy()).permute(2, 0, 1).float() / 255  # [c, h, w]
+    alpha = pixels[3:] if mode == "RGBA" else torch.ones_like(pixels[:1])
+    premultiplied = torch.cat([pixels[:3] * alpha, alpha])
+    height, width = premultiplied.shape[1:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    cut = premultiplied[None, :, top : top + side, left : left + side]
+    if side >= LABEL_SIZE:
+        return F.interpolate(cut, LABEL_SIZE, mode="area")[0]
+    return F.interpolate(cut, LABEL_SIZE, mode="bilinear", align_corners=False)[0]
+
+
+def _over_smooth(premultiplied: Tensor, rng: torch.Generator) -> Tensor:
+    """[n, 4, h, h] in [0, 1] -> scenes [n, 3, h, h] in [-1, 1]."""
+    colour, alpha = premultiplied[:, :3], premultiplied[:, 3:]
+    background = smooth_backgrounds(len(colour), colour.shape[-1], rng)
+    return colour * 2 - alpha + background * (1 - alpha)
+
+
+def _aligned(images: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """uint8 [n, 4, LABEL_SIZE, LABEL_SIZE], scenes with alpha -> uint8 [n, 4, size, size], and whole [n].
+
+    Not whole: above the picture's edge the crop could only go on with what touches the edge, a column of hair.
+    """
+    faces = align_faces(images)
+    above = faces.y - (0.5 - RISE) * SPAN * faces.scale < -1
+    whole = ~(above & (images[:, 3, 0] > 127).any(1))
+    parts = []
+    for start in range(0, len(images), CHUNK):
+        chosen = slice(start, start + CHUNK)
+        scenes = images[chosen].float() / 127.5 - 1
+        sharp = crop(scenes, faces.select(chosen), LABEL_SIZE, SPAN, RISE)
+        parts.append(to_u8(F.interpolate(sharp, size, mode="area")))
+    return torch.cat(parts), whole

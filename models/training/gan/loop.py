@@ -1,0 +1,105 @@
+"""The loop around both stages of StyleMatteGAN's training: steps, scalars, states, samples, signals."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import nn
+
+from core.errors import TrainingDiverged
+from models.networks.stylegan3 import Generator
+from models.training import distributed
+from models.training.gan.corpus import Corpus
+from models.training.gan.state import StopSignal, calibrate, fold_prior, save_generator, write_samples
+from models.training.run_state import RunState
+from models.training.scalars import ScalarLog
+
+FORGOTTEN = ("d_rgba",)  # optimisers that the compact state leaves out: the largest, and soon warm again
+SCALARS_EVERY = 25  # steps
+BROKEN_IN_A_ROW = 100  # steps with something that is not finite, each without effect, until the run is given up
+
+if TYPE_CHECKING:
+    from models.training.gan.warm_start import WhiteLatent
+
+
+class Stage(Protocol):
+    """What both stages are to the loop around them."""
+
+    corpus: Corpus
+    state: RunState
+    generator: Generator
+    averaged: Generator
+
+    @property
+    def encoder(self) -> nn.Module: ...
+
+    @property
+    def latent(self) -> "WhiteLatent": ...
+
+    def step(self) -> dict[str, float]: ...
+
+
+@torch.no_grad()
+def publish(stage: Stage, run: Path, name: str) -> None:
+    """Saves NAME.state.safetensors, the calibrated EMA generator NAME.safetensors and a grid of samples."""
+    stage.state.save(run / f"{name}.state.safetensors")
+    raw, generator = copy.deepcopy(stage.generator), copy.deepcopy(stage.averaged)
+    for network in (raw, generator):
+        fold_prior(network, stage.latent.prior_root())
+    calibrate(generator)
+    save_generator(run / f"{name}.safetensors", generator, stage.state.progress)
+    targets = stage.corpus.batch(16, torch.Generator().manual_seed(2))
+    stage.latent.eval()
+    targets = targets.to(generator.mapping.w_avg.device)
+    z, _ = stage.latent(stage.encoder(targets), torch.Generator().manual_seed(3))
+    stage.latent.train()
+    path = run / "grids" / f"{name}-{stage.state.progress.images // 1000:05d}.png"
+    write_samples(path, raw, generator, (targets, stage.averaged(z)))
+
+
+def until_signalled() -> Callable[[Stage], bool]:
+    """Goes on until SIGTERM or SIGINT; to be called in the main thread."""
+    stop = StopSignal()
+    return lambda stage: not stop
+
+
+def train(
+    stage: Stage, run: Path, name: str, last_image: float, save_every: float, go_on: Callable[[Stage], bool]
+) -> None:
+    """Steps until `last_image` or until `go_on`, asked before each step, says no in one of the processes.
+
+    Publishes every `save_every` seconds and at the end, where it also writes NAME.compact.safetensors, small enough to
+    be kept with the code; only the first process writes. Raises TrainingDiverged.
+    """
+    if distributed.rank() > 0:
+        for _ in _steps(stage, last_image, go_on):
+            pass
+        return
+    saved = time.monotonic()
+    with ScalarLog(run, name) as log:
+        for scalars in _steps(stage, last_image, go_on):
+            progress = stage.state.progress
+            if progress.steps % SCALARS_EVERY == 0:
+                log.write(progress.images, {"seconds": progress.seconds} | scalars)
+            if time.monotonic() - saved > save_every:
+                publish(stage, run, name)
+                saved = time.monotonic()
+    publish(stage, run, name)
+    stage.state.save_compact(run / f"{name}.compact.safetensors", forget=FORGOTTEN)
+
+
+def _steps(stage: Stage, last_image: float, go_on: Callable[[Stage], bool]) -> Iterator[dict[str, float]]:
+    """The scalars of each step; seconds count only what passes inside steps."""
+    progress, broken = stage.state.progress, 0
+    while progress.images < last_image and distributed.all_agree(go_on(stage)):
+        began = time.monotonic()
+        scalars = stage.step()
+        progress.seconds += time.monotonic() - began
+        broken = 0 if all(map(math.isfinite, scalars.values())) else broken + 1
+        if broken == BROKEN_IN_A_ROW:
+            raise TrainingDiverged(f"{broken} steps in a row held something that is not finite: {scalars}")
+        yield scalars

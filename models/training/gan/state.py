@@ -1,0 +1,124 @@
+"""What both stages of StyleMatteGAN's training share: signals, guarded steps, EMA copies, sample grids."""
+
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from types import FrameType
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from models.networks.checkpoints.checkpoint import save_checkpoint
+from models.networks.stylegan3 import Generator
+from models.training import distributed
+from models.training.gan.corpus import to_u8
+from models.training.run_state import Progress
+
+CALIBRATION_BATCHES = 16
+
+
+class StopSignal:
+    """True once SIGTERM or SIGINT came: the loop then saves and leaves."""
+
+    def __init__(self) -> None:
+        self._stopped = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopped = True
+
+    def __bool__(self) -> bool:
+        return self._stopped
+
+
+@torch.no_grad()
+def update_ema(copy: nn.Module, source: nn.Module, beta: float) -> None:
+    """Parameters move towards the source's by 1 - beta, buffers are copied."""
+    for averaged, current in zip(copy.parameters(), source.parameters(), strict=True):
+        averaged.lerp_(current, 1 - beta)
+    for old, new in zip(copy.buffers(), source.buffers(), strict=True):
+        old.copy_(new)
+
+
+def ema_beta(images: int, batch: int, half_life: float, rampup: float) -> float:
+    """Decay of one step of `batch` images; the half-life, in images, is at most `rampup` times what was seen so far."""
+    return float(0.5 ** (batch / max(min(half_life, rampup * images), 1e-3)))
+
+
+def step_if_finite(optimizer: torch.optim.Optimizer, *, clip: float = 10.0) -> float:
+    """Averages the gradients over processes, clips their norm and steps, unless it is not finite; returns the norm."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    distributed.average_gradients(parameters)
+    norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
+    if norm.isfinite():
+        optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return float(norm)
+
+
+@torch.no_grad()
+def fold_prior(generator: Generator, root: Tensor) -> None:
+    """Makes z from a unit Gaussian act like `root @ z`: the codes it was trained on fill z's space unevenly.
+
+    root: symmetric [z_dim, z_dim]; it goes into the mapping's first layer.
+    """
+    weight = generator.mapping.get_parameter("fc0.weight")
+    weight.copy_(weight @ root.to(weight.device))
+
+
+@torch.no_grad()
+def calibrate(generator: Generator, seed: int = 0) -> None:
+    """Measures w_avg and the magnitudes anew: the source's do not fit weights that were averaged over time."""
+    rng, device = torch.Generator().manual_seed(seed), generator.mapping.w_avg.device
+    w = generator.mapping(torch.randn(4096, generator.mapping.z_dim, generator=rng).to(device))[:, 0]
+    generator.mapping.w_avg.copy_(w.mean(0))
+    betas = [layer.magnitude_ema_beta for layer in generator.synthesis.layers()]
+    for batch in range(CALIBRATION_BATCHES):
+        generator.synthesis.set_magnitude_ema_beta(batch / (batch + 1))
+        z = torch.randn(8, generator.mapping.z_dim, generator=rng).to(device)
+        generator.synthesis(generator.mapping(z), update_emas=True)
+    for layer, beta in zip(generator.synthesis.layers(), betas, strict=True):
+        layer.magnitude_ema_beta = beta
+
+
+def save_generator(path: Path, generator: Generator, progress: Progress) -> None:
+    """The calibrated EMA generator as a checkpoint that `models.networks.checkpoints.load.load_generator` reads."""
+    save_checkpoint(
+        path,
+        kind="stylemattegan-generator",
+        config=generator.config.to_dict(),
+        state=generator.state_dict(),
+        extra={
+            "kimg": round(progress.images / 1000, 1),
+            "hours": round(progress.seconds / 3600, 2),
+            "history": progress.history,
+        },
+    )
+
+
+def composite_over_checker(images: Tensor) -> Tensor:
+    """[n, 4, h, w] in [-1, 1] -> RGB [n, 3, h, w]: the subject alone, over a grey checkerboard."""
+    size = images.shape[-1]
+    cells = torch.arange(size, device=images.device) // max(size // 8, 1)
+    checker = ((cells[:, None] + cells) % 2).float() * 0.6 - 0.3
+    alpha = (images[:, 3:].clamp(-1, 1) + 1) / 2
+    return images[:, :3] * alpha + checker * (1 - alpha)
+
+
+def write_grid(path: Path, rows: Iterable[Tensor]) -> None:
+    """A picture of rows of images: each [n, 1 or 3, h, w] in [-1, 1], with the same n."""
+    lines = [to_u8(row.expand(-1, 3, -1, -1)).permute(2, 0, 3, 1).flatten(1, 2).cpu() for row in rows]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(torch.cat(lines).numpy()).save(path)
+
+
+@torch.no_grad()
+def write_samples(path: Path, raw: Generator, averaged: Generator, pairs: tuple[Tensor, Tensor]) -> None:
+    """Targets and reconstructions; then fixed z: raw, averaged at psi 1, at .7 with its alpha and cut-out."""
+    z = torch.randn(16, raw.mapping.z_dim, generator=torch.Generator().manual_seed(1)).to(raw.mapping.w_avg.device)
+    truncated = averaged(z, truncation_psi=0.7)
+    full = averaged(z)
+    rows = [pairs[0][:, :3], pairs[1][:, :3], raw(z)[:, :3], full[:, :3], full[:, 3:], composite_over_checker(full)]
+    write_grid(path, [*rows, truncated[:, :3], truncated[:, 3:], composite_over_checker(truncated)])

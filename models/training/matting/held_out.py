@@ -1,0 +1,53 @@
+"""Held-out pairs with exact alpha at one size, each with the part of the corpus it comes from."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.corpora.pairs import decode, middle_square, read_samples
+from models.corpora.validate import resized
+from models.scenes.backgrounds import render_background
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """rgb: uint8 [size, size, 3]; alpha: float32 [size, size] in [0, 1]."""
+
+    key: str
+    part: str
+    rgb: NDArray[np.uint8]
+    alpha: NDArray[np.float32]
+
+
+def held_out_pairs(tars: Iterable[Path], size: int) -> Iterator[HeldOut]:
+    """The scene where it is known; else the subject over a drawn background that follows from the sample's key.
+
+    Pictures are cut to their middle square and brought to `size` by area averaging.
+    """
+    for tar in tars:
+        for key, members in read_samples(tar):
+            part = json.loads(members.get("json", b"{}")).get("part", "")
+            if {"image.png", "alpha.png"} <= members.keys():
+                rgb, alpha = (
+                    middle_square(decode(members[f"{m}.png"], k)) for m, k in (("image", "RGB"), ("alpha", "L"))
+                )
+                rgb, alpha = resized(rgb, alpha, size, size, straight=False)
+            elif "rgba.png" in members:
+                rgba = middle_square(decode(members["rgba.png"], "RGBA"))
+                rgb, alpha = resized(rgba[..., :3], rgba[..., 3], size, size, straight=True)
+                rgb = over_drawn(key, rgb, alpha)
+            else:
+                continue
+            yield HeldOut(key=key, part=part, rgb=rgb, alpha=np.divide(alpha, 255, dtype=np.float32))
+
+
+def over_drawn(key: str, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Straight colour [h, w, 3] and alpha [h, w] over a background that follows from `key`."""
+    height, width = alpha.shape
+    scene = render_background(np.random.default_rng(list(key.encode())), max(height, width))[:height, :width] * 255
+    weight = alpha[..., None] / np.float32(255)
+    return np.floor(rgb * weight + scene * (1 - weight) + 0.5).astype(np.uint8)

@@ -1,0 +1,80 @@
+"""Specs: sub-streams, attributes, JSON."""
+
+import json
+from dataclasses import fields
+
+import pytest
+
+from core.errors import InvalidSpec
+from core.rendered_people import ATTRIBUTES
+from models.renderer.spec import CONCEPTS, PortraitSpec, draw_spec, vary
+
+pytestmark = pytest.mark.usefixtures("plain_shapes")
+SEEDS = range(40)
+
+
+def differences(one: PortraitSpec, other: PortraitSpec) -> set[str]:
+    return {field.name for field in fields(one) if getattr(one, field.name) != getattr(other, field.name)}
+
+
+def test_json_gives_the_same_spec_back() -> None:
+    for seed in SEEDS:
+        spec = draw_spec(seed, {})
+        assert PortraitSpec.from_json(spec.to_json()) == spec
+        assert PortraitSpec.from_json(spec.to_json()).to_json() == spec.to_json()
+
+
+def test_a_seed_draws_one_person_and_another_seed_another() -> None:
+    assert draw_spec(3, {}) == draw_spec(3, {})
+    assert differences(draw_spec(3, {}), draw_spec(4, {})) > {"seed", "shape", "camera", "sensor"}
+
+
+@pytest.mark.parametrize("concept", CONCEPTS)
+def test_varying_a_concept_changes_it_alone(concept: str) -> None:
+    seen = set()
+    for seed in SEEDS:
+        spec = draw_spec(seed, {"hair": "medium", "headwear": "hat", "beard": "full", "sex": "male", "age": "old"})
+        changed = vary(spec, concept, 1)
+        seen |= differences(spec, changed)
+        other = {name for name in ATTRIBUTES if spec.labels[name] != changed.labels[name]}
+        assert other <= {concept}
+    assert seen - {"labels"} == {concept}
+
+
+def test_what_cannot_be_varied_is_said() -> None:
+    with pytest.raises(InvalidSpec, match="hair"):
+        vary(draw_spec(0, {}), "shoes", 1)
+
+
+def test_every_attribute_comes_as_ordered() -> None:
+    for name, values in ATTRIBUTES.items():
+        for value in values:
+            spec = draw_spec(11, {name: value})
+            assert spec.attributes()[name] == value
+            assert list(spec.attributes()) == list(ATTRIBUTES)
+            assert draw_spec(11, spec.attributes()) == spec
+
+
+def test_surroundings_leave_the_person_alone() -> None:
+    plain = draw_spec(5, {"background": "plain", "light": "studio", "sex": "female"})
+    assert differences(plain, draw_spec(5, {**plain.attributes(), "background": "street"})) == {"background", "labels"}
+    lit = draw_spec(5, {**plain.attributes(), "light": "sun"})
+    assert differences(plain, lit) <= {"light", "labels", "sensor"}
+
+
+@pytest.mark.parametrize(("given", "match"), [({"shoes": "red"}, "choose from sex"), ({"hair": "blue"}, "bald")])
+def test_unknown_attributes_are_refused(given: dict[str, str], match: str) -> None:
+    with pytest.raises(InvalidSpec, match=match):
+        draw_spec(0, given)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [({"version": 0}, "version 0"), ({"seed": "one"}, "seed|one"), ({"shoes": 1}, "shoes"), ({"hair": None}, "Hair")],
+)
+def test_a_damaged_spec_is_refused(change: dict[str, object], match: str) -> None:
+    data = {**json.loads(draw_spec(0, {}).to_json()), **change}
+    with pytest.raises(InvalidSpec, match=match):
+        PortraitSpec.from_json(json.dumps(data))
+    with pytest.raises(InvalidSpec, match="not a portrait's spec"):
+        PortraitSpec.from_json("[")

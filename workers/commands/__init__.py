@@ -1,0 +1,1 @@
+"""Commands of the `matteforge` program that work where the stores are."""

@@ -1,0 +1,240 @@
+"""`matteforge models …`, `evaluate`, `train …`, `recover`. Torch is imported when a command runs."""
+
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
+
+from workers.commands.versions import history, promote, rollback
+
+if TYPE_CHECKING:
+    from core.registry import Registry
+
+EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+NEW = click.Path(path_type=Path)
+IMPORTED = "imported"  # alias under which `models import` registers
+
+
+@click.group()
+def models() -> None:
+    """Import, calibrate, bundle, publish, list, promote and roll back models."""
+
+
+for command in (promote, rollback, history):
+    models.add_command(command)
+
+
+@models.command("import")
+@click.argument("file", type=EXISTING)
+@click.option("--out", type=NEW, help="Write a checkpoint here instead of registering it.")
+@click.option("--entry", default="G_ema", show_default=True, help="Network of a snapshot: G_ema, G or D.")
+@click.option("--name", help="Model to register as; default: made from the file's name.")
+@click.option("--base", default="humans", show_default=True, help="Model that lends the other network of the bundle.")
+def import_(file: Path, out: Path | None, entry: str, name: str | None, base: str) -> None:
+    """Convert an NVIDIA-layout snapshot or a StyleMatte .pth to safetensors; without --out it is registered."""
+    from models.networks.checkpoints.import_snapshot import import_file
+
+    if out is not None:
+        summary = import_file(file, entry=entry, out=out)
+        click.echo(f"{summary.kind}: {summary.tensors} tensors, {summary.elements} elements -> {out}")
+        return
+    with TemporaryDirectory(prefix="matteforge-import-") as folder:
+        checkpoint = Path(folder) / "imported.safetensors"
+        kind = import_file(file, entry=entry, out=checkpoint).kind
+        slug = name or re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
+        _register(checkpoint, kind, slug, base, Path(folder), file.name)
+
+
+def _register(checkpoint: Path, kind: str, name: str, base: str, folder: Path, source: str) -> None:
+    """Publish a bundle of the imported network and the other one of `base`, with the thresholds of `base`."""
+    from core.registry import GENERATOR_FILE
+    from workers.bundles import STYLEMATTE_FILE, assemble
+
+    parts = {"stylemattegan-generator": "generator", "stylematte": "stylematte"}
+    if kind not in parts:
+        raise click.ClickException(f"a {kind} can't be registered by itself; use --out")
+    registry = _registry()
+    lender = registry.resolve(base)
+    lent = registry.fetch(lender, folder / "cache")
+    networks = {"generator": lent / GENERATOR_FILE, "stylematte": lent / STYLEMATTE_FILE, parts[kind]: checkpoint}
+    card = {"imported": source, parts[kind]: "imported", "the rest": f"{base} {lender}"}
+    thresholds = registry.bundle(lender).thresholds
+    assemble(folder / "bundle", name=name, thresholds=thresholds, card=card, half=False, **networks)
+    bundle = registry.publish(folder / "bundle", alias=IMPORTED, reason=f"imported from {source}")
+    if registry.aliases(name).current("champion") is None:
+        registry.move_alias(name, "champion", bundle.digest, reason="its first version")
+    click.echo(f"{name}@{IMPORTED} {bundle.digest}")
+
+
+@models.command("list")
+def list_() -> None:
+    """Registered models, their aliases and digests."""
+    registry = _registry()
+    for name in registry.names():
+        for alias, digest in registry.versions(name):
+            click.echo(f"{name}@{alias} {digest} {registry.bundle(digest).resolution} px")
+
+
+@models.command()
+@click.argument("stylematte", type=EXISTING)
+@click.argument("tars", type=EXISTING, nargs=-1, required=True)
+@click.option("--resolution", type=int, required=True, help="The generator's, in pixels.")
+@click.option("--aligned", is_flag=True, help="Frame KEY.rgba.png as the generator's corpus is, over smooth scenes.")
+@click.option("--backgrounds", default=4, show_default=True, help="Rendered scenes behind each RGBA portrait.")
+@click.option("--seed", default=0, show_default=True, help="Of the backgrounds.")
+@click.option("--percentile", default=99.0, show_default=True, help="% of pairs that pass each criterion.")
+@click.option("--out", type=NEW, help="Write the thresholds here as JSON.")
+def calibrate(
+    stylematte: Path, tars: tuple[Path, ...], resolution: int, aligned: bool, backgrounds: int, seed: int,
+    percentile: float, out: Path | None,
+) -> None:  # fmt: skip
+    """Thresholds of the filter from held-out pairs with exact alpha: KEY.rgba.png, or KEY.image.png + KEY.alpha.png."""
+    from models.networks.checkpoints.load import load_stylematte
+    from workers.generate import calibration
+    from workers.generate.scores import calibrate as thresholds_of
+
+    source = calibration.aligned_pairs if aligned else calibration.exact_pairs
+    pairs = source(tars, resolution=resolution, backgrounds=backgrounds, seed=seed)
+    scores = list(calibration.score_pairs(load_stylematte(stylematte), pairs))
+    thresholds = {name: round(value, 6) for name, value in thresholds_of(scores, percentile=percentile).items()}
+    click.echo(json.dumps({"pairs": len(scores), "thresholds": thresholds}, indent=1))
+    if out is not None:
+        out.write_text(json.dumps(thresholds, indent=1) + "\n")
+
+
+@models.command()
+@click.argument("folder", type=NEW)
+@click.option("--name", default="humans", show_default=True)
+@click.option("--generator", type=EXISTING, required=True)
+@click.option("--stylematte", type=EXISTING, required=True)
+@click.option("--thresholds", type=EXISTING, required=True, help="JSON of `models calibrate --out`.")
+@click.option("--card", type=EXISTING, help="JSON: data, kimg, seeds, commands, figures.")
+@click.option("--half/--full", default=True, show_default=True, help="Large tensors as float16.")
+def bundle(
+    folder: Path, name: str, generator: Path, stylematte: Path, thresholds: Path, card: Path | None, half: bool
+) -> None:
+    """Assemble a bundle folder from two checkpoints."""
+    from workers.bundles import assemble
+
+    made = assemble(
+        folder,
+        name=name,
+        generator=generator,
+        stylematte=stylematte,
+        thresholds=json.loads(thresholds.read_text()),
+        card=json.loads(card.read_text()) if card else None,
+        half=half,
+    )
+    click.echo(f"{made.name} {made.digest}")
+
+
+@models.command()
+@click.argument("folder", type=FOLDER, required=False)
+@click.option("--alias", default="champion", show_default=True)
+def publish(folder: Path | None, alias: str) -> None:
+    """Upload a bundle folder (default: the shipped one) and point NAME@ALIAS to it."""
+    from models import shipped_bundle
+
+    made = _registry().publish(folder or shipped_bundle(), alias=alias)
+    click.echo(f"{made.name}@{alias} {made.digest}")
+
+
+@click.command()
+@click.argument("model")
+@click.argument("corpus")
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True)
+@click.option("--worst", default=0, show_default=True, help="How many of the worst pairs to list.")
+@click.option("--out", type=NEW, help="Folder for pictures of them: image, prediction, truth.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def evaluate(model: str, corpus: str, split: str, worst: int, out: Path | None, as_json: bool) -> None:
+    """SAD, MSE, MAD, Grad, Conn (P3M convention) and IoU of a StyleMatte, also over the trimap's unknown band.
+
+    MODEL: a checkpoint, a bundle's folder, or a registered model: NAME, NAME@ALIAS, a digest. CORPUS: a folder, zip or
+    tar of pairs in any layout that `corpora add` takes, or the name of a stored corpus, of which SPLIT is used.
+    """
+    from core.errors import MatteForgeError
+    from models.metrics.evaluate import evaluate_corpus
+
+    with TemporaryDirectory(prefix="matteforge-evaluate-") as folder:
+        try:
+            checkpoint, sources = _stylematte(model, Path(folder)), _sources(corpus, split, Path(folder))
+            figures = evaluate_corpus(checkpoint, sources, worst=worst, out_dir=out)
+        except MatteForgeError as error:
+            raise click.ClickException(error.detail) from error
+    click.echo(json.dumps(figures, indent=1) if as_json else _table(figures))
+
+
+def _stylematte(model: str, folder: Path) -> Path:
+    from workers.bundles import STYLEMATTE_FILE
+
+    path = Path(model)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        registry = _registry()
+        path = registry.fetch(registry.resolve(model), folder / "bundles")
+    return path / STYLEMATTE_FILE
+
+
+def _sources(corpus: str, split: str, folder: Path) -> list[Path]:
+    from core.corpora import CorpusBook, Split
+    from workers.app import context
+    from workers.cycle.corpora import fetch_split
+
+    if (path := Path(corpus)).exists():
+        return [path]
+    book = CorpusBook(context().catalog.store)
+    return fetch_split(book, book.get(corpus), Split(split), folder / "corpus")
+
+
+def _table(figures: dict[str, Any]) -> str:
+    rows = [f"{name:14} {value:.5f}" for name, value in figures.items() if isinstance(value, float)]
+    worst = [f"worst          {pair['key']}  mad {pair['mad']:.5f}" for pair in figures["worst"]]
+    return "\n".join([*rows, f"{'pairs':14} {figures['count']}", f"{'checkpoint':14} {figures['digest']}", *worst])
+
+
+@click.command()
+def recover() -> None:
+    """Rebuild Redis from S3 and ring for what is missing. Safe at any time, any number of times."""
+    from core.messages import Reconcile
+    from workers.app import context
+    from workers.control.reconcile import recover as rebuild
+
+    click.echo(f"{rebuild(context())} datasets")
+    context().doorbell.ring(Reconcile())
+
+
+class TrainingCommands(click.Group):
+    """Training programs, each a click command in models/training; imported when named."""
+
+    programs: ClassVar = {
+        "matting": "models.training.matting.train",
+        "gan": "models.training.gan.adversarial",
+        "warm-start": "models.training.gan.warm_start",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.programs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.programs:
+            return None
+        command: click.Command = import_module(self.programs[cmd_name]).main
+        return command
+
+
+@click.command(cls=TrainingCommands)
+def train() -> None:
+    """Train StyleMatte or StyleMatteGAN."""
+
+
+def _registry() -> "Registry":
+    from core.registry import Registry
+    from workers.app import context
+
+    return Registry(context().catalog.store)

@@ -1,0 +1,102 @@
+"""End a dataset: write its manifest, once, from the shard records in S3."""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+from core.datasets.catalog import add_shard
+from core.datasets.dataset import Counts, DatasetState, ErrorInfo, utcnow
+from core.datasets.manifest import DatasetRecord, ManifestHead, ShardRecord
+from core.datasets.plan import Plan
+from core.errors import BudgetExhausted
+from workers.context import Context
+
+log = logging.getLogger(__name__)
+
+
+def finalize(context: Context, dataset_id: str, state: DatasetState, error: ErrorInfo | None = None) -> bool:
+    """Write the manifest that says `state`, or adopt the one that is there; the live view follows.
+
+    False: the dataset should be complete but lacks shards; the live view is told, so that they are made.
+    """
+    record = context.catalog.request(dataset_id)
+    context.live.set_state(dataset_id, DatasetState.FINALIZING, utcnow())
+    while context.catalog.compact_records(dataset_id, below=record.plan.shards_total):
+        pass  # as a rule only the last thousand are left to do
+    with TemporaryDirectory(prefix="matteforge-finalize-") as folder:
+        spool = Path(folder) / "records"
+        with spool.open("w") as file:
+            counts, missing, short = _spool(context, record, file)
+        if state is DatasetState.COMPLETED and missing:
+            log.warning("%s lacks %d shards that counted as done", dataset_id, sum(map(len, missing)))
+            for shard in chain.from_iterable(missing):
+                context.live.forget_shard(dataset_id, shard)
+            return False
+        if state is DatasetState.COMPLETED and short:
+            state, error = DatasetState.FAILED, starved(record.plan, short)
+        head = ManifestHead(
+            id=dataset_id,
+            state=state,
+            counts=counts,
+            error=error,
+            timestamps=_timestamps(context, record, state),
+        )
+        end = context.catalog.finish(record, head, _unspool(spool))
+    publish_end(context, end)
+    return True
+
+
+def publish_end(context: Context, end: ManifestHead) -> None:
+    """Bring the live view to the state that the manifest says."""
+    context.live.set_state(end.id, end.state, end.timestamps[end.state], error=end.error, counts=end.counts)
+    log.info("%s %s: %d samples in %d shards", end.id, end.state, end.counts.accepted, end.counts.shards_done)
+
+
+def starved(plan: Plan, record: ShardRecord) -> ErrorInfo:
+    """Why a shard stayed short: the criterion that rejected most, with the figures."""
+    reason = record.starved_by
+    figures = f"{record.rejected[reason]} of {record.attempted} candidates" if reason else "no candidate"
+    threshold = f" (threshold {plan.thresholds[reason]})" if reason in plan.thresholds else ""
+    return ErrorInfo(
+        code=BudgetExhausted.code,
+        detail=f"shard {record.name} holds {record.samples} of {plan.samples_in(record.shard)} samples: "
+        f"{reason} rejected {figures}{threshold}; what was accepted stays",
+    )
+
+
+def _spool(context: Context, record: DatasetRecord, file: IO[str]) -> tuple[Counts, list[range], ShardRecord | None]:
+    """Write every shard record as a line: they may be a million.
+
+    Returns the totals, the shards that are missing, and the first one that holds fewer samples than planned.
+    """
+    counts = Counts(requested=record.plan.count, shards_total=record.plan.shards_total)
+    missing: list[range] = []
+    short: ShardRecord | None = None
+    expected = 0
+    for shard in context.catalog.shard_records(record.id):
+        if shard.shard > expected:
+            missing.append(range(expected, shard.shard))
+        expected = shard.shard + 1
+        counts = add_shard(counts, shard)
+        if short is None and shard.samples < record.plan.samples_in(shard.shard):
+            short = shard
+        file.write(shard.model_dump_json() + "\n")
+    if expected < record.plan.shards_total:
+        missing.append(range(expected, record.plan.shards_total))
+    return counts, missing, short
+
+
+def _unspool(spool: Path) -> Iterator[ShardRecord]:
+    with spool.open() as file:
+        for line in file:
+            yield ShardRecord.model_validate_json(line)
+
+
+def _timestamps(context: Context, record: DatasetRecord, state: DatasetState) -> dict[DatasetState, datetime]:
+    view = context.live.get(record.id)
+    known = view.timestamps if view else {}
+    return {DatasetState.QUEUED: record.created_at, **known, state: utcnow()}

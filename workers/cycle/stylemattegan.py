@@ -1,0 +1,218 @@
+"""The stages that teach StyleMatteGAN and draw from it (arXiv 2305.02981, section 3.2)."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core import keys
+from core.corpora import Split
+from core.datasets.criteria import first_failure
+from core.datasets.plan import Plan
+from core.errors import CheckpointRejected
+from core.registry import GENERATOR_FILE
+from core.training.run import Stage
+from models.corpora.foreground import straight_foreground
+from models.corpora.validate import content_key
+from models.networks.checkpoints.checkpoint import digest
+from models.networks.checkpoints.load import load_generator, load_stylematte
+from models.training.gan.adversarial import Adversarial, real_backgrounds
+from models.training.gan.corpus import Corpus, Labeller, to_pm1
+from models.training.gan.labelling import label_corpus
+from models.training.gan.loop import Stage as Trainer
+from models.training.gan.loop import train
+from models.training.gan.presets import PRESETS
+from models.training.gan.state import composite_over_checker, write_grid
+from models.training.gan.warm_start import WarmStart, stylematte_labeller
+from workers.bundles import STYLEMATTE_FILE
+from workers.cycle.job import Job
+from workers.cycle.stage_context import StageContext
+from workers.cycle.stylematte import ACCEPTED_FILE
+from workers.cycle.thresholds import calibrated
+from workers.generate.candidate import Candidate
+from workers.generate.generated_sampler import GeneratedSampler
+from workers.shards.encode import encode_alpha, encode_image
+from workers.shards.tar import ShardTar
+
+CORPUS_FILE = "corpus.pt"
+WARM_STATE = "warm-start.state.safetensors"
+GENERATOR = "gan.safetensors"
+TRAINING_STATE = "gan.compact.safetensors"  # to go on from in the next turn
+SAVE_S = 120.0  # between two states
+GRIDS_KEPT = 8
+BATCH = 8
+
+
+def label(job: Job, shop: StageContext) -> dict[str, Any]:
+    """The baseline labels the unlabelled corpora: its alpha becomes the fourth channel."""
+    return _label(job, shop, Stage.LABEL, job.output(Stage.BASELINE, STYLEMATTE_FILE))
+
+
+def relabel(job: Job, shop: StageContext) -> dict[str, Any]:
+    """The new champion, if there is one, labels them too, so that the next turn begins with better labels."""
+    registered = job.figures(Stage.REGISTER)
+    if not registered["promoted"]:
+        return {"labelled": 0}
+    return _label(job, shop, Stage.RELABEL, shop.bundle(registered["bundle"]) / STYLEMATTE_FILE)
+
+
+def _label(job: Job, shop: StageContext, stage: Stage, stylematte: Path) -> dict[str, Any]:
+    """Labels follow from network, corpora and framing: they are kept in the store under these and made once."""
+    spec, path = job.spec, job.folder(stage) / CORPUS_FILE
+    size = PRESETS[spec.generator].resolution
+    parents = [digest(stylematte), size, spec.framing, *(job.record.corpora[name].digest for name in spec.unlabelled)]
+    name = hashlib.sha256(json.dumps(parents).encode()).hexdigest()
+    key = f"{keys.LABELS}{name}.pt"
+    if shop.book.store.head(key) is None:
+        total = sum(job.record.corpora[corpus].samples(Split.TRAIN) for corpus in spec.unlabelled)
+        labeller = _ticking(job, stylematte_labeller(stylematte), total)
+        tars = shop.tars(job, spec.unlabelled, Split.TRAIN)
+        label_corpus(tars, labeller, size=size, aligned=spec.framing == "aligned").save(path)
+        shop.book.store.upload(key, path)
+    else:
+        job.log("labelled before by the same network")
+        with path.open("wb") as file:
+            file.writelines(shop.book.store.stream(key))
+    corpus = Corpus.load(path)
+    images = to_pm1(corpus.images[torch.linspace(0, len(corpus) - 1, 16).long()])
+    rows = [images[:, :3], images[:, 3:], composite_over_checker(images)]
+    write_grid(job.folder(stage) / "grids" / "labels.png", rows)
+    return {"labelled": len(corpus), "labels": name}
+
+
+def _ticking(job: Job, labeller: Labeller, total: int) -> Labeller:
+    seen = 0
+
+    def labelled(scene: torch.Tensor) -> torch.Tensor:
+        nonlocal seen
+        seen += len(scene)
+        job.tick(seen / max(total, 1))
+        return labeller(scene)
+
+    return labelled
+
+
+def warm_start(job: Job, shop: StageContext) -> dict[str, Any]:
+    """StyleMatteGAN as the decoder of an autoencoder; the champion's goes on from where its training left it."""
+    spec, folder = job.spec, job.folder(Stage.WARM_START)
+    corpus = Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
+    trainer = WarmStart(corpus, spec.seed, spec.warm_start_kimg, preset=PRESETS[spec.generator])
+    if spec.continue_generator and _take_up_champion(job, shop, trainer):
+        trainer.first_image = trainer.state.progress.images
+    if (state := folder / WARM_STATE).exists():
+        trainer.state.load(state)
+    return _train(job, folder, trainer, "warm-start", trainer.first_image, spec.warm_start_kimg)
+
+
+def _take_up_champion(job: Job, shop: StageContext, trainer: WarmStart) -> bool:
+    """Load the state that the champion's generator was left in, but for the random numbers. False: can't be had."""
+    champion = job.record.champion
+    if champion is None:
+        return False
+    if load_generator(shop.bundle(champion) / GENERATOR_FILE).config != trainer.generator.config:
+        job.log("the generator begins anew: the champion's has another size")
+        return False
+    path = job.folder(Stage.WARM_START) / "champion.partial"
+    if not shop.registry.training_state(champion, path):
+        job.log("the generator begins anew: no training state of the champion's was kept")
+        return False
+    try:
+        trainer.state.load(path)
+    except RuntimeError as error:
+        raise CheckpointRejected(
+            f"the champion's training state is of another version: {error}; set continue_generator to false"
+        ) from error
+    trainer.state.rng.manual_seed(job.spec.seed)
+    job.log(f"the champion's generator goes on from {trainer.state.progress.images / 1000:.0f} kimg")
+    return True
+
+
+def adversarial(job: Job, shop: StageContext) -> dict[str, Any]:
+    """StyleMatteGAN against its discriminators, from the warm start on."""
+    spec, folder = job.spec, job.folder(Stage.ADVERSARIAL)
+    corpus = Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
+    preset = PRESETS[spec.generator]
+    settings = replace(preset.adversarial, total_kimg=max(spec.adversarial_kimg, 1e-3))
+    backgrounds = real_backgrounds(folder / "photos.npy", shop.photos(job, Split.TRAIN), preset.resolution)
+    trainer = Adversarial(corpus, replace(preset, adversarial=settings), spec.seed, backgrounds=backgrounds)
+    state = folder / "gan.state.safetensors"
+    trainer.state.load(state if state.exists() else job.output(Stage.WARM_START, WARM_STATE))
+    trainer.first_image = int(job.figures(Stage.WARM_START)["images"])
+    return _train(job, folder, trainer, "gan", trainer.first_image, spec.adversarial_kimg)
+
+
+def _train(job: Job, folder: Path, trainer: Trainer, name: str, first: int, kimg: float) -> dict[str, Any]:
+    def go_on(trainer: Trainer) -> bool:
+        job.tick((trainer.state.progress.images - first) / max(kimg * 1000, 1))
+        for grid in sorted((folder / "grids").glob("*.png"))[:-GRIDS_KEPT]:
+            grid.unlink()
+        return not job.spent()
+
+    train(trainer, folder, name, first + kimg * 1000, SAVE_S, go_on)
+    progress = trainer.state.progress
+    made = digest(folder / f"{name}.safetensors")
+    return {"images": progress.images, "seconds": round(progress.seconds, 1), "generator": made}
+
+
+def sample(job: Job, shop: StageContext) -> dict[str, Any]:
+    """Candidates of the new generator, those kept on which the baseline agrees, as pairs for StyleMatte."""
+    spec, folder = job.spec, job.folder(Stage.SAMPLE)
+    generator, matte = job.output(Stage.ADVERSARIAL, GENERATOR), job.output(Stage.BASELINE, STYLEMATTE_FILE)
+    network = load_generator(generator)
+    thresholds = calibrated(job, shop, matte, network.config.img_resolution)
+    plan = _plan(spec.samples, spec.sample_attempts, spec.seed, spec.truncation_psi, thresholds, shop.threads)
+    engine = GeneratedSampler(
+        network, load_stylematte(matte), digests=(digest(generator), digest(matte)), device=shop.device
+    )
+    rejected: Counter[str] = Counter()
+    partial = folder / "accepted.partial"
+    try:
+        with ShardTar(partial) as tar:
+            for candidate in _attempts(job, engine, plan, spec.sample_attempts):
+                if tar.samples == spec.samples:
+                    break
+                if reason := first_failure(candidate.scores, plan.thresholds):
+                    rejected[reason] += 1
+                else:
+                    tar.add(*_pair(candidate))
+    finally:
+        torch.use_deterministic_algorithms(False)  # the engine asked for them; training does not
+    partial.replace(folder / ACCEPTED_FILE)
+    job.log(f"{tar.samples} accepted, rejected: {dict(rejected) or 'none'}")
+    resolution = network.config.img_resolution
+    figures = {"accepted": tar.samples, "rejected": dict(rejected), "resolution": resolution}
+    return figures | {"thresholds": thresholds}
+
+
+def _plan(samples: int, attempts: int, seed: int, psi: float, thresholds: dict[str, float], threads: int) -> Plan:
+    return Plan(
+        count=max(samples, 1), shard_size=max(samples, 1), shards_total=1, seed=seed, truncation_psi=psi,
+        image_format="png", alpha_bits=8, bundle="", thresholds=thresholds, batch_size=BATCH, threads=threads,
+        max_attempts_per_sample=-(-attempts // max(samples, 1)),
+    )  # fmt: skip
+
+
+def _attempts(job: Job, engine: GeneratedSampler, plan: Plan, limit: int) -> Iterator[Candidate]:
+    for batch in engine.candidates(plan, 0):
+        for candidate in batch:
+            if candidate.attempt >= limit:
+                return
+            yield candidate
+        job.tick(batch[-1].attempt / limit)
+
+
+def _pair(candidate: Candidate) -> tuple[str, dict[str, bytes]]:
+    alpha = candidate.alpha.astype("uint8")
+    rgba = straight_foreground(candidate.rgb_u8, alpha)
+    record = {"attempt": candidate.attempt, "seed": candidate.seed, "scores": candidate.scores}
+    return content_key(candidate.rgb_u8), {
+        "image.png": encode_image(candidate.rgb_u8, "png"),
+        "alpha.png": encode_alpha(alpha),
+        "rgba.png": encode_image(rgba, "png"),
+        "json": json.dumps(record, sort_keys=True).encode(),
+    }

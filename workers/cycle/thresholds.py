@@ -1,0 +1,36 @@
+"""The filter's thresholds, calibrated on the validation pairs framed as the generator's pictures are."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core.corpora import Split
+from models.corpora.pairs import read_squares
+from models.networks.checkpoints.load import load_stylematte
+from models.training.gan.corpus import LABEL_SIZE, compose_scenes
+from models.training.matting.held_out import held_out_pairs
+from workers.cycle.job import Job
+from workers.cycle.stage_context import StageContext
+from workers.generate.calibration import Pair, score_pairs
+from workers.generate.scores import calibrate
+
+SCENES = 4  # behind each subject whose scene is not known
+
+
+def calibrated(job: Job, shop: StageContext, stylematte: Path, resolution: int) -> dict[str, float]:
+    """Thresholds that 99 % of the validation pairs pass, by criterion."""
+    scores = list(score_pairs(load_stylematte(stylematte), _pairs(job, shop, resolution)))
+    return {name: round(value, 6) for name, value in calibrate(scores).items()}
+
+
+def _pairs(job: Job, shop: StageContext, resolution: int) -> list[Pair]:
+    tars = shop.tars(job, job.spec.labelled, Split.VALIDATION)
+    if job.spec.framing == "square":
+        return [(pair.rgb, pair.alpha) for pair in held_out_pairs(tars, resolution)]
+    squares = torch.from_numpy(read_squares(tars, LABEL_SIZE)).permute(0, 3, 1, 2)
+    scenes = compose_scenes(squares, size=resolution, scenes=SCENES)
+    return [
+        (np.ascontiguousarray(np.moveaxis(image[:3], 0, -1)), image[3].astype(np.float32) / 255)
+        for image in scenes.numpy()
+    ]

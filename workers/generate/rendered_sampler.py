@@ -1,0 +1,142 @@
+"""People rendered to order, measured by StyleMatte: the sampler of the source `rendered`, beside engine.py."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from itertools import count
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from core.datasets.plan import Plan, RenderPlan, candidate_seed
+from core.errors import CheckpointRejected
+from core.registry import load_bundle_folder
+from core.rendered_people import Assignment
+from models.imaging.pixels import rgb_from_u8
+from models.networks.checkpoints.load import load_stylematte
+from models.networks.stylematte.network import predict_alpha
+from models.renderer.blender.picture import Picture
+from models.renderer.render import Survey
+from models.renderer.spec import VERSION, PortraitSpec, draw_spec
+from workers.bundles import STYLEMATTE_FILE
+from workers.generate.candidate import Candidate, Member
+from workers.generate.generated_sampler import be_deterministic, pick_device
+from workers.generate.scores import score_agreement, score_subjects
+
+NOT_DRAWN = np.zeros((0, 0, 3), np.uint8)
+"""The picture of a person whose geometry was rejected."""
+
+
+class Renderer(Protocol):
+    """Draws people; models.renderer.blender.process.RenderProcess does it in a process of its own."""
+
+    def survey(self, spec: PortraitSpec) -> Survey:
+        """The person as geometry, and whether they are fit to be drawn: a fraction of the time that `draw` takes."""
+
+    def draw(self, surveyed: Survey, size: int, members: Sequence[str]) -> Picture:
+        """Equal specs and sizes give equal pixels. Raises RendererFailed."""
+
+
+class RenderedSampler:
+    """Draws each slot of a shard until a picture passes; equal plans give equal candidates."""
+
+    def __init__(
+        self, renderer: Renderer, matte: nn.Module, *, version: str, stylematte: str, device: str = "auto"
+    ) -> None:
+        """version: of the renderer. stylematte: sha256 of its checkpoint."""
+        self._renderer, self._version, self._stylematte = renderer, version, stylematte
+        self._device = pick_device(device)
+        self._matte = matte.to(self._device).eval()
+        be_deterministic()
+
+    @classmethod
+    def from_folder(cls, folder: Path, renderer: Renderer, *, device: str = "auto") -> Self:
+        """With the StyleMatte of a bundle folder. Raises CheckpointRejected."""
+        files = load_bundle_folder(folder).files
+        if STYLEMATTE_FILE not in files:
+            raise CheckpointRejected(f"the bundle lacks its file {STYLEMATTE_FILE}")
+        matte = load_stylematte(folder / STYLEMATTE_FILE)
+        version = f"portraits/{VERSION} bpy {metadata.version('bpy')}"
+        return cls(renderer, matte, version=version, stylematte=files[STYLEMATTE_FILE], device=device)
+
+    def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
+        """One at a time, slot by slot. A rejected picture is drawn anew with the same attributes from another seed.
+
+        The shard ends with a slot whose plan.max_attempts_per_sample pictures were all rejected.
+        """
+        if plan.render is None:
+            raise ValueError("the plan is not one of rendered people")
+        torch.set_num_threads(plan.threads)
+        people = Assignment(seed=plan.seed, count=plan.count, shares=plan.render.shares)
+        first, attempts = shard * plan.shard_size, count()
+        for slot in range(first, first + plan.samples_in(shard)):
+            for redraw in range(plan.max_attempts_per_sample):
+                candidate = self._draw(plan, plan.render, people[slot], slot, redraw, next(attempts))
+                yield [candidate]
+                if candidate.rejection(plan.thresholds) is None:
+                    break
+            else:
+                return
+
+    def _draw(
+        self, plan: Plan, wanted: RenderPlan, attributes: Mapping[str, str], slot: int, redraw: int, attempt: int
+    ) -> Candidate:
+        seed = candidate_seed(plan.seed, slot, redraw)
+        spec = draw_spec(seed, attributes)
+        surveyed = self._renderer.survey(spec)
+        if surveyed.defects:
+            return Candidate(
+                attempt=attempt, seed=seed, rgb_u8=NOT_DRAWN, alpha=NOT_DRAWN[..., 0], scores={}, facts={},
+                defects=surveyed.defects, attributes=attributes,
+            )  # fmt: skip
+        picture = self._renderer.draw(surveyed, wanted.size, ("alpha", *wanted.members))
+        facts = {
+            "slot": slot,
+            "redraw": redraw,
+            "attributes": dict(attributes),
+            "spec": json.loads(spec.to_json()),
+            "camera": picture.camera,
+            "renderer": self._version,
+            "stylematte": self._stylematte,
+        }
+        return Candidate(
+            attempt=attempt,
+            seed=seed,
+            rgb_u8=picture.rgb_u8,
+            alpha=picture.alpha_u16 if plan.alpha_bits == 16 else to_u8(picture.alpha_u16),
+            scores=self._scores(picture),
+            facts=facts,
+            attributes=attributes,
+            members=members_of(picture, wanted.members),
+        )
+
+    def _scores(self, picture: Picture) -> dict[str, float]:
+        alphas = picture.alpha_u16[None].astype(np.float32) / np.float32(65535)
+        with torch.inference_mode():
+            predicted = predict_alpha(self._matte, rgb_from_u8(picture.rgb_u8[None]).to(self._device))[:, 0]
+        return score_subjects(alphas)[0] | score_agreement(alphas, predicted.float().cpu().numpy())[0]
+
+
+def members_of(picture: Picture, names: Sequence[str]) -> dict[str, Member]:
+    """Ground truth beside alpha, by suffix."""
+    made: dict[str, Member | None] = {
+        "fg": picture.fg_u8,
+        "trimap": picture.trimap_u8,
+        "depth": picture.depth_mm,
+        "normals": picture.normals_u8,
+        "parts": picture.parts_u8,
+        "landmarks": picture.landmarks,
+    }
+    members = {f"{name}.{'json' if name == 'landmarks' else 'png'}": made[name] for name in names}
+    if missing := [suffix for suffix, member in members.items() if member is None]:
+        raise ValueError(f"the renderer left out {', '.join(missing)}")
+    return {suffix: member for suffix, member in members.items() if member is not None}
+
+
+def to_u8(alpha_u16: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """16 bits to 8, rounded to the nearest."""
+    return ((alpha_u16.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
