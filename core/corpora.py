@@ -4,8 +4,8 @@ corpora/NAME/manifest.json          what the corpus holds, moved by If-Match whe
 corpora/NAME/shards/SPLIT-HASH.tar  WebDataset, immutable, named by its SHA-256
 corpora/NAME/shards/SPLIT-HASH.json the keys in it
 
-A sample's key is the SHA-256 of its pixels, shortened; the split follows from the key, so one picture can't be in two
-splits, of one corpus or of several.
+A sample's key is the SHA-256 of its pixels, shortened; the split follows from the key, so one
+picture can't be in two splits, of one corpus or of several.
 """
 
 import hashlib
@@ -27,7 +27,9 @@ REPORTED = 1000  # rejected files that are named; the others are only counted
 
 
 class CorpusKind(StrEnum):
-    PAIRS = "pairs"  # KEY.rgba.png, and KEY.image.png + KEY.alpha.png where the whole picture is known
+    PAIRS = (
+        "pairs"  # KEY.rgba.png, and KEY.image.png + KEY.alpha.png where the whole picture is known
+    )
     IMAGES = "images"  # KEY.image.png or .jpg, alpha unknown
     BACKGROUNDS = "backgrounds"  # the same, without a subject
 
@@ -55,7 +57,9 @@ class Rejection(Frozen):
     """A file that was left out."""
 
     source: str
-    reason: str = Field(description="unreadable, size_mismatch, empty_alpha, full_alpha, no_alpha or duplicate")
+    reason: str = Field(
+        description="unreadable, size_mismatch, empty_alpha, full_alpha, no_alpha or duplicate"
+    )
 
 
 class CorpusManifest(Frozen):
@@ -69,7 +73,9 @@ class CorpusManifest(Frozen):
     updated_at: datetime
     shards: list[CorpusShard]
     rejected: dict[str, int] = Field(default_factory=dict, description="files left out, by reason")
-    rejections: list[Rejection] = Field(default_factory=list, description="the newest of them by name")
+    rejections: list[Rejection] = Field(
+        default_factory=list, description="the newest of them by name"
+    )
 
     def samples(self, split: Split | None = None) -> int:
         """Samples of a split, or of all."""
@@ -108,7 +114,9 @@ class CorpusBook:
         """NotFound, naming the corpora that there are."""
         found = self._get(name)
         if found is None:
-            raise NotFound(f"there is no corpus {name!r}; known: {', '.join(self.names()) or 'none'}")
+            raise NotFound(
+                f"there is no corpus {name!r}; known: {', '.join(self.names()) or 'none'}"
+            )
         return found[0]
 
     def keys(self, manifest: CorpusManifest, split: Split | None = None) -> Iterator[str]:
@@ -118,10 +126,15 @@ class CorpusBook:
                 yield from json.loads(self.store.get(_keys_of(manifest.name, shard.name))[0])
 
     def put_keys(self, name: str, shard: str, sample_keys: Sequence[str]) -> None:
-        self.store.put(_keys_of(name, shard), json.dumps(list(sample_keys)).encode(), content_type="application/json")
+        self.store.put(
+            _keys_of(name, shard),
+            json.dumps(list(sample_keys)).encode(),
+            content_type="application/json",
+        )
 
     def grow(self, added: CorpusManifest) -> CorpusManifest:
-        """Make the corpus, or add shards to the one of this name; what is there already is not added again.
+        """Make the corpus, or add shards to the one of this name; what is there already is not
+        added again.
 
         StateConflict when it is of another kind, or others keep changing it.
         """
@@ -158,7 +171,9 @@ class CorpusBook:
 
 def _joined(first: CorpusManifest, second: CorpusManifest) -> CorpusManifest:
     if first.kind is not second.kind:
-        raise StateConflict(f"the corpus {first.name} holds {first.kind}, not {second.kind}; use another name")
+        raise StateConflict(
+            f"the corpus {first.name} holds {first.kind}, not {second.kind}; use another name"
+        )
     known = {shard.sha256 for shard in first.shards}
     reasons = {**first.rejected, **second.rejected}
     return first.model_copy(
@@ -166,8 +181,14 @@ def _joined(first: CorpusManifest, second: CorpusManifest) -> CorpusManifest:
             "licence": "; ".join(dict.fromkeys([*first.licence.split("; "), second.licence])),
             "sources": list(dict.fromkeys([*first.sources, *second.sources])),
             "updated_at": second.updated_at,
-            "shards": [*first.shards, *(shard for shard in second.shards if shard.sha256 not in known)],
-            "rejected": {reason: first.rejected.get(reason, 0) + second.rejected.get(reason, 0) for reason in reasons},
+            "shards": [
+                *first.shards,
+                *(shard for shard in second.shards if shard.sha256 not in known),
+            ],
+            "rejected": {
+                reason: first.rejected.get(reason, 0) + second.rejected.get(reason, 0)
+                for reason in reasons
+            },
             "rejections": [*first.rejections, *second.rejections][-REPORTED:],
         }
     )

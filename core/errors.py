@@ -142,7 +142,8 @@ class ShardCorrupt(PermanentError):
 
 
 class StoreRefused(PermanentError):
-    """The object store refuses the credentials, or they do not allow this; its operator must mend it."""
+    """The object store refuses the credentials, or they do not allow this; its operator must mend
+    it."""
 
     code = "store_refused"
 

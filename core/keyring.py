@@ -31,7 +31,10 @@ class KeyRing:
         body = json.dumps({"created_at": utcnow().isoformat()}).encode()
         try:
             self._store.put(
-                f"{keys.KEYRING}{hash_api_key(key)}.json", body, content_type="application/json", if_none_match=True
+                f"{keys.KEYRING}{hash_api_key(key)}.json",
+                body,
+                content_type="application/json",
+                if_none_match=True,
             )
         except PreconditionFailed:
             return

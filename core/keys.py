@@ -61,7 +61,8 @@ def corpus_shard(name: str, shard: str) -> str:
 
 
 def training_run(run_id: str, name: str) -> str:
-    """name: request.json, cancel.json, progress.json, end.json, or a path below stages/ or files/."""
+    """name: request.json, cancel.json, progress.json, end.json, or a path below stages/ or
+    files/."""
     return f"{TRAINING_RUNS}{run_id}/{name}"
 
 

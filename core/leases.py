@@ -48,7 +48,9 @@ def hold(book: LeaseBook, name: str, *, ttl_s: float, renew_s: float) -> Iterato
     if not book.acquire(name, lease.token, ttl_s):
         yield None
         return
-    thread = threading.Thread(target=lease._renew_until_stopped, args=(renew_s,), name=f"renew {name}", daemon=True)
+    thread = threading.Thread(
+        target=lease._renew_until_stopped, args=(renew_s,), name=f"renew {name}", daemon=True
+    )
     thread.start()
     try:
         yield lease

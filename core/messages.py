@@ -1,6 +1,8 @@
-"""Names of queues and tasks and what their messages carry: all that the API, beat and the workers share of Celery.
+"""Names of queues and tasks and what their messages carry: all that the API, beat and the workers
+share of Celery.
 
-A message is a doorbell: it says "look at this", never "this is so". One that finds no work left does nothing.
+A message is a doorbell: it says "look at this", never "this is so". One that finds no work left
+does nothing.
 """
 
 from bisect import bisect_left
@@ -20,10 +22,11 @@ SMALL_ORDERS = (10, 100, 1000)
 
 
 def shard_priority(remaining: int, *, first: bool) -> int:
-    """How urgent a shard is: the less its order still lacks, the sooner it ends (shortest remaining work first).
+    """How urgent a shard is: the less its order still lacks, the sooner it ends (shortest remaining
+    work first).
 
-    remaining: samples that the order lacks. Small orders come before all else; then the first shard of each larger one,
-    so that it shows something early; then everything else, which takes turns.
+    remaining: samples that the order lacks. Small orders come before all else; then the first shard
+    of each larger one, so that it shows something early; then everything else, which takes turns.
     """
     if remaining <= SMALL_ORDERS[-1]:
         return bisect_left(SMALL_ORDERS, remaining)
@@ -54,7 +57,8 @@ class RunShard(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Reconcile(Message):
-    """Compare plans, records and leases, and ring for what is missing; for one dataset or for all."""
+    """Compare plans, records and leases, and ring for what is missing; for one dataset or for
+    all."""
 
     task: ClassVar[str] = "matteforge.reconcile"
     queue: ClassVar[str] = QUEUE_CONTROL

@@ -1,8 +1,9 @@
 """What MatteForge needs from the outside: an object store, a live view, leases and a doorbell.
 
-Synchronous. Adapters live in core/adapters; all adapters of a port pass one contract suite (test_*_contract.py).
-Adapters raise StoreUnavailable / LiveViewUnavailable (TransientError) once their own bounded retries are spent, and
-StoreRefused (PermanentError) at once when the store answers that the credentials are wrong or do not allow a call.
+Synchronous. Adapters live in core/adapters; all adapters of a port pass one contract suite
+(test_*_contract.py). Adapters raise StoreUnavailable / LiveViewUnavailable (TransientError) once
+their own bounded retries are spent, and StoreRefused (PermanentError) at once when the store
+answers that the credentials are wrong or do not allow a call.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,7 +40,8 @@ class ObjectStore(Protocol):
         if_none_match: bool = False,
         if_match: str | None = None,
     ) -> str:
-        """Write an object, return its etag. PreconditionFailed: it exists (if_none_match) or has changed (if_match)."""
+        """Write an object, return its etag. PreconditionFailed: it exists (if_none_match) or has
+        changed (if_match)."""
 
     def upload(
         self,
@@ -60,14 +62,19 @@ class ObjectStore(Protocol):
     def stream(self, key: str, *, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         """An object in chunks. NotFound is raised before the first chunk."""
 
-    def list_keys(self, prefix: str, *, start_after: str = "", page_size: int = 1000) -> Iterator[str]:
-        """Keys under `prefix`, in ascending order, after `start_after` (a whole key), `page_size` a request."""
+    def list_keys(
+        self, prefix: str, *, start_after: str = "", page_size: int = 1000
+    ) -> Iterator[str]:
+        """Keys under `prefix`, in ascending order, after `start_after` (a whole key), `page_size` a
+        request."""
 
     def list_names(self, prefix: str) -> Iterator[str]:
-        """Names of the objects directly under `prefix` (which ends in /), ascending, without those in folders."""
+        """Names of the objects directly under `prefix` (which ends in /), ascending, without those
+        in folders."""
 
     def list_folders(self, prefix: str) -> Iterator[str]:
-        """Names directly under `prefix` (which ends in /) that hold further objects, ascending, without slashes."""
+        """Names directly under `prefix` (which ends in /) that hold further objects, ascending,
+        without slashes."""
 
     def delete(self, key: str) -> None:
         """Remove an object; removing what isn't there is no error."""
@@ -76,7 +83,8 @@ class ObjectStore(Protocol):
         """A URL on the public endpoint that anyone may GET until it expires."""
 
     def probe(self) -> None:
-        """Make the bucket if need be and check that it honours If-None-Match. StoreUnfit when it does not."""
+        """Make the bucket if need be and check that it honours If-None-Match. StoreUnfit when it
+        does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +107,8 @@ class LiveView(Protocol):
     def mark_initialised(self) -> None: ...
 
     def put(self, view: DatasetView, *, done: Iterable[int] = ()) -> None:
-        """Insert a dataset, or replace everything known of it (recover); `done` are its committed shards."""
+        """Insert a dataset, or replace everything known of it (recover); `done` are its committed
+        shards."""
 
     def get(self, dataset_id: str) -> DatasetView | None: ...
 
@@ -108,7 +117,8 @@ class LiveView(Protocol):
     def page(
         self, *, state: DatasetState | None, after: str | None, limit: int
     ) -> tuple[list[DatasetView], str | None]:
-        """Newest first; `after` is the cursor that the page before returned, None at the end. Raises InvalidCursor."""
+        """Newest first; `after` is the cursor that the page before returned, None at the end.
+        Raises InvalidCursor."""
 
     def active_ids(self) -> list[str]:
         """Datasets that are not in a terminal state."""
@@ -122,7 +132,8 @@ class LiveView(Protocol):
         error: ErrorInfo | None = None,
         counts: Counts | None = None,
     ) -> bool:
-        """Move a dataset forward (queued < running < finalizing < terminal) and publish a `state` event.
+        """Move a dataset forward (queued < running < finalizing < terminal) and publish a `state`
+        event.
 
         False: unknown, or not forward.
         """
@@ -130,10 +141,12 @@ class LiveView(Protocol):
     def request_cancel(self, dataset_id: str) -> None: ...
 
     def add_shard(self, dataset_id: str, record: ShardRecord) -> bool:
-        """Count a committed shard once (atomic), publish a `shard` event. False: counted before, or unknown dataset."""
+        """Count a committed shard once (atomic), publish a `shard` event. False: counted before, or
+        unknown dataset."""
 
     def forget_shard(self, dataset_id: str, shard: int) -> None:
-        """Mark a shard as not done after all (S3 has no record of it); the next `put` mends the counters."""
+        """Mark a shard as not done after all (S3 has no record of it); the next `put` mends the
+        counters."""
 
     def undone(self, dataset_id: str, *, start: int, limit: int) -> list[int]:
         """The first `limit` shards from `start` on, below shards_total, that are not done."""
@@ -147,7 +160,8 @@ class LiveView(Protocol):
     def clear_ring_mark(self, dataset_id: str, shard: int) -> None: ...
 
     def events(self, dataset_id: str, *, after: str | None, limit: int = 100) -> list[Event] | None:
-        """Events after that id (from the start of the stream when None). None: `after` is unknown or was trimmed."""
+        """Events after that id (from the start of the stream when None). None: `after` is unknown
+        or was trimmed."""
 
     def last_event_id(self, dataset_id: str) -> str:
         """Id of the newest event, "0-0" when there is none."""
@@ -172,10 +186,12 @@ class Doorbell(Protocol):
     """The broker."""
 
     def ring(self, message: Message, *, priority: int = 0) -> None:
-        """Send it, 0 is served first; a dataset's Reconcile that waits already is not sent twice."""
+        """Send it, 0 is served first; a dataset's Reconcile that waits already is not sent
+        twice."""
 
     def answer(self, message: Message) -> None:
-        """To be called before the work that a Reconcile asks for: what is rung from now on is sent."""
+        """To be called before the work that a Reconcile asks for: what is rung from now on is
+        sent."""
 
     def depth(self, queue: str) -> int:
         """Messages waiting in the queue, all priorities."""

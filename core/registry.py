@@ -1,10 +1,12 @@
 """Model bundles: immutable versions by digest, and the aliases that point to them.
 
-registry/DIGEST/bundle.json + the files it names     a bundle {generator, StyleMatte, thresholds, cards}
-aliases/NAME.json                                    {"aliases": {"champion": {digest, history}}}, moved by If-Match
-training-states/SHA256.safetensors                   what it takes to train the generator of that SHA-256 on; optional
+registry/DIGEST/bundle.json + the files it names
+                                      a bundle {generator, StyleMatte, thresholds, cards}
+aliases/NAME.json                     {"aliases": {"champion": {digest, history}}}, moved by If-Match
+training-states/SHA256.safetensors    what training it on takes; optional
 
-A bundle's digest is the SHA-256 of its bundle.json, which names the SHA-256 of every file: nothing in it can change.
+A bundle's digest is the SHA-256 of its bundle.json, which names the SHA-256 of every file: nothing
+in it can change.
 """
 
 import hashlib
@@ -20,7 +22,13 @@ from pydantic import Field, ValidationError
 
 from core import keys
 from core.datasets.dataset import Frozen, utcnow
-from core.errors import CheckpointRejected, NotFound, PreconditionFailed, StateConflict, StoreUnavailable
+from core.errors import (
+    CheckpointRejected,
+    NotFound,
+    PreconditionFailed,
+    StateConflict,
+    StoreUnavailable,
+)
 from core.ports import ObjectStore
 
 CHAMPION = "champion"
@@ -28,7 +36,9 @@ CANDIDATE = "candidate"
 SHIPPED = "shipped"
 BUNDLE_FILE = "bundle.json"
 GENERATOR_FILE = "generator.safetensors"
-TRAINING_STATE_FILE = "training-state.safetensors"  # may lie in a bundle's folder; no part of the bundle
+TRAINING_STATE_FILE = (
+    "training-state.safetensors"  # may lie in a bundle's folder; no part of the bundle
+)
 JSON = "application/json"
 BUNDLES_KEPT = 100  # remembered by a process
 _REFERENCE = re.compile(
@@ -41,10 +51,14 @@ class Bundle(Frozen):
 
     format: str = "matteforge.bundle/1"
     name: str = Field(description="the alias it was made for, e.g. humans")
-    files: dict[str, str] = Field(description="generator.safetensors, stylematte.safetensors and cards")
+    files: dict[str, str] = Field(
+        description="generator.safetensors, stylematte.safetensors and cards"
+    )
     thresholds: dict[str, float] = Field(description="calibrated filter, by criterion")
     resolution: int = Field(description="pixels a side")
-    card: dict[str, object] = Field(default_factory=dict, description="data, kimg, seeds, commands, figures")
+    card: dict[str, object] = Field(
+        default_factory=dict, description="data, kimg, seeds, commands, figures"
+    )
 
     def to_bytes(self) -> bytes:
         """Canonical JSON: what the digest is taken of."""
@@ -61,7 +75,9 @@ class AliasMove(Frozen):
     digest: str
     at: datetime
     reason: str
-    actor: str = Field("", description="who moved it: a training run, the hash of an API key, or a command")
+    actor: str = Field(
+        "", description="who moved it: a training run, the hash of an API key, or a command"
+    )
 
 
 class Aliases(Frozen):
@@ -74,11 +90,14 @@ class Aliases(Frozen):
 
 
 def load_bundle_folder(folder: Path) -> Bundle:
-    """Read and verify a bundle on disk. CheckpointRejected when a file is missing or has other bytes than recorded."""
+    """Read and verify a bundle on disk. CheckpointRejected when a file is missing or has other
+    bytes than recorded."""
     try:
         bundle = Bundle.model_validate_json((folder / BUNDLE_FILE).read_bytes())
     except (OSError, ValidationError) as error:
-        raise CheckpointRejected(f"{folder.name}/{BUNDLE_FILE} can't be read as a bundle: {error}") from error
+        raise CheckpointRejected(
+            f"{folder.name}/{BUNDLE_FILE} can't be read as a bundle: {error}"
+        ) from error
     for name, expected in bundle.files.items():
         path = folder / name
         if not path.is_file():
@@ -96,7 +115,8 @@ class Registry:
         self._bundles: dict[str, Bundle] = {}  # a digest's never changes
 
     def publish(self, folder: Path, *, alias: str = CHAMPION, reason: str = "published") -> Bundle:
-        """Upload a bundle folder (files first, bundle.json last) and point `NAME@alias` to it. Safe to repeat.
+        """Upload a bundle folder (files first, bundle.json last) and point `NAME@alias` to it. Safe
+        to repeat.
 
         A training state beside it is kept under the SHA-256 of its generator.
         """
@@ -114,8 +134,8 @@ class Registry:
     def publish_shipped(self, folder: Path) -> Bundle:
         """Publish a bundle that comes with the package as NAME@shipped.
 
-        It becomes champion where there is none, or where the champion is the one shipped before: what was trained or
-        promoted here stays.
+        It becomes champion where there is none, or where the champion is the one shipped before:
+        what was trained or promoted here stays.
         """
         name = load_bundle_folder(folder).name
         before = self._aliases(name)[0]
@@ -125,7 +145,8 @@ class Registry:
         return bundle
 
     def training_state(self, digest: str, path: Path) -> bool:
-        """Write the state from which a bundle's generator can be trained on to `path`. False: it was not kept."""
+        """Write the state from which a bundle's generator can be trained on to `path`. False: it
+        was not kept."""
         key = keys.training_state(self.bundle(digest).files.get(GENERATOR_FILE, ""))
         if self._store.head(key) is None:
             return False
@@ -133,8 +154,11 @@ class Registry:
             file.writelines(self._store.stream(key))
         return True
 
-    def promote(self, name: str, digest: str, *, reason: str, actor: str = "", expected: str | None = None) -> bool:
-        """Make a bundle the champion. False: it was not `expected` (None: nothing) that was champion until now.
+    def promote(
+        self, name: str, digest: str, *, reason: str, actor: str = "", expected: str | None = None
+    ) -> bool:
+        """Make a bundle the champion. False: it was not `expected` (None: nothing) that was
+        champion until now.
 
         NotFound when the digest is no version of this model.
         """
@@ -146,7 +170,8 @@ class Registry:
         return True
 
     def rollback(self, name: str, *, reason: str, actor: str = "") -> AliasMove:
-        """Make the bundle champion again that was it before the present one first came. StateConflict without one."""
+        """Make the bundle champion again that was it before the present one first came.
+        StateConflict without one."""
         moves = self.aliases(name).moves.get(CHAMPION, [])
         first = next((i for i, move in enumerate(moves) if move.digest == moves[-1].digest), 0)
         if first == 0:
@@ -154,8 +179,11 @@ class Registry:
         self.move_alias(name, CHAMPION, moves[first - 1].digest, reason=reason, actor=actor)
         return self.aliases(name).moves[CHAMPION][-1]
 
-    def move_alias(self, name: str, alias: str, digest: str, *, reason: str, actor: str = "") -> None:
-        """Point NAME@alias to a digest, keeping the history. StateConflict when others keep moving it too."""
+    def move_alias(
+        self, name: str, alias: str, digest: str, *, reason: str, actor: str = ""
+    ) -> None:
+        """Point NAME@alias to a digest, keeping the history. StateConflict when others keep moving
+        it too."""
         for _ in range(10):
             aliases, etag = self._aliases(name)
             if aliases.current(alias) == digest:
@@ -176,31 +204,43 @@ class Registry:
         raise StateConflict(f"the alias {name}@{alias} is being moved by others; try again")
 
     def resolve(self, reference: str) -> str:
-        """Digest of `name` (its champion), `name@alias` or `name@sha256:…`. NotFound with what would be right."""
+        """Digest of `name` (its champion), `name@alias` or `name@sha256:…`. NotFound with what
+        would be right."""
         match = _REFERENCE.match(reference)
         if match is None:
-            raise NotFound(f"{reference!r} is no model reference; use name, name@alias or name@sha256:DIGEST")
+            raise NotFound(
+                f"{reference!r} is no model reference; use name, name@alias or name@sha256:DIGEST"
+            )
         name, version = match["name"], match["version"] or CHAMPION
         aliases, etag = self._aliases(name)
         if etag is None:
-            raise NotFound(f"there is no model {name!r}; known: {', '.join(self.names()) or 'none'}")
+            raise NotFound(
+                f"there is no model {name!r}; known: {', '.join(self.names()) or 'none'}"
+            )
         if version.startswith("sha256:"):
             if self.bundle(version).name != name:
                 raise NotFound(f"{version} is not a version of {name!r}")
             return version
         digest = aliases.current(version)
         if digest is None:
-            raise NotFound(f"{name!r} has no alias {version!r}; known: {', '.join(sorted(aliases.moves))}")
+            raise NotFound(
+                f"{name!r} has no alias {version!r}; known: {', '.join(sorted(aliases.moves))}"
+            )
         return digest
 
     def names(self) -> list[str]:
-        return [key.removeprefix(keys.ALIASES).removesuffix(".json") for key in self._store.list_keys(keys.ALIASES)]
+        return [
+            key.removeprefix(keys.ALIASES).removesuffix(".json")
+            for key in self._store.list_keys(keys.ALIASES)
+        ]
 
     def aliases(self, name: str) -> Aliases:
         """Every alias of a model with its history. NotFound when there is no such model."""
         aliases, etag = self._aliases(name)
         if etag is None:
-            raise NotFound(f"there is no model {name!r}; known: {', '.join(self.names()) or 'none'}")
+            raise NotFound(
+                f"there is no model {name!r}; known: {', '.join(self.names()) or 'none'}"
+            )
         return aliases
 
     def bundle(self, digest: str) -> Bundle:
@@ -217,7 +257,8 @@ class Registry:
         return bundle
 
     def fetch(self, digest: str, cache_dir: Path) -> Path:
-        """Folder with the bundle's files, fetched once and verified; other processes may fetch into the same cache."""
+        """Folder with the bundle's files, fetched once and verified; other processes may fetch into
+        the same cache."""
         target = cache_dir / _hex(digest)
         if target.is_dir():
             return target

@@ -1,7 +1,9 @@
-"""Rendered people: which attributes can be ordered, and who stands in which slot of a dataset. Pure arithmetic.
+"""Rendered people: which attributes can be ordered, and who stands in which slot of a dataset. Pure
+arithmetic.
 
-A slot is a sample's number in its dataset, counted over all shards. Its attributes follow from (seed, count, shares,
-slot) alone; over the dataset each value comes exactly as often as ordered, rounded by largest remainder.
+A slot is a sample's number in its dataset, counted over all shards. Its attributes follow from
+(seed, count, shares, slot) alone; over the dataset each value comes exactly as often as ordered,
+rounded by largest remainder.
 """
 
 import hashlib
@@ -34,7 +36,8 @@ MEMBERS = ("fg", "trimap", "depth", "normals", "parts", "landmarks")
 Distribution = Mapping[str, float | Mapping[str, float]]
 """As ordered: attribute -> {value: share}, or the share of `yes`."""
 Shares = dict[str, dict[str, float]]
-"""Every attribute and value; an attribute's shares add up to 1. Those of beards: of males who are no children."""
+"""Every attribute and value; an attribute's shares add up to 1. Those of beards: of males who are
+no children."""
 
 DEFAULTS: Distribution = {
     "hair": {"bald": 0.1},
@@ -53,7 +56,8 @@ ROUNDS = 6
 
 
 def complete_shares(ordered: Distribution) -> Shares:
-    """Shares of every value: as ordered, by default, and the rest spread evenly over values that are not named.
+    """Shares of every value: as ordered, by default, and the rest spread evenly over values that
+    are not named.
 
     Raises InvalidSpec that names the attribute and what would be right.
     """
@@ -66,25 +70,37 @@ def _complete(name: str, ordered: float | Mapping[str, float]) -> dict[str, floa
     values, where = ATTRIBUTES[name], f"attributes.{name}"
     if not isinstance(ordered, Mapping):
         if values != ("no", "yes"):
-            raise InvalidSpec(f"{where} needs a share by value, {{value: share}}; values: {', '.join(values)}")
+            raise InvalidSpec(
+                f"{where} needs a share by value, {{value: share}}; values: {', '.join(values)}"
+            )
         ordered = {"yes": ordered}
     for value, share in ordered.items():
         if value not in values:
             raise InvalidSpec(f"{where} has no value {value!r:.50}; known: {', '.join(values)}")
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:  # nor NaN
+        if (
+            isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1
+        ):  # nor NaN
             raise InvalidSpec(f"{where}.{value} must be a share from 0 to 1, not {share!r:.50}")
     rest, others = 1 - math.fsum(ordered.values()), len(values) - len(ordered)
     if rest < -TOLERANCE or (others == 0 and rest > TOLERANCE):
         wanted = "at most 1" if others else "1, since every value is named"
-        raise InvalidSpec(f"the shares of {where} add up to {1 - rest:g}; they must add up to {wanted}")
-    return {value: float(ordered[value]) if value in ordered else max(rest, 0.0) / others for value in values}
+        raise InvalidSpec(
+            f"the shares of {where} add up to {1 - rest:g}; they must add up to {wanted}"
+        )
+    return {
+        value: float(ordered[value]) if value in ordered else max(rest, 0.0) / others
+        for value in values
+    }
 
 
 def apportion(total: int, shares: Mapping[str, float], key: str) -> dict[str, int]:
-    """`total` in whole numbers by largest remainder; equal remainders are ranked by `key`, not by their order."""
+    """`total` in whole numbers by largest remainder; equal remainders are ranked by `key`, not by
+    their order."""
     exact = {value: round(share * total, 6) for value, share in shares.items()}  # 0.29 * 100 is 29
     counts = {value: math.floor(number) for value, number in exact.items()}
-    by_remainder = sorted(shares, key=lambda value: (counts[value] - exact[value], _hash(f"{key}/{value}")))
+    by_remainder = sorted(
+        shares, key=lambda value: (counts[value] - exact[value], _hash(f"{key}/{value}"))
+    )
     for value in by_remainder[: total - sum(counts.values())]:
         counts[value] += 1
     return counts
@@ -93,7 +109,8 @@ def apportion(total: int, shares: Mapping[str, float], key: str) -> dict[str, in
 def permute(index: int, count: int, key: str) -> int:
     """Where `index` lies in a shuffle of range(count): a bijection that needs no list.
 
-    A Feistel network (Luby and Rackoff 1988), walked until it is back in range (Black and Rogaway 2002).
+    A Feistel network (Luby and Rackoff 1988), walked until it is back in range (Black and Rogaway
+    2002).
     """
     half = max(1, -(-(count - 1).bit_length() // 2))
     mask = (1 << half) - 1
@@ -107,28 +124,40 @@ def permute(index: int, count: int, key: str) -> int:
 
 
 class Assignment:
-    """Who stands in which slot. `assignment[slot]` takes microseconds, however many slots there are.
+    """Who stands in which slot. `assignment[slot]` takes microseconds, however many slots there
+    are.
 
-    Sex, age and skin are balanced jointly, every other attribute by itself. A beard is a man's: its shares are met
-    exactly among males who are no children, everyone else has none.
+    Sex, age and skin are balanced jointly, every other attribute by itself. A beard is a man's: its
+    shares are met exactly among males who are no children, everyone else has none.
     """
 
     def __init__(self, *, seed: int, count: int, shares: Shares) -> None:
         self._seed, self._count = seed, count
         counts = {name: apportion(count, shares[name], f"{seed}/{name}") for name in ATTRIBUTES}
         people = _people(counts["sex"], counts["age"])
-        self._people, self._men = _Ranges(people), sum(people[who] for who in people if _is_man(*who))
+        self._people, self._men = (
+            _Ranges(people),
+            sum(people[who] for who in people if _is_man(*who)),
+        )
         beards = apportion(self._men, shares["beard"], f"{seed}/beard")
         counts["beard"] = beards | {"none": beards["none"] + count - self._men}
         self.counts = counts
         """How often each value comes in the whole dataset, by attribute."""
         self._beards = _Ranges(beards)
-        self._values = {name: _Ranges(counts[name]) for name in ATTRIBUTES if name not in ("sex", "age", "beard")}
-        self._stride = next(n for n in range(round(count * (math.sqrt(5) - 1) / 2) or 1, 2 * count + 1)
-                            if math.gcd(n, count) == 1)  # fmt: skip
+        self._values = {
+            name: _Ranges(counts[name])
+            for name in ATTRIBUTES
+            if name not in ("sex", "age", "beard")
+        }
+        self._stride = next(
+            n
+            for n in range(round(count * (math.sqrt(5) - 1) / 2) or 1, 2 * count + 1)
+            if math.gcd(n, count) == 1
+        )
 
     def __getitem__(self, slot: int) -> dict[str, str]:
-        """The value of each attribute, in the order of ATTRIBUTES. IndexError beyond the dataset."""
+        """The value of each attribute, in the order of ATTRIBUTES. IndexError beyond the
+        dataset."""
         if not 0 <= slot < self._count:
             raise IndexError(f"slot {slot} of {self._count}")
         person = permute(slot, self._count, f"{self._seed}/person")
@@ -141,7 +170,8 @@ class Assignment:
         return {name: chosen[name] for name in ATTRIBUTES}
 
     def _place(self, name: str, slot: int, person: int) -> int:
-        """Skin runs in golden steps over people sorted by sex and age: even in each group (Weyl's sequence)."""
+        """Skin runs in golden steps over people sorted by sex and age: even in each group (Weyl's
+        sequence)."""
         if name == "skin":
             return person * self._stride % self._count
         return permute(slot, self._count, f"{self._seed}/{name}")
@@ -162,16 +192,20 @@ def _is_man(sex: str, age: str) -> bool:
 
 
 def _people(sexes: Mapping[str, int], ages: Mapping[str, int]) -> dict[tuple[str, str], int]:
-    """How many there are of each sex and age, men first: both margins exact, each cell as if independent, rounded."""
+    """How many there are of each sex and age, men first: both margins exact, each cell as if
+    independent, rounded."""
     total, males = sum(sexes.values()), sexes["male"]
     men = {age: males * number // total for age, number in ages.items()}
     women = {age: (total - males) * number // total for age, number in ages.items()}
     odd = sorted(
-        (age for age in ages if men[age] + women[age] < ages[age]), key=lambda age: -(males * ages[age] % total)
+        (age for age in ages if men[age] + women[age] < ages[age]),
+        key=lambda age: -(males * ages[age] % total),
     )
     for age in odd[: males - sum(men.values())]:
         men[age] += 1
-    cells = {("male", age): men[age] for age in ages} | {("female", age): ages[age] - men[age] for age in ages}
+    cells = {("male", age): men[age] for age in ages} | {
+        ("female", age): ages[age] - men[age] for age in ages
+    }
     return dict(sorted(cells.items(), key=lambda cell: not _is_man(*cell[0])))
 
 

@@ -1,4 +1,5 @@
-"""Deployment settings, from environment variables `MATTEFORGE_*`. Built once, in a composition root."""
+"""Deployment settings, from environment variables `MATTEFORGE_*`. Built once, in a composition
+root."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,35 +13,57 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MATTEFORGE_", frozen=True, extra="ignore")
 
-    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="broker, leases and live view")
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="broker, leases and live view"
+    )
     s3_endpoint: str = Field("http://127.0.0.1:8333", description="as workers and the API reach it")
-    s3_public_endpoint: str | None = Field(None, description="as users reach it: presigned URLs embed it")
+    s3_public_endpoint: str | None = Field(
+        None, description="as users reach it: presigned URLs embed it"
+    )
     s3_bucket: str = "matteforge"
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr = SecretStr("")
     s3_secret_key: SecretStr = SecretStr("")
-    api_key: SecretStr | None = Field(None, description="registered at start-up; one is made when there is none at all")
+    api_key: SecretStr | None = Field(
+        None, description="registered at start-up; one is made when there is none at all"
+    )
     presign_expires_s: int = 24 * 3600
 
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
-        description="auto: cuda when there is one, else cpu; batch sizes of new datasets are cuda's if it says cuda",
+        description="auto: cuda when there is one, else cpu; batch sizes of new datasets are "
+        "cuda's if it says cuda",
     )
-    threads: int = Field(1, ge=1, description="torch CPU threads of a worker; fixed in the plan of new datasets")
+    threads: int = Field(
+        1, ge=1, description="torch CPU threads of a worker; fixed in the plan of new datasets"
+    )
     batch_size: int | None = Field(
-        None, ge=1, description="candidates a forward pass; fixed in the plan of new datasets; default: by device class"
+        None,
+        ge=1,
+        description="candidates a forward pass; fixed in the plan of new datasets; default: by "
+        "device class",
     )
-    max_attempts_per_sample: int = Field(20, ge=1, description="candidates a sample before a shard gives up")
+    max_attempts_per_sample: int = Field(
+        20, ge=1, description="candidates a sample before a shard gives up"
+    )
     rendered: bool = Field(
-        False, description="orders of rendered people are taken; every generate worker must be able to render"
+        False,
+        description="orders of rendered people are taken; every generate worker must be able to "
+        "render",
     )
-    cache_dir: Path | None = Field(None, description="where workers keep fetched bundles; default: a temporary folder")
+    cache_dir: Path | None = Field(
+        None, description="where workers keep fetched bundles; default: a temporary folder"
+    )
 
     lease_ttl_s: float = Field(30, gt=0)
     lease_renew_s: float = Field(5, gt=0)
     reconcile_every_s: float = Field(5, gt=0)
-    window: int = Field(8, ge=1, description="shard messages a dataset may have in the queue or in work")
+    window: int = Field(
+        8, ge=1, description="shard messages a dataset may have in the queue or in work"
+    )
     ring_stale_s: float = Field(
         15, gt=0, description="a message unseen for so long while the queue is empty is sent again"
     )
-    visibility_timeout_s: int = Field(6 * 3600, description="of the broker; recovery never waits for it")
+    visibility_timeout_s: int = Field(
+        6 * 3600, description="of the broker; recovery never waits for it"
+    )

@@ -1,4 +1,5 @@
-"""`matteforge cycle`: one turn of the training cycle in the foreground, with stores of its own or a service's."""
+"""`matteforge cycle`: one turn of the training cycle in the foreground, with stores of its own or a
+service's."""
 
 import logging
 import os
@@ -23,12 +24,28 @@ SOURCE = click.Path(path_type=Path, exists=True)
 
 @click.command()
 @click.option("--domain", required=True, help="Name of the model.")
-@click.option("--pairs", type=SOURCE, multiple=True, help="Image-alpha pairs to be added first; as `corpora add`.")
-@click.option("--images", type=SOURCE, multiple=True, help="Pictures without alpha; default: the pairs' pictures.")
+@click.option(
+    "--pairs",
+    type=SOURCE,
+    multiple=True,
+    help="Image-alpha pairs to be added first; as `corpora add`.",
+)
+@click.option(
+    "--images",
+    type=SOURCE,
+    multiple=True,
+    help="Pictures without alpha; default: the pairs' pictures.",
+)
 @click.option("--backgrounds", type=SOURCE, multiple=True, help="Photographs without subjects.")
 @click.option("--licence", default="unknown", show_default=True, help="Of what is added.")
 @click.option("--preset", default="embedded", show_default=True)
-@click.option("--set", "settings", multiple=True, metavar="FIELD=JSON", help="Any field of a run, e.g. samples=200.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="FIELD=JSON",
+    help="Any field of a run, e.g. samples=200.",
+)
 @click.option("--run", "run_id", help="Go on with this run instead.")
 @click.option(
     "--data-dir",
@@ -38,19 +55,35 @@ SOURCE = click.Path(path_type=Path, exists=True)
     help="Stores are started on it, unless MATTEFORGE_S3_ENDPOINT names a service's.",
 )
 def cycle(
-    domain: str, pairs: tuple[Path, ...], images: tuple[Path, ...], backgrounds: tuple[Path, ...], licence: str,
-    preset: str, settings: tuple[str, ...], run_id: str | None, data_dir: Path,
-) -> None:  # fmt: skip
+    domain: str,
+    pairs: tuple[Path, ...],
+    images: tuple[Path, ...],
+    backgrounds: tuple[Path, ...],
+    licence: str,
+    preset: str,
+    settings: tuple[str, ...],
+    run_id: str | None,
+    data_dir: Path,
+) -> None:
     """Train both networks of DOMAIN on each other's output and promote them if they are better.
 
-    A domain that the package ships a bundle of, such as humans, goes on from that. Ctrl-C or a crash loses little:
-    repeated with the same --domain, the run that has not ended goes on.
+    A domain that the package ships a bundle of, such as humans, goes on from that. Ctrl-C or a
+    crash loses little: repeated with the same --domain, the run that has not ended goes on.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         with _stores(data_dir):
-            _run(domain, {CorpusKind.PAIRS: pairs, CorpusKind.IMAGES: images, CorpusKind.BACKGROUNDS: backgrounds},
-                 licence, {"preset": preset, **parse_settings(settings)}, run_id)  # fmt: skip
+            _run(
+                domain,
+                {
+                    CorpusKind.PAIRS: pairs,
+                    CorpusKind.IMAGES: images,
+                    CorpusKind.BACKGROUNDS: backgrounds,
+                },
+                licence,
+                {"preset": preset, **parse_settings(settings)},
+                run_id,
+            )
     except (DataDirInUse, StartFailed) as error:
         raise click.ClickException(str(error)) from error
     except MatteForgeError as error:
@@ -59,7 +92,8 @@ def cycle(
 
 @contextmanager
 def _stores(data_dir: Path) -> Iterator[None]:
-    """Valkey and S3 on `data_dir` for the length of the block; those of the environment if it names some.
+    """Valkey and S3 on `data_dir` for the length of the block; those of the environment if it names
+    some.
 
     The shipped bundles are published there: a domain of their name goes on from them.
     """
@@ -92,18 +126,25 @@ def _run(
     run_id = run_id or run_of(running.catalog.store, domain, sources, licence, options)
     runs = TrainingRuns(running.catalog.store)
     attempt_until(
-        lambda: run_cycle(running, run_id), lambda: runs.view(run_id).state.terminal, running.settings.lease_ttl_s + 5
+        lambda: run_cycle(running, run_id),
+        lambda: runs.view(run_id).state.terminal,
+        running.settings.lease_ttl_s + 5,
     )
     view = runs.view(run_id)
     show(run_out(view, lambda stage, name: ""))
     if not view.state.terminal:
-        raise click.ClickException(f"somebody else trains {domain}, or a store fails; go on with --run {run_id}")
+        raise click.ClickException(
+            f"somebody else trains {domain}, or a store fails; go on with --run {run_id}"
+        )
     if view.state is not RunState.COMPLETED:
         raise click.exceptions.Exit(1)
 
 
-def attempt_until(attempt: Callable[[], None], settled: Callable[[], bool], patience_s: float) -> None:
-    """Attempt, and again each second until it is settled, but begin none later than `patience_s` after the first.
+def attempt_until(
+    attempt: Callable[[], None], settled: Callable[[], bool], patience_s: float
+) -> None:
+    """Attempt, and again each second until it is settled, but begin none later than `patience_s`
+    after the first.
 
     A trainer that was killed leaves its lease behind for so long.
     """

@@ -21,15 +21,31 @@ PATIENCE_S = 1800.0
 
 
 @click.command()
-@click.option("--count", type=click.IntRange(1, 10_000), default=64, show_default=True, help="Portraits to order.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, 10_000),
+    default=64,
+    show_default=True,
+    help="Portraits to order.",
+)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-output"), show_default=True)
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Default: a temporary one.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-output"),
+    show_default=True,
+)
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Default: a temporary one."
+)
 def demo(count: int, seed: int, out: Path, data_dir: Path | None) -> None:
-    """Start everything for real, order portraits, download and check them, draw OUT/contact-sheet.png, stop."""
+    """Start everything for real, order portraits, download and check them, draw
+    OUT/contact-sheet.png, stop."""
     began_s = time.monotonic()
     with ExitStack() as cleanup:
-        folder = data_dir or Path(cleanup.enter_context(TemporaryDirectory(prefix="matteforge-demo-")))
+        folder = data_dir or Path(
+            cleanup.enter_context(TemporaryDirectory(prefix="matteforge-demo-"))
+        )
         try:
             click.echo("starting Valkey, S3, API, workers, beat and Flower …")
             stack = cleanup.enter_context(Stack(folder))
@@ -40,7 +56,10 @@ def demo(count: int, seed: int, out: Path, data_dir: Path | None) -> None:
             dataset = _order(client, count, seed)
             samples = _fetch(client, dataset, out)
     draw_contact_sheet(samples, out / "contact-sheet.png")
-    click.echo(f"{len(samples)} samples and {out / 'contact-sheet.png'} after {time.monotonic() - began_s:.0f} s")
+    click.echo(
+        f"{len(samples)} samples and {out / 'contact-sheet.png'} after "
+        f"{time.monotonic() - began_s:.0f} s"
+    )
 
 
 def _order(client: MatteForge, count: int, seed: int) -> DatasetOut:
@@ -51,7 +70,8 @@ def _order(client: MatteForge, count: int, seed: int) -> DatasetOut:
     def show(dataset: DatasetOut) -> None:
         counts = dataset.counts
         line = (
-            f"  {dataset.state.value:10} {counts.accepted:>5}/{counts.requested} accepted of {counts.attempted} tried, "
+            f"  {dataset.state.value:10} {counts.accepted:>5}/{counts.requested} accepted of "
+            f"{counts.attempted} tried, "
             f"{counts.shards_done}/{counts.shards_total} shards"
         )
         if line not in seen[-1:]:
@@ -62,7 +82,10 @@ def _order(client: MatteForge, count: int, seed: int) -> DatasetOut:
     if dataset.state is not DatasetState.COMPLETED:
         why = f": {dataset.error.code}: {dataset.error.detail}" if dataset.error else ""
         raise click.ClickException(f"the dataset is {dataset.state.value}{why}")
-    rejected = ", ".join(f"{number} by {name}" for name, number in sorted(dataset.counts.rejected.items())) or "none"
+    rejected = (
+        ", ".join(f"{number} by {name}" for name, number in sorted(dataset.counts.rejected.items()))
+        or "none"
+    )
     click.echo(f"rejected: {rejected}")
     return dataset
 
@@ -75,10 +98,14 @@ def _fetch(client: MatteForge, dataset: DatasetOut, out: Path) -> list[Sample]:
     for path in paths:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != listed[path.name].sha256:
-            raise click.ClickException(f"{path.name} has sha256 {digest}, the service says {listed[path.name].sha256}")
+            raise click.ClickException(
+                f"{path.name} has sha256 {digest}, the service says {listed[path.name].sha256}"
+            )
         samples += read_samples(path)
         click.echo(f"  {path}  sha256 {digest[:16]}… right, {listed[path.name].samples} samples")
     keys = {sample.record.key for sample in samples}
     if not len(keys) == len(samples) == dataset.counts.requested:
-        raise click.ClickException(f"{len(samples)} samples with {len(keys)} keys, {dataset.counts.requested} ordered")
+        raise click.ClickException(
+            f"{len(samples)} samples with {len(keys)} keys, {dataset.counts.requested} ordered"
+        )
     return samples

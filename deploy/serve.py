@@ -1,6 +1,8 @@
-"""The long-running processes: one table of how each is started, for `matteforge serve`, `matteforge up` and the images.
+"""The long-running processes: one table of how each is started, for `matteforge serve`, `matteforge
+up` and the images.
 
-Only these lines know uvicorn's and Celery's flags. Settings come from MATTEFORGE_* variables (core/settings.py).
+Only these lines know uvicorn's and Celery's flags. Settings come from MATTEFORGE_* variables
+(core/settings.py).
 """
 
 import os
@@ -26,9 +28,28 @@ def command(process: str, extra: Sequence[str] = ()) -> list[str]:
         return [*celery, "beat", "--loglevel", "INFO", "--pidfile=", *extra]
     if process == "flower":
         return [*celery, "flower", *extra]
-    worker = ["worker", "--queues", WORKER_QUEUES[process], "--hostname", f"{process}@%h", "--loglevel", "INFO"]
-    return [*celery, *worker, "--pool", "prefork", "--concurrency", "1", "--prefetch-multiplier", "1",
-            "--without-gossip", "--without-mingle", *extra]  # fmt: skip
+    worker = [
+        "worker",
+        "--queues",
+        WORKER_QUEUES[process],
+        "--hostname",
+        f"{process}@%h",
+        "--loglevel",
+        "INFO",
+    ]
+    return [
+        *celery,
+        *worker,
+        "--pool",
+        "prefork",
+        "--concurrency",
+        "1",
+        "--prefetch-multiplier",
+        "1",
+        "--without-gossip",
+        "--without-mingle",
+        *extra,
+    ]
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -11,7 +11,16 @@ from deploy.local.ports import is_free
 from deploy.local.stack import DataDirInUse, Stack
 from deploy.local.supervisor import StartFailed, silent
 
-COLOURS = ("cyan", "magenta", "yellow", "blue", "green", "bright_cyan", "bright_magenta", "bright_yellow")
+COLOURS = (
+    "cyan",
+    "magenta",
+    "yellow",
+    "blue",
+    "green",
+    "bright_cyan",
+    "bright_magenta",
+    "bright_yellow",
+)
 
 
 @click.command()
@@ -22,17 +31,30 @@ COLOURS = ("cyan", "magenta", "yellow", "blue", "green", "bright_cyan", "bright_
     show_default=True,
     help="Everything is kept here: objects, Redis, secrets, logs.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Of the API.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Generate workers.")
-@click.option("--quiet", is_flag=True, help="Keep the logs out of the terminal; they are in DATA_DIR/logs.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Of the API."
+)
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Generate workers."
+)
+@click.option(
+    "--quiet", is_flag=True, help="Keep the logs out of the terminal; they are in DATA_DIR/logs."
+)
 def up(data_dir: Path, port: int, workers: int, quiet: bool) -> None:
-    """Run the whole service on this machine until Ctrl-C: Valkey, S3, API, workers, beat, Flower."""
+    """Run the whole service on this machine until Ctrl-C: Valkey, S3, API, workers, beat,
+    Flower."""
     if not is_free(port):
         raise click.ClickException(f"port {port} is taken; choose another one with --port")
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT is ignored in a script's background otherwise
+    for name in (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # SIGINT is ignored in a script's background otherwise
         signal.signal(name, _interrupt)
     try:
-        with Stack(data_dir, port=port, generate_workers=workers, echo=silent if quiet else show) as stack:
+        with Stack(
+            data_dir, port=port, generate_workers=workers, echo=silent if quiet else show
+        ) as stack:
             click.echo(_summary(stack))
             threading.Event().wait()
     except KeyboardInterrupt:

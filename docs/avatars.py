@@ -3,8 +3,8 @@
     pip install dicebear-core==10.7.0 dicebear-styles==10.6.0 resvg-py==0.5.0
     python docs/avatars.py avatars --count 300
 
-Not needed by the project itself. dicebear-core and resvg-py are MIT; each style has a licence of its own, and only
-styles that are CC0 are drawn. An avatar follows from style and number.
+Not needed by the project itself. dicebear-core and resvg-py are MIT; each style has a licence of
+its own, and only styles that are CC0 are drawn. An avatar follows from style and number.
 """
 
 import json
@@ -26,7 +26,9 @@ LICENCE = "CC0 1.0"
 def main(folder: Path, count: int, size: int) -> None:
     """Write FOLDER/STYLE/NUMBER.png; a style's folder becomes a slice of the corpus."""
     for name in STYLES:
-        definition = json.loads(files("dicebear_styles").joinpath(f"{name}.json").read_text("utf-8"))
+        definition = json.loads(
+            files("dicebear_styles").joinpath(f"{name}.json").read_text("utf-8")
+        )
         if (licence := definition["meta"]["license"]["name"]) != LICENCE:
             raise click.ClickException(f"the style {name} is {licence}, not {LICENCE}")
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,12 @@
 
 from matteforge.client import MatteForge
 from matteforge.download import Progress
-from matteforge.errors import DownloadCorrupt, MatteForgeError, MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.errors import (
+    DownloadCorrupt,
+    MatteForgeError,
+    MatteForgeRequestError,
+    MatteForgeUnavailable,
+)
 
 __all__ = [
     "DownloadCorrupt",

@@ -23,7 +23,8 @@ SILENCE_S = 60.0  # an event stream speaks every 15 s
 
 
 class OrderOptions(TypedDict, total=False):
-    """Fields of core.datasets.dataset.AnySpec beside count; what is left out, the service decides."""
+    """Fields of core.datasets.dataset.AnySpec beside count; what is left out, the service
+    decides."""
 
     source: Literal["generated", "rendered"]
 
@@ -51,7 +52,8 @@ class EventOut(TypedDict):
 class MatteForge:
     """One service, one key. Thread-safe; close it, or use it as a context manager.
 
-    Every method raises MatteForgeRequestError when the service refuses and MatteForgeUnavailable when it stays silent.
+    Every method raises MatteForgeRequestError when the service refuses and MatteForgeUnavailable
+    when it stays silent.
     """
 
     def __init__(
@@ -75,14 +77,20 @@ class MatteForge:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
     # Datasets
 
-    def order(self, count: int, *, idempotency_key: str | None = None, **options: Unpack[OrderOptions]) -> DatasetOut:
-        """Order `count` image-alpha pairs. Without a key of yours one is drawn, so that a retry never orders twice."""
+    def order(
+        self, count: int, *, idempotency_key: str | None = None, **options: Unpack[OrderOptions]
+    ) -> DatasetOut:
+        """Order `count` image-alpha pairs. Without a key of yours one is drawn, so that a retry
+        never orders twice."""
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         body = {"count": count, **options}
         return DatasetOut.model_validate_json(
@@ -90,7 +98,9 @@ class MatteForge:
         )
 
     def get(self, dataset_id: str) -> DatasetOut:
-        return DatasetOut.model_validate_json(self.transport.request("GET", _path(dataset_id)).content)
+        return DatasetOut.model_validate_json(
+            self.transport.request("GET", _path(dataset_id)).content
+        )
 
     def list(self, *, state: DatasetState | str | None = None) -> Iterator[DatasetOut]:
         """Newest first, all pages."""
@@ -105,7 +115,9 @@ class MatteForge:
 
     def cancel(self, dataset_id: str) -> DatasetOut:
         """No further shards; what is committed stays."""
-        return DatasetOut.model_validate_json(self.transport.request("POST", _path(dataset_id, "cancel")).content)
+        return DatasetOut.model_validate_json(
+            self.transport.request("POST", _path(dataset_id, "cancel")).content
+        )
 
     def delete(self, dataset_id: str) -> None:
         self.transport.request("DELETE", _path(dataset_id), gone_is_done=True)
@@ -131,7 +143,8 @@ class MatteForge:
             self.transport.sleep(poll_s)
 
     def events(self, dataset_id: str, *, last_event_id: str | None = None) -> Iterator[EventOut]:
-        """Progress as it happens, reconnecting where it broke off, until the dataset has ended or was deleted."""
+        """Progress as it happens, reconnecting where it broke off, until the dataset has ended or
+        was deleted."""
         waits = pauses(self.transport.attempts)
         while True:
             try:
@@ -151,12 +164,16 @@ class MatteForge:
                 failure = None
             wait_s = next(waits, None)
             if wait_s is None:
-                raise MatteForgeUnavailable(f"the events of {dataset_id} broke off: {failure}") from failure
+                raise MatteForgeUnavailable(
+                    f"the events of {dataset_id} broke off: {failure}"
+                ) from failure
             self.transport.sleep(wait_s)
 
     def _stream(self, dataset_id: str, last_event_id: str | None) -> Iterator[EventOut]:
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
-        with self.transport.http.stream("GET", _path(dataset_id, "events"), headers=headers, timeout=SILENCE_S) as got:
+        with self.transport.http.stream(
+            "GET", _path(dataset_id, "events"), headers=headers, timeout=SILENCE_S
+        ) as got:
             if got.status_code >= 400:
                 got.read()
                 refusal = MatteForgeRequestError(problem_of(got))
@@ -167,7 +184,9 @@ class MatteForge:
                     name, _, value = line.partition(":")
                     fields[name] = value.removeprefix(" ")
                 elif "data" in fields:
-                    yield EventOut(id=fields.get("id"), kind=fields["event"], data=json.loads(fields["data"]))
+                    yield EventOut(
+                        id=fields.get("id"), kind=fields["event"], data=json.loads(fields["data"])
+                    )
                     fields = {}
 
     # Shards
@@ -205,7 +224,9 @@ class MatteForge:
     # Models
 
     def models(self) -> Sequence[ModelOut]:
-        return ModelPage.model_validate_json(self.transport.request("GET", "/v1/models").content).items
+        return ModelPage.model_validate_json(
+            self.transport.request("GET", "/v1/models").content
+        ).items
 
     def model(self, name: str) -> ModelOut:
         answer = self.transport.request("GET", f"/v1/models/{quote(name, safe='')}")
@@ -213,4 +234,6 @@ class MatteForge:
 
 
 def _path(dataset_id: str, *rest: str) -> str:
-    return "/".join(("/v1/datasets", quote(dataset_id, safe=""), *(quote(part, safe="") for part in rest)))
+    return "/".join(
+        ("/v1/datasets", quote(dataset_id, safe=""), *(quote(part, safe="") for part in rest))
+    )

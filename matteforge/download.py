@@ -39,10 +39,12 @@ def download(
     workers: int = 4,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[Path]:
-    """Fetch the committed shards, and manifest.json when the dataset has ended. Returns the tars, in shard order.
+    """Fetch the committed shards, and manifest.json when the dataset has ended. Returns the tars,
+    in shard order.
 
-    A shard appears under its name only once it is complete and its sha256 right; until then it is NAME.part, from
-    which a later call goes on. Raises DownloadCorrupt, MatteForgeUnavailable, MatteForgeRequestError.
+    A shard appears under its name only once it is complete and its sha256 right; until then it is
+    NAME.part, from which a later call goes on. Raises DownloadCorrupt, MatteForgeUnavailable,
+    MatteForgeRequestError.
     """
     ended = client.get(dataset_id).state.terminal
     shards = list(client.shards(dataset_id))
@@ -50,7 +52,11 @@ def download(
     tally = _Tally(shards, on_progress)
     # Presigned URLs need no key, and a connection that never had it can't leak it.
     with httpx.Client(timeout=client.transport.http.timeout) as http:
-        _fetch_all([_Fetch(client, http, dataset_id, shard, directory, tally) for shard in shards], workers, tally)
+        _fetch_all(
+            [_Fetch(client, http, dataset_id, shard, directory, tally) for shard in shards],
+            workers,
+            tally,
+        )
     if ended:
         part = directory / "manifest.json.part"
         part.write_bytes(client.manifest(dataset_id))
@@ -74,7 +80,9 @@ def _fetch_all(fetches: Sequence["_Fetch"], workers: int, tally: "_Tally") -> No
 class _Tally:
     """What all fetches of one download share."""
 
-    def __init__(self, shards: Sequence[ShardOut], on_progress: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self, shards: Sequence[ShardOut], on_progress: Callable[[Progress], None] | None
+    ) -> None:
         self.stop = threading.Event()
         self._on_progress = on_progress
         self._shards_total = len(shards)
@@ -130,7 +138,9 @@ class _Fetch:
                     break
                 self._part.unlink()
             else:
-                raise DownloadCorrupt(f"{self._shard.name} arrived {FETCHES} times with another sha256 than listed")
+                raise DownloadCorrupt(
+                    f"{self._shard.name} arrived {FETCHES} times with another sha256 than listed"
+                )
             os.replace(self._part, self._target)
         self._tally.tell(self._shard, self._shard.size_bytes, done=True)
 
@@ -144,7 +154,9 @@ class _Fetch:
         """Make the .part as long as the shard. Each byte that arrives renews the patience."""
         waits = pauses(self._client.transport.attempts)
         failure: Exception | None = None
-        while (have := self._part.stat().st_size if self._part.exists() else 0) < self._shard.size_bytes:
+        while (
+            have := self._part.stat().st_size if self._part.exists() else 0
+        ) < self._shard.size_bytes:
             try:
                 self._receive(have)
             except (httpx.TransportError, MatteForgeUnavailable) as error:
@@ -156,7 +168,9 @@ class _Fetch:
                 continue
             wait_s = next(waits, None)
             if wait_s is None:
-                raise MatteForgeUnavailable(f"{self._shard.name}: {failure or 'nothing arrives'}") from failure
+                raise MatteForgeUnavailable(
+                    f"{self._shard.name}: {failure or 'nothing arrives'}"
+                ) from failure
             self._client.transport.sleep(wait_s)
 
     def _receive(self, have: int) -> None:

@@ -27,16 +27,29 @@ class Training:
         self._transport = transport
 
     def order(
-        self, domain: str, *, labelled: Sequence[str], unlabelled: Sequence[str], idempotency_key: str, **options: Any
+        self,
+        domain: str,
+        *,
+        labelled: Sequence[str],
+        unlabelled: Sequence[str],
+        idempotency_key: str,
+        **options: Any,
     ) -> TrainingRunOut:
         """One turn of the cycle; options are the other fields of core.training.run.TrainingSpec."""
-        body = {"domain": domain, "labelled": list(labelled), "unlabelled": list(unlabelled), **options}
+        body = {
+            "domain": domain,
+            "labelled": list(labelled),
+            "unlabelled": list(unlabelled),
+            **options,
+        }
         headers = {"Idempotency-Key": idempotency_key}
         answer = self._transport.request("POST", "/v1/training-runs", json=body, headers=headers)
         return TrainingRunOut.model_validate_json(answer.content)
 
     def get(self, run_id: str) -> TrainingRunOut:
-        return TrainingRunOut.model_validate_json(self._transport.request("GET", _run(run_id)).content)
+        return TrainingRunOut.model_validate_json(
+            self._transport.request("GET", _run(run_id)).content
+        )
 
     def list(self, *, domain: str | None = None) -> Iterator[TrainingRunOut]:
         """Newest first, all pages."""
@@ -54,7 +67,11 @@ class Training:
         return TrainingRunOut.model_validate_json(answer.content)
 
     def wait(
-        self, run_id: str, on_progress: Callable[[TrainingRunOut], None] | None = None, *, poll_s: float = 2.0
+        self,
+        run_id: str,
+        on_progress: Callable[[TrainingRunOut], None] | None = None,
+        *,
+        poll_s: float = 2.0,
     ) -> TrainingRunOut:
         """Poll until the run has ended, however it ended."""
         while True:
@@ -66,21 +83,32 @@ class Training:
             self._transport.sleep(poll_s)
 
     def corpora(self) -> Sequence[CorpusOut]:
-        return CorpusPage.model_validate_json(self._transport.request("GET", "/v1/corpora").content).items
+        return CorpusPage.model_validate_json(
+            self._transport.request("GET", "/v1/corpora").content
+        ).items
 
     # Schedules
 
     def schedules(self) -> Sequence[ScheduleOut]:
-        return SchedulePage.model_validate_json(self._transport.request("GET", "/v1/training-schedules").content).items
+        return SchedulePage.model_validate_json(
+            self._transport.request("GET", "/v1/training-schedules").content
+        ).items
 
     def set_schedule(
         self, domain: str, *, every_s: float, min_new_samples: int = 0, labelled: Sequence[str],
         unlabelled: Sequence[str], **options: Any,
     ) -> ScheduleOut:  # fmt: skip
         """Train a domain again and again; options as of `order`."""
-        run = {"domain": domain, "labelled": list(labelled), "unlabelled": list(unlabelled), **options}
+        run = {
+            "domain": domain,
+            "labelled": list(labelled),
+            "unlabelled": list(unlabelled),
+            **options,
+        }
         body = {"every_s": every_s, "min_new_samples": min_new_samples, "run": run}
-        return ScheduleOut.model_validate_json(self._transport.request("PUT", _schedule(domain), json=body).content)
+        return ScheduleOut.model_validate_json(
+            self._transport.request("PUT", _schedule(domain), json=body).content
+        )
 
     def delete_schedule(self, domain: str) -> None:
         self._transport.request("DELETE", _schedule(domain))
@@ -89,7 +117,9 @@ class Training:
 
     def history(self, model: str) -> Sequence[MoveOut]:
         """The audit trail of a model's aliases, newest first."""
-        return MovePage.model_validate_json(self._transport.request("GET", _model(model, "history")).content).items
+        return MovePage.model_validate_json(
+            self._transport.request("GET", _model(model, "history")).content
+        ).items
 
     def version(self, model: str, version: str) -> VersionOut:
         """version: an alias or sha256:DIGEST."""
@@ -103,8 +133,11 @@ class Training:
         return MovePage.model_validate_json(answer.content).items
 
     def rollback(self, model: str, reason: str, *, present: str) -> Sequence[MoveOut]:
-        """Make the champion before `present` (a digest) champion again; nothing when `present` is not the champion."""
-        answer = self._transport.request("POST", _model(model, "rollback"), json={"reason": reason, "present": present})
+        """Make the champion before `present` (a digest) champion again; nothing when `present` is
+        not the champion."""
+        answer = self._transport.request(
+            "POST", _model(model, "rollback"), json={"reason": reason, "present": present}
+        )
         return MovePage.model_validate_json(answer.content).items
 
 

@@ -30,8 +30,12 @@ def problem_of(response: httpx.Response) -> Problem:
     try:
         return Problem.model_validate_json(response.content)
     except ValidationError:
-        detail = f"{response.request.url.path} answered {response.status_code} {response.reason_phrase}"
-        return Problem(type="about:blank", title="", status=response.status_code, detail=detail, code="unknown")
+        detail = (
+            f"{response.request.url.path} answered {response.status_code} {response.reason_phrase}"
+        )
+        return Problem(
+            type="about:blank", title="", status=response.status_code, detail=detail, code="unknown"
+        )
 
 
 class Transport:
@@ -52,7 +56,8 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         gone_is_done: bool = False,
     ) -> httpx.Response:
-        """A response below 400. MatteForgeRequestError for 4xx, MatteForgeUnavailable when retries are spent.
+        """A response below 400. MatteForgeRequestError for 4xx, MatteForgeUnavailable when retries
+        are spent.
 
         gone_is_done: a 404 after a first try whose answer was lost means that this try did it.
         """
@@ -60,11 +65,15 @@ class Transport:
         failure: Exception | None = None
         while True:
             try:
-                response = self.http.request(method, path, json=json, params=params, headers=headers)
+                response = self.http.request(
+                    method, path, json=json, params=params, headers=headers
+                )
             except httpx.TransportError as error:
                 failure, asked_for_s = error, 0.0
             else:
-                if response.status_code < 400 or (gone_is_done and failure and response.status_code == 404):
+                if response.status_code < 400 or (
+                    gone_is_done and failure and response.status_code == 404
+                ):
                     return response
                 failure = MatteForgeRequestError(problem_of(response))
                 if response.status_code not in RETRIED:

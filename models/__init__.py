@@ -1,4 +1,5 @@
-"""The networks, and what trains and judges them. Importing this package alone doesn't import torch."""
+"""The networks, and what trains and judges them. Importing this package alone doesn't import
+torch."""
 
 from importlib import import_module
 from pathlib import Path

@@ -37,7 +37,7 @@ from service.routes import (
 )
 from service.startup import Startup
 
-DESCRIPTION = """Synthetic training data for portrait matting: order N image-alpha pairs, get WebDataset shards.
+DESCRIPTION = """Synthetic training data for portrait matting: order N pairs, get WebDataset shards.
 
 Every request but `/healthz` and `/readyz` carries `Authorization: Bearer KEY`.
 Errors are RFC 9457 problems with a stable `code`.
@@ -73,7 +73,18 @@ def create_app(
     app.state.services = services
     app.state.startup = startup
     app.state.metrics = Metrics(services.live, services.doorbell)
-    for module in (datasets, events, shards, models, versions, corpora, training_runs, schedules, health, console):
+    for module in (
+        datasets,
+        events,
+        shards,
+        models,
+        versions,
+        corpora,
+        training_runs,
+        schedules,
+        health,
+        console,
+    ):
         app.include_router(module.router)
     problems.install(app)
     # The last one added is the outermost.
@@ -102,7 +113,9 @@ def _services(
 def _openapi(app: FastAPI) -> dict[str, Any]:
     """FastAPI's description, with the schema that every problem response refers to."""
     if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schema["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
         app.openapi_schema = schema

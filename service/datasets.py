@@ -1,4 +1,5 @@
-"""What the API does with datasets. S3 decides; Redis and the broker may be down without an order being lost."""
+"""What the API does with datasets. S3 decides; Redis and the broker may be down without an order
+being lost."""
 
 import hashlib
 import json
@@ -6,10 +7,25 @@ import logging
 import secrets
 
 from core.datasets.catalog import Catalog
-from core.datasets.dataset import AnySpec, Counts, DatasetState, DatasetView, RenderedSpec, new_dataset_id, utcnow
+from core.datasets.dataset import (
+    AnySpec,
+    Counts,
+    DatasetState,
+    DatasetView,
+    RenderedSpec,
+    new_dataset_id,
+    utcnow,
+)
 from core.datasets.manifest import DatasetRecord
 from core.datasets.plan import Plan, choose_batch_size, make_plan
-from core.errors import IdempotencyMismatch, InvalidSpec, NotFound, SourceUnavailable, StateConflict, TransientError
+from core.errors import (
+    IdempotencyMismatch,
+    InvalidSpec,
+    NotFound,
+    SourceUnavailable,
+    StateConflict,
+    TransientError,
+)
 from core.messages import Reconcile
 from service.dependencies import Services
 
@@ -17,7 +33,8 @@ log = logging.getLogger(__name__)
 
 
 def load_view(services: Services, dataset_id: str) -> DatasetView:
-    """The live view of a dataset; rebuilt from S3, and handed back to Redis, when Redis lost it. NotFound."""
+    """The live view of a dataset; rebuilt from S3, and handed back to Redis, when Redis lost it.
+    NotFound."""
     try:
         if view := services.live.get(dataset_id):
             return view
@@ -32,11 +49,13 @@ def load_view(services: Services, dataset_id: str) -> DatasetView:
     return view
 
 
-def place_order(services: Services, owner: str, spec: AnySpec, idempotency_key: str | None) -> DatasetView:
+def place_order(
+    services: Services, owner: str, spec: AnySpec, idempotency_key: str | None
+) -> DatasetView:
     """Claim a dataset for the order, or answer with the one that the same key claimed before.
 
-    Raises InvalidSpec, SourceUnavailable, IdempotencyMismatch (same key, other body), StateConflict (that dataset was
-    deleted).
+    Raises InvalidSpec, SourceUnavailable, IdempotencyMismatch (same key, other body), StateConflict
+    (that dataset was deleted).
     """
     dataset_id = new_dataset_id(owner, idempotency_key)
     body_sha256 = _fingerprint(spec)
@@ -59,13 +78,18 @@ def place_order(services: Services, owner: str, spec: AnySpec, idempotency_key: 
     try:
         services.live.put(view)
     except TransientError as error:
-        log.warning("%s is claimed, but not in the live view until it is recovered: %s", dataset_id, error.detail)
+        log.warning(
+            "%s is claimed, but not in the live view until it is recovered: %s",
+            dataset_id,
+            error.detail,
+        )
     _ring(services, dataset_id)
     return view
 
 
 def cancel(services: Services, dataset_id: str) -> DatasetView:
-    """Ask for the end of a dataset; repeating it changes nothing. StateConflict when it ended otherwise."""
+    """Ask for the end of a dataset; repeating it changes nothing. StateConflict when it ended
+    otherwise."""
     catalog: Catalog = services.catalog
     catalog.request(dataset_id)
     end = catalog.end(dataset_id)
@@ -82,7 +106,8 @@ def cancel(services: Services, dataset_id: str) -> DatasetView:
 
 
 def delete(services: Services, dataset_id: str) -> None:
-    """Make a dataset unreachable at once; its objects are removed by the control worker. NotFound."""
+    """Make a dataset unreachable at once; its objects are removed by the control worker.
+    NotFound."""
     services.catalog.request(dataset_id)
     services.catalog.delete(dataset_id, utcnow())
     try:
@@ -100,7 +125,9 @@ def _fingerprint(spec: AnySpec) -> str:
 
 def _replay(services: Services, dataset_id: str, body_sha256: str) -> DatasetView | None:
     if services.catalog.has_tombstone(dataset_id, "deleted"):
-        raise StateConflict("the dataset of this Idempotency-Key was deleted; send a new key with a new order")
+        raise StateConflict(
+            "the dataset of this Idempotency-Key was deleted; send a new key with a new order"
+        )
     try:
         record = services.catalog.request(dataset_id)
     except NotFound:
@@ -153,4 +180,6 @@ def _ring(services: Services, dataset_id: str) -> None:
     try:
         services.doorbell.ring(Reconcile(dataset_id=dataset_id))
     except TransientError as error:
-        log.warning("no bell for %s; the next reconcile or recover sees it: %s", dataset_id, error.detail)
+        log.warning(
+            "no bell for %s; the next reconcile or recover sees it: %s", dataset_id, error.detail
+        )

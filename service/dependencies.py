@@ -44,18 +44,24 @@ async def _owner(request: Request) -> str:
 ServicesDep = Annotated[Services, Depends(_services)]
 OwnerDep = Annotated[str, Depends(_owner)]
 
-# The check itself is service.middleware.BearerAuth, which also guards what is no route; this documents it in OpenAPI.
-bearer = Security(HTTPBearer(auto_error=False, scheme_name="ApiKey", description="`Authorization: Bearer KEY`"))
+# The check itself is service.middleware.BearerAuth, which also guards what is no route; this
+# documents it in OpenAPI.
+bearer = Security(
+    HTTPBearer(auto_error=False, scheme_name="ApiKey", description="`Authorization: Bearer KEY`")
+)
 
 
 def _matching(pattern: str, what: str, value: str) -> str:
-    """`value`; NotFound when it can't name anything, so that the store is never asked for odd keys."""
+    """`value`; NotFound when it can't name anything, so that the store is never asked for odd
+    keys."""
     if re.fullmatch(pattern, value, re.ASCII) is None:
         raise NotFound(f"there is no {what} {value[:100]!r}")
     return value
 
 
-async def _dataset_id(dataset_id: Annotated[str, Path(examples=["ds_0123456789abcdef01234567"])]) -> str:
+async def _dataset_id(
+    dataset_id: Annotated[str, Path(examples=["ds_0123456789abcdef01234567"])],
+) -> str:
     return _matching(DATASET_ID, "dataset", dataset_id)
 
 
@@ -67,7 +73,9 @@ async def _model_name(name: Annotated[str, Path(examples=["humans"])]) -> str:
     return _matching(MODEL_NAME, "model", name)
 
 
-async def _training_run_id(run_id: Annotated[str, Path(examples=["tr_0123456789abcdef01234567"])]) -> str:
+async def _training_run_id(
+    run_id: Annotated[str, Path(examples=["tr_0123456789abcdef01234567"])],
+) -> str:
     return _matching(TRAINING_RUN_ID, "training run", run_id)
 
 

@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 
 class Metrics:
-    """One registry an application. The request histogram also counts requests by route and status."""
+    """One registry an application. The request histogram also counts requests by route and
+    status."""
 
     media_type = CONTENT_TYPE_LATEST
 
@@ -46,8 +47,12 @@ class _ControlPlane(Collector):
         self._doorbell = doorbell
 
     def collect(self) -> Iterator[Metric]:
-        datasets = GaugeMetricFamily("matteforge_active_datasets", "Datasets that have not ended", labels=["state"])
-        depth = GaugeMetricFamily("matteforge_queue_messages", "Messages that wait in a queue", labels=["queue"])
+        datasets = GaugeMetricFamily(
+            "matteforge_active_datasets", "Datasets that have not ended", labels=["state"]
+        )
+        depth = GaugeMetricFamily(
+            "matteforge_queue_messages", "Messages that wait in a queue", labels=["queue"]
+        )
         try:
             views = [self._live.get(dataset_id) for dataset_id in self._live.active_ids()]
             states = Counter(view.state for view in views if view)

@@ -1,4 +1,5 @@
-"""What surrounds every request, as plain ASGI: the key check and the bound on bodies. The body is read by neither."""
+"""What surrounds every request, as plain ASGI: the key check and the bound on bodies. The body is
+read by neither."""
 
 import time
 from collections.abc import Callable
@@ -12,14 +13,17 @@ from core.errors import MatteForgeError, Unauthorized
 from service.problems import error_response
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
-DOCS_FILES = "/docs/files"  # script and style of /docs, served from here: a browser needs no other host
+DOCS_FILES = (
+    "/docs/files"  # script and style of /docs, served from here: a browser needs no other host
+)
 KEY_CACHE_S = 60.0
 MAX_KEY = 512
 MAX_CACHED_KEYS = 1000
 
 
 class BearerAuth:
-    """Lets a request pass with a valid `Authorization: Bearer KEY`; puts the key's owner into request.state.owner."""
+    """Lets a request pass with a valid `Authorization: Bearer KEY`; puts the key's owner into
+    request.state.owner."""
 
     def __init__(self, app: ASGIApp, owner_of: Callable[[str], str | None]) -> None:
         self._app = app

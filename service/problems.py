@@ -85,19 +85,29 @@ def error_response(error: errors.MatteForgeError) -> Response:
     status = STATUS.get(type(error), 500)
     if status == 500:
         log.error("request failed", exc_info=error)
-    return problem_response(status, error.code, error.detail, title=(type(error).__doc__ or "").strip())
+    return problem_response(
+        status, error.code, error.detail, title=(type(error).__doc__ or "").strip()
+    )
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route in OpenAPI: its problems, and those that every route may answer."""
+    """The `responses` of a route in OpenAPI: its problems, and those that every route may
+    answer."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     every = sorted({401, 422, 503, *statuses})
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in every}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": content} for status in every
+    }
 
 
 def located(status: int, description: str) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI `responses` entry of a success that carries a Location header."""
-    return {status: {"description": description, "headers": {"Location": {"schema": {"type": "string"}}}}}
+    return {
+        status: {
+            "description": description,
+            "headers": {"Location": {"schema": {"type": "string"}}},
+        }
+    }
 
 
 def install(app: FastAPI) -> None:
@@ -118,10 +128,14 @@ def _invalid_request(request: Request, error: Exception) -> Response:
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return problem_response(400, "invalid_json", "the body is not valid JSON")
-    fields = [FieldError(pointer=_pointer(item["loc"]), detail=str(item["msg"])) for item in found[:20]]
+    fields = [
+        FieldError(pointer=_pointer(item["loc"]), detail=str(item["msg"])) for item in found[:20]
+    ]
     detail = "; ".join(f"{field.pointer or 'body'}: {field.detail}" for field in fields[:3])
     kind = errors.InvalidSpec if found[0]["loc"][0] == "body" else errors.RequestError
-    return problem_response(422, kind.code, detail, title=(kind.__doc__ or "").strip(), field_errors=fields)
+    return problem_response(
+        422, kind.code, detail, title=(kind.__doc__ or "").strip(), field_errors=fields
+    )
 
 
 def _pointer(location: Iterable[int | str]) -> str:
@@ -131,7 +145,9 @@ def _pointer(location: Iterable[int | str]) -> str:
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = HTTP_CODES.get(error.status_code, "internal" if error.status_code >= 500 else errors.RequestError.code)
+    code = HTTP_CODES.get(
+        error.status_code, "internal" if error.status_code >= 500 else errors.RequestError.code
+    )
     return problem_response(error.status_code, code, str(error.detail), headers=error.headers)
 
 

@@ -1,4 +1,5 @@
-"""What must happen once before the API can serve: a fit bucket and an API key. Retried while the store is away."""
+"""What must happen once before the API can serve: a fit bucket and an API key. Retried while the
+store is away."""
 
 import logging
 import sys
@@ -57,4 +58,6 @@ class Startup:
         elif self._keyring.empty():
             key = new_api_key()
             self._keyring.register(key)
-            print(f"API key (shown once, only its hash is stored): {key}", file=sys.stderr, flush=True)
+            print(
+                f"API key (shown once, only its hash is stored): {key}", file=sys.stderr, flush=True
+            )

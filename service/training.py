@@ -1,4 +1,5 @@
-"""What the API does with training runs. S3 decides; Redis and the broker may be down without a run being lost."""
+"""What the API does with training runs. S3 decides; Redis and the broker may be down without a run
+being lost."""
 
 import hashlib
 import json
@@ -16,13 +17,17 @@ from service.dependencies import Services
 log = logging.getLogger(__name__)
 
 
-def order_run(services: Services, owner: str, spec: TrainingSpec, idempotency_key: str | None) -> TrainingView:
+def order_run(
+    services: Services, owner: str, spec: TrainingSpec, idempotency_key: str | None
+) -> TrainingView:
     """Claim a run, or answer with the one that the same key claimed before.
 
     Corpora and champion are pinned as they are now. Raises InvalidSpec, IdempotencyMismatch.
     """
     runs, run_id = TrainingRuns(services.store), new_run_id(owner, idempotency_key)
-    body_sha256 = hashlib.sha256(json.dumps(spec.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    body_sha256 = hashlib.sha256(
+        json.dumps(spec.model_dump(mode="json"), sort_keys=True).encode()
+    ).hexdigest()
     if idempotency_key is not None and (view := _replay(runs, run_id, body_sha256)):
         return view
     record = pin_run(services.store, spec, run_id=run_id, owner=owner, body_sha256=body_sha256)
@@ -33,7 +38,8 @@ def order_run(services: Services, owner: str, spec: TrainingSpec, idempotency_ke
 
 
 def cancel_run(services: Services, run_id: str) -> TrainingView:
-    """Ask for the end of a run; repeating it changes nothing. StateConflict when it ended otherwise."""
+    """Ask for the end of a run; repeating it changes nothing. StateConflict when it ended
+    otherwise."""
     runs = TrainingRuns(services.store)
     runs.request(run_id)
     end = runs.end(run_id)
@@ -48,7 +54,8 @@ def cancel_run(services: Services, run_id: str) -> TrainingView:
 def page_of_runs(
     services: Services, *, domain: str | None, cursor: str | None, limit: int
 ) -> tuple[list[TrainingView], str | None]:
-    """Newest first; `cursor` is the id that the page before ended with. InvalidCursor when there is no such run."""
+    """Newest first; `cursor` is the id that the page before ended with. InvalidCursor when there is
+    no such run."""
     runs = TrainingRuns(services.store)
     ids = [record.id for record in runs.requests() if domain in (None, record.spec.domain)]
     if cursor is not None and cursor not in ids:

@@ -1,4 +1,5 @@
-"""Real servers and the whole service, started once a session; an empty key space and bucket for each test that asks."""
+"""Real servers and the whole service, started once a session; an empty key space and bucket for
+each test that asks."""
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,10 @@ from matteforge.client import MatteForge
 
 # A slow machine is no failure of a property, and everybody tries the same examples.
 hypothesis.settings.register_profile(
-    "suite", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "suite",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("suite")
 
@@ -33,9 +37,16 @@ SETTINGS = {
     "MATTEFORGE_BATCH_SIZE": "4",
 }
 TINY_GENERATOR = {
-    "z_dim": 16, "w_dim": 16, "img_resolution": 32, "img_channels": 4, "channel_base": 512, "channel_max": 16,
-    "num_layers": 4, "margin_size": 4, "mapping_kwargs": {"num_layers": 1},
-}  # fmt: skip
+    "z_dim": 16,
+    "w_dim": 16,
+    "img_resolution": 32,
+    "img_channels": 4,
+    "channel_base": 512,
+    "channel_max": 16,
+    "num_layers": 4,
+    "margin_size": 4,
+    "mapping_kwargs": {"num_layers": 1},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +138,8 @@ def redis_leases(valkey_url: str) -> Iterator[RedisLeaseBook]:
 
 @pytest.fixture(scope="session")
 def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle ready to be published, small enough to sample in milliseconds: both networks as built, untrained."""
+    """A bundle ready to be published, small enough to sample in milliseconds: both networks as
+    built, untrained."""
     import torch
 
     from models.networks.checkpoints.checkpoint import save_checkpoint
@@ -157,7 +169,9 @@ def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config=generator.config.to_dict(),
         state=generator.state_dict(),
     )
-    save_checkpoint(matte_file, kind="stylematte", config=matting.to_dict(), state=matte.state_dict())
+    save_checkpoint(
+        matte_file, kind="stylematte", config=matting.to_dict(), state=matte.state_dict()
+    )
     assemble(
         folder / "humans",
         name="humans",
@@ -170,19 +184,25 @@ def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_stack(tmp_path: Path, bundle_folder: Path) -> Iterator[Callable[..., Stack]]:
-    """Starts stacks of a test's own: make_stack("name", env={...}) -> Stack, stopped at the end of the test."""
+    """Starts stacks of a test's own: make_stack("name", env={...}) -> Stack, stopped at the end of
+    the test."""
     with ExitStack() as started:
 
-        def make(name: str = "data", *, env: Mapping[str, str] | None = None, **options: object) -> Stack:
+        def make(
+            name: str = "data", *, env: Mapping[str, str] | None = None, **options: object
+        ) -> Stack:
             settings = {**SETTINGS, **(env or {})}
-            return started.enter_context(Stack(tmp_path / name, bundles=(bundle_folder,), env=settings, **options))
+            return started.enter_context(
+                Stack(tmp_path / name, bundles=(bundle_folder,), env=settings, **options)
+            )
 
         yield make
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[Stack]:
-    """One stack for tests that leave it as they found it: `stack.url`, `stack.api_key`, `stack.open_store()`."""
+    """One stack for tests that leave it as they found it: `stack.url`, `stack.api_key`,
+    `stack.open_store()`."""
     with Stack(tmp_path_factory.mktemp("stack"), bundles=(bundle_folder,), env=SETTINGS) as running:
         yield running
 

@@ -1,4 +1,5 @@
-"""Composition root of the workers: `celery --app workers.app:app worker --queues generate|train|control`, and beat."""
+"""Composition root of the workers: `celery --app workers.app:app worker --queues
+generate|train|control`, and beat."""
 
 from functools import cache
 
@@ -19,7 +20,8 @@ from workers.tasks import register_tasks
 
 @cache
 def context() -> Context:
-    """This process's connections. Made after the fork: neither boto3 nor redis clients may cross it."""
+    """This process's connections. Made after the fork: neither boto3 nor redis clients may cross
+    it."""
     redis_url = settings.redis_url.get_secret_value()
     redis = connect(redis_url)
     store = S3Store.from_settings(settings)
@@ -44,7 +46,8 @@ app = make_celery(
     worker_prefetch_multiplier=1,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    beat_scheduler="celery.beat:Scheduler",  # in memory: one entry, and a tick too many does no harm
+    # in memory: one entry, and a tick too many does no harm
+    beat_scheduler="celery.beat:Scheduler",
     beat_schedule={
         "reconcile": {
             "task": Reconcile.task,

@@ -7,7 +7,13 @@ from typing import Any
 from core.datasets.criteria import check_thresholds
 from core.errors import CheckpointRejected
 from core.registry import BUNDLE_FILE, GENERATOR_FILE, Bundle
-from models.networks.checkpoints.checkpoint import Kind, digest, halved, load_checkpoint, save_checkpoint
+from models.networks.checkpoints.checkpoint import (
+    Kind,
+    digest,
+    halved,
+    load_checkpoint,
+    save_checkpoint,
+)
 from models.networks.checkpoints.load import load_generator, load_stylematte
 
 STYLEMATTE_FILE = "stylematte.safetensors"
@@ -23,9 +29,11 @@ def assemble(
     card: Mapping[str, Any] | None = None,
     half: bool = True,
 ) -> Bundle:
-    """Write a bundle folder from two checkpoints, large tensors as float16 if `half`, and check that it loads.
+    """Write a bundle folder from two checkpoints, large tensors as float16 if `half`, and check
+    that it loads.
 
-    Raises CheckpointRejected when a checkpoint is of another kind, or the generator has no alpha channel.
+    Raises CheckpointRejected when a checkpoint is of another kind, or the generator has no alpha
+    channel.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sources: dict[str, tuple[Path, Kind]] = {
@@ -35,11 +43,15 @@ def assemble(
     for file, (source, kind) in sources.items():
         checkpoint = load_checkpoint(source, kind=kind)
         state = halved(checkpoint.state) if half else checkpoint.state
-        save_checkpoint(folder / file, kind=kind, config=checkpoint.config, state=state, extra=checkpoint.extra)
+        save_checkpoint(
+            folder / file, kind=kind, config=checkpoint.config, state=state, extra=checkpoint.extra
+        )
     config = load_generator(folder / GENERATOR_FILE).config
     load_stylematte(folder / STYLEMATTE_FILE)
     if config.img_channels != 4:
-        raise CheckpointRejected(f"a StyleMatteGAN has 4 channels, {generator.name} has {config.img_channels}")
+        raise CheckpointRejected(
+            f"a StyleMatteGAN has 4 channels, {generator.name} has {config.img_channels}"
+        )
     bundle = Bundle(
         name=name,
         files={file: digest(folder / file) for file in sources},

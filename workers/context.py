@@ -24,6 +24,8 @@ class Context:
     live: LiveView
     leases: LeaseBook
     doorbell: Doorbell
-    sampler: Callable[[Plan], "Sampler"]  # of the plan's source and bundle, loaded when first asked for
+    sampler: Callable[
+        [Plan], "Sampler"
+    ]  # of the plan's source and bundle, loaded when first asked for
     behind: Callable[[Callable[[], None]], None] = _at_once
     """Runs what the next task need not wait for."""

@@ -22,11 +22,16 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 BUNDLES_KEPT = 2
-CHATTER = ("celery.beat", "celery.worker.strategy", "celery.app.trace")  # a line and more for every tick
+CHATTER = (
+    "celery.beat",
+    "celery.worker.strategy",
+    "celery.app.trace",
+)  # a line and more for every tick
 
 
 def die_with(parent_pid: int) -> None:
-    """Have the kernel kill this process when its parent ends, however it ends. Does nothing but on Linux."""
+    """Have the kernel kill this process when its parent ends, however it ends. Does nothing but on
+    Linux."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -35,7 +40,8 @@ def die_with(parent_pid: int) -> None:
 
 
 def install_signals() -> None:
-    """To be called in the parent: the children that Celery forks die with it. Celery logs no line for each tick."""
+    """To be called in the parent: the children that Celery forks die with it. Celery logs no line
+    for each tick."""
     parent_pid = os.getpid()
     for name in CHATTER:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -43,12 +49,15 @@ def install_signals() -> None:
 
 
 class SamplerCache:
-    """Loaded bundles by source; the least recently used one is dropped first. Torch is imported by the first call."""
+    """Loaded bundles by source; the least recently used one is dropped first. Torch is imported by
+    the first call."""
 
     def __init__(self, registry: Registry, *, cache_dir: Path | None, device: str) -> None:
         self._registry = registry
         self._device = device
-        self._temporary = None if cache_dir else tempfile.TemporaryDirectory(prefix="matteforge-bundles-")
+        self._temporary = (
+            None if cache_dir else tempfile.TemporaryDirectory(prefix="matteforge-bundles-")
+        )
         self._folder = cache_dir or Path(self._temporary.name if self._temporary else "")
         self._loaded: OrderedDict[tuple[str, bool], Sampler] = OrderedDict()
         self._renderer: RenderProcess | None = None  # one a process, whatever the bundle
@@ -56,14 +65,16 @@ class SamplerCache:
     def __call__(self, plan: Plan) -> "Sampler":
         """The sampler of a plan's source and bundle.
 
-        Raises CheckpointRejected when the bundle was never published or can't be loaded, SourceUnavailable when people
-        are to be rendered and this process can't.
+        Raises CheckpointRejected when the bundle was never published or can't be loaded,
+        SourceUnavailable when people are to be rendered and this process can't.
         """
         key = plan.bundle, plan.render is not None
         if key not in self._loaded:
             while len(self._loaded) >= BUNDLES_KEPT:
                 self._loaded.popitem(last=False)
-            self._loaded[key] = self._load_studio(plan.bundle) if plan.render else self._load_engine(plan.bundle)
+            self._loaded[key] = (
+                self._load_studio(plan.bundle) if plan.render else self._load_engine(plan.bundle)
+            )
         self._loaded.move_to_end(key)
         return self._loaded[key]
 

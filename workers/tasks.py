@@ -1,4 +1,5 @@
-"""Celery's tasks: thin shells around plain functions. Torch and numpy are imported when the first shard is made."""
+"""Celery's tasks: thin shells around plain functions. Torch and numpy are imported when the first
+shard is made."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from workers.control.reconcile_training import reconcile_training
 
 
 def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
-    """Bind every message to its function. `context` is called in the pool's child, at the first task."""
+    """Bind every message to its function. `context` is called in the pool's child, at the first
+    task."""
 
     def run_shard_task(dataset_id: str, shard: int) -> None:
         from workers.generate.run_shard import run_shard

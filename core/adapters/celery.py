@@ -14,7 +14,8 @@ PRIORITY_SEPARATOR = "\x06\x16"  # kombu's, between a queue and its priority
 
 
 def make_celery(broker_url: str, *, visibility_timeout_s: int = 6 * 3600, **extra: Any) -> Celery:
-    """A Celery application as producers and workers need it; `extra` are further Celery settings."""
+    """A Celery application as producers and workers need it; `extra` are further Celery
+    settings."""
     app = Celery("matteforge", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_default_queue=QUEUE_CONTROL,
@@ -35,8 +36,14 @@ def make_celery(broker_url: str, *, visibility_timeout_s: int = 6 * 3600, **extr
             "socket_keepalive": True,
         },
         task_publish_retry=True,
-        task_publish_retry_policy={"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5},
-        worker_soft_shutdown_timeout=3,  # after which SIGQUIT (and SIGTERM under REMAP_SIGTERM) hands tasks back
+        task_publish_retry_policy={
+            "max_retries": 2,
+            "interval_start": 0.1,
+            "interval_step": 0.2,
+            "interval_max": 0.5,
+        },
+        # after which SIGQUIT (and SIGTERM under REMAP_SIGTERM) hands tasks back
+        worker_soft_shutdown_timeout=3,
         enable_utc=True,
     )
     app.conf.update(extra)
@@ -51,11 +58,14 @@ class CeleryDoorbell:
         self._redis = connect(broker_url)
 
     def ring(self, message: Message, *, priority: int = 0) -> None:
-        """As Doorbell.ring. A bell that got lost is rung again after BELL_S; beat rings in any case."""
+        """As Doorbell.ring. A bell that got lost is rung again after BELL_S; beat rings in any
+        case."""
         if (bell := bell_of(message)) and not self._first(bell):
             return
         try:
-            self._app.send_task(message.task, kwargs=message.payload(), queue=message.queue, priority=priority)
+            self._app.send_task(
+                message.task, kwargs=message.payload(), queue=message.queue, priority=priority
+            )
         except (OperationalError, OSError) as error:
             raise LiveViewUnavailable(f"the broker does not answer: {error}") from error
 

@@ -1,4 +1,5 @@
-"""What every live view agrees on: how states are ordered, pages addressed, events numbered and kept."""
+"""What every live view agrees on: how states are ordered, pages addressed, events numbered and
+kept."""
 
 import base64
 import binascii
@@ -35,7 +36,9 @@ def encode_cursor(member: str) -> str:
 def decode_cursor(cursor: str) -> str:
     """The index member behind a cursor. Raises InvalidCursor."""
     try:
-        member = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        member = base64.b64decode(
+            cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+        ).decode("ascii")
     except (ValueError, binascii.Error) as error:
         raise InvalidCursor from error
     if not _INDEX_MEMBER.fullmatch(member):

@@ -1,4 +1,5 @@
-"""The ports in memory, for tests: same contract suite as the real adapters, nothing outlives the process."""
+"""The ports in memory, for tests: same contract suite as the real adapters, nothing outlives the
+process."""
 
 import threading
 import time
@@ -61,7 +62,9 @@ class MemoryLiveView:
     def put(self, view: DatasetView, *, done: Iterable[int] = ()) -> None:
         with self._lock:
             before = self._datasets.get(view.id)
-            self._datasets[view.id] = _Dataset(view=view, done=set(done), events=before.events if before else [])
+            self._datasets[view.id] = _Dataset(
+                view=view, done=set(done), events=before.events if before else []
+            )
 
     def get(self, dataset_id: str) -> DatasetView | None:
         dataset = self._datasets.get(dataset_id)
@@ -75,17 +78,24 @@ class MemoryLiveView:
         self, *, state: DatasetState | None, after: str | None, limit: int
     ) -> tuple[list[DatasetView], str | None]:
         with self._lock:
-            views = [d.view for d in self._datasets.values() if state is None or d.view.state is state]
+            views = [
+                d.view for d in self._datasets.values() if state is None or d.view.state is state
+            ]
         index = {index_member(view.id, view.created_at): view for view in views}
         bound = decode_cursor(after) if after is not None else None
-        members = [member for member in sorted(index, reverse=True) if bound is None or member < bound]
+        members = [
+            member for member in sorted(index, reverse=True) if bound is None or member < bound
+        ]
         shown = members[:limit]
         return [index[m] for m in shown], encode_cursor(shown[-1]) if len(members) > limit else None
 
     def active_ids(self) -> list[str]:
         with self._lock:
             views = [d.view for d in self._datasets.values() if not d.view.state.terminal]
-        return [view.id for view in sorted(views, key=lambda view: index_member(view.id, view.created_at))]
+        return [
+            view.id
+            for view in sorted(views, key=lambda view: index_member(view.id, view.created_at))
+        ]
 
     def set_state(
         self,
@@ -126,7 +136,11 @@ class MemoryLiveView:
             counts = add_shard(dataset.view.counts, record)
             dataset.view = dataset.view.model_copy(update={"counts": counts})
             data = record.model_dump(mode="json")
-            self._publish(dataset, "shard", {**data, "accepted": counts.accepted, "shards_done": counts.shards_done})
+            self._publish(
+                dataset,
+                "shard",
+                {**data, "accepted": counts.accepted, "shards_done": counts.shards_done},
+            )
         return True
 
     def forget_shard(self, dataset_id: str, shard: int) -> None:
@@ -138,7 +152,9 @@ class MemoryLiveView:
         dataset = self._datasets.get(dataset_id)
         if dataset is None:
             return []
-        return [s for s in range(start, dataset.view.counts.shards_total) if s not in dataset.done][:limit]
+        return [s for s in range(start, dataset.view.counts.shards_total) if s not in dataset.done][
+            :limit
+        ]
 
     def ring_mark(self, dataset_id: str, shard: int, at_s: float) -> bool:
         with self._lock:

@@ -34,7 +34,10 @@ class MemoryStore:
             if if_match is not None and (current is None or current[1].etag != if_match):
                 raise PreconditionFailed(f"{key} changed since it was read")
             lowered = {name.lower(): value for name, value in (metadata or {}).items()}
-            self._objects[key] = body, ObjectInfo(key=key, size_bytes=len(body), etag=etag, metadata=lowered)
+            self._objects[key] = (
+                body,
+                ObjectInfo(key=key, size_bytes=len(body), etag=etag, metadata=lowered),
+            )
         return etag
 
     def upload(
@@ -47,7 +50,11 @@ class MemoryStore:
         if_none_match: bool = False,
     ) -> str:
         return self.put(
-            key, path.read_bytes(), content_type=content_type, metadata=metadata, if_none_match=if_none_match
+            key,
+            path.read_bytes(),
+            content_type=content_type,
+            metadata=metadata,
+            if_none_match=if_none_match,
         )
 
     def get(self, key: str) -> tuple[bytes, ObjectInfo]:
@@ -62,8 +69,12 @@ class MemoryStore:
         body, _ = self.get(key)
         return (body[start : start + chunk_bytes] for start in range(0, len(body), chunk_bytes))
 
-    def list_keys(self, prefix: str, *, start_after: str = "", page_size: int = 1000) -> Iterator[str]:
-        return iter(sorted(key for key in self._objects if key.startswith(prefix) and key > start_after))
+    def list_keys(
+        self, prefix: str, *, start_after: str = "", page_size: int = 1000
+    ) -> Iterator[str]:
+        return iter(
+            sorted(key for key in self._objects if key.startswith(prefix) and key > start_after)
+        )
 
     def list_names(self, prefix: str) -> Iterator[str]:
         tails = (key.removeprefix(prefix) for key in self._objects if key.startswith(prefix))

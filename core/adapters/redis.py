@@ -1,13 +1,13 @@
 """The live view and the leases in Redis / Valkey. Disposable: `recover` rebuilds all of it from S3.
 
 mf:initialised        set once the live view was rebuilt
-mf:index[:STATE]      sorted sets in lexical order of (creation, id): all datasets, and those in one state
+mf:index[:STATE]      sorted sets by (creation, id): all datasets, and those in one state
 mf:ds:ID              hash: static part, counters, state, timestamps, error, cancel
 mf:ds:ID:done         bitmap of committed shards
 mf:ds:ID:rings        hash: shard -> when its message was sent
 mf:ds:ID:events       stream, the newest EVENTS_KEPT
 mf:lease:NAME         token of the holder; expires
-mf:bell:ID            a Reconcile of the dataset waits in the queue; expires (core/adapters/celery.py)
+mf:bell:ID            a Reconcile of the dataset waits in the queue; expires (celery.py)
 """
 
 import json
@@ -44,7 +44,8 @@ RANK_AT_END = rank(DatasetState.COMPLETED)
 
 
 def connect(url: str, *, timeout_s: float = 5, retries: int = 3) -> Any:
-    """A client that waits at most `timeout_s` for an answer and repeats a failed call `retries` times, with jitter."""
+    """A client that waits at most `timeout_s` for an answer and repeats a failed call `retries`
+    times, with jitter."""
     return Redis.from_url(
         url,
         decode_responses=True,
@@ -122,12 +123,17 @@ class RedisLiveView:
     ) -> tuple[list[DatasetView], str | None]:
         index = INDEX if state is None else f"{INDEX}:{state}"
         newest = "+" if after is None else f"({decode_cursor(after)}"
-        members = self._redis.zrange(index, newest, "-", desc=True, bylex=True, offset=0, num=limit + 1)
+        members = self._redis.zrange(
+            index, newest, "-", desc=True, bylex=True, offset=0, num=limit + 1
+        )
         ids = [member.partition(":")[2] for member in members[:limit]]
         with self._redis.pipeline(transaction=False) as pipe:
             for dataset_id in ids:
                 pipe.hgetall(_key(dataset_id))
-            views = [to_view(dataset_id, fields) for dataset_id, fields in zip(ids, pipe.execute(), strict=True)]
+            views = [
+                to_view(dataset_id, fields)
+                for dataset_id, fields in zip(ids, pipe.execute(), strict=True)
+            ]
         more = encode_cursor(members[limit - 1]) if len(members) > limit else None
         return [view for view in views if view is not None], more
 

@@ -15,7 +15,11 @@ SPEC: TypeAdapter[AnySpec] = TypeAdapter(AnySpec)
 
 def to_counters(counts: Counts) -> dict[str, int]:
     """The counters that grow, by field."""
-    plain = {"accepted": counts.accepted, "attempted": counts.attempted, "shards_done": counts.shards_done}
+    plain = {
+        "accepted": counts.accepted,
+        "attempted": counts.attempted,
+        "shards_done": counts.shards_done,
+    }
     rejected = {f"rejected:{reason}": number for reason, number in counts.rejected.items()}
     attributes = {
         f"attribute:{name}:{value}": number
@@ -49,9 +53,14 @@ def to_view(dataset_id: str, fields: Mapping[str, str]) -> DatasetView | None:
     if not fields:
         return None
     numbers = {
-        name: int(fields[name]) for name in ("requested", "accepted", "attempted", "shards_done", "shards_total")
+        name: int(fields[name])
+        for name in ("requested", "accepted", "attempted", "shards_done", "shards_total")
     }
-    rejected = {name.removeprefix("rejected:"): int(n) for name, n in fields.items() if name.startswith("rejected:")}
+    rejected = {
+        name.removeprefix("rejected:"): int(n)
+        for name, n in fields.items()
+        if name.startswith("rejected:")
+    }
     attributes: dict[str, dict[str, int]] = {}
     for field, number in fields.items():
         if field.startswith("attribute:"):

@@ -1,10 +1,11 @@
 """Lua that makes one step of the live view or of a lease atomic: a repeated call changes nothing.
 
-`rank` orders a dataset's states, `member` is its place in the indexes; the other fields are those of redis_records.py.
+`rank` orders a dataset's states, `member` is its place in the indexes; the other fields are those
+of redis_records.py.
 """
 
-# KEYS: dataset, index. ARGV: rank, state, time, error JSON or "", JSON of counters or "", event JSON, events kept.
-# Returns 1 when the dataset moved forward, 0 when it is unknown or would not.
+# KEYS: dataset, index. ARGV: rank, state, time, error JSON or "", JSON of counters or "", event
+# JSON, events kept. Returns 1 when the dataset moved forward, 0 when it is unknown or would not.
 SET_STATE = """
 local dataset, index = KEYS[1], KEYS[2]
 local known = redis.call('HMGET', dataset, 'rank', 'state', 'member')
@@ -20,7 +21,8 @@ if ARGV[5] ~= '' then
   end
   for field, value in pairs(cjson.decode(ARGV[5])) do redis.call('HSET', dataset, field, value) end
 end
-redis.call('XADD', dataset .. ':events', 'MAXLEN', '=', ARGV[7], '*', 'kind', 'state', 'data', ARGV[6])
+redis.call('XADD', dataset .. ':events', 'MAXLEN', '=', ARGV[7], '*',
+  'kind', 'state', 'data', ARGV[6])
 return 1
 """
 
@@ -33,7 +35,8 @@ if not rank or tonumber(rank) >= tonumber(ARGV[1]) then return 0 end
 if redis.call('SETBIT', dataset .. ':done', ARGV[2], 1) == 1 then return 0 end
 for field, value in pairs(cjson.decode(ARGV[3])) do redis.call('HINCRBY', dataset, field, value) end
 local counts = redis.call('HMGET', dataset, 'accepted', 'shards_done')
-redis.call('XADD', dataset .. ':events', 'MAXLEN', '=', ARGV[5], '*', 'kind', 'shard', 'data', ARGV[4],
+redis.call('XADD', dataset .. ':events', 'MAXLEN', '=', ARGV[5], '*',
+  'kind', 'shard', 'data', ARGV[4],
   'accepted', counts[1], 'shards_done', counts[2])
 return 1
 """
@@ -48,13 +51,15 @@ FORGET_SHARD = """
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('SETBIT', KEYS[1] .. ':done', ARGV[1], 0) end
 """
 
-# KEYS: dataset. ARGV: shard, seconds. Returns 1 when no message was noted for the shard of a known dataset.
+# KEYS: dataset. ARGV: shard, seconds. Returns 1 when no message was noted for the shard of a known
+# dataset.
 RING_MARK = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 return redis.call('HSETNX', KEYS[1] .. ':rings', ARGV[1], ARGV[2])
 """
 
-# KEYS: dataset. ARGV: first shard, limit. Returns shards below shards_total whose bit is clear, ascending.
+# KEYS: dataset. ARGV: first shard, limit. Returns shards below shards_total whose bit is clear,
+# ascending.
 UNDONE = """
 local total = tonumber(redis.call('HGET', KEYS[1], 'shards_total') or '0')
 local done, found, position = KEYS[1] .. ':done', {}, tonumber(ARGV[1])

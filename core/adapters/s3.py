@@ -12,7 +12,12 @@ import botocore.session
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
 
 from core.adapters.s3_parts import upload_parts
 from core.errors import NotFound, PreconditionFailed, StoreRefused, StoreUnavailable, StoreUnfit
@@ -22,15 +27,20 @@ from core.settings import Settings
 PROBES = "probes/"
 _MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NotFound"}
 _LOST_RACE = {"412", "PreconditionFailed", "ConditionalRequestConflict"}
-_REFUSED = {"ExpiredToken", "InvalidToken", "AuthorizationHeaderMalformed"}  # S3 answers these with 400
+_REFUSED = {
+    "ExpiredToken",
+    "InvalidToken",
+    "AuthorizationHeaderMalformed",
+}  # S3 answers these with 400
 _MADE_ALREADY = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
 class S3Store:
     """One bucket. Thread-safe, but not across fork(): make it in the process that uses it.
 
-    Connecting and reading are bounded in time; a failed call is made `attempts` times at most, with jitter between.
-    Files above `part_size_bytes` go up in parts. Empty keys: botocore looks for credentials where it always does.
+    Connecting and reading are bounded in time; a failed call is made `attempts` times at most, with
+    jitter between. Files above `part_size_bytes` go up in parts. Empty keys: botocore looks for
+    credentials where it always does.
     """
 
     def __init__(
@@ -60,12 +70,15 @@ class S3Store:
             proxies={},
         )
         inner = botocore.session.get_session()
-        # Nobody asks when an object was written, and a listing spends two thirds of its time on parsing that.
+        # Nobody asks when an object was written, and a listing spends two thirds of its time on
+        # parsing that.
         inner.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
         keys = access_key or None, secret_key or None
         self._session = boto3.session.Session(*keys, region_name=region, botocore_session=inner)
         self._client: Any = self._session.client("s3", endpoint_url=endpoint_url, config=config)
-        self._public: Any = self._session.client("s3", endpoint_url=public_endpoint_url or endpoint_url, config=config)
+        self._public: Any = self._session.client(
+            "s3", endpoint_url=public_endpoint_url or endpoint_url, config=config
+        )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -94,12 +107,16 @@ class S3Store:
         if_none_match: bool = False,
         if_match: str | None = None,
     ) -> str:
-        """As ObjectStore.put. A 412 may answer an own earlier attempt whose reply was lost: callers read back."""
+        """As ObjectStore.put. A 412 may answer an own earlier attempt whose reply was lost: callers
+        read back."""
         conditions = _conditions(if_none_match) | ({"IfMatch": if_match} if if_match else {})
         try:
             with _translated(key):
                 answer = self._client.put_object(
-                    **self._target(key), **_attributes(content_type, metadata), Body=body, **conditions
+                    **self._target(key),
+                    **_attributes(content_type, metadata),
+                    Body=body,
+                    **conditions,
                 )
         except NotFound as error:
             if if_match:
@@ -120,7 +137,9 @@ class S3Store:
         attributes, conditions = _attributes(content_type, metadata), _conditions(if_none_match)
         if path.stat().st_size <= self._part_size_bytes:
             with _translated(key), path.open("rb") as file:
-                answer = self._client.put_object(**self._target(key), **attributes, Body=file, **conditions)
+                answer = self._client.put_object(
+                    **self._target(key), **attributes, Body=file, **conditions
+                )
             return str(answer["ETag"])
         try:
             with _translated(key):
@@ -132,7 +151,9 @@ class S3Store:
                     conditions=conditions,
                     part_size_bytes=self._part_size_bytes,
                 )
-        except NotFound as error:  # the upload is gone: completed by an attempt whose answer was lost, or removed
+        except (
+            NotFound
+        ) as error:  # the upload is gone: completed by an attempt whose answer was lost, or removed
             if if_none_match and self.head(key):
                 raise PreconditionFailed(f"{key} exists already") from error
             raise StoreUnavailable(f"the upload of {key} was lost") from error
@@ -161,7 +182,9 @@ class S3Store:
 
         return chunks()
 
-    def list_keys(self, prefix: str, *, start_after: str = "", page_size: int = 1000) -> Iterator[str]:
+    def list_keys(
+        self, prefix: str, *, start_after: str = "", page_size: int = 1000
+    ) -> Iterator[str]:
         for page in self._pages(Prefix=prefix, StartAfter=start_after, MaxKeys=page_size):
             yield from (entry["Key"] for entry in page.get("Contents", []))
 
@@ -170,22 +193,29 @@ class S3Store:
             yield from (entry["Key"].removeprefix(prefix) for entry in page.get("Contents", []))
 
     def list_folders(self, prefix: str) -> Iterator[str]:
-        """As ObjectStore.list_folders; SeaweedFS names a folder for some time after its last object was deleted."""
+        """As ObjectStore.list_folders; SeaweedFS names a folder for some time after its last object
+        was deleted."""
         for page in self._pages(Prefix=prefix, Delimiter="/"):
-            yield from (entry["Prefix"].removeprefix(prefix)[:-1] for entry in page.get("CommonPrefixes", []))
+            yield from (
+                entry["Prefix"].removeprefix(prefix)[:-1]
+                for entry in page.get("CommonPrefixes", [])
+            )
 
     def delete(self, key: str) -> None:
         with _translated(key):
             self._client.delete_object(**self._target(key))
 
     def presign_get(self, key: str, *, expires_s: int) -> str:
-        """As ObjectStore.presign_get; what the client's generate_presigned_url gives, in a third of its time."""
+        """As ObjectStore.presign_get; what the client's generate_presigned_url gives, in a third of
+        its time."""
         credentials = self._session.get_credentials()
         if credentials is None:
             raise StoreRefused("there are no credentials for the object store to sign a URL with")
         path = quote(f"/{self._bucket}/{key}", safe="/-_.~")
         request = AWSRequest(method="GET", url=self._public.meta.endpoint_url.rstrip("/") + path)
-        S3SigV4QueryAuth(credentials.get_frozen_credentials(), "s3", self._region, expires_s).add_auth(request)
+        S3SigV4QueryAuth(
+            credentials.get_frozen_credentials(), "s3", self._region, expires_s
+        ).add_auth(request)
         return str(request.url)
 
     def probe(self) -> None:
@@ -209,14 +239,18 @@ class S3Store:
         except NotFound:
             with _translated(self._bucket):
                 try:
-                    self._client.create_bucket(Bucket=self._bucket, **(place if self._region != "us-east-1" else {}))
+                    self._client.create_bucket(
+                        Bucket=self._bucket, **(place if self._region != "us-east-1" else {})
+                    )
                 except ClientError as error:
                     if _code(error) not in _MADE_ALREADY:
                         raise
 
     def _pages(self, **query: str | int) -> Iterator[Any]:
         with _translated(str(query["Prefix"])):
-            yield from self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **query)
+            yield from self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, **query
+            )
 
     def _target(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": key}
@@ -235,13 +269,16 @@ def _translated(key: str) -> Iterator[None]:
             raise PreconditionFailed(f"{key} exists already or has changed") from error
         if code in _REFUSED or _status(error) in (401, 403):
             raise StoreRefused(
-                f"the object store refuses these credentials, or they don't allow this: {code} for {key}"
+                f"the object store refuses these credentials, or they don't allow this: {code} for "
+                f"{key}"
             ) from error
         raise StoreUnavailable(f"the object store answered {code} for {key}") from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise StoreRefused(f"there are no credentials for the object store: {error}") from error
     except (BotoCoreError, OSError) as error:
-        raise StoreUnavailable(f"the object store does not answer for {key}: {type(error).__name__}") from error
+        raise StoreUnavailable(
+            f"the object store does not answer for {key}: {type(error).__name__}"
+        ) from error
 
 
 def _code(error: ClientError) -> str:
@@ -262,4 +299,6 @@ def _conditions(if_none_match: bool) -> dict[str, str]:
 
 def _info(key: str, answer: Any) -> ObjectInfo:
     metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
-    return ObjectInfo(key=key, size_bytes=answer["ContentLength"], etag=answer["ETag"], metadata=metadata)
+    return ObjectInfo(
+        key=key, size_bytes=answer["ContentLength"], etag=answer["ETag"], metadata=metadata
+    )

@@ -16,12 +16,16 @@ def upload_parts(
     conditions: dict[str, str],
     part_size_bytes: int,
 ) -> str:
-    """Upload `path` to `target` {Bucket, Key} in parts and return the etag; `conditions` decide at completion.
+    """Upload `path` to `target` {Bucket, Key} in parts and return the etag; `conditions` decide at
+    completion.
 
-    Whatever interrupts it (KeyboardInterrupt included) aborts the upload, so that no parts are left to be paid for.
-    Raises botocore's errors.
+    Whatever interrupts it (KeyboardInterrupt included) aborts the upload, so that no parts are left
+    to be paid for. Raises botocore's errors.
     """
-    upload = {**target, "UploadId": client.create_multipart_upload(**target, **attributes)["UploadId"]}
+    upload = {
+        **target,
+        "UploadId": client.create_multipart_upload(**target, **attributes)["UploadId"],
+    }
     parts: list[dict[str, Any]] = []
     try:
         with path.open("rb") as file:
@@ -29,7 +33,9 @@ def upload_parts(
                 number = len(parts) + 1
                 answer = client.upload_part(**upload, PartNumber=number, Body=chunk)
                 parts.append({"PartNumber": number, "ETag": answer["ETag"]})
-        completed = client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **conditions)
+        completed = client.complete_multipart_upload(
+            **upload, MultipartUpload={"Parts": parts}, **conditions
+        )
     except BaseException:
         with suppress(BotoCoreError, ClientError):
             client.abort_multipart_upload(**upload)

@@ -1,4 +1,5 @@
-"""All that is true of datasets, read from and written to S3: claims, tombstones, shard records, manifests.
+"""All that is true of datasets, read from and written to S3: claims, tombstones, shard records,
+manifests.
 
 datasets/ID/request.json            the claim, conditional, once
 datasets/ID/shards/NNNNNN.tar .json a committed shard and its record
@@ -46,7 +47,8 @@ class Catalog:
         return record
 
     def open_plan(self, dataset_id: str) -> Plan:
-        """The plan of a dataset that still takes shards. Cancelled when it takes no more; NotFound."""
+        """The plan of a dataset that still takes shards. Cancelled when it takes no more;
+        NotFound."""
         if reason := self.stop_reason(dataset_id):
             raise Cancelled(f"{dataset_id} takes no more shards: {reason}")
         return self._record(dataset_id).plan
@@ -58,19 +60,27 @@ class Catalog:
 
     def cancel(self, dataset_id: str, at: datetime) -> bool:
         """Ask for the end of a dataset; its committed shards stay. False: asked before."""
-        return self._put_once(keys.tombstone(dataset_id, "cancel"), json.dumps({"at": at.isoformat()}).encode())
+        return self._put_once(
+            keys.tombstone(dataset_id, "cancel"), json.dumps({"at": at.isoformat()}).encode()
+        )
 
     def delete(self, dataset_id: str, at: datetime) -> bool:
         """Mark a dataset as deleted; `purge` removes its objects. False: marked before."""
-        return self._put_once(keys.tombstone(dataset_id, "deleted"), json.dumps({"at": at.isoformat()}).encode())
+        return self._put_once(
+            keys.tombstone(dataset_id, "deleted"), json.dumps({"at": at.isoformat()}).encode()
+        )
 
     def fail(self, dataset_id: str, error: ErrorInfo) -> bool:
         """Note an error that no further attempt can mend. False: noted before."""
-        return self._put_once(keys.tombstone(dataset_id, "failed"), error.model_dump_json().encode())
+        return self._put_once(
+            keys.tombstone(dataset_id, "failed"), error.model_dump_json().encode()
+        )
 
     def failure(self, dataset_id: str) -> ErrorInfo | None:
         try:
-            return ErrorInfo.model_validate_json(self.store.get(keys.tombstone(dataset_id, "failed"))[0])
+            return ErrorInfo.model_validate_json(
+                self.store.get(keys.tombstone(dataset_id, "failed"))[0]
+            )
         except NotFound:
             return None
 
@@ -79,7 +89,8 @@ class Catalog:
         return self.store.head(keys.tombstone(dataset_id, kind)) is not None
 
     def stop_reason(self, dataset_id: str) -> str | None:
-        """Why no more shards may be committed: deleted, cancel, failed or ended; None when work may go on."""
+        """Why no more shards may be committed: deleted, cancel, failed or ended; None when work may
+        go on."""
         names = set(self.store.list_names(keys.dataset(dataset_id)))
         found = (kind for kind in ("deleted", "cancel", "failed") if f"{kind}.json" in names)
         return next(found, "ended" if "manifest.json" in names else None)
@@ -101,25 +112,37 @@ class Catalog:
         return ShardRecords(self.store, dataset_id).get(shard)
 
     def shard_records(
-        self, dataset_id: str, *, after: int = -1, limit: int | None = None, total: int | None = None
+        self,
+        dataset_id: str,
+        *,
+        after: int = -1,
+        limit: int | None = None,
+        total: int | None = None,
     ) -> Iterator[ShardRecord]:
-        """Records of committed shards in shard order, those numbered above `after`; pages are remembered.
+        """Records of committed shards in shard order, those numbered above `after`; pages are
+        remembered.
 
         total: shards of the dataset, where that is known, which spares a request.
         """
         if len(self._shard_records) >= SHARDS_KEPT:
             self._shard_records = {}
         known = None if limit is None else self._shard_records
-        return ShardRecords(self.store, dataset_id, known).read(after=after, limit=limit, total=total)
+        return ShardRecords(self.store, dataset_id, known).read(
+            after=after, limit=limit, total=total
+        )
 
     def compact_records(self, dataset_id: str, *, below: int) -> bool:
-        """Copy the next thousand records below shard `below` into one object. False: nothing to do."""
+        """Copy the next thousand records below shard `below` into one object. False: nothing to
+        do."""
         return ShardRecords(self.store, dataset_id).compact(below=below)
 
     # The end
 
-    def finish(self, record: DatasetRecord, head: ManifestHead, shards: Iterable[ShardRecord]) -> ManifestHead:
-        """Write manifest.json once, streamed through a file; the true head is returned: this or an earlier winner's."""
+    def finish(
+        self, record: DatasetRecord, head: ManifestHead, shards: Iterable[ShardRecord]
+    ) -> ManifestHead:
+        """Write manifest.json once, streamed through a file; the true head is returned: this or an
+        earlier winner's."""
         with TemporaryDirectory(prefix="matteforge-") as folder:
             path = Path(folder) / "manifest.json"
             with path.open("wb") as file:
@@ -144,7 +167,8 @@ class Catalog:
     # Rebuilding the live view
 
     def view(self, dataset_id: str) -> tuple[DatasetView, list[int]]:
-        """The live picture of a dataset from S3 alone, and its committed shards. NotFound as `request`."""
+        """The live picture of a dataset from S3 alone, and its committed shards. NotFound as
+        `request`."""
         record = self.request(dataset_id)
         end = self.end(dataset_id)
         done: list[int] = []

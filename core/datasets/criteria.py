@@ -1,4 +1,5 @@
-"""The filter: what a candidate is measured by, and which threshold rejects it. Pure functions, no arrays."""
+"""The filter: what a candidate is measured by, and which threshold rejects it. Pure functions, no
+arrays."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ Thresholds = Mapping[str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Criterion:
-    """One way to reject a candidate: `score` must be at most / at least the threshold of this name."""
+    """One way to reject a candidate: `score` must be at most / at least the threshold of this
+    name."""
 
     name: str
     score: str  # the measured quantity it looks at
@@ -28,10 +30,15 @@ class Criterion:
         return value <= threshold if self.bound == "max" else value >= threshold
 
 
-# In the order in which a rejection is attributed: checks of the generator's alpha, then agreement with StyleMatte.
+# In the order in which a rejection is attributed: checks of the generator's alpha, then agreement
+# with StyleMatte.
 CRITERIA: tuple[Criterion, ...] = (
-    Criterion(name="coverage_min", score="coverage", bound="min", low=0, high=1, meaning="mean alpha"),
-    Criterion(name="coverage_max", score="coverage", bound="max", low=0, high=1, meaning="mean alpha"),
+    Criterion(
+        name="coverage_min", score="coverage", bound="min", low=0, high=1, meaning="mean alpha"
+    ),
+    Criterion(
+        name="coverage_max", score="coverage", bound="max", low=0, high=1, meaning="mean alpha"
+    ),
     Criterion(
         name="connectedness",
         score="connectedness",
@@ -62,7 +69,8 @@ CRITERIA: tuple[Criterion, ...] = (
         bound="max",
         low=0,
         high=1000,
-        meaning="gradient error between both alphas per thousand pixels (P3M's Grad: Gaussian derivatives, sigma 1.4)",
+        meaning="gradient error between both alphas per thousand pixels (P3M's Grad: Gaussian "
+        "derivatives, sigma 1.4)",
     ),
 )
 BY_NAME = {c.name: c for c in CRITERIA}
@@ -77,16 +85,22 @@ def check_thresholds(thresholds: Thresholds) -> dict[str, float]:
         criterion = BY_NAME[name]
         if not math.isfinite(value) or not criterion.low <= value <= criterion.high:
             raise InvalidSpec(
-                f"filter.{name} must be {criterion.low:g} to {criterion.high:g} ({criterion.meaning}), not {value}"
+                f"filter.{name} must be {criterion.low:g} to {criterion.high:g} "
+                f"({criterion.meaning}), not {value}"
             )
     return dict(thresholds)
 
 
-def first_failure(scores: Scores, thresholds: Thresholds, names: tuple[str, ...] | None = None) -> str | None:
-    """Name of the first criterion that `scores` fails, None when all pass. `names` limits it to some criteria."""
+def first_failure(
+    scores: Scores, thresholds: Thresholds, names: tuple[str, ...] | None = None
+) -> str | None:
+    """Name of the first criterion that `scores` fails, None when all pass. `names` limits it to
+    some criteria."""
     for criterion in CRITERIA:
         if names is not None and criterion.name not in names:
             continue
-        if criterion.name in thresholds and not criterion.passes(scores, thresholds[criterion.name]):
+        if criterion.name in thresholds and not criterion.passes(
+            scores, thresholds[criterion.name]
+        ):
             return criterion.name
     return None

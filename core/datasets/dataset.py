@@ -28,7 +28,9 @@ MAX_SHARDS = 999_999
 MODEL_REFERENCE = r"^[a-z0-9][a-z0-9-]{0,62}(@([a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64}))?$"
 
 Member = Literal["fg", "trimap", "depth", "normals", "parts", "landmarks"]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Label = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 
 
 class Frozen(BaseModel):
@@ -38,7 +40,8 @@ class Frozen(BaseModel):
 
 
 class OrderSpec(Frozen):
-    """What every order says, whatever its source. Strict: numbers are numbers, nothing is coerced."""
+    """What every order says, whatever its source. Strict: numbers are numbers, nothing is
+    coerced."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -46,10 +49,13 @@ class OrderSpec(Frozen):
     model: str = Field(
         "humans",
         pattern=MODEL_REFERENCE,
-        description="alias, name@alias or name@sha256:DIGEST; its StyleMatte measures every picture",
+        description="alias, name@alias or name@sha256:DIGEST; its StyleMatte measures every "
+        "picture",
         examples=["humans"],
     )
-    seed: int | None = Field(None, ge=0, lt=2**63, description="drawn and stored when absent", examples=[1])
+    seed: int | None = Field(
+        None, ge=0, lt=2**63, description="drawn and stored when absent", examples=[1]
+    )
     shard_size: int = Field(1000, ge=1, le=MAX_SHARD_SIZE, description="samples a shard")
     image_format: Literal["png", "webp", "jpeg"] = Field(
         "png", description="png and webp are lossless, jpeg is quality 95"
@@ -59,7 +65,10 @@ class OrderSpec(Frozen):
         default_factory=dict, description="thresholds, by criterion", examples=[{"mad": 0.05}]
     )
     labels: dict[Label, Label] = Field(
-        default_factory=dict, max_length=50, description="free tags, kept as they are", examples=[{"team": "matting"}]
+        default_factory=dict,
+        max_length=50,
+        description="free tags, kept as they are",
+        examples=[{"team": "matting"}],
     )
 
     @field_validator("filter")
@@ -72,28 +81,39 @@ class OrderSpec(Frozen):
 
 
 class DatasetSpec(OrderSpec):
-    """An order of StyleMatteGAN's samples, the default source. `filter` replaces thresholds of the bundle."""
+    """An order of StyleMatteGAN's samples, the default source. `filter` replaces thresholds of the
+    bundle."""
 
     source: Literal["generated"] = "generated"
     truncation_psi: float = Field(
-        0.7, gt=0, le=1.5, description="1 = full variety, smaller = closer to the mean; 0 would be one image"
+        0.7,
+        gt=0,
+        le=1.5,
+        description="1 = full variety, smaller = closer to the mean; 0 would be one image",
     )
 
 
 class RenderedSpec(OrderSpec):
-    """An order of rendered people, whose alpha is exact. Only what `filter` names rejects a picture."""
+    """An order of rendered people, whose alpha is exact. Only what `filter` names rejects a
+    picture."""
 
     source: Literal["rendered"]
-    shard_size: int = Field(100, ge=1, le=MAX_SHARD_SIZE, description="samples a shard; a picture takes seconds")
+    shard_size: int = Field(
+        100, ge=1, le=MAX_SHARD_SIZE, description="samples a shard; a picture takes seconds"
+    )
     size: int = Field(256, ge=64, le=1024, description="pixels a side")
     attributes: dict[str, float | dict[str, float]] = Field(
         default_factory=dict,
-        description="shares of an attribute's values, met exactly: {value: share}, or the share of `yes`; what is left "
+        description="shares of an attribute's values, met exactly: {value: share}, or the share "
+        "of `yes`; what is left "
         "is spread evenly over the values not named",
         examples=[{"hair": {"long": 0.5, "bald": 0.1}, "glasses": 0.3}],
     )
     members: list[Member] = Field(
-        default_factory=list, max_length=50, description="ground truth beside alpha", examples=[["fg", "trimap"]]
+        default_factory=list,
+        max_length=50,
+        description="ground truth beside alpha",
+        examples=[["fg", "trimap"]],
     )
 
     @field_validator("attributes", mode="before")
@@ -112,28 +132,45 @@ class RenderedSpec(OrderSpec):
         return sorted(set(value), key=MEMBERS.index)
 
 
-SOURCES: dict[object, type[DatasetSpec] | type[RenderedSpec]] = {"generated": DatasetSpec, "rendered": RenderedSpec}
+SOURCES: dict[object, type[DatasetSpec] | type[RenderedSpec]] = {
+    "generated": DatasetSpec,
+    "rendered": RenderedSpec,
+}
 
 
 def _of_its_source(value: Any, handler: ValidatorFunctionWrapHandler) -> DatasetSpec | RenderedSpec:
-    """Validates an order as one of its source. What belongs to another source only is refused by its name."""
+    """Validates an order as one of its source. What belongs to another source only is refused by
+    its name."""
     if not isinstance(value, dict):
-        return value if isinstance(value, DatasetSpec | RenderedSpec) else DatasetSpec.model_validate(value)
+        return (
+            value
+            if isinstance(value, DatasetSpec | RenderedSpec)
+            else DatasetSpec.model_validate(value)
+        )
     source = value.get("source", "generated")
     if not (isinstance(source, str) and source in SOURCES):
-        raise _refusal({"source": f"there are the sources {' and '.join(map(str, SOURCES))}"}, value)
+        raise _refusal(
+            {"source": f"there are the sources {' and '.join(map(str, SOURCES))}"}, value
+        )
     kind = SOURCES[source]
     owners = {name: other for other, spec in SOURCES.items() for name in spec.model_fields}
-    foreign = {name: owners[name] for name in value if name in owners and name not in kind.model_fields}
+    foreign = {
+        name: owners[name] for name in value if name in owners and name not in kind.model_fields
+    }
     if foreign:
-        raise _refusal({name: f"only orders of source {other!r} have it" for name, other in foreign.items()}, value)
+        raise _refusal(
+            {name: f"only orders of source {other!r} have it" for name, other in foreign.items()},
+            value,
+        )
     return kind.model_validate(value)
 
 
 def _refusal(reasons: dict[str, str], value: dict[str, Any]) -> ValidationError:
     lines = [
         InitErrorDetails(
-            type=PydanticCustomError("source", "{reason}", {"reason": reason}), loc=(name,), input=value[name]
+            type=PydanticCustomError("source", "{reason}", {"reason": reason}),
+            loc=(name,),
+            input=value[name],
         )
         for name, reason in reasons.items()
     ]
@@ -161,7 +198,8 @@ TERMINAL = frozenset({DatasetState.COMPLETED, DatasetState.FAILED, DatasetState.
 
 
 class Counts(Frozen):
-    """Progress in samples (and shards). attempted = accepted + all rejected, once every shard is done."""
+    """Progress in samples (and shards). attempted = accepted + all rejected, once every shard is
+    done."""
 
     requested: int = Field(ge=0)
     accepted: int = Field(0, ge=0)
@@ -170,7 +208,8 @@ class Counts(Frozen):
     shards_done: int = Field(0, ge=0)
     shards_total: int = Field(ge=0)
     attributes: dict[str, dict[str, int]] = Field(
-        default_factory=dict, description="accepted samples by attribute and value; of rendered people only"
+        default_factory=dict,
+        description="accepted samples by attribute and value; of rendered people only",
     )
 
 
@@ -199,7 +238,8 @@ class DatasetView(Frozen):
 
 
 def new_dataset_id(owner: str, idempotency_key: str | None) -> str:
-    """Derived from (owner, Idempotency-Key) so that a replay claims the same key in S3; random without one."""
+    """Derived from (owner, Idempotency-Key) so that a replay claims the same key in S3; random
+    without one."""
     if idempotency_key is None:
         return f"ds_{secrets.token_hex(12)}"
     digest = hashlib.sha256(f"{owner}\0{idempotency_key}".encode()).hexdigest()

@@ -27,7 +27,11 @@ class ShardRecord(Frozen):
     @property
     def starved_by(self) -> str | None:
         """The criterion that rejected most candidates."""
-        return max(sorted(self.rejected), key=lambda reason: self.rejected[reason]) if self.rejected else None
+        return (
+            max(sorted(self.rejected), key=lambda reason: self.rejected[reason])
+            if self.rejected
+            else None
+        )
 
 
 class DatasetRecord(Frozen):
@@ -42,7 +46,8 @@ class DatasetRecord(Frozen):
 
 
 class ManifestHead(Frozen):
-    """`manifest.json` without its shards; also kept as the object's metadata, so that a HEAD tells the end."""
+    """`manifest.json` without its shards; also kept as the object's metadata, so that a HEAD tells
+    the end."""
 
     id: str
     state: DatasetState
@@ -51,8 +56,11 @@ class ManifestHead(Frozen):
     timestamps: dict[DatasetState, datetime]
 
 
-def manifest_lines(record: DatasetRecord, head: ManifestHead, shards: Iterable[ShardRecord]) -> Iterator[bytes]:
-    """manifest.json as a stream of lines, one shard a line, in shard order: never whole in memory."""
+def manifest_lines(
+    record: DatasetRecord, head: ManifestHead, shards: Iterable[ShardRecord]
+) -> Iterator[bytes]:
+    """manifest.json as a stream of lines, one shard a line, in shard order: never whole in
+    memory."""
     fields = {
         **head.model_dump(mode="json"),
         "format": "matteforge.manifest/1",

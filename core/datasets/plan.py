@@ -1,7 +1,7 @@
 """From a spec to a plan: how many shards, which seeds, how many attempts. Pure arithmetic.
 
-A candidate is a pure function of (generator digest, seed, shard, attempt, psi, batch size, format version); a rendered
-one of (renderer's version, seed, slot, redraw, count, shares, size).
+A candidate is a pure function of (generator digest, seed, shard, attempt, psi, batch size, format
+version); a rendered one of (renderer's version, seed, slot, redraw, count, shares, size).
 Everything that may change bytes is fixed here, once, when the dataset is created.
 """
 
@@ -13,7 +13,10 @@ from core.datasets.dataset import MAX_SHARDS, DatasetSpec, Frozen, Member, Rende
 from core.errors import InvalidSpec
 from core.rendered_people import Shares, complete_shares
 
-PIXELS_A_BATCH = {"cpu": 1024**2, "cuda": 16 * 1024**2}  # by device class: memory of the networks grows with it
+PIXELS_A_BATCH = {
+    "cpu": 1024**2,
+    "cuda": 16 * 1024**2,
+}  # by device class: memory of the networks grows with it
 LARGEST_BATCH = {"cpu": 8, "cuda": 64}
 FORMAT_VERSION = 4  # bumped whenever the bytes of a shard change for the same order
 
@@ -22,7 +25,9 @@ class RenderPlan(Frozen):
     """What to render."""
 
     size: int = Field(description="pixels a side")
-    shares: Shares = Field(description="of every attribute and value: as ordered, the rest by default")
+    shares: Shares = Field(
+        description="of every attribute and value: as ordered, the rest by default"
+    )
     members: list[Member] = Field(description="ground truth beside alpha")
 
 
@@ -34,7 +39,9 @@ class Plan(Frozen):
     shard_size: int
     shards_total: int
     seed: int
-    truncation_psi: float | None = Field(None, description="of StyleMatteGAN's samples; null for rendered people")
+    truncation_psi: float | None = Field(
+        None, description="of StyleMatteGAN's samples; null for rendered people"
+    )
     render: RenderPlan | None = Field(None, description="null for StyleMatteGAN's samples")
     image_format: str
     alpha_bits: int
@@ -42,9 +49,13 @@ class Plan(Frozen):
     thresholds: dict[str, float] = Field(
         description="the bundle's, overridden by the order's; for rendered people the order's alone"
     )
-    batch_size: int = Field(description="candidates a forward pass; style normalisation runs over it")
+    batch_size: int = Field(
+        description="candidates a forward pass; style normalisation runs over it"
+    )
     threads: int = Field(description="torch CPU threads")
-    max_attempts_per_sample: int = Field(description="a shard gives up after this many candidates a sample")
+    max_attempts_per_sample: int = Field(
+        description="a shard gives up after this many candidates a sample"
+    )
 
     @property
     def psi(self) -> float:
@@ -78,7 +89,8 @@ def make_plan(
     if shards_total > MAX_SHARDS:
         smallest = -(-spec.count // MAX_SHARDS)
         raise InvalidSpec(
-            f"{spec.count} samples in shards of {spec.shard_size} are {shards_total} shards; at most {MAX_SHARDS}: "
+            f"{spec.count} samples in shards of {spec.shard_size} are {shards_total} shards; at "
+            f"most {MAX_SHARDS}: "
             f"use a shard_size of at least {smallest}"
         )
     rendered = isinstance(spec, RenderedSpec)
@@ -100,10 +112,12 @@ def make_plan(
 
 
 def choose_batch_size(device: str, resolution: int) -> int:
-    """Candidates a forward pass on a device class (cpu or cuda) at a resolution in pixels; a power of two.
+    """Candidates a forward pass on a device class (cpu or cuda) at a resolution in pixels; a power
+    of two.
 
-    It is a property of the class, not of the machine: a plan is carried out by any worker. The figures for CUDA are
-    estimates that were never measured; `matteforge bench --device cuda --batch N` measures, MATTEFORGE_BATCH_SIZE sets.
+    It is a property of the class, not of the machine: a plan is carried out by any worker. The
+    figures for CUDA are estimates that were never measured; `matteforge bench --device cuda --batch
+    N` measures, MATTEFORGE_BATCH_SIZE sets.
     """
     return min(LARGEST_BATCH[device], max(1, PIXELS_A_BATCH[device] // resolution**2))
 
@@ -113,6 +127,7 @@ def _render_plan(spec: RenderedSpec) -> RenderPlan:
 
 
 def candidate_seed(seed: int, shard: int, attempt: int) -> int:
-    """63-bit seed of one candidate: independent streams for every (seed, shard, attempt), or (seed, slot, redraw)."""
+    """63-bit seed of one candidate: independent streams for every (seed, shard, attempt), or (seed,
+    slot, redraw)."""
     digest = hashlib.blake2b(f"{seed}/{shard}/{attempt}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

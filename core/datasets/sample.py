@@ -13,7 +13,8 @@ def shard_name(shard: int) -> str:
 
 
 def sample_key(shard: int, index: int) -> str:
-    """WebDataset key, digits only (a dot would split it): unique over the dataset, sorts in delivery order."""
+    """WebDataset key, digits only (a dot would split it): unique over the dataset, sorts in
+    delivery order."""
     return f"{shard:06d}{index:05d}"
 
 
@@ -23,7 +24,9 @@ class SampleRecord(Frozen):
     key: str
     shard: int
     index: int
-    attempt: int = Field(description="number of the candidate within its shard, rejected ones counted")
+    attempt: int = Field(
+        description="number of the candidate within its shard, rejected ones counted"
+    )
     seed: int = Field(description="seed of this candidate")
     dataset_seed: int
     batch_size: int
@@ -46,12 +49,18 @@ class GeneratedSample(SampleRecord):
 
 
 class RenderedSample(SampleRecord):
-    """Of the renderer: the whole person. `scores` that need StyleMatte measure StyleMatte, since the alpha is exact."""
+    """Of the renderer: the whole person. `scores` that need StyleMatte measure StyleMatte, since
+    the alpha is exact."""
 
     slot: int = Field(description="number within the dataset: shard * shard_size + index")
-    redraw: int = Field(description="pictures of this slot that were rejected before; their attributes were the same")
+    redraw: int = Field(
+        description="pictures of this slot that were rejected before; their attributes were the "
+        "same"
+    )
     attributes: dict[str, str] = Field(description="as ordered (core.rendered_people)")
-    spec: dict[str, Any] = Field(description="every sampled attribute of the person and the scene, with units")
+    spec: dict[str, Any] = Field(
+        description="every sampled attribute of the person and the scene, with units"
+    )
     camera: dict[str, Any]
     renderer: str = Field(description="its version: with `spec` and the size it decides the pixels")
     provenance: str = "synthetic: rendered, alpha exact"
@@ -67,4 +76,6 @@ def parse_sample(body: bytes) -> GeneratedSample | RenderedSample:
     return _SAMPLE.validate_json(body)
 
 
-_SAMPLE: TypeAdapter[GeneratedSample | RenderedSample] = TypeAdapter(GeneratedSample | RenderedSample)
+_SAMPLE: TypeAdapter[GeneratedSample | RenderedSample] = TypeAdapter(
+    GeneratedSample | RenderedSample
+)

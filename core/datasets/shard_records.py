@@ -1,9 +1,11 @@
-"""Records of a dataset's committed shards: one small object each, compacted by the thousand to be read quickly.
+"""Records of a dataset's committed shards: one small object each, compacted by the thousand to be
+read quickly.
 
 datasets/ID/shards/NNNNNN.json   one record, written once, with its tar: the truth
-datasets/ID/records/NNN.jsonl    a block: records NNN000 to NNN999, a line each; written once all of them are there
+datasets/ID/records/NNN.jsonl    records NNN000 to NNN999, a line each; once all are there
 
-Blocks are copies: losing one costs time only. They are made in ascending order, so readers take them as far as they go.
+Blocks are copies: losing one costs time only. They are made in ascending order, so readers take
+them as far as they go.
 """
 
 from collections.abc import Iterable, Iterator, MutableMapping
@@ -21,10 +23,14 @@ READERS = 16  # concurrent reads of single records
 
 
 class ShardRecords:
-    """The records of one dataset. `known` keeps those that were read by their keys: a record never changes."""
+    """The records of one dataset. `known` keeps those that were read by their keys: a record never
+    changes."""
 
     def __init__(
-        self, store: ObjectStore, dataset_id: str, known: MutableMapping[str, ShardRecord] | None = None
+        self,
+        store: ObjectStore,
+        dataset_id: str,
+        known: MutableMapping[str, ShardRecord] | None = None,
     ) -> None:
         self._store = store
         self._id = dataset_id
@@ -41,10 +47,14 @@ class ShardRecords:
             return None
         return ShardRecord.model_validate_json(body)
 
-    def read(self, *, after: int = -1, limit: int | None = None, total: int | None = None) -> Iterator[ShardRecord]:
-        """Records in shard order, those numbered above `after`, at most `limit`: one request a block, then one each.
+    def read(
+        self, *, after: int = -1, limit: int | None = None, total: int | None = None
+    ) -> Iterator[ShardRecord]:
+        """Records in shard order, those numbered above `after`, at most `limit`: one request a
+        block, then one each.
 
-        total: shards of the dataset, where that is known; spares looking for a block that can't be there.
+        total: shards of the dataset, where that is known; spares looking for a block that can't be
+        there.
         """
         start, left = after + 1, limit
         while left is None or left > 0:
@@ -67,14 +77,18 @@ class ShardRecords:
         if last < 0 or self._store.head(keys.record_block(self._id, last)):
             return False
         present = set(self._store.list_keys(keys.record_blocks(self._id)))
-        block = next(n for n in range(last + 1) if n == last or keys.record_block(self._id, n) not in present)
+        block = next(
+            n for n in range(last + 1) if n == last or keys.record_block(self._id, n) not in present
+        )
         shards = list(islice(self._committed(block * BLOCK), BLOCK))
         if shards != list(range(block * BLOCK, (block + 1) * BLOCK)):
             return False
         lines = [record.model_dump_json() + "\n" for record in self._singly(shards)]
         if len(lines) < BLOCK:
             return False
-        self._put_once(keys.record_block(self._id, block), "".join(lines).encode(), "application/jsonl")
+        self._put_once(
+            keys.record_block(self._id, block), "".join(lines).encode(), "application/jsonl"
+        )
         return True
 
     def _block(self, block: int) -> list[bytes] | None:
@@ -84,10 +98,15 @@ class ShardRecords:
             return None
 
     def _committed(self, start: int, wanted: int | None = None) -> Iterator[int]:
-        """Numbers of the committed shards from `start` on, ascending; `wanted`: how many will be asked for."""
+        """Numbers of the committed shards from `start` on, ascending; `wanted`: how many will be
+        asked for."""
         before = self._key(start - 1) if start else ""
-        page_size = PAGE if wanted is None else min(2 * wanted + 1, PAGE)  # each has a tar beside it
-        listed = self._store.list_keys(keys.shards(self._id), start_after=before, page_size=page_size)
+        page_size = (
+            PAGE if wanted is None else min(2 * wanted + 1, PAGE)
+        )  # each has a tar beside it
+        listed = self._store.list_keys(
+            keys.shards(self._id), start_after=before, page_size=page_size
+        )
         return (int(key[-11:-5]) for key in listed if key.endswith(".json"))
 
     def _singly(self, shards: Iterable[int]) -> Iterator[ShardRecord]:
@@ -95,7 +114,11 @@ class ShardRecords:
         numbers = iter(shards)
         with ThreadPoolExecutor(READERS) as pool:
             while chunk := list(islice(numbers, READERS * 8)):
-                records = {shard: record for shard in chunk if (record := self._known.get(self._key(shard)))}
+                records = {
+                    shard: record
+                    for shard in chunk
+                    if (record := self._known.get(self._key(shard)))
+                }
                 read = pool.map(self.get, [shard for shard in chunk if shard not in records])
                 records |= {record.shard: record for record in read if record is not None}
                 self._known.update({self._key(shard): record for shard, record in records.items()})

@@ -1,4 +1,5 @@
-"""A training run: one turn of the cycle for one domain. What was ordered, which stages it goes through, what came out.
+"""A training run: one turn of the cycle for one domain. What was ordered, which stages it goes
+through, what came out.
 
 A domain is the name of a model and nothing more: no line of code knows what its pictures show.
 """
@@ -21,15 +22,19 @@ CorpusName = Annotated[str, StringConstraints(pattern=NAME)]
 class Stage(StrEnum):
     """The stages in their order. Each is done once; its record and its files are in S3."""
 
-    BASELINE = "baseline"  # the champion's StyleMatte; without a champion one is trained on the labelled pairs
+    # the champion's StyleMatte; without a champion one is trained on the labelled pairs
+    BASELINE = "baseline"
     LABEL = "label"  # it labels the unlabelled corpus
     WARM_START = "warm_start"  # StyleMatteGAN, stage 1
     ADVERSARIAL = "adversarial"  # StyleMatteGAN, stage 2
     SAMPLE = "sample"  # samples, those kept on which both networks agree
     FINE_TUNE = "fine_tune"  # StyleMatte on labelled pairs and accepted samples
-    EVALUATE = "evaluate"  # both StyleMattes on the test split, both generators against the labelled corpus
+    # both StyleMattes on the test split, both generators against the labelled corpus
+    EVALUATE = "evaluate"
     GATE = "gate"
-    REGISTER = "register"  # thresholds, bundle, NAME@candidate; NAME@champion if the gate lets it pass
+    REGISTER = (
+        "register"  # thresholds, bundle, NAME@candidate; NAME@champion if the gate lets it pass
+    )
     RELABEL = "relabel"  # the champion there is now labels the corpus for the next turn
 
 
@@ -40,57 +45,100 @@ PRESETS: dict[str, dict[str, Any]] = {
     "embedded": {},
     # Seconds: for tests and for a look at the machinery. Its pictures mean nothing.
     "tiny": {
-        "generator": "tiny-32", "matting_network": "micro", "matting_size": 64, "matting_batch": 2,
-        "baseline_steps": 4, "matting_steps": 2, "warm_start_kimg": 0.016, "adversarial_kimg": 0.016, "samples": 4,
-        "sample_attempts": 32, "rendered_backgrounds": 4, "gate_pairs": 2, "gate_images": 16,
+        "generator": "tiny-32",
+        "matting_network": "micro",
+        "matting_size": 64,
+        "matting_batch": 2,
+        "baseline_steps": 4,
+        "matting_steps": 2,
+        "warm_start_kimg": 0.016,
+        "adversarial_kimg": 0.016,
+        "samples": 4,
+        "sample_attempts": 32,
+        "rendered_backgrounds": 4,
+        "gate_pairs": 2,
+        "gate_images": 16,
     },
-}  # fmt: skip
+}
 
 
 class TrainingSpec(Frozen):
-    """What a user asks for. Strict: numbers are numbers. Budgets end a stage early; what it has by then is used."""
+    """What a user asks for. Strict: numbers are numbers. Budgets end a stage early; what it has by
+    then is used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     domain: str = Field(pattern=NAME, description="name of the model", examples=["humans"])
-    preset: Literal["embedded", "tiny"] = Field("embedded", description="gives the defaults of all that follows")
-    labelled: list[CorpusName] = Field(min_length=1, max_length=20, description="corpora of image-alpha pairs")
+    preset: Literal["embedded", "tiny"] = Field(
+        "embedded", description="gives the defaults of all that follows"
+    )
+    labelled: list[CorpusName] = Field(
+        min_length=1, max_length=20, description="corpora of image-alpha pairs"
+    )
     unlabelled: list[CorpusName] = Field(
-        min_length=1, max_length=20, description="corpora to be labelled: images, or pairs whose alpha is not looked at"
+        min_length=1,
+        max_length=20,
+        description="corpora to be labelled: images, or pairs whose alpha is not looked at",
     )
     framing: Literal["square", "aligned"] = Field(
-        "square", description="aligned: crops around what is alike in all pictures, a face below the top of the subject"
+        "square",
+        description="aligned: crops around what is alike in all pictures, a face below the top of "
+        "the subject",
     )
     seed: int = Field(0, ge=0, lt=2**31)
 
     generator: Literal["embedded-64", "embedded-128", "tiny-32"] = "embedded-64"
     continue_generator: bool = Field(
         True,
-        description="the champion's generator is trained on where its state is kept and it has this size",
+        description="the champion's generator is trained on where its state is kept and it has "
+        "this size",
     )
-    warm_start_kimg: float = Field(20.0, gt=0, le=25_000, description="thousand images that StyleMatteGAN sees")
-    adversarial_kimg: float = Field(20.0, ge=0, le=25_000, description="thousand images of its sharpening")
-    samples: int = Field(500, ge=0, le=100_000, description="accepted samples that StyleMatte learns from")
+    warm_start_kimg: float = Field(
+        20.0, gt=0, le=25_000, description="thousand images that StyleMatteGAN sees"
+    )
+    adversarial_kimg: float = Field(
+        20.0, ge=0, le=25_000, description="thousand images of its sharpening"
+    )
+    samples: int = Field(
+        500, ge=0, le=100_000, description="accepted samples that StyleMatte learns from"
+    )
     sample_attempts: int = Field(5000, ge=1, description="candidates after which sampling ends")
     truncation_psi: float = Field(1.0, gt=0, le=1.5)
-    synthetic_share: float = Field(0.5, ge=0, le=0.95, description="at most this share of the fine-tuning pictures")
+    synthetic_share: float = Field(
+        0.5, ge=0, le=0.95, description="at most this share of the fine-tuning pictures"
+    )
 
-    matting_network: Literal["tiny", "swin-t", "micro"] = Field("tiny", description="where there is no champion")
-    matting_size: int = Field(128, ge=32, le=1024, multiple_of=32, description="pixels a side of its pictures")
+    matting_network: Literal["tiny", "swin-t", "micro"] = Field(
+        "tiny", description="where there is no champion"
+    )
+    matting_size: int = Field(
+        128, ge=32, le=1024, multiple_of=32, description="pixels a side of its pictures"
+    )
     matting_batch: int = Field(8, ge=2, le=256, description="pictures of that size in a step")
     baseline_steps: int = Field(3000, ge=1, description="where there is no champion")
     matting_steps: int = Field(1000, ge=1)
-    matting_rate: float = Field(3e-4, gt=0, le=0.01, description="peak learning rate of the fine-tuning")
-    backgrounds: list[CorpusName] = Field(
-        default_factory=list, max_length=20, description="corpora of photographs without subjects, put behind them"
+    matting_rate: float = Field(
+        3e-4, gt=0, le=0.01, description="peak learning rate of the fine-tuning"
     )
-    rendered_backgrounds: int = Field(1000, ge=1, le=100_000, description="drawn scenes, used besides")
+    backgrounds: list[CorpusName] = Field(
+        default_factory=list,
+        max_length=20,
+        description="corpora of photographs without subjects, put behind them",
+    )
+    rendered_backgrounds: int = Field(
+        1000, ge=1, le=100_000, description="drawn scenes, used besides"
+    )
 
-    stage_budget_s: float | None = Field(None, gt=0, description="a training stage ends after so many seconds")
+    stage_budget_s: float | None = Field(
+        None, gt=0, description="a training stage ends after so many seconds"
+    )
     gate_pairs: int = Field(30, ge=2, description="test pairs below which nothing passes the gate")
     slice_margin: float = Field(0.002, ge=0, le=1, description="MAD by which no slice may be worse")
     gate_images: int = Field(
-        1000, ge=2, le=100_000, description="of each generator and, at most, of the corpus, to measure distances"
+        1000,
+        ge=2,
+        le=100_000,
+        description="of each generator and, at most, of the corpus, to measure distances",
     )
     promote: bool = Field(True, description="False: what passes the gate stays NAME@candidate")
 
@@ -115,13 +163,18 @@ class RunState(StrEnum):
 
 
 class TrainingRecord(Frozen):
-    """`request.json`: the claim of a run's id, written once. Everything that the run works on is pinned here."""
+    """`request.json`: the claim of a run's id, written once. Everything that the run works on is
+    pinned here."""
 
     id: str
     owner: str
     spec: TrainingSpec
-    corpora: dict[str, CorpusManifest] = Field(description="as they were when the run was ordered, by name")
-    champion: str | None = Field(description="digest of the bundle to be beaten; None for a new domain")
+    corpora: dict[str, CorpusManifest] = Field(
+        description="as they were when the run was ordered, by name"
+    )
+    champion: str | None = Field(
+        description="digest of the bundle to be beaten; None for a new domain"
+    )
     created_at: datetime
     body_sha256: str
 
@@ -133,7 +186,9 @@ class StageRecord(Frozen):
     at: datetime
     seconds: float = Field(description="of work, over all its starts")
     figures: dict[str, Any] = Field(default_factory=dict)
-    files: dict[str, str] = Field(default_factory=dict, description="SHA-256 of its outputs, by name")
+    files: dict[str, str] = Field(
+        default_factory=dict, description="SHA-256 of its outputs, by name"
+    )
     grids: list[str] = Field(default_factory=list, description="pictures among its files")
 
 
@@ -148,7 +203,9 @@ class Progress(Frozen):
     seconds: float = Field(description="of work on this stage so far, over all its starts")
     log: list[str] = Field(description="the newest lines")
     starts: int = Field(1, description="starts of the stage since it last saved anything")
-    grids: list[str] = Field(default_factory=list, description="pictures of this stage so far, by file name")
+    grids: list[str] = Field(
+        default_factory=list, description="pictures of this stage so far, by file name"
+    )
 
 
 class Interval(Frozen):
@@ -206,7 +263,9 @@ class GateDecision(Frozen):
     level: float = Field(description="of the intervals")
     resamples: int
     seed: int
-    generator: GeneratorDecision | None = Field(None, description="None: there is no champion to compare with")
+    generator: GeneratorDecision | None = Field(
+        None, description="None: there is no champion to compare with"
+    )
 
     @property
     def any_passed(self) -> bool:
@@ -220,7 +279,8 @@ class GateDecision(Frozen):
             "StyleMatteGAN": self.generator,
         }
         return [
-            f"the gate {'lets' if decision.passed else 'does not let'} {network} pass: {decision.reason}"
+            f"the gate {'lets' if decision.passed else 'does not let'} {network} pass: "
+            f"{decision.reason}"
             for network, decision in judged.items()
             if decision is not None
         ]
@@ -264,10 +324,14 @@ def check_corpora(spec: TrainingSpec, corpora: dict[str, CorpusManifest]) -> Non
     """Raises InvalidSpec when a corpus can't be what it is named for."""
     for name in spec.labelled:
         if corpora[name].kind != "pairs":
-            raise InvalidSpec(f"the corpus {name} holds {corpora[name].kind}; labelled ones hold pairs")
+            raise InvalidSpec(
+                f"the corpus {name} holds {corpora[name].kind}; labelled ones hold pairs"
+            )
     for name in spec.unlabelled:
         if corpora[name].kind == "backgrounds":
-            raise InvalidSpec(f"the corpus {name} holds backgrounds; there is nothing to label in it")
+            raise InvalidSpec(
+                f"the corpus {name} holds backgrounds; there is nothing to label in it"
+            )
     for name in spec.backgrounds:
         if corpora[name].kind != "backgrounds":
             raise InvalidSpec(f"the corpus {name} holds {corpora[name].kind}, not backgrounds")

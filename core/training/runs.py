@@ -6,7 +6,7 @@ training-runs/ID/files/STAGE/NAME    its outputs; while it runs: what it takes t
 training-runs/ID/progress.json       where it is, overwritten
 training-runs/ID/cancel.json         tombstone
 training-runs/ID/end.json            the end, conditional, decides every race
-training-active/TIME-ID              runs that have not ended, so that nobody has to look at all of them
+training-active/TIME-ID              runs that have not ended: nobody has to look at all of them
 """
 
 from collections.abc import Iterator
@@ -79,7 +79,9 @@ class TrainingRuns:
 
     def put_progress(self, run_id: str, progress: Progress) -> None:
         body = progress.model_dump_json().encode()
-        self.store.put(keys.training_run(run_id, "progress.json"), body, content_type="application/json")
+        self.store.put(
+            keys.training_run(run_id, "progress.json"), body, content_type="application/json"
+        )
 
     def progress(self, run_id: str) -> Progress | None:
         return self._read(run_id, "progress.json", Progress)
@@ -140,7 +142,12 @@ class TrainingRuns:
     def _put_once(self, run_id: str, name: str, record: Frozen) -> bool:
         body = record.model_dump_json().encode()
         try:
-            self.store.put(keys.training_run(run_id, name), body, content_type="application/json", if_none_match=True)
+            self.store.put(
+                keys.training_run(run_id, name),
+                body,
+                content_type="application/json",
+                if_none_match=True,
+            )
         except PreconditionFailed:
             return False
         return True
@@ -149,10 +156,14 @@ class TrainingRuns:
 def pin_run(
     store: ObjectStore, spec: TrainingSpec, *, run_id: str, owner: str, body_sha256: str = ""
 ) -> TrainingRecord:
-    """A run on the corpora and the champion that there are now. InvalidSpec: a corpus is missing or can't serve."""
+    """A run on the corpora and the champion that there are now. InvalidSpec: a corpus is missing or
+    can't serve."""
     book, registry = CorpusBook(store), Registry(store)
     try:
-        corpora = {name: book.get(name) for name in sorted({*spec.labelled, *spec.unlabelled, *spec.backgrounds})}
+        corpora = {
+            name: book.get(name)
+            for name in sorted({*spec.labelled, *spec.unlabelled, *spec.backgrounds})
+        }
     except NotFound as error:
         raise InvalidSpec(error.detail) from error
     check_corpora(spec, corpora)

@@ -2,8 +2,9 @@
 
 schedules/DOMAIN.json   what was asked for and the run that it started last, moved by If-Match
 
-The reconciler looks every half minute. A schedule lives in S3 like everything that must not be lost; the run it starts
-has an id that follows from the run before, so that two who look at once order one run.
+The reconciler looks every half minute. A schedule lives in S3 like everything that must not be
+lost; the run it starts has an id that follows from the run before, so that two who look at once
+order one run.
 """
 
 import logging
@@ -27,11 +28,14 @@ SHORTEST_S, LONGEST_S = 60.0, 366 * 86400.0
 class ScheduleSpec(Frozen):
     """What a user asks for."""
 
-    every_s: float = Field(ge=SHORTEST_S, le=LONGEST_S, description="seconds from the start of a run to the next one's")
+    every_s: float = Field(
+        ge=SHORTEST_S, le=LONGEST_S, description="seconds from the start of a run to the next one's"
+    )
     min_new_samples: int = Field(
         0,
         ge=0,
-        description="a run waits until its labelled and unlabelled corpora hold so many that the last one lacked",
+        description="a run waits until its labelled and unlabelled corpora hold so many that the "
+        "last one lacked",
     )
     run: TrainingSpec
 
@@ -46,7 +50,10 @@ class Schedule(ScheduleSpec):
     @property
     def next_run(self) -> str:
         """Id of the run that follows the last one."""
-        return new_run_id(self.owner, f"schedule {self.run.domain} after {self.last_run or self.set_at.isoformat()}")
+        return new_run_id(
+            self.owner,
+            f"schedule {self.run.domain} after {self.last_run or self.set_at.isoformat()}",
+        )
 
 
 class Turn(Frozen):
@@ -64,7 +71,8 @@ class Schedules:
         self._store, self._runs, self._book = store, TrainingRuns(store), CorpusBook(store)
 
     def set(self, spec: ScheduleSpec, owner: str, now: datetime) -> Schedule:
-        """Make or replace a domain's schedule; the run it started last still counts. InvalidSpec: it could never run.
+        """Make or replace a domain's schedule; the run it started last still counts. InvalidSpec:
+        it could never run.
 
         A new one's first turn is at once, if there are samples enough.
         """
@@ -72,7 +80,9 @@ class Schedules:
 
         def replaced(old: Schedule | None) -> Schedule:
             fields = {name: getattr(spec, name) for name in ScheduleSpec.model_fields}
-            return Schedule(owner=owner, set_at=now, last_run=old.last_run if old else None, **fields)
+            return Schedule(
+                owner=owner, set_at=now, last_run=old.last_run if old else None, **fields
+            )
 
         changed = self._change(spec.run.domain, replaced)
         assert changed is not None
@@ -100,13 +110,19 @@ class Schedules:
         last = self._last(schedule)
         due_at = last.created_at + timedelta(seconds=schedule.every_s) if last else schedule.set_at
         try:
-            found = sum(self._new_samples(name, last) for name in {*schedule.run.labelled, *schedule.run.unlabelled})
+            found = sum(
+                self._new_samples(name, last)
+                for name in {*schedule.run.labelled, *schedule.run.unlabelled}
+            )
         except NotFound as error:
             return Turn(due_at=due_at, new_samples=0, waits_for=error.detail)
-        return Turn(due_at=due_at, new_samples=found, waits_for=self._obstacle(schedule, due_at, found, now))
+        return Turn(
+            due_at=due_at, new_samples=found, waits_for=self._obstacle(schedule, due_at, found, now)
+        )
 
     def start(self, schedule: Schedule, now: datetime) -> str | None:
-        """Order the run whose turn has come; returns its id, or None when it has not. Safe to run concurrently.
+        """Order the run whose turn has come; returns its id, or None when it has not. Safe to run
+        concurrently.
 
         InvalidSpec: its corpora can't serve any more.
         """
@@ -119,21 +135,33 @@ class Schedules:
         return run_id
 
     def start_due(self, now: datetime) -> list[str]:
-        """Order every run whose turn has come; one schedule's failure does not keep the others waiting."""
+        """Order every run whose turn has come; one schedule's failure does not keep the others
+        waiting."""
         started = []
         for schedule in self.all():
             try:
                 started.append(self.start(schedule, now))
             except InvalidSpec as error:
-                log.warning("the schedule of %s can't start a run: %s", schedule.run.domain, error.detail)
+                log.warning(
+                    "the schedule of %s can't start a run: %s", schedule.run.domain, error.detail
+                )
         return [run_id for run_id in started if run_id]
 
-    def _obstacle(self, schedule: Schedule, due_at: datetime, found: int, now: datetime) -> str | None:
+    def _obstacle(
+        self, schedule: Schedule, due_at: datetime, found: int, now: datetime
+    ) -> str | None:
         if now < due_at:
             return f"{due_at:%Y-%m-%d %H:%M:%S} UTC"
         if found < schedule.min_new_samples:
             return f"{schedule.min_new_samples - found} more new samples"
-        busy = next((record.id for record in self._runs.active() if record.spec.domain == schedule.run.domain), None)
+        busy = next(
+            (
+                record.id
+                for record in self._runs.active()
+                if record.spec.domain == schedule.run.domain
+            ),
+            None,
+        )
         return f"the end of {busy}" if busy and busy != schedule.next_run else None
 
     def _last(self, schedule: Schedule) -> TrainingRecord | None:
@@ -145,7 +173,9 @@ class Schedules:
     def _new_samples(self, name: str, last: TrainingRecord | None) -> int:
         before: CorpusManifest | None = last.corpora.get(name) if last else None
         seen = {shard.sha256 for shard in before.shards} if before else set()
-        return sum(shard.samples for shard in self._book.get(name).shards if shard.sha256 not in seen)
+        return sum(
+            shard.samples for shard in self._book.get(name).shards if shard.sha256 not in seen
+        )
 
     def _read(self, domain: str) -> tuple[Schedule, str] | None:
         try:
@@ -154,7 +184,9 @@ class Schedules:
             return None
         return Schedule.model_validate_json(body), info.etag
 
-    def _change(self, domain: str, change: Callable[[Schedule | None], Schedule | None]) -> Schedule | None:
+    def _change(
+        self, domain: str, change: Callable[[Schedule | None], Schedule | None]
+    ) -> Schedule | None:
         """Apply `change` to what is there (None: nothing); returns what it made.
 
         StateConflict when others keep changing it.
@@ -180,4 +212,8 @@ class Schedules:
 
 def _noted(there: Schedule, started: Schedule, run_id: str) -> Schedule:
     """The schedule with its new run, unless somebody noted it, or a later one, before."""
-    return there.model_copy(update={"last_run": run_id}) if there.last_run == started.last_run else there
+    return (
+        there.model_copy(update={"last_run": run_id})
+        if there.last_run == started.last_run
+        else there
+    )

@@ -31,7 +31,9 @@ class DatasetOut(Wire):
     state: DatasetState
     timestamps: dict[DatasetState, datetime] = Field(description="when each state was entered, UTC")
     spec: AnySpec = Field(description="the order; the seed is the one in use")
-    bundle: str = Field(description="digest of the pinned model bundle", examples=["sha256:" + "0" * 64])
+    bundle: str = Field(
+        description="digest of the pinned model bundle", examples=["sha256:" + "0" * 64]
+    )
     counts: Counts
     rate: float | None = Field(description="accepted samples a second, null before the first shard")
     eta_s: float | None = Field(description="seconds left at that rate, null when unknown or ended")
@@ -55,7 +57,8 @@ class DatasetOut(Wire):
             eta_s=eta_s,
             error=view.error,
             cancel_requested=view.cancel_requested,
-            links={"self": path} | {name: f"{path}/{name}" for name in ("events", "shards", "manifest", "cancel")},
+            links={"self": path}
+            | {name: f"{path}/{name}" for name in ("events", "shards", "manifest", "cancel")},
         )
 
 
@@ -75,7 +78,9 @@ class DatasetPage(Wire):
     """Datasets, newest first."""
 
     items: list[DatasetOut]
-    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last one")
+    next_cursor: str | None = Field(
+        description="pass as `cursor` for the next page; null on the last one"
+    )
 
 
 class ShardOut(Wire):
@@ -90,7 +95,11 @@ class ShardOut(Wire):
     @classmethod
     def from_record(cls, record: ShardRecord, url: str) -> "ShardOut":
         return cls(
-            name=record.name, samples=record.samples, size_bytes=record.size_bytes, sha256=record.sha256, url=url
+            name=record.name,
+            samples=record.samples,
+            size_bytes=record.size_bytes,
+            sha256=record.sha256,
+            url=url,
         )
 
 
@@ -98,7 +107,9 @@ class ShardPage(Wire):
     """Committed shards in shard order."""
 
     items: list[ShardOut]
-    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last one for now")
+    next_cursor: str | None = Field(
+        description="pass as `cursor` for the next page; null on the last one for now"
+    )
 
 
 class ModelOut(Wire):
@@ -106,7 +117,9 @@ class ModelOut(Wire):
 
     name: str = Field(examples=["humans"])
     aliases: dict[str, str] = Field(description="alias -> digest of the bundle in force")
-    resolution: int | None = Field(description="pixels a side of the champion's samples; null without a champion")
+    resolution: int | None = Field(
+        description="pixels a side of the champion's samples; null without a champion"
+    )
     thresholds: Mapping[str, float] = Field(description="the champion's filter, by criterion")
     card: Mapping[str, object] = Field(description="the champion's data, training and figures")
 
@@ -126,7 +139,9 @@ class Health(Wire):
 class FieldError(Wire):
     """One thing wrong with a request."""
 
-    pointer: str = Field(description="where, as a JSON pointer or the name of a parameter", examples=["/count"])
+    pointer: str = Field(
+        description="where, as a JSON pointer or the name of a parameter", examples=["/count"]
+    )
     detail: str
 
 

@@ -44,8 +44,12 @@ class TrainingRunOut(Wire):
     created_at: datetime
     ended_at: datetime | None
     spec: TrainingSpec
-    corpora: dict[str, str] = Field(description="digest of each corpus, pinned when the run was ordered")
-    champion: str | None = Field(description="digest of the bundle to be beaten; null for a new domain")
+    corpora: dict[str, str] = Field(
+        description="digest of each corpus, pinned when the run was ordered"
+    )
+    champion: str | None = Field(
+        description="digest of the bundle to be beaten; null for a new domain"
+    )
     stages: list[StageOut]
     log: list[str] = Field(description="the newest lines")
     decision: GateDecision | None = Field(description="the gate's, once it was taken")
@@ -60,7 +64,9 @@ class TrainingRunPage(Wire):
     """Training runs, newest first."""
 
     items: list[TrainingRunOut]
-    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last one")
+    next_cursor: str | None = Field(
+        description="pass as `cursor` for the next page; null on the last one"
+    )
 
 
 class ScheduleOut(Wire):
@@ -73,16 +79,26 @@ class ScheduleOut(Wire):
     set_at: datetime
     last_run: str | None = Field(description="the run that it started last")
     due_at: datetime = Field(description="the next run starts not before")
-    new_samples: int = Field(description="in its labelled and unlabelled corpora, which the last run had not seen")
-    waits_for: str | None = Field(description="a time, samples, or the end of a run; null: it starts within a minute")
+    new_samples: int = Field(
+        description="in its labelled and unlabelled corpora, which the last run had not seen"
+    )
+    waits_for: str | None = Field(
+        description="a time, samples, or the end of a run; null: it starts within a minute"
+    )
 
     @classmethod
     def of(cls, schedule: Schedule, turn: Turn) -> "ScheduleOut":
         return cls(
-            domain=schedule.run.domain, every_s=schedule.every_s, min_new_samples=schedule.min_new_samples,
-            run=schedule.run, set_at=schedule.set_at, last_run=schedule.last_run, due_at=turn.due_at,
-            new_samples=turn.new_samples, waits_for=turn.waits_for,
-        )  # fmt: skip
+            domain=schedule.run.domain,
+            every_s=schedule.every_s,
+            min_new_samples=schedule.min_new_samples,
+            run=schedule.run,
+            set_at=schedule.set_at,
+            last_run=schedule.last_run,
+            due_at=turn.due_at,
+            new_samples=turn.new_samples,
+            waits_for=turn.waits_for,
+        )
 
 
 class SchedulePage(Wire):
@@ -106,10 +122,15 @@ class CorpusOut(Wire):
     @classmethod
     def from_manifest(cls, corpus: CorpusManifest) -> "CorpusOut":
         return cls(
-            name=corpus.name, kind=corpus.kind, digest=corpus.digest, licence=corpus.licence, sources=corpus.sources,
-            updated_at=corpus.updated_at, samples={split: corpus.samples(split) for split in Split},
+            name=corpus.name,
+            kind=corpus.kind,
+            digest=corpus.digest,
+            licence=corpus.licence,
+            sources=corpus.sources,
+            updated_at=corpus.updated_at,
+            samples={split: corpus.samples(split) for split in Split},
             rejected=corpus.rejected,
-        )  # fmt: skip
+        )
 
 
 class CorpusPage(Wire):
@@ -121,7 +142,9 @@ class CorpusPage(Wire):
 class PromoteIn(Frozen):
     """Which version becomes the champion, and why."""
 
-    version: str = Field(pattern=r"^([a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64})$", examples=["candidate"])
+    version: str = Field(
+        pattern=r"^([a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64})$", examples=["candidate"]
+    )
     reason: str = Field(min_length=1, max_length=500)
 
 

@@ -21,7 +21,8 @@ LOG_BYTES = 10 << 20
 
 
 class Child:
-    """Keeps one program. All methods are called from one thread, which must outlive the process (see tether.py)."""
+    """Keeps one program. All methods are called from one thread, which must outlive the process
+    (see tether.py)."""
 
     def __init__(self, program: Program, logs: Path, echo: Callable[[str, str], None]) -> None:
         self.program = program
@@ -74,7 +75,8 @@ class Child:
         return True
 
     def keep_up(self) -> None:
-        """Start the program again if it ended and its delay is over; each quick end doubles the delay."""
+        """Start the program again if it ended and its delay is over; each quick end doubles the
+        delay."""
         now_s = time.monotonic()
         if self._process is None:
             if now_s >= self._start_at_s:
@@ -101,7 +103,9 @@ class Child:
 
     def _reap(self) -> None:
         assert self._process is not None
-        with suppress(ProcessLookupError):  # not reaped yet, so the number can't have gone to others
+        with suppress(
+            ProcessLookupError
+        ):  # not reaped yet, so the number can't have gone to others
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         if self._pump is not None:

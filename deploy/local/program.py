@@ -1,4 +1,5 @@
-"""What the supervisor needs to know of a program: how it is started and how one sees that it is ready."""
+"""What the supervisor needs to know of a program: how it is started and how one sees that it is
+ready."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,9 @@ class Program:
     ready: Callable[[], bool] = always_ready
     ready_timeout_s: float = 60
     nice: int = 0  # how far it stands back where processors are short
-    stage: int = 0  # stopped in ascending order of stage: programs first, the servers that they use last
+    stage: int = (
+        0  # stopped in ascending order of stage: programs first, the servers that they use last
+    )
     grace_s: float = 10  # between SIGTERM and SIGKILL
 
 

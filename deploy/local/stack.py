@@ -34,10 +34,12 @@ class DataDirInUse(Exception):
 
 
 class Stack:
-    """Real Valkey, real S3, the API, workers, beat and Flower under this process. A context manager.
+    """Real Valkey, real S3, the API, workers, beat and Flower under this process. A context
+    manager.
 
-    Everything listens on the loopback interface and lives in `data_dir`; a second stack on the same one is refused.
-    `bundles` are published before the workers start; `env` is added to the settings of every process.
+    Everything listens on the loopback interface and lives in `data_dir`; a second stack on the same
+    one is refused. `bundles` are published before the workers start; `env` is added to the settings
+    of every process.
     """
 
     def __init__(
@@ -56,11 +58,15 @@ class Stack:
         self.secrets_file = self.data_dir / "secrets.json"
         self._lock = _lock(self.data_dir / "lock")
         self.secrets = Secrets.of(self.secrets_file, api_key=os.environ.get("MATTEFORGE_API_KEY"))
-        api_port, self._flower_port, valkey_port = (port or 0, *free_ports(2)) if port else free_ports(3)
+        api_port, self._flower_port, valkey_port = (
+            (port or 0, *free_ports(2)) if port else free_ports(3)
+        )
         self.url = f"http://{LOOPBACK}:{api_port}"
         self.flower_url = f"http://{LOOPBACK}:{self._flower_port}"
         self.flower_login = (FLOWER_USER, self.secrets.flower_password)
-        self.valkey = Valkey(folder=self.data_dir / "valkey", port=valkey_port, password=self.secrets.valkey_password)
+        self.valkey = Valkey(
+            folder=self.data_dir / "valkey", port=valkey_port, password=self.secrets.valkey_password
+        )
         self.seaweedfs = SeaweedFS(
             folder=self.data_dir / "seaweedfs",
             ports=dict(zip(PORTS, free_ports(len(PORTS), also_at=GRPC_OFFSET), strict=True)),
@@ -95,7 +101,8 @@ class Stack:
         }
 
     def start(self) -> Self:
-        """Start everything and return when the API can serve. Raises StartFailed; nothing is left running then."""
+        """Start everything and return when the API can serve. Raises StartFailed; nothing is left
+        running then."""
         return self._start(*self.programs())
 
     def start_stores(self) -> Self:
@@ -126,7 +133,10 @@ class Stack:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -147,7 +157,11 @@ class Stack:
             self._program("control"),
             *(
                 self._program(
-                    "generate", f"generate-{number}", ("--hostname", f"generate-{number}@%h"), numerical, nice=WORK
+                    "generate",
+                    f"generate-{number}",
+                    ("--hostname", f"generate-{number}@%h"),
+                    numerical,
+                    nice=WORK,
                 )
                 for number in range(1, self._generate_workers + 1)
             ),
@@ -202,7 +216,9 @@ class Stack:
 
 def shipped_bundles() -> tuple[Path, ...]:
     """Folders of the bundles that come with the package."""
-    return tuple(sorted(path.parent for path in Path(models.__path__[0]).glob(f"pretrained/*/{BUNDLE_FILE}")))
+    return tuple(
+        sorted(path.parent for path in Path(models.__path__[0]).glob(f"pretrained/*/{BUNDLE_FILE}"))
+    )
 
 
 def _lock(path: Path) -> IO[bytes]:

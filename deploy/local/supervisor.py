@@ -22,9 +22,11 @@ def silent(_name: str, _line: str) -> None:
 
 
 class Supervisor:
-    """Children die with this process, even when it is killed: its one thread is the parent of all of them.
+    """Children die with this process, even when it is killed: its one thread is the parent of all
+    of them.
 
-    Not restartable. `echo` gets (program, line) for every line that a program writes; `logs` holds NAME.log.
+    Not restartable. `echo` gets (program, line) for every line that a program writes; `logs` holds
+    NAME.log.
     """
 
     def __init__(self, logs: Path, echo: Callable[[str, str], None] = silent) -> None:
@@ -38,7 +40,8 @@ class Supervisor:
         self._thread.start()
 
     def add(self, *programs: Program) -> None:
-        """Start each program once the one before is ready. Raises StartFailed with the end of its log."""
+        """Start each program once the one before is ready. Raises StartFailed with the end of its
+        log."""
         for program in programs:
             result: SimpleQueue[Exception | None] = SimpleQueue()
             self._added.put((program, result))
@@ -50,7 +53,8 @@ class Supervisor:
         return {child.program.name: pid for child in self._children if (pid := child.pid)}
 
     def stop(self) -> None:
-        """Stop stage after stage: SIGTERM, each program's grace, SIGKILL. Returns when nothing is left."""
+        """Stop stage after stage: SIGTERM, each program's grace, SIGKILL. Returns when nothing is
+        left."""
         self._stopping.set()
         self._thread.join()
 

@@ -39,8 +39,13 @@ class Valkey:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "valkey.conf"
         folder = f'"{self.folder.resolve()}"'
-        write_private(config, CONFIG.format(port=self.port, host=LOOPBACK, folder=folder, password=self.password))
-        return Program(name="valkey", argv=(str(get_binary_path()), str(config)), ready=self.answers, stage=2)
+        write_private(
+            config,
+            CONFIG.format(port=self.port, host=LOOPBACK, folder=folder, password=self.password),
+        )
+        return Program(
+            name="valkey", argv=(str(get_binary_path()), str(config)), ready=self.answers, stage=2
+        )
 
     def answers(self) -> bool:
         """True once the data are loaded and commands are served."""

@@ -36,7 +36,9 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 def service(command: Callable[..., None]) -> Callable[..., None]:
     """Adds --url and --api-key, hands over the client, and turns its errors into messages."""
 
-    @click.option("--url", envvar="MATTEFORGE_URL", show_envvar=True, default=DEFAULT_URL, show_default=True)
+    @click.option(
+        "--url", envvar="MATTEFORGE_URL", show_envvar=True, default=DEFAULT_URL, show_default=True
+    )
     @click.option("--api-key", envvar="MATTEFORGE_API_KEY", show_envvar=True, required=True)
     @wraps(command)
     def connected(url: str, api_key: str, **options: Any) -> None:
@@ -49,8 +51,12 @@ def service(command: Callable[..., None]) -> Callable[..., None]:
     return connected
 
 
-def _pairs(kind: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, Any]]:
-    def parse(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+def _pairs(
+    kind: Callable[[str], Any],
+) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, Any]]:
+    def parse(
+        context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+    ) -> dict[str, Any]:
         pairs = {}
         for value in values:
             name, separator, text = value.partition("=")
@@ -65,7 +71,9 @@ def _pairs(kind: Callable[[str], Any]) -> Callable[[click.Context, click.Paramet
     return parse
 
 
-def _json_object(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, Any]:
+def _json_object(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> dict[str, Any]:
     try:
         found = json.loads(value or "{}")
     except ValueError:
@@ -83,15 +91,36 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.argument("count", type=int)
 @click.option("--model", help="name, name@alias or name@sha256:DIGEST  [default: humans]")
 @click.option("--seed", type=int, help="drawn when left out")
-@click.option("--psi", "truncation_psi", type=float, help="truncation: variety against typicality  [default: 0.7]")
+@click.option(
+    "--psi",
+    "truncation_psi",
+    type=float,
+    help="truncation: variety against typicality  [default: 0.7]",
+)
 @click.option("--shard-size", type=int, help="samples a shard  [default: 1000]")
 @click.option("--image-format", type=click.Choice(["png", "webp", "jpeg"]), help="[default: png]")
 @click.option(
-    "--alpha-bits", type=click.Choice(["8", "16"]), callback=lambda c, p, v: v and int(v), help="[default: 8]"
+    "--alpha-bits",
+    type=click.Choice(["8", "16"]),
+    callback=lambda c, p, v: v and int(v),
+    help="[default: 8]",
 )
-@click.option("--filter", "filter", multiple=True, callback=_pairs(float), metavar="CRITERION=THRESHOLD",
-              help=f"may be repeated; criteria: {', '.join(BY_NAME)}")  # fmt: skip
-@click.option("--label", "labels", multiple=True, callback=_pairs(str), metavar="NAME=VALUE", help="may be repeated")
+@click.option(
+    "--filter",
+    "filter",
+    multiple=True,
+    callback=_pairs(float),
+    metavar="CRITERION=THRESHOLD",
+    help=f"may be repeated; criteria: {', '.join(BY_NAME)}",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    callback=_pairs(str),
+    metavar="NAME=VALUE",
+    help="may be repeated",
+)
 @click.option(
     "--source",
     type=click.Choice(["generated", "rendered"]),
@@ -99,17 +128,27 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--size", type=int, help="rendered: pixels a side, 64 to 1024  [default: 256]")
 @click.option(
-    "--attributes", callback=_json_object, metavar="JSON", help="""rendered: shares, e.g. '{"glasses": 0.3}'"""
+    "--attributes",
+    callback=_json_object,
+    metavar="JSON",
+    help="""rendered: shares, e.g. '{"glasses": 0.3}'""",
 )
 @click.option(
-    "--members", callback=_names, metavar="NAME,…", help=f"rendered: ground truth beside alpha; {', '.join(MEMBERS)}"
+    "--members",
+    callback=_names,
+    metavar="NAME,…",
+    help=f"rendered: ground truth beside alpha; {', '.join(MEMBERS)}",
 )
 @click.option("--idempotency-key", help="repeating an order with the same key orders once")
 @click.option("--wait", "--watch", "watch", is_flag=True, help="show progress until it has ended")
 @service
-def order(client: MatteForge, count: int, idempotency_key: str | None, watch: bool, **options: Any) -> None:
+def order(
+    client: MatteForge, count: int, idempotency_key: str | None, watch: bool, **options: Any
+) -> None:
     """Order COUNT image-alpha pairs. Prints the dataset's id."""
-    given: OrderOptions = {name: value for name, value in options.items() if value not in (None, {}, [])}  # type: ignore[assignment]
+    given: OrderOptions = {
+        name: value for name, value in options.items() if value not in (None, {}, [])
+    }  # type: ignore[assignment]
     dataset = client.order(count, idempotency_key=idempotency_key, **given)
     click.echo(dataset.id)
     if watch:
@@ -130,8 +169,14 @@ def status(client: MatteForge, dataset_id: str, watch: bool) -> None:
 
 @click.command()
 @click.argument("dataset_id")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="folder  [default: the dataset's id]")
-@click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="parallel downloads")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="folder  [default: the dataset's id]",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="parallel downloads"
+)
 @service
 def download(client: MatteForge, dataset_id: str, out: Path | None, workers: int) -> None:
     """Download what is committed; repeated, it goes on where it broke off."""
@@ -142,7 +187,9 @@ def download(client: MatteForge, dataset_id: str, out: Path | None, workers: int
 
         def show(progress: DownloadProgress) -> None:
             shards = f"shard {progress.shards_done}/{progress.shards_total}"
-            bars.update(bar, description=shards, completed=progress.bytes_done, total=progress.bytes_total)
+            bars.update(
+                bar, description=shards, completed=progress.bytes_done, total=progress.bytes_total
+            )
 
         paths = client.download(dataset_id, target, workers=workers, on_progress=show)
     click.echo(f"{len(paths)} shards, sha256 checked, in {target}{os.sep}")
@@ -161,7 +208,12 @@ def cancel(client: MatteForge, dataset_id: str) -> None:
 
 
 def _watch(client: MatteForge, dataset_id: str) -> DatasetOut:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bars:
         bar = bars.add_task("queued", total=None)
         return client.wait(dataset_id, lambda dataset: _advance(bars, bar, dataset))

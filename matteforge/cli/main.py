@@ -10,7 +10,10 @@ import click
 # name -> (module:command, what it does)
 COMMANDS = {
     "up": ("deploy.up:up", "Run the whole service on this machine until Ctrl-C."),
-    "demo": ("deploy.demo:demo", "Start everything, order portraits, download, check and draw them."),
+    "demo": (
+        "deploy.demo:demo",
+        "Start everything, order portraits, download, check and draw them.",
+    ),
     "serve": ("deploy.serve:serve", "Run one process of the service in the foreground."),
     "order": ("matteforge.cli.datasets:order", "Order portraits."),
     "status": ("matteforge.cli.datasets:status", "Show how far a dataset has got."),
@@ -20,9 +23,18 @@ COMMANDS = {
         "workers.commands.models:models",
         "Import, calibrate, bundle, publish, list, promote and roll back models.",
     ),
-    "corpora": ("workers.commands.corpora:corpora", "Add, list, show and delete what the networks learn from."),
-    "cycle": ("deploy.cycle:cycle", "One turn of the training cycle on this machine, from corpora to promotion."),
-    "training": ("matteforge.cli.training:training", "Start, follow and cancel training runs of a service."),
+    "corpora": (
+        "workers.commands.corpora:corpora",
+        "Add, list, show and delete what the networks learn from.",
+    ),
+    "cycle": (
+        "deploy.cycle:cycle",
+        "One turn of the training cycle on this machine, from corpora to promotion.",
+    ),
+    "training": (
+        "matteforge.cli.training:training",
+        "Start, follow and cancel training runs of a service.",
+    ),
     "schedules": ("matteforge.cli.schedules:schedules", "Train a domain again and again."),
     "evaluate": ("workers.commands.models:evaluate", "Measure a StyleMatte on held-out pairs."),
     "render": ("models.renderer.cli:render", "Render people from nothing, with exact alpha."),
@@ -45,7 +57,9 @@ class LazyGroup(click.Group):
         try:
             command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:
-            raise click.ClickException(f"`matteforge {cmd_name}` needs {error.name}, which is not installed") from error
+            raise click.ClickException(
+                f"`matteforge {cmd_name}` needs {error.name}, which is not installed"
+            ) from error
         assert isinstance(command, click.Command)
         return command
 

@@ -16,7 +16,9 @@ UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 def _seconds(context: click.Context, parameter: click.Parameter, value: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)
     if match is None:
-        raise click.BadParameter(f"{value!r} is not a number and one of {', '.join(UNITS_S)}, e.g. 12h")
+        raise click.BadParameter(
+            f"{value!r} is not a number and one of {', '.join(UNITS_S)}, e.g. 12h"
+        )
     return float(match[1]) * UNITS_S[match[2]]
 
 
@@ -27,13 +29,37 @@ def schedules() -> None:
 
 @schedules.command("set")
 @click.argument("domain")
-@click.option("--every", "every_s", callback=_seconds, required=True, help="from start to start, e.g. 12h or 7d")
-@click.option("--min-new-samples", type=int, default=0, show_default=True, help="a run waits for so many new ones")
-@click.option("--labelled", multiple=True, required=True, help="corpus of image-alpha pairs; may be repeated")
-@click.option("--unlabelled", multiple=True, required=True, help="corpus to be labelled; may be repeated")
-@click.option("--backgrounds", multiple=True, help="corpus of photographs without subjects; may be repeated")
+@click.option(
+    "--every",
+    "every_s",
+    callback=_seconds,
+    required=True,
+    help="from start to start, e.g. 12h or 7d",
+)
+@click.option(
+    "--min-new-samples",
+    type=int,
+    default=0,
+    show_default=True,
+    help="a run waits for so many new ones",
+)
+@click.option(
+    "--labelled", multiple=True, required=True, help="corpus of image-alpha pairs; may be repeated"
+)
+@click.option(
+    "--unlabelled", multiple=True, required=True, help="corpus to be labelled; may be repeated"
+)
+@click.option(
+    "--backgrounds", multiple=True, help="corpus of photographs without subjects; may be repeated"
+)
 @click.option("--preset", default="embedded", show_default=True)
-@click.option("--set", "settings", multiple=True, metavar="FIELD=JSON", help="any other field, e.g. samples=200")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="FIELD=JSON",
+    help="any other field, e.g. samples=200",
+)
 @service
 def set_(client: MatteForge, domain: str, settings: tuple[str, ...], **options: Any) -> None:
     """Train DOMAIN periodically; replaces its schedule."""
@@ -60,6 +86,7 @@ def delete(client: MatteForge, domain: str) -> None:
 def _line(schedule: ScheduleOut) -> str:
     waits = f"waits for {schedule.waits_for}" if schedule.waits_for else "starts within a minute"
     return (
-        f"{schedule.domain:16} every {schedule.every_s / 3600:g} h, {schedule.new_samples} new samples "
+        f"{schedule.domain:16} every {schedule.every_s / 3600:g} h, {schedule.new_samples} new "
+        f"samples "
         f"(at least {schedule.min_new_samples}); {waits}"
     )

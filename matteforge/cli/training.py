@@ -21,16 +21,32 @@ def training() -> None:
 
 @training.command()
 @click.argument("domain")
-@click.option("--labelled", multiple=True, required=True, help="corpus of image-alpha pairs; may be repeated")
-@click.option("--unlabelled", multiple=True, required=True, help="corpus to be labelled; may be repeated")
-@click.option("--backgrounds", multiple=True, help="corpus of photographs without subjects; may be repeated")
+@click.option(
+    "--labelled", multiple=True, required=True, help="corpus of image-alpha pairs; may be repeated"
+)
+@click.option(
+    "--unlabelled", multiple=True, required=True, help="corpus to be labelled; may be repeated"
+)
+@click.option(
+    "--backgrounds", multiple=True, help="corpus of photographs without subjects; may be repeated"
+)
 @click.option("--preset", default="embedded", show_default=True)
-@click.option("--set", "settings", multiple=True, metavar="FIELD=JSON", help="any other field, e.g. samples=200")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="FIELD=JSON",
+    help="any other field, e.g. samples=200",
+)
 @click.option("--watch", is_flag=True, help="show progress until it has ended")
 @service
-def start(client: MatteForge, domain: str, settings: tuple[str, ...], watch: bool, **options: Any) -> None:
+def start(
+    client: MatteForge, domain: str, settings: tuple[str, ...], watch: bool, **options: Any
+) -> None:
     """One turn of the cycle for DOMAIN, the model's name. Prints the run's id."""
-    run = client.training.order(domain, idempotency_key=str(uuid.uuid4()), **options, **parse_settings(settings))
+    run = client.training.order(
+        domain, idempotency_key=str(uuid.uuid4()), **options, **parse_settings(settings)
+    )
     click.echo(run.id)
     if watch:
         _watch(client, run.id)
@@ -43,7 +59,8 @@ def list_(client: MatteForge, domain: str | None) -> None:
     """Runs, newest first."""
     for run in client.training.list(domain=domain):
         click.echo(
-            f"{run.id}  {run.spec.domain:16} {run.state.value:10} {run.created_at:%Y-%m-%d %H:%M}  {_outcome(run)}"
+            f"{run.id}  {run.spec.domain:16} {run.state.value:10} {run.created_at:%Y-%m-%d %H:%M}  "
+            f"{_outcome(run)}"
         )
 
 

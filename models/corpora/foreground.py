@@ -13,18 +13,22 @@ U8 = NDArray[np.uint8]
 def straight_foreground(rgb: U8, alpha: U8) -> U8:
     """Straight RGBA, uint8 [h, w, 4], of a scene uint8 [h, w, 3] and its alpha uint8 [h, w].
 
-    Multi-level foreground estimation (Germer et al., arXiv 2006.14970) by `pymatting`. A scene's own colour at soft
-    edges holds the old background; composited over another one it would be a halo, which a network learns.
+    Multi-level foreground estimation (Germer et al., arXiv 2006.14970) by `pymatting`. A scene's
+    own colour at soft edges holds the old background; composited over another one it would be a
+    halo, which a network learns.
     """
     colour = _estimator()(rgb / 255.0, alpha / 255.0)
     estimated = np.floor(colour.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    opaque = alpha[..., None] == 255  # there the scene shows the subject alone; the estimate is smoothed
+    opaque = (
+        alpha[..., None] == 255
+    )  # there the scene shows the subject alone; the estimate is smoothed
     return np.concatenate([np.where(opaque, rgb, estimated), alpha[..., None]], axis=-1)
 
 
 @cache
 def _estimator() -> Callable[..., NDArray[np.float64]]:
-    """pymatting starts numba's OpenMP threads, and so changes torch's number of threads: put it back."""
+    """pymatting starts numba's OpenMP threads, and so changes torch's number of threads: put it
+    back."""
     threads = torch.get_num_threads()
     from pymatting import estimate_foreground_ml
 

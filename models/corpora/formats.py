@@ -1,8 +1,8 @@
 """Pictures as data sets deliver them: folders, zips and WebDataset tars, one entry a sample.
 
-Pairs are found by three rules: `KEY.image.*` beside `KEY.alpha.*`, `KEY.rgba.png`, and sister folders of which one is
-named for images, one for alphas (P3M-10k: blurred_image + mask; AM-2k: original + mask). What is derived from pairs is
-left out; everything else is a picture.
+Pairs are found by three rules: `KEY.image.*` beside `KEY.alpha.*`, `KEY.rgba.png`, and sister
+folders of which one is named for images, one for alphas (P3M-10k: blurred_image + mask; AM-2k:
+original + mask). What is derived from pairs is left out; everything else is a picture.
 """
 
 import tarfile
@@ -14,14 +14,17 @@ from pathlib import Path, PurePosixPath
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 IMAGE_FOLDERS = ("image", "images", "img", "original", "original_image", "blurred_image")
 ALPHA_FOLDERS = ("alpha", "alphas", "mask", "masks", "matte", "mattes")
-BESIDE_PAIRS = frozenset({"fg", "bg", "trimap", "composite"})  # folders (P3M-10k, AM-2k) or members (shards of ours)
+BESIDE_PAIRS = frozenset(
+    {"fg", "bg", "trimap", "composite"}
+)  # folders (P3M-10k, AM-2k) or members (shards of ours)
 
 Read = Callable[[], bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One sample as it lies in its source; `part` is the folder in it, e.g. validation/P3M-500-P."""
+    """One sample as it lies in its source; `part` is the folder in it, e.g.
+    validation/P3M-500-P."""
 
     name: str
     part: str
@@ -30,7 +33,8 @@ class Entry:
 
 
 def read_entries(source: Path) -> Iterator[Entry]:
-    """Every sample of a folder, zip or tar, in order of names. FileNotFoundError when there is no such path."""
+    """Every sample of a folder, zip or tar, in order of names. FileNotFoundError when there is no
+    such path."""
     if not source.exists():
         raise FileNotFoundError(source)
     if source.is_dir():
@@ -81,7 +85,11 @@ def _tar_entries(path: Path) -> Iterator[Entry]:
 
 
 def _entries(members: Iterable[tuple[str, Read]]) -> Iterator[Entry]:
-    pictures = {PurePosixPath(name): read for name, read in members if PurePosixPath(name).suffix.lower() in PICTURES}
+    pictures = {
+        PurePosixPath(name): read
+        for name, read in members
+        if PurePosixPath(name).suffix.lower() in PICTURES
+    }
     alphas = {path: read for path, read in pictures.items() if _is_alpha(path)}
     by_stem = {(path.parent, _stem(path)): path for path in alphas}
     paired = set[PurePosixPath]()
@@ -91,7 +99,9 @@ def _entries(members: Iterable[tuple[str, Read]]) -> Iterator[Entry]:
         found = _alpha_of(path, by_stem)
         if found:
             paired.add(found)
-        yield Entry(name=str(path), part=_part(path), image=read, alpha=alphas[found] if found else None)
+        yield Entry(
+            name=str(path), part=_part(path), image=read, alpha=alphas[found] if found else None
+        )
     for path in alphas.keys() - paired:
         yield Entry(name=str(path), part=_part(path), alpha=alphas[path])
 
@@ -113,14 +123,19 @@ def _stem(path: PurePosixPath) -> str:
     return path.stem
 
 
-def _alpha_of(path: PurePosixPath, by_stem: dict[tuple[PurePosixPath, str], PurePosixPath]) -> PurePosixPath | None:
+def _alpha_of(
+    path: PurePosixPath, by_stem: dict[tuple[PurePosixPath, str], PurePosixPath]
+) -> PurePosixPath | None:
     """The alpha beside a picture, or in the sister of its folder."""
     if path.stem.endswith(".rgba"):
         return None
     folders = [path.parent]
     if path.parent.name.lower() in IMAGE_FOLDERS:
         folders += [path.parent.parent / name for name in ALPHA_FOLDERS]
-    return next((by_stem[folder, _stem(path)] for folder in folders if (folder, _stem(path)) in by_stem), None)
+    return next(
+        (by_stem[folder, _stem(path)] for folder in folders if (folder, _stem(path)) in by_stem),
+        None,
+    )
 
 
 def _part(path: PurePosixPath) -> str:

@@ -13,7 +13,8 @@ from models.corpora.validate import grey_u8, resized
 
 
 def read_samples(tar: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """(key, {suffix: content}) of each run of members with one key: the name up to its first dot."""
+    """(key, {suffix: content}) of each run of members with one key: the name up to its first
+    dot."""
     key, members = "", dict[str, bytes]()
     with tarfile.open(tar) as archive:
         for member in archive:
@@ -37,7 +38,8 @@ def decode(png: bytes, mode: str) -> NDArray[np.uint8]:
 
 
 def straight_rgba(members: Mapping[str, bytes]) -> NDArray[np.uint8] | None:
-    """A sample's straight colour and alpha, uint8 [h, w, 4]: `rgba.png`, else `fg.png` with `alpha.png`, else None."""
+    """A sample's straight colour and alpha, uint8 [h, w, 4]: `rgba.png`, else `fg.png` with
+    `alpha.png`, else None."""
     if "rgba.png" in members:
         return decode(members["rgba.png"], "RGBA")
     if {"fg.png", "alpha.png"} <= members.keys():
@@ -46,7 +48,8 @@ def straight_rgba(members: Mapping[str, bytes]) -> NDArray[np.uint8] | None:
 
 
 def read_portraits(tars: Iterable[Path]) -> NDArray[np.uint8]:
-    """Every `straight_rgba`: uint8 [n, h, w, 4]. Raises ValueError if there are none, or of several sizes."""
+    """Every `straight_rgba`: uint8 [n, h, w, 4]. Raises ValueError if there are none, or of several
+    sizes."""
     found = [straight_rgba(members) for tar in tars for _, members in read_samples(tar)]
     pictures = [rgba for rgba in found if rgba is not None]
     if not pictures:
@@ -69,7 +72,8 @@ def read_pairs(tar: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np
 
 
 def read_squares(tars: Iterable[Path], size: int) -> NDArray[np.uint8]:
-    """Every `straight_rgba`, cut to its middle square and brought to `size`: uint8 [n, size, size, 4]."""
+    """Every `straight_rgba`, cut to its middle square and brought to `size`: uint8 [n, size, size,
+    4]."""
     squares = [np.empty((0, size, size, 4), np.uint8)]
     for tar in tars:
         for _, members in read_samples(tar):

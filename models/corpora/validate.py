@@ -16,9 +16,16 @@ from models.corpora.formats import Entry, Read
 U8 = NDArray[np.uint8]
 SMALLEST = 16  # pixels a side
 UNREADABLE = (  # what reading from a disk or an archive, and decoding, may raise
-    UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError, zipfile.BadZipFile,
-    zlib.error, EOFError, RuntimeError,
-)  # fmt: skip
+    UnidentifiedImageError,
+    OSError,
+    ValueError,
+    SyntaxError,
+    Image.DecompressionBombError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+)
 
 
 class Refused(Exception):
@@ -27,7 +34,8 @@ class Refused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """rgb: uint8 [h, w, 3]; alpha: uint8 [h, w] or None; straight: rgb is the subject's own colour, not a scene."""
+    """rgb: uint8 [h, w, 3]; alpha: uint8 [h, w] or None; straight: rgb is the subject's own colour,
+    not a scene."""
 
     key: str
     rgb: U8
@@ -61,7 +69,8 @@ def check_entry(entry: Entry, kind: CorpusKind, max_side: int) -> Sample:
 
 
 def grey_u8(image: Image.Image) -> U8:
-    """A picture as grey, uint8 [h, w]. 16 bits are rounded to 8; Pillow's own conversion would clip them."""
+    """A picture as grey, uint8 [h, w]. 16 bits are rounded to 8; Pillow's own conversion would clip
+    them."""
     if image.mode.startswith("I;16"):
         return ((np.asarray(image, np.uint32) + 128) // 257).astype(np.uint8)
     return np.asarray(image.convert("L"))
@@ -106,13 +115,16 @@ def _bounded(rgb: U8, alpha: U8 | None, max_side: int, straight: bool) -> tuple[
 
 
 def resized(rgb: U8, alpha: U8, height: int, width: int, straight: bool) -> tuple[U8, U8]:
-    """Both by area averaging; straight colour is weighted by alpha, so that no colour of empty pixels bleeds in."""
+    """Both by area averaging; straight colour is weighted by alpha, so that no colour of empty
+    pixels bleeds in."""
     channels = rgb.astype(np.float32)
     weight = alpha.astype(np.float32)[..., None] / 255
     small = _area(weight, height, width)
     if straight:
         premultiplied = _area(channels * weight, height, width)
-        channels = np.where(small > 1e-4, premultiplied / np.maximum(small, 1e-4), _area(channels, height, width))
+        channels = np.where(
+            small > 1e-4, premultiplied / np.maximum(small, 1e-4), _area(channels, height, width)
+        )
     else:
         channels = _area(channels, height, width)
     return _to_u8(channels), _to_u8(small[..., 0] * 255)
@@ -121,7 +133,11 @@ def resized(rgb: U8, alpha: U8, height: int, width: int, straight: bool) -> tupl
 def _area(channels: NDArray[np.floating], height: int, width: int) -> NDArray[np.float32]:
     filter_ = Image.Resampling.BOX if height <= channels.shape[0] else Image.Resampling.BICUBIC
     planes = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(plane, np.float32)).resize((width, height), filter_))
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(plane, np.float32)).resize(
+                (width, height), filter_
+            )
+        )
         for plane in np.moveaxis(channels, -1, 0)
     ]
     return np.stack(planes, axis=-1)

@@ -1,8 +1,8 @@
 """Every conversion between networks' floats and stored pixels.
 
-Networks speak `[n, c, h, w]`; RGB, and the generator's alpha channel, are in [-1, 1]. Stored pixels are `[n, h, w, c]`
-unsigned integers, alpha apart from RGB and straight (not premultiplied). Values out of range are clamped, and floats
-are rounded half up: floor(x + 0.5).
+Networks speak `[n, c, h, w]`; RGB, and the generator's alpha channel, are in [-1, 1]. Stored pixels
+are `[n, h, w, c]` unsigned integers, alpha apart from RGB and straight (not premultiplied). Values
+out of range are clamped, and floats are rounded half up: floor(x + 0.5).
 """
 
 from typing import Any
@@ -17,20 +17,27 @@ U16 = npt.NDArray[np.uint16]
 
 
 def split_rgba(rgba_pm1: Tensor) -> tuple[Tensor, Tensor]:
-    """A generator's output [n, 4, h, w] to RGB [n, 3, h, w] in [-1, 1] and alpha [n, 1, h, w] in [0, 1], clamped."""
+    """A generator's output [n, 4, h, w] to RGB [n, 3, h, w] in [-1, 1] and alpha [n, 1, h, w] in
+    [0, 1], clamped."""
     if rgba_pm1.shape[1] != 4:
         raise ValueError(f"RGBA has 4 channels, not {rgba_pm1.shape[1]}")
     return rgba_pm1[:, :3].clamp(-1, 1), ((rgba_pm1[:, 3:] + 1) / 2).clamp(0, 1)
 
 
 def join_rgba(rgb_pm1: Tensor, alpha: Tensor) -> Tensor:
-    """The inverse of `split_rgba`: RGB [n, 3, h, w] in [-1, 1] and alpha [n, 1, h, w] in [0, 1] to [n, 4, h, w]."""
+    """The inverse of `split_rgba`: RGB [n, 3, h, w] in [-1, 1] and alpha [n, 1, h, w] in [0, 1] to
+    [n, 4, h, w]."""
     return torch.cat([rgb_pm1, alpha * 2 - 1], dim=1)
 
 
 def quantised_rgb(rgb_pm1: Tensor) -> Tensor:
     """float [n, 3, h, w] in [-1, 1] to uint8 [n, h, w, 3], where it is."""
-    return _quantised((rgb_pm1.detach().float() + 1) / 2, 255).to(torch.uint8).movedim(1, -1).contiguous()
+    return (
+        _quantised((rgb_pm1.detach().float() + 1) / 2, 255)
+        .to(torch.uint8)
+        .movedim(1, -1)
+        .contiguous()
+    )
 
 
 def quantised_alpha(alpha: Tensor, bits: int) -> Tensor:
@@ -71,7 +78,8 @@ def alpha_from_pixels(alpha_pixels: U8 | U16) -> Tensor:
 
 
 def composite(foreground: Tensor, alpha: Tensor, background: Tensor) -> Tensor:
-    """alpha * foreground + (1 - alpha) * background; straight foreground [n, 3, h, w], alpha [n, 1, h, w] in [0, 1]."""
+    """alpha * foreground + (1 - alpha) * background; straight foreground [n, 3, h, w], alpha [n, 1,
+    h, w] in [0, 1]."""
     return torch.lerp(background, foreground, alpha.expand_as(foreground))
 
 
@@ -81,8 +89,11 @@ def premultiplied(rgb_unit: Tensor, alpha: Tensor) -> Tensor:
 
 
 def straight(rgb_premultiplied: Tensor, alpha: Tensor) -> Tensor:
-    """The inverse of `premultiplied`, clamped to [0, 1]; black where alpha is 0 and no colour is left."""
-    return torch.where(alpha > 0, rgb_premultiplied / alpha.clamp(min=torch.finfo(alpha.dtype).tiny), 0).clamp(0, 1)
+    """The inverse of `premultiplied`, clamped to [0, 1]; black where alpha is 0 and no colour is
+    left."""
+    return torch.where(
+        alpha > 0, rgb_premultiplied / alpha.clamp(min=torch.finfo(alpha.dtype).tiny), 0
+    ).clamp(0, 1)
 
 
 def _quantised(unit: Tensor, levels: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Threads that share out a batch, each of which leaves torch's operations undivided.
 
-Two halves of a batch on two cores meet once; an operation that is divided over two cores waits for the slower one,
-hundreds of times an image.
+Two halves of a batch on two cores meet once; an operation that is divided over two cores waits for
+the slower one, hundreds of times an image.
 """
 
 import os
@@ -18,10 +18,11 @@ T = TypeVar("T")
 
 
 def share_out(work: Callable[[int, int], T], total: int) -> list[T]:
-    """work(first, last) for as many ranges of `total` as torch has threads for the caller; results in order.
+    """work(first, last) for as many ranges of `total` as torch has threads for the caller; results
+    in order.
 
-    The ranges run at the same time in threads for which torch has one thread and records no gradients; a single one
-    runs in the caller's.
+    The ranges run at the same time in threads for which torch has one thread and records no
+    gradients; a single one runs in the caller's.
     """
     count = min(torch.get_num_threads(), total)
     if count < 2:
@@ -49,5 +50,7 @@ def _crew(process: int, count: int) -> ThreadPoolExecutor:
     crew = ThreadPoolExecutor(count, initializer=begin)
     for started in [crew.submit(int) for _ in range(count)]:
         started.result()
-    torch.set_num_threads(callers)  # what a thread sets is also what later threads of the process begin with
+    torch.set_num_threads(
+        callers
+    )  # what a thread sets is also what later threads of the process begin with
     return crew

@@ -1,4 +1,5 @@
-"""What the libraries under the networks read when a process starts, and only then: up to 3x faster on a CPU."""
+"""What the libraries under the networks read when a process starts, and only then: up to 3x faster
+on a CPU."""
 
 import os
 import sys
@@ -8,7 +9,8 @@ CPU_TUNING = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "1000000000000",
     "MALLOC_TOP_PAD_": "268435456",
-    # OpenMP's threads sleep between torch's operations instead of holding a core that numba's kernels want
+    # OpenMP's threads sleep between torch's operations instead of holding a core that numba's
+    # kernels want
     "OMP_WAIT_POLICY": "passive",
 }
 

@@ -1,9 +1,11 @@
-"""The CPU kernels behind `deformable`: for each query, weighted bilinear samples of all levels, eight channels at once.
+"""The CPU kernels behind `deformable`: for each query, weighted bilinear samples of all levels,
+eight channels at once.
 
-Arrays are addresses in bytes, of contiguous float32: value [n, s, heads, channels], offsets [n, q, heads, levels,
-points, 2] in pixels of the level, weights [n, q, heads, levels, points], centres [n, q, levels, 2] in [0, 1] (x, y),
-out [n, q, heads, channels]. A call works on whole (image, head) pairs: no two of them touch the same numbers, and every
-sum has one order, whatever the number of threads.
+Arrays are addresses in bytes, of contiguous float32: value [n, s, heads, channels], offsets [n, q,
+heads, levels, points, 2] in pixels of the level, weights [n, q, heads, levels, points], centres [n,
+q, levels, 2] in [0, 1] (x, y), out [n, q, heads, channels]. A call works on whole (image, head)
+pairs: no two of them touch the same numbers, and every sum has one order, whatever the number of
+threads.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
@@ -13,7 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.kernels.simd import compiled, inline, lane_sum, multiply_add, multiply_add_lanes, peek, poke, store
+from models.kernels.simd import (
+    compiled,
+    inline,
+    lane_sum,
+    multiply_add,
+    multiply_add_lanes,
+    peek,
+    poke,
+    store,
+)
 from models.kernels.simd import load_eight as load
 from models.kernels.simd import splat_eight as splat
 
@@ -41,11 +52,14 @@ def _corner(value, level, x, y, stride):
 
 @inline
 def _place(sizes, centres, offsets, levels, query, sample):
-    """Level, left column, upper row and the fractions that a sample (level * points + point) lies beyond them."""
+    """Level, left column, upper row and the fractions that a sample (level * points + point) lies
+    beyond them."""
     number = sample // sizes.points
     level = levels[number]
     x = peek(centres, 2 * (query * sizes.levels + number)) * np.float32(level[1]) - np.float32(0.5)
-    y = peek(centres, 2 * (query * sizes.levels + number) + 1) * np.float32(level[0]) - np.float32(0.5)
+    y = peek(centres, 2 * (query * sizes.levels + number) + 1) * np.float32(level[0]) - np.float32(
+        0.5
+    )
     x, y = x + peek(offsets, 2 * sample), y + peek(offsets, 2 * sample + 1)
     left, upper = np.floor(x), np.floor(y)
     return level, np.int64(left), np.int64(upper), x - left, y - upper
@@ -63,7 +77,9 @@ def _gather(sizes, value, centres, offsets, weights, levels, query, addresses, f
             address = _corner(value, level, left + right, upper + lower, stride)
             if address:
                 addresses[count] = address
-                factors[count] = weight * (fx if right else _ONE - fx) * (fy if lower else _ONE - fy)
+                factors[count] = (
+                    weight * (fx if right else _ONE - fx) * (fy if lower else _ONE - fy)
+                )
                 count += 1
     return count
 
@@ -95,9 +111,13 @@ def _sum_eight(addresses, factors, count, channel, target):
 
 @compiled
 def attend(first, last, sizes, levels, value, offsets, weights, centres, out):
-    """Sums of the (image, head) pairs from `first` to before `last`; levels: int64 [levels, 3] of `_corner`."""
+    """Sums of the (image, head) pairs from `first` to before `last`; levels: int64 [levels, 3] of
+    `_corner`."""
     samples = sizes.levels * sizes.points
-    addresses, factors = np.empty(CORNERS * samples, np.int64), np.empty(CORNERS * samples, np.float32)
+    addresses, factors = (
+        np.empty(CORNERS * samples, np.int64),
+        np.empty(CORNERS * samples, np.float32),
+    )
     for pair in range(first, last):
         image, head = pair // sizes.heads, pair % sizes.heads
         plane = value + 4 * sizes.channels * (image * sizes.positions * sizes.heads + head)
@@ -117,20 +137,33 @@ def attend(first, last, sizes, levels, value, offsets, weights, centres, out):
 
 @inline
 def _spread(address, gradient_address, out_gradient, factor, channels):
-    """Adds factor * out_gradient to a pixel's gradient; returns the product of the pixel and out_gradient."""
+    """Adds factor * out_gradient to a pixel's gradient; returns the product of the pixel and
+    out_gradient."""
     total = splat(_ZERO)
     for channel in range(0, channels, 8):
         lanes = load(out_gradient, channel)
         total = multiply_add_lanes(lanes, load(address, channel), total)
-        store(gradient_address, channel, multiply_add(factor, lanes, load(gradient_address, channel)))
+        store(
+            gradient_address, channel, multiply_add(factor, lanes, load(gradient_address, channel))
+        )
     return lane_sum(total)
 
 
 @compiled
 def attend_backward(
-    first, last, sizes, levels, value, offsets, weights, centres, out_gradient, value_gradient, offset_gradient,
+    first,
+    last,
+    sizes,
+    levels,
+    value,
+    offsets,
+    weights,
+    centres,
+    out_gradient,
+    value_gradient,
+    offset_gradient,
     weight_gradient,
-):  # fmt: skip
+):
     """Gradients of `attend`; value_gradient starts as zeros, the other two are overwritten."""
     samples, stride = sizes.levels * sizes.points, sizes.heads * sizes.channels
     for pair in range(first, last):
@@ -153,7 +186,11 @@ def attend_backward(
                     if address:
                         wx, wy = fx if right else _ONE - fx, fy if lower else _ONE - fy
                         product = _spread(
-                            address, value_gradient + (address - value), gradient, weight * wx * wy, sizes.channels
+                            address,
+                            value_gradient + (address - value),
+                            gradient,
+                            weight * wx * wy,
+                            sizes.channels,
                         )
                         by_weight += wx * wy * product
                         by_x += (wy if right else -wy) * product

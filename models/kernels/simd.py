@@ -1,8 +1,9 @@
-"""8 or 16 float32 lanes as numba types, so that kernels state their vectors instead of hoping for them.
+"""8 or 16 float32 lanes as numba types, so that kernels state their vectors instead of hoping for
+them.
 
-16 lanes are one register where there is AVX-512, elsewhere two. Arrays are addresses: nothing is counted or checked
-between a kernel's vectors. numba caches compiled kernels by their own file alone: after a change here, touch the file
-of the kernels.
+16 lanes are one register where there is AVX-512, elsewhere two. Arrays are addresses: nothing is
+counted or checked between a kernel's vectors. numba caches compiled kernels by their own file
+alone: after a change here, touch the file of the kernels.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ inline = njit(**_OPTIONS, forceinline=True)
 
 
 def compiled(kernel: Callable[..., None]) -> Callable[..., None]:
-    """The kernel, compiled at its first call and cached beside its source, in the user's cache, or nowhere."""
+    """The kernel, compiled at its first call and cached beside its source, in the user's cache, or
+    nowhere."""
     try:
         return njit(**_OPTIONS, cache=True)(kernel)
     except RuntimeError:  # neither can be written
@@ -48,15 +50,21 @@ _EIGHT, _SIXTEEN = Lanes(8), Lanes(16)
 _Emit = Callable[..., Any]
 
 
-def _pointer(builder: ir.IRBuilder, address: Any, index: Any, element: Any, pointee: Any = None) -> Any:
+def _pointer(
+    builder: ir.IRBuilder, address: Any, index: Any, element: Any, pointee: Any = None
+) -> Any:
     """The address of an element, as a pointer to `pointee`."""
     pointer = builder.gep(builder.inttoptr(address, element.as_pointer()), [index])
     return pointer if pointee is None else builder.bitcast(pointer, pointee.as_pointer())
 
 
 def _splat(builder: ir.IRBuilder, scalar: Any, width: int) -> Any:
-    first = builder.insert_element(ir.Constant(ir.VectorType(_FLOAT, width), ir.Undefined), scalar, _INDEX(0))
-    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_INDEX, width), [0] * width))
+    first = builder.insert_element(
+        ir.Constant(ir.VectorType(_FLOAT, width), ir.Undefined), scalar, _INDEX(0)
+    )
+    return builder.shuffle_vector(
+        first, first, ir.Constant(ir.VectorType(_INDEX, width), [0] * width)
+    )
 
 
 def _constant(value: float, width: int) -> Any:
@@ -64,12 +72,16 @@ def _constant(value: float, width: int) -> Any:
 
 
 def _splat_of(kind: Lanes) -> tuple[Any, _Emit]:
-    return kind(types.float32), lambda context, builder, signature, args: _splat(builder, args[0], kind.width)
+    return kind(types.float32), lambda context, builder, signature, args: _splat(
+        builder, args[0], kind.width
+    )
 
 
 def _load_of(kind: Lanes) -> tuple[Any, _Emit]:
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(_pointer(builder, args[0], args[1], _FLOAT, ir.VectorType(_FLOAT, kind.width)), align=4)
+        return builder.load(
+            _pointer(builder, args[0], args[1], _FLOAT, ir.VectorType(_FLOAT, kind.width)), align=4
+        )
 
     return kind(types.intp, types.intp), emit
 
@@ -156,7 +168,9 @@ def multiply_add_lanes(_: Any, first: Any, second: Any, total: Any) -> tuple[Any
     """first * second + total, lane by lane."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fadd(builder.fmul(args[0], args[1], flags=("contract",)), args[2], flags=("contract",))
+        return builder.fadd(
+            builder.fmul(args[0], args[1], flags=("contract",)), args[2], flags=("contract",)
+        )
 
     return first(first, first, first), emit
 
@@ -169,7 +183,9 @@ def lane_sum(_: Any, lanes: Any) -> tuple[Any, _Emit]:
         lanes = args[0]
         for distance in (4, 2, 1):
             order = [(lane + distance) % 8 for lane in range(8)]
-            moved = builder.shuffle_vector(lanes, lanes, ir.Constant(ir.VectorType(_INDEX, 8), order))
+            moved = builder.shuffle_vector(
+                lanes, lanes, ir.Constant(ir.VectorType(_INDEX, 8), order)
+            )
             lanes = builder.fadd(lanes, moved)
         return builder.extract_element(lanes, _INDEX(0))
 
@@ -181,7 +197,11 @@ def leaky_clamp(_: Any, lanes: Any, slope: Any, limit: Any) -> tuple[Any, _Emit]
     """The leaky relu of lanes, clamped to +-limit."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        y, slope, limit = args[0], _splat(builder, args[1], lanes.width), _splat(builder, args[2], lanes.width)
+        y, slope, limit = (
+            args[0],
+            _splat(builder, args[1], lanes.width),
+            _splat(builder, args[2], lanes.width),
+        )
         scaled = builder.fmul(y, slope)
         y = builder.select(builder.fcmp_ordered(">", y, scaled), y, scaled)
         y = builder.select(builder.fcmp_ordered(">", y, limit), limit, y)
@@ -192,17 +212,28 @@ def leaky_clamp(_: Any, lanes: Any, slope: Any, limit: Any) -> tuple[Any, _Emit]
 
 
 @intrinsic
-def store_signs(_: Any, signs: Any, index: Any, lanes: Any, slope: Any, limit: Any) -> tuple[Any, _Emit]:
-    """Bytes from signs[index] on = a bit per lane: is it positive; then: will `leaky_clamp` leave it unclamped."""
+def store_signs(
+    _: Any, signs: Any, index: Any, lanes: Any, slope: Any, limit: Any
+) -> tuple[Any, _Emit]:
+    """Bytes from signs[index] on = a bit per lane: is it positive; then: will `leaky_clamp` leave
+    it unclamped."""
     mask = ir.IntType(lanes.width)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x, slope, limit = args[2], _splat(builder, args[3], lanes.width), _splat(builder, args[4], lanes.width)
+        x, slope, limit = (
+            args[2],
+            _splat(builder, args[3], lanes.width),
+            _splat(builder, args[4], lanes.width),
+        )
         positive = builder.fcmp_ordered(">", x, _constant(0.0, lanes.width))
         y = builder.select(positive, x, builder.fneg(builder.fmul(x, slope)))
         inside = builder.fcmp_ordered("<=", y, limit)
         for offset, bits in enumerate((positive, inside)):
-            builder.store(builder.bitcast(bits, mask), _mask_pointer(builder, args[0], args[1], offset, mask), align=1)
+            builder.store(
+                builder.bitcast(bits, mask),
+                _mask_pointer(builder, args[0], args[1], offset, mask),
+                align=1,
+            )
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, lanes, types.float32, types.float32), emit

@@ -28,9 +28,11 @@ LONGEST_SIDE = 1080  # pixels; larger pictures are brought down to it, as the au
 
 
 def read_pairs_of(sources: Iterable[Path]) -> Iterator[Pair]:
-    """The pairs of tars, folders and zips in every layout that corpora come in, in order; what is none is left out.
+    """The pairs of tars, folders and zips in every layout that corpora come in, in order; what is
+    none is left out.
 
-    RGBA alone is shown over a drawn background that follows from its content, unless its scene is there too.
+    RGBA alone is shown over a drawn background that follows from its content, unless its scene is
+    there too.
     """
     for source in sources:
         seen = set[str]()
@@ -44,28 +46,34 @@ def read_pairs_of(sources: Iterable[Path]) -> Iterator[Pair]:
                 continue
             seen.add(stem)
             assert sample.alpha is not None
-            rgb = over_drawn(sample.key, sample.rgb, sample.alpha) if sample.straight else sample.rgb
+            rgb = (
+                over_drawn(sample.key, sample.rgb, sample.alpha) if sample.straight else sample.rgb
+            )
             image = np.divide(rgb, 127.5, dtype=np.float32) - np.float32(1)
             yield stem, image, np.divide(sample.alpha, 255, dtype=np.float32)
 
 
 def evaluate_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Scores:
-    """Mean of each measure of `full_metrics` over the pairs, and their `count`. Raises ValueError on none."""
+    """Mean of each measure of `full_metrics` over the pairs, and their `count`. Raises ValueError
+    on none."""
     return _mean([scores for _, scores in _score_pairs(matte, pairs)])
 
 
 def evaluate_corpus(
     checkpoint: Path, sources: Sequence[Path], worst: int = 0, out_dir: Path | None = None
 ) -> dict[str, Any]:
-    """`evaluate_pairs` of a checkpoint on the pairs of `read_pairs_of`, with its `digest` and the `worst`.
+    """`evaluate_pairs` of a checkpoint on the pairs of `read_pairs_of`, with its `digest` and the
+    `worst`.
 
-    worst: how many pairs of the largest MAD to list, with pictures (image, prediction, truth) in `out_dir` if given.
-    Raises CheckpointRejected, and CorpusRejected where there are no pairs.
+    worst: how many pairs of the largest MAD to list, with pictures (image, prediction, truth) in
+    `out_dir` if given. Raises CheckpointRejected, and CorpusRejected where there are no pairs.
     """
     matte = load_stylematte(checkpoint)
     scored = _score_pairs(matte, read_pairs_of(sources))
     if not scored:
-        raise CorpusRejected(f"no pairs of picture and alpha in {', '.join(source.name for source in sources)}")
+        raise CorpusRejected(
+            f"no pairs of picture and alpha in {', '.join(source.name for source in sources)}"
+        )
     ranked = sorted(scored, key=lambda entry: -entry[1]["mad"])[:worst]
     if out_dir is not None:
         keys = {key for key, _ in ranked}
@@ -94,7 +102,9 @@ def _predict(matte: nn.Module, image: Array) -> Array:
 def _mean(scores: Sequence[Scores]) -> Scores:
     if not scores:
         raise ValueError("no pairs to evaluate")
-    return {name: float(np.mean([each[name] for each in scores])) for name in scores[0]} | {"count": len(scores)}
+    return {name: float(np.mean([each[name] for each in scores])) for name in scores[0]} | {
+        "count": len(scores)
+    }
 
 
 def _draw(matte: nn.Module, pairs: Iterable[Pair], out_dir: Path) -> None:
@@ -102,4 +112,6 @@ def _draw(matte: nn.Module, pairs: Iterable[Pair], out_dir: Path) -> None:
     for key, image, alpha in pairs:
         alphas = [np.repeat(grey[..., None], 3, axis=2) for grey in (_predict(matte, image), alpha)]
         sheet = np.concatenate([(image + 1) / 2, *alphas], axis=1)
-        Image.fromarray((sheet.clip(0, 1) * 255).round().astype(np.uint8)).save(out_dir / f"{key}.png")
+        Image.fromarray((sheet.clip(0, 1) * 255).round().astype(np.uint8)).save(
+            out_dir / f"{key}.png"
+        )

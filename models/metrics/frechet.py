@@ -1,8 +1,8 @@
-"""How far two sets of images are apart, on frozen features: Frechet distance (arXiv 1706.08500, equation 6), precision
-and recall (arXiv 1904.06991, section 3).
+"""How far two sets of images are apart, on frozen features: Frechet distance (arXiv 1706.08500,
+equation 6), precision and recall (arXiv 1904.06991, section 3).
 
-The features are not Inception's, so figures compare with each other only: give real against real beside them, and the
-same number of images, since the distance is biased upwards for few.
+The features are not Inception's, so figures compare with each other only: give real against real
+beside them, and the same number of images, since the distance is biased upwards for few.
 """
 
 import math
@@ -49,9 +49,12 @@ class Moments:
 
 @torch.no_grad()
 def pooled_features(network: FeatureNetwork, rgb_pm1: Tensor) -> Tensor:
-    """rgb_pm1: float32 [n, 3, h, w] in [-1, 1] -> float32 [n, d], on the CPU; computed where the network is."""
+    """rgb_pm1: float32 [n, 3, h, w] in [-1, 1] -> float32 [n, d], on the CPU; computed where the
+    network is."""
     device = next(network.parameters()).device
-    return torch.cat([network.pooled(part.to(device)).cpu() for part in torch.split(rgb_pm1, CHUNK)])
+    return torch.cat(
+        [network.pooled(part.to(device)).cpu() for part in torch.split(rgb_pm1, CHUNK)]
+    )
 
 
 def moments(features: Tensor) -> Moments:
@@ -65,7 +68,8 @@ def moments(features: Tensor) -> Moments:
 def frechet_distance(first: Moments, second: Moments) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), never negative.
 
-    The trace of the root is taken through C1^(1/2) C2 C1^(1/2), which is symmetric: stable for singular covariances.
+    The trace of the root is taken through C1^(1/2) C2 C1^(1/2), which is symmetric: stable for
+    singular covariances.
     """
     values, vectors = torch.linalg.eigh(first.covariance)
     root = (vectors * values.clamp(min=0).sqrt()) @ vectors.t()
@@ -75,11 +79,14 @@ def frechet_distance(first: Moments, second: Moments) -> float:
 
 
 @torch.no_grad()
-def frechet_figure(first: Tensor, second: Tensor, *, seed: int, resamples: int = RESAMPLES) -> Figure:
+def frechet_figure(
+    first: Tensor, second: Tensor, *, seed: int, resamples: int = RESAMPLES
+) -> Figure:
     """The distance of two sets of features [n, d] and [m, d]; both are drawn anew for the interval.
 
-    Drawing with replacement leaves fewer distinct images, which biases the distance upwards; so the interval is the
-    value and DEVIATIONS times the spread of the drawn distances, not their quantiles.
+    Drawing with replacement leaves fewer distinct images, which biases the distance upwards; so the
+    interval is the value and DEVIATIONS times the spread of the drawn distances, not their
+    quantiles.
     """
     value = frechet_distance(moments(first), moments(second))
     return _figure(value, _drawn_distances(first, second, seed, resamples), lowest=0.0)
@@ -95,14 +102,19 @@ class Change:
 
 
 @torch.no_grad()
-def frechet_change(old: Tensor, new: Tensor, reals: Tensor, *, seed: int, resamples: int = RESAMPLES) -> Change:
+def frechet_change(
+    old: Tensor, new: Tensor, reals: Tensor, *, seed: int, resamples: int = RESAMPLES
+) -> Change:
     """Features old [n, d], new [n, d], reals [m, d].
 
-    Each time the same reals are drawn for both, so what their choice does to both cancels in the difference.
-    Raises ValueError when old and new are not of one number: the distance's bias depends on it.
+    Each time the same reals are drawn for both, so what their choice does to both cancels in the
+    difference. Raises ValueError when old and new are not of one number: the distance's bias
+    depends on it.
     """
     if len(old) != len(new):
-        raise ValueError(f"as many old images as new ones are needed, got {len(old)} and {len(new)}")
+        raise ValueError(
+            f"as many old images as new ones are needed, got {len(old)} and {len(new)}"
+        )
     before, after = (frechet_distance(moments(features), moments(reals)) for features in (old, new))
     drawn, redrawn = (_drawn_distances(features, reals, seed, resamples) for features in (old, new))
     return Change(
@@ -118,20 +130,33 @@ def _figure(value: float, drawn: Tensor, lowest: float = -math.inf) -> Figure:
 
 
 def _drawn_distances(first: Tensor, second: Tensor, seed: int, resamples: int) -> Tensor:
-    """[resamples] distances of both sets drawn anew; a seed draws the same of sets of the same size."""
+    """[resamples] distances of both sets drawn anew; a seed draws the same of sets of the same
+    size."""
     rng, products = torch.Generator().manual_seed(seed), first.double() @ second.double().t()
     squares = [features.double().square().sum(1) for features in (first, second)]
     drawn = []
     for _ in range(resamples):
-        i, j = (torch.randint(len(features), (len(features),), generator=rng) for features in (first, second))
+        i, j = (
+            torch.randint(len(features), (len(features),), generator=rng)
+            for features in (first, second)
+        )
         drawn.append(
-            _gram_distance(first[i].double(), second[j].double(), products[i][:, j], squares[0][i], squares[1][j])
+            _gram_distance(
+                first[i].double(),
+                second[j].double(),
+                products[i][:, j],
+                squares[0][i],
+                squares[1][j],
+            )
         )
     return torch.tensor(drawn)
 
 
-def _gram_distance(first: Tensor, second: Tensor, products: Tensor, squares: Tensor, other_squares: Tensor) -> float:
-    """As `frechet_distance`, from the inner products [n, m]: tr (C1 C2)^(1/2) is the nuclear norm of the centred ones.
+def _gram_distance(
+    first: Tensor, second: Tensor, products: Tensor, squares: Tensor, other_squares: Tensor
+) -> float:
+    """As `frechet_distance`, from the inner products [n, m]: tr (C1 C2)^(1/2) is the nuclear norm
+    of the centred ones.
 
     Cheaper than roots of covariances where there are fewer images than dimensions.
     """
@@ -147,21 +172,27 @@ def _gram_distance(first: Tensor, second: Tensor, products: Tensor, squares: Ten
 
 
 def coverage(queries: Tensor, references: Tensor, neighbours: int = NEIGHBOURS) -> Tensor:
-    """Which queries [n, d] lie in the references' manifold, bool [n]: within reach of the k-th neighbour of one.
+    """Which queries [n, d] lie in the references' manifold, bool [n]: within reach of the k-th
+    neighbour of one.
 
     Fakes in reals' is precision, reals in fakes' recall. Raises ValueError for too few references.
     """
     if len(references) <= neighbours:
         raise ValueError(f"more than {neighbours} images are needed, got {len(references)}")
     reach = torch.cdist(references, references).kthvalue(neighbours + 1, dim=1).values
-    return torch.cat([(torch.cdist(part, references) <= reach).any(1) for part in torch.split(queries, CHUNK)])
+    return torch.cat(
+        [(torch.cdist(part, references) <= reach).any(1) for part in torch.split(queries, CHUNK)]
+    )
 
 
 def share_figure(hits: Tensor, *, seed: int, resamples: int = 1000) -> Figure:
-    """The share of True and its percentile bootstrap interval over the queries; the references are kept as they are."""
+    """The share of True and its percentile bootstrap interval over the queries; the references are
+    kept as they are."""
     rng, values = torch.Generator().manual_seed(seed), hits.double()
     index = torch.randint(len(values), (resamples, len(values)), generator=rng)
-    low, high = values[index].mean(1).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    low, high = (
+        values[index].mean(1).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    )
     return Figure(value=float(values.mean()), low=low, high=high)
 
 

@@ -34,21 +34,32 @@ SHEET_SIDE = 8
 
 @torch.no_grad()
 def sample(generator: Generator, count: int, psi: float, seed: int) -> Tensor:
-    """`count` unfiltered images from z of a seed: float32 [count, 4, h, w], clamped to [-1, 1], on the CPU."""
+    """`count` unfiltered images from z of a seed: float32 [count, 4, h, w], clamped to [-1, 1], on
+    the CPU."""
     rng, device = torch.Generator().manual_seed(seed), next(generator.parameters()).device
     z = torch.randn(count, generator.mapping.z_dim, generator=rng).to(device)
-    return torch.cat([generator.sample(part, psi).cpu() for part in torch.split(z, BATCH)]).clamp(-1, 1)
+    return torch.cat([generator.sample(part, psi).cpu() for part in torch.split(z, BATCH)]).clamp(
+        -1, 1
+    )
 
 
 def describe_generator(
-    generator: Generator, corpus: Corpus, held_out: Corpus, *, count: int = 1000, psi: float = 0.7, seed: int = 12345,
+    generator: Generator,
+    corpus: Corpus,
+    held_out: Corpus,
+    *,
+    count: int = 1000,
+    psi: float = 0.7,
+    seed: int = 12345,
     matte: StyleMatte | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """Frechet distance, precision and recall, of RGB over grey and of alpha, at psi and psi 1; nearest training images.
+) -> dict[str, Any]:
+    """Frechet distance, precision and recall, of RGB over grey and of alpha, at psi and psi 1;
+    nearest training images.
 
-    By feature network: the frozen ResNet, and a StyleMatte's encoder if one is given. Beside them: two halves of the
-    real images against each other, and their mean image against them. Pixel distances favour blur: the mean image's own
-    is the reference for that. Every set has the same number of images: at most `count`, and half of the subjects.
+    By feature network: the frozen ResNet, and a StyleMatte's encoder if one is given. Beside them:
+    two halves of the real images against each other, and their mean image against them. Pixel
+    distances favour blur: the mean image's own is the reference for that. Every set has the same
+    number of images: at most `count`, and half of the subjects.
     """
     resnet = FrozenResNet()
     networks: dict[str, FeatureNetwork] = {"resnet": resnet}
@@ -62,16 +73,23 @@ def describe_generator(
     mean_image = subjects.mean(0, keepdim=True).expand(2, -1, -1, -1)
     training = signatures(resnet, torch.cat([subjects, subjects.flip(3)]))
     held_out_signatures = signatures(resnet, unseen)
-    fakes = {name: sample(generator, size, value, seed) for name, value in (("psi_1", 1.0), (f"psi_{psi:g}", psi))}
+    fakes = {
+        name: sample(generator, size, value, seed)
+        for name, value in (("psi_1", 1.0), (f"psi_{psi:g}", psi))
+    }
     report: dict[str, Any] = {"images_a_set": size, "seed": seed, "held_out_subjects": len(unseen)}
-    report["mean_image_nearest_pixels"] = float(nearest(over_grey(mean_image).flatten(1), training.pixels)[0][0])
+    report["mean_image_nearest_pixels"] = float(
+        nearest(over_grey(mean_image).flatten(1), training.pixels)[0][0]
+    )
     report["distances"] = {
         name: distances(network, {"real_against_real": first, **fakes}, second, mean_image, seed)
         for name, network in networks.items()
     }
     for name, images in fakes.items():
         report[name] = {
-            "nearest_training_image": memorisation_report(signatures(resnet, images), held_out_signatures, training),
+            "nearest_training_image": memorisation_report(
+                signatures(resnet, images), held_out_signatures, training
+            ),
             "spread": {"samples": _spread(images), "real": _spread(first)},
         }
     return report
@@ -80,14 +98,18 @@ def describe_generator(
 def distances(
     network: FeatureNetwork, sets: Mapping[str, Tensor], real: Tensor, mean_image: Tensor, seed: int
 ) -> dict[str, Any]:
-    """By view, how far each set of images is from the real ones; all RGBA [n, 4, h, w] in [-1, 1]."""
+    """By view, how far each set of images is from the real ones; all RGBA [n, 4, h, w] in [-1,
+    1]."""
     report: dict[str, Any] = {}
     for view, see in VIEWS.items():
         reals = pooled_features(network, see(real))
         flat = moments(pooled_features(network, see(mean_image)))
         report[view] = {
             "mean_image_frechet": frechet_distance(flat, moments(reals)),
-            **{name: compare(pooled_features(network, see(x)), reals, seed=seed) for name, x in sets.items()},
+            **{
+                name: compare(pooled_features(network, see(x)), reals, seed=seed)
+                for name, x in sets.items()
+            },
         }
     return report
 
@@ -97,15 +119,21 @@ def _spread(images: Tensor) -> float:
     return float(over_grey(images).std(0, correction=0).square().mean().sqrt())
 
 
-def write_contact_sheet(path: Path, generator: Generator, *, psi: float = 0.7, seed: int = 12345) -> None:
-    """64 unfiltered samples: each its image, its alpha and its cut-out side by side, 8 rows of 8."""
+def write_contact_sheet(
+    path: Path, generator: Generator, *, psi: float = 0.7, seed: int = 12345
+) -> None:
+    """64 unfiltered samples: each its image, its alpha and its cut-out side by side, 8 rows of
+    8."""
     images = sample(generator, SHEET_SIDE**2, psi, seed)
-    panels = torch.cat([images[:, :3], images[:, 3:].expand(-1, 3, -1, -1), composite_over_checker(images)], 3)
+    panels = torch.cat(
+        [images[:, :3], images[:, 3:].expand(-1, 3, -1, -1), composite_over_checker(images)], 3
+    )
     write_grid(path, torch.split(panels, SHEET_SIDE))
 
 
 def agreement(images: Tensor, labeller: Labeller) -> dict[str, float]:
-    """Generated alpha against StyleMatte's on the generated RGB: mean MAD, median IoU at 0.5 and the share above .9."""
+    """Generated alpha against StyleMatte's on the generated RGB: mean MAD, median IoU at 0.5 and
+    the share above .9."""
     ours = (images[:, 3:] + 1) / 2
     theirs = torch.cat([labeller(part) for part in torch.split(images[:, :3], BATCH)])
     both = ((ours > 0.5) & (theirs > 0.5)).sum((1, 2, 3)).float()
@@ -120,19 +148,37 @@ def agreement(images: Tensor, labeller: Labeller) -> dict[str, float]:
 
 @click.command()
 @click.option("--generator", "path", type=click.Path(exists=True, path_type=Path), required=True)
-@click.option("--corpus", "corpus_path", type=click.Path(exists=True, path_type=Path), required=True)
-@click.option("--held-out", type=click.Path(exists=True, path_type=Path), required=True, help="Tars of KEY.rgba.png.")
+@click.option(
+    "--corpus", "corpus_path", type=click.Path(exists=True, path_type=Path), required=True
+)
+@click.option(
+    "--held-out",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    help="Tars of KEY.rgba.png.",
+)
 @click.option(
     "--matte",
     type=click.Path(exists=True, path_type=Path),
     help="StyleMatte to compare alpha with, and whose encoder sees too.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory for card.json, samples.png.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Directory for card.json, samples.png.",
+)
 @click.option("--count", default=1000, help="Images a set.")
 @click.option("--psi", default=0.7)
 def main(
-    path: Path, corpus_path: Path, held_out: Path, matte: Path | None, out: Path, count: int, psi: float
-) -> None:  # fmt: skip
+    path: Path,
+    corpus_path: Path,
+    held_out: Path,
+    matte: Path | None,
+    out: Path,
+    count: int,
+    psi: float,
+) -> None:
     """Measure a generator and draw 64 unfiltered samples."""
     torch.set_num_threads(1)
     generator, corpus = load_generator(path), Corpus.load(corpus_path)

@@ -1,7 +1,9 @@
-"""How far a predicted alpha is from the true one: the measures of matting papers, in P3M's convention.
+"""How far a predicted alpha is from the true one: the measures of matting papers, in P3M's
+convention.
 
-Alphas are float [n, h, w] in [0, 1]; each measure is float64 [n], one value per image. Grad and Conn: Rhemann et al.,
-CVPR 2009. SAD, Grad and Conn are sums over the picture in the papers' units; MAD and MSE are means.
+Alphas are float [n, h, w] in [0, 1]; each measure is float64 [n], one value per image. Grad and
+Conn: Rhemann et al., CVPR 2009. SAD, Grad and Conn are sums over the picture in the papers' units;
+MAD and MSE are means.
 """
 
 from itertools import pairwise
@@ -48,15 +50,17 @@ def grad(predicted: Alphas, true: Alphas, where: NDArray[np.bool_] | None = None
 def conn(predicted: Alphas, true: Alphas, where: NDArray[np.bool_] | None = None) -> Values:
     """Sum of differences in connectedness to the region both hold opaque / 1000.
 
-    A pixel's level is the highest threshold, in steps of 0.1, at which it still belongs to the largest 4-connected
-    region of the pixels above it in both alphas; alpha less than 0.15 above its level counts as connected.
+    A pixel's level is the highest threshold, in steps of 0.1, at which it still belongs to the
+    largest 4-connected region of the pixels above it in both alphas; alpha less than 0.15 above its
+    level counts as connected.
     """
     error = np.stack([_connectivity_error(p, t) for p, t in zip(predicted, true, strict=True)])
     return _sum(error, where) / 1000
 
 
 def unknown_band(alpha: Alphas, radius: int) -> NDArray[np.bool_]:
-    """A trimap's unknown pixels: those with a half-transparent pixel or an edge within `radius`; bool [n, h, w]."""
+    """A trimap's unknown pixels: those with a half-transparent pixel or an edge within `radius`;
+    bool [n, h, w]."""
     size = (1, 2 * radius + 1, 2 * radius + 1)
     solid = ndimage.minimum_filter((alpha >= 1 - 1 / 255).view(np.uint8), size, mode="nearest") > 0
     empty = ndimage.minimum_filter((alpha <= 1 / 255).view(np.uint8), size, mode="nearest") > 0
@@ -69,14 +73,16 @@ def matting_metrics(predicted: Alphas, true: Alphas) -> dict[str, Values]:
 
 
 def full_metrics(predicted: Alphas, true: Alphas) -> dict[str, Values]:
-    """All measures, over the picture and (`*_unknown`) over the unknown band, 1/32 of the longer side around edges."""
+    """All measures, over the picture and (`*_unknown`) over the unknown band, 1/32 of the longer
+    side around edges."""
     band = unknown_band(true, max(2, max(true.shape[1:]) // 32))
     parts = {f"{f.__name__}_unknown": f(predicted, true, band) for f in (mad, mse, sad, grad, conn)}
     return matting_metrics(predicted, true) | {"conn": conn(predicted, true)} | parts
 
 
 def gradient_magnitude(alpha: Alphas) -> NDArray[np.float32]:
-    """Magnitude of the Gaussian derivative by 9-tap kernels of unit L2 norm, per pixel: float32 [n, h, w]."""
+    """Magnitude of the Gaussian derivative by 9-tap kernels of unit L2 norm, per pixel: float32 [n,
+    h, w]."""
     offsets = np.arange(-4, 5)
     gauss = np.exp(-(offsets**2) / (2 * GRAD_SIGMA**2))
     smooth, slope = (kernel / np.linalg.norm(kernel) for kernel in (gauss, offsets * gauss))
@@ -94,7 +100,11 @@ def _connectivity_error(predicted: Alphas, true: Alphas) -> Values:
     level = np.full(true.shape, -1.0)
     for before, threshold in pairwise(thresholds):
         regions, count = ndimage.label((predicted >= threshold) & (true >= threshold))
-        largest = regions == np.argmax(np.bincount(regions.ravel())[1:]) + 1 if count else np.zeros(true.shape, bool)
+        largest = (
+            regions == np.argmax(np.bincount(regions.ravel())[1:]) + 1
+            if count
+            else np.zeros(true.shape, bool)
+        )
         level[(level == -1) & ~largest] = before
     level[level == -1] = 1
 

@@ -1,7 +1,7 @@
 """Is a sample a copy? Distances to the nearest training image, in pixels and in frozen features.
 
-A distance means little alone: held-out real images give the scale. Samples that lie nearer to a training image than
-held-out people ever do are suspect.
+A distance means little alone: held-out real images give the scale. Samples that lie nearer to a
+training image than held-out people ever do are suspect.
 """
 
 from dataclasses import dataclass
@@ -27,22 +27,30 @@ class Signatures:
 def signatures(network: FeatureNetwork, rgba_pm1: Tensor) -> Signatures:
     """rgba_pm1: float32 [n, 4, h, w] in [-1, 1]."""
     composites = over_grey(rgba_pm1)
-    return Signatures(pixels=composites.flatten(1), features=F.normalize(pooled_features(network, composites)))
+    return Signatures(
+        pixels=composites.flatten(1), features=F.normalize(pooled_features(network, composites))
+    )
 
 
 def nearest(queries: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
-    """Root mean square difference to the nearest reference, and its index: [n, d], [m, d] -> [n], [n].
+    """Root mean square difference to the nearest reference, and its index: [n, d], [m, d] -> [n],
+    [n].
 
     Raises ValueError when there is no reference.
     """
     if not len(references):
         raise ValueError("there is nothing to compare with")
-    index = torch.cat([torch.cdist(part, references).argmin(1) for part in torch.split(queries, CHUNK)])
+    index = torch.cat(
+        [torch.cdist(part, references).argmin(1) for part in torch.split(queries, CHUNK)]
+    )
     return (queries - references[index]).square().mean(1).sqrt(), index
 
 
-def memorisation_report(samples: Signatures, held_out: Signatures, training: Signatures) -> dict[str, dict[str, float]]:
-    """For pixels and features: medians and minima of samples and held-out images, and the share of suspects.
+def memorisation_report(
+    samples: Signatures, held_out: Signatures, training: Signatures
+) -> dict[str, dict[str, float]]:
+    """For pixels and features: medians and minima of samples and held-out images, and the share of
+    suspects.
 
     A suspect lies nearer to its training image than all but one per cent of the held-out ones.
     """

@@ -1,1 +1,2 @@
-"""The networks: StyleMatteGAN's generator and discriminator, StyleMatte, frozen features, and their checkpoints."""
+"""The networks: StyleMatteGAN's generator and discriminator, StyleMatte, frozen features, and their
+checkpoints."""

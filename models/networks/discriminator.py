@@ -1,7 +1,7 @@
 """The residual discriminator of StyleGAN2 (arXiv 1912.04958), for images with an alpha channel.
 
-Modules and buffers have the reference's names, so `state_dict()` is the reference layout. Every operation can be
-differentiated twice, which the R1 penalty needs.
+Modules and buffers have the reference's names, so `state_dict()` is the reference layout. Every
+operation can be differentiated twice, which the R1 penalty needs.
 """
 
 import math
@@ -25,26 +25,42 @@ class DiscriminatorConfig:
     channel_base: int = 32768  # channels at resolution r: channel_base / r, at most channel_max
     channel_max: int = 512
     num_fp16_res: int = 4  # how many of the highest resolutions run in float16, on CUDA only
-    conv_clamp: float | None = 256  # activations are clamped to +- this, so that float16 can't overflow
+    conv_clamp: float | None = (
+        256  # activations are clamped to +- this, so that float16 can't overflow
+    )
     mbstd_group_size: int = 4  # images per minibatch standard deviation group
     mbstd_num_channels: int = 1  # channels that the statistic adds
 
     def __post_init__(self) -> None:
         for field in fields(self):
             if field.name != "conv_clamp" and type(getattr(self, field.name)) is not int:
-                raise ValueError(f"{field.name} must be an integer, not {getattr(self, field.name)!r}")
+                raise ValueError(
+                    f"{field.name} must be an integer, not {getattr(self, field.name)!r}"
+                )
         resolution = self.img_resolution
         if not (8 <= resolution <= 1024 and resolution.bit_count() == 1):
-            raise ValueError(f"img_resolution must be a power of two from 8 to 1024, not {resolution}")
+            raise ValueError(
+                f"img_resolution must be a power of two from 8 to 1024, not {resolution}"
+            )
         if self.c_dim != 0:
             raise ValueError(f"c_dim must be 0, not {self.c_dim}")
-        for name in ("img_channels", "channel_base", "channel_max", "mbstd_group_size", "mbstd_num_channels"):
+        for name in (
+            "img_channels",
+            "channel_base",
+            "channel_max",
+            "mbstd_group_size",
+            "mbstd_num_channels",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.channel_base < resolution:
-            raise ValueError(f"channel_base must be at least img_resolution, not {self.channel_base}")
+            raise ValueError(
+                f"channel_base must be at least img_resolution, not {self.channel_base}"
+            )
         if self.channels(4) % self.mbstd_num_channels:
-            raise ValueError(f"mbstd_num_channels must divide {self.channels(4)}, not {self.mbstd_num_channels}")
+            raise ValueError(
+                f"mbstd_num_channels must divide {self.channels(4)}, not {self.mbstd_num_channels}"
+            )
 
     @classmethod
     def from_dict(cls, kwargs: Mapping[str, Any]) -> "DiscriminatorConfig":
@@ -68,7 +84,9 @@ class DiscriminatorConfig:
 
 def lrelu(x: Tensor, bias: Tensor, *, gain: float = 1.0, clamp: float | None = None) -> Tensor:
     """sqrt(2) leaky_relu(x + bias, 0.2), times `gain`; the clamp is scaled by `gain` too."""
-    x = F.leaky_relu(x + bias.to(x.dtype).reshape(-1, *[1] * (x.ndim - 2)), 0.2) * (math.sqrt(2) * gain)
+    x = F.leaky_relu(x + bias.to(x.dtype).reshape(-1, *[1] * (x.ndim - 2)), 0.2) * (
+        math.sqrt(2) * gain
+    )
     return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
 
 
@@ -79,7 +97,8 @@ def blur(x: Tensor, kernel: Tensor, *, padding: int, stride: int = 1) -> Tensor:
 
 
 class Conv(nn.Module):
-    """Convolution with equalised learning rate (1710.10196), optionally blurred and decimated by two, then leaky relu.
+    """Convolution with equalised learning rate (1710.10196), optionally blurred and decimated by
+    two, then leaky relu.
 
     Without a bias it is linear: the residual branch's shortcut.
     """
@@ -87,7 +106,14 @@ class Conv(nn.Module):
     resample_filter: Tensor
 
     def __init__(
-        self, in_channels: int, out_channels: int, size: int, *, down: int = 1, bias: bool = True, clamp: float | None
+        self,
+        in_channels: int,
+        out_channels: int,
+        size: int,
+        *,
+        down: int = 1,
+        bias: bool = True,
+        clamp: float | None,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, size, size))
@@ -122,7 +148,8 @@ class Linear(nn.Module):
 
 
 class Block(nn.Module):
-    """(conv, conv and decimate) plus shortcut, each times sqrt(1/2); [n, c, h, w] -> [n, c', h/2, w/2]."""
+    """(conv, conv and decimate) plus shortcut, each times sqrt(1/2); [n, c, h, w] -> [n, c', h/2,
+    w/2]."""
 
     def __init__(self, config: DiscriminatorConfig, resolution: int) -> None:
         super().__init__()
@@ -146,7 +173,8 @@ class Block(nn.Module):
 
 
 class Epilogue(nn.Module):
-    """Minibatch standard deviation (1710.10196), convolution and two linear layers; [n, c, 4, 4] -> logits [n, 1]."""
+    """Minibatch standard deviation (1710.10196), convolution and two linear layers; [n, c, 4, 4] ->
+    logits [n, 1]."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
@@ -164,15 +192,18 @@ class Epilogue(nn.Module):
 
 
 def minibatch_stddev(x: Tensor, group_size: int, channels: int) -> Tensor:
-    """Deviation over groups of images, averaged over pixels and channel slices; [n, c, h, w] -> [n, channels, h, w].
+    """Deviation over groups of images, averaged over pixels and channel slices; [n, c, h, w] -> [n,
+    channels, h, w].
 
-    Groups are strided: with m groups, image i is in group i mod m. Batches that `group_size` does not divide use the
-    largest smaller size that does.
+    Groups are strided: with m groups, image i is in group i mod m. Batches that `group_size` does
+    not divide use the largest smaller size that does.
     """
     n, c, h, w = x.shape
     size = next(size for size in range(min(group_size, n), 0, -1) if n % size == 0)
     groups = x.reshape(size, n // size, channels, c // channels, h, w)
-    deviation = (groups.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=[2, 3, 4])  # [n // size, channels]
+    deviation = (
+        (groups.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=[2, 3, 4])
+    )  # [n // size, channels]
     return deviation.repeat(size, 1)[:, :, None, None].expand(n, channels, h, w)
 
 
@@ -182,7 +213,8 @@ def blur_kernel() -> Tensor:
 
 
 class Discriminator(nn.Module):
-    """`d(x) -> logits`: x float32 [n, c, r, r], RGB and alpha in [-1, 1]; logits float32 [n, 1], higher: more real."""
+    """`d(x) -> logits`: x float32 [n, c, r, r], RGB and alpha in [-1, 1]; logits float32 [n, 1],
+    higher: more real."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
@@ -193,18 +225,26 @@ class Discriminator(nn.Module):
         self.b4 = Epilogue(config)
 
     def forward(self, x: Tensor) -> Tensor:
-        expected = (self.config.img_channels, self.config.img_resolution, self.config.img_resolution)
+        expected = (
+            self.config.img_channels,
+            self.config.img_resolution,
+            self.config.img_resolution,
+        )
         if x.shape[1:] != expected:
-            raise ValueError(f"the discriminator takes images of shape {expected}, not {tuple(x.shape[1:])}")
+            raise ValueError(
+                f"the discriminator takes images of shape {expected}, not {tuple(x.shape[1:])}"
+            )
         for resolution in self.resolutions:
             x = self.get_submodule(f"b{resolution}")(x)
         return cast(Tensor, self.b4(x))
 
     def load_reference_state(self, state: Mapping[str, Tensor]) -> None:
-        """Load a state with the reference's names; RuntimeError names what is missing, unexpected or misshaped."""
+        """Load a state with the reference's names; RuntimeError names what is missing, unexpected
+        or misshaped."""
         self.load_state_dict(dict(state), strict=True)
 
 
 def build_discriminator(kwargs: Mapping[str, Any]) -> Discriminator:
-    """A fresh discriminator in eval mode from the reference's keyword arguments; ValueError if they are invalid."""
+    """A fresh discriminator in eval mode from the reference's keyword arguments; ValueError if they
+    are invalid."""
     return Discriminator(DiscriminatorConfig.from_dict(kwargs)).eval()

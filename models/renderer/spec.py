@@ -1,4 +1,5 @@
-"""A portrait's specification: all that was sampled, each concept from a random sub-stream of its own."""
+"""A portrait's specification: all that was sampled, each concept from a random sub-stream of its
+own."""
 
 import json
 import types
@@ -12,12 +13,24 @@ import numpy as np
 
 from core.errors import InvalidSpec
 from core.rendered_people import ATTRIBUTES
-from models.renderer.person import accessories, clothes, expression, eyes, facial_hair, hair, hand, pose, shape, skin
+from models.renderer.person import (
+    accessories,
+    clothes,
+    expression,
+    eyes,
+    facial_hair,
+    hair,
+    hand,
+    pose,
+    shape,
+    skin,
+)
 from models.renderer.scene import background, camera, light
 from models.renderer.scene.camera import Motion, Sensor  # fmt: skip
 
 VERSION = 7
-"""Of what a spec's numbers mean; a change of geometry, materials or streams that moves a pixel raises it."""
+"""Of what a spec's numbers mean; a change of geometry, materials or streams that moves a pixel
+raises it."""
 DEFAULT_SHARES: dict[str, tuple[float, ...]] = {  # attributes that are not drawn evenly
     "age": (0.15, 0.4, 0.25, 0.2),
     "glasses": (0.8, 0.2),
@@ -69,24 +82,39 @@ class PortraitSpec:
 
     @classmethod
     def from_json(cls, text: str) -> "PortraitSpec":
-        """The inverse of `to_json`. Raises InvalidSpec for another version or missing, unknown or mistyped fields."""
+        """The inverse of `to_json`. Raises InvalidSpec for another version or missing, unknown or
+        mistyped fields."""
         try:
             spec = _record(cls, json.loads(text))
         except (TypeError, ValueError, KeyError) as error:
             raise InvalidSpec(f"not a portrait's spec: {error}") from error
         assert isinstance(spec, cls)
         if spec.version != VERSION:
-            raise InvalidSpec(f"the spec is of version {spec.version}; this renderer draws version {VERSION}")
+            raise InvalidSpec(
+                f"the spec is of version {spec.version}; this renderer draws version {VERSION}"
+            )
         return spec
 
 
 Draw = Callable[[np.random.Generator, Mapping[str, str]], Any]
 CONCEPTS: dict[str, Draw] = {
-    "shape": shape.draw, "expression": expression.draw, "pose": pose.draw, "hand": hand.draw, "skin": skin.draw,
-    "eyes": eyes.draw, "hair": hair.draw, "brows": facial_hair.draw_brows, "beard": facial_hair.draw_beard,
-    "clothes": clothes.draw, "accessories": accessories.draw, "light": light.draw, "camera": camera.draw,
-    "background": background.draw, "sensor": camera.draw_sensor, "motion": camera.draw_motion,
-}  # fmt: skip
+    "shape": shape.draw,
+    "expression": expression.draw,
+    "pose": pose.draw,
+    "hand": hand.draw,
+    "skin": skin.draw,
+    "eyes": eyes.draw,
+    "hair": hair.draw,
+    "brows": facial_hair.draw_brows,
+    "beard": facial_hair.draw_beard,
+    "clothes": clothes.draw,
+    "accessories": accessories.draw,
+    "light": light.draw,
+    "camera": camera.draw,
+    "background": background.draw,
+    "sensor": camera.draw_sensor,
+    "motion": camera.draw_motion,
+}
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
@@ -95,21 +123,25 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
 
 def draw_spec(seed: int, attributes: Mapping[str, str]) -> PortraitSpec:
-    """A person with these attributes, the others drawn. Raises InvalidSpec for unknown names or values."""
+    """A person with these attributes, the others drawn. Raises InvalidSpec for unknown names or
+    values."""
     labels = draw_labels(seed, attributes)
     parts = {name: draw(stream(seed, name), labels) for name, draw in CONCEPTS.items()}
     return PortraitSpec(seed=seed, labels=labels, **parts)
 
 
 def vary(spec: PortraitSpec, concept: str, number: int) -> PortraitSpec:
-    """The same picture but for one concept, drawn anew; `hair` also draws its label. Raises InvalidSpec."""
+    """The same picture but for one concept, drawn anew; `hair` also draws its label. Raises
+    InvalidSpec."""
     if concept not in CONCEPTS:
         raise InvalidSpec(f"{concept} can't be varied; one of {', '.join(CONCEPTS)} can")
     name = f"{concept}/{number}"
     labels = dict(spec.labels)
     if concept in ATTRIBUTES:
         labels[concept] = _draw_label(stream(spec.seed, f"label/{name}"), concept, labels)
-    return replace(spec, labels=labels, **{concept: CONCEPTS[concept](stream(spec.seed, name), labels)})
+    return replace(
+        spec, labels=labels, **{concept: CONCEPTS[concept](stream(spec.seed, name), labels)}
+    )
 
 
 def draw_labels(seed: int, given: Mapping[str, str]) -> dict[str, str]:
@@ -120,7 +152,9 @@ def draw_labels(seed: int, given: Mapping[str, str]) -> dict[str, str]:
             raise InvalidSpec(f"{name}={value} is not known; choose from {known}")
     labels: dict[str, str] = {}
     for name in ATTRIBUTES:
-        labels[name] = given.get(name) or _draw_label(stream(seed, f"label/{name}"), name, {**labels, **given})
+        labels[name] = given.get(name) or _draw_label(
+            stream(seed, f"label/{name}"), name, {**labels, **given}
+        )
     return labels
 
 
@@ -132,7 +166,9 @@ def _draw_label(rng: np.random.Generator, name: str, known: Mapping[str, str]) -
     elif name == "clothes":
         shares = CLOTHES_SHARES[known["sex"]]
     elif name == "beard":
-        shares = BEARD_SHARES if known["sex"] == "male" and known["age"] != "child" else (1.0, 0.0, 0.0)
+        shares = (
+            BEARD_SHARES if known["sex"] == "male" and known["age"] != "child" else (1.0, 0.0, 0.0)
+        )
     elif name == "headwear" and known["sex"] == "male":
         shares = (0.84, 0.12, 0.0, 0.04)
     return str(rng.choice(values, p=shares))

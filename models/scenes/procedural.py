@@ -1,7 +1,8 @@
 """Procedural scenes with natural statistics, made of noise fields, occluding shapes and light.
 
-Every layer works on pictures of floats [n, n, 3] in [0, 1]. Power-law spectra: Field 1987; dead leaves: Lee, Mumford
-and Huang 2001 (shapes with r^-3 sizes that hide each other have the statistics of photographs).
+Every layer works on pictures of floats [n, n, 3] in [0, 1]. Power-law spectra: Field 1987; dead
+leaves: Lee, Mumford and Huang 2001 (shapes with r^-3 sizes that hide each other have the statistics
+of photographs).
 """
 
 from collections.abc import Callable
@@ -15,13 +16,18 @@ Picture = NDArray[np.floating]
 Rng = np.random.Generator
 
 
-def noise_field(rng: Rng, size: int, exponent: float, stretch: float = 1.0, angle: float = 0.0) -> Picture:
-    """1/f^exponent noise, zero mean and unit variance, float32 [n, n]; strands of `stretch` < 1 run along `angle`."""
+def noise_field(
+    rng: Rng, size: int, exponent: float, stretch: float = 1.0, angle: float = 0.0
+) -> Picture:
+    """1/f^exponent noise, zero mean and unit variance, float32 [n, n]; strands of `stretch` < 1 run
+    along `angle`."""
     fy, fx = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]
     along, across = fx * np.cos(angle) + fy * np.sin(angle), fy * np.cos(angle) - fx * np.sin(angle)
     radius = np.hypot(across * stretch, along)
     radius[0, 0] = np.inf
-    spectrum = (rng.standard_normal(radius.shape) + 1j * rng.standard_normal(radius.shape)) / radius**exponent
+    spectrum = (
+        rng.standard_normal(radius.shape) + 1j * rng.standard_normal(radius.shape)
+    ) / radius**exponent
     field = np.fft.irfft2(spectrum, s=(size, size))
     return ((field - field.mean()) / (field.std() + 1e-9)).astype(np.float32)
 
@@ -31,10 +37,14 @@ def colour(rng: Rng, around: Picture | None = None, spread: float = 0.12) -> Pic
     if around is None:
         around = rng.beta(1.3, 1.5) + rng.normal(0, rng.choice([0.02, 0.05, 0.1, 0.2]), 3)
         around += rng.normal(0.05, 0.12) * np.array([1.0, 0.1, -1.0])
-    return np.clip(around + rng.normal(0, spread) + rng.normal(0, spread / 2, 3), 0, 1).astype(np.float32)
+    return np.clip(around + rng.normal(0, spread) + rng.normal(0, spread / 2, 3), 0, 1).astype(
+        np.float32
+    )
 
 
-def gradient(rng: Rng, size: int, first: Picture, last: Picture, angle: float | None = None) -> Picture:
+def gradient(
+    rng: Rng, size: int, first: Picture, last: Picture, angle: float | None = None
+) -> Picture:
     """Linear blend of two colours across the picture; angle in radians, 0 = left to right."""
     angle = rng.uniform(0, 2 * np.pi) if angle is None else angle
     y, x = np.mgrid[0:size, 0:size] / size - 0.5
@@ -45,13 +55,16 @@ def gradient(rng: Rng, size: int, first: Picture, last: Picture, angle: float | 
 def texture(rng: Rng, size: int, base: Picture, contrast: float | None = None) -> Picture:
     """Rough surface: shading by luminance noise, and a weaker noise between two hues."""
     contrast = rng.uniform(0.02, 0.25) if contrast is None else contrast
-    shade = noise_field(rng, size, rng.uniform(0.6, 2.0), rng.choice([0.3, 1.0, 1.0, 4.0]))[..., None]
+    shade = noise_field(rng, size, rng.uniform(0.6, 2.0), rng.choice([0.3, 1.0, 1.0, 4.0]))[
+        ..., None
+    ]
     tint = noise_field(rng, size, rng.uniform(1.0, 2.2))[..., None] * rng.normal(0, contrast / 3, 3)
     return np.clip(base * (1 + contrast * shade) + tint, 0, 1).astype(np.float32)
 
 
 def surface(rng: Rng, size: int) -> Picture:
-    """Fur, grass, bark, wood, sand or stone that fills the picture: strands or grains of strong contrast."""
+    """Fur, grass, bark, wood, sand or stone that fills the picture: strands or grains of strong
+    contrast."""
     angle, stretch = rng.uniform(0, np.pi), rng.choice([1.0, 0.5, 0.2, 0.08])
     grain = noise_field(rng, size, rng.uniform(0.4, 1.3), stretch, angle)
     grain = np.tanh(grain * rng.uniform(0.5, 3)) * rng.uniform(0.1, 0.6)
@@ -68,16 +81,25 @@ def blurred(picture: Picture, sigma: float) -> Picture:
 
 def landscape(rng: Rng, size: int) -> Picture:
     """Sky with clouds over ridges that fade into haze, down to the ground or water in front."""
-    zenith, haze = colour(rng, np.array([0.45, 0.6, 0.8]), 0.2), colour(rng, np.array([0.8, 0.8, 0.8]), 0.15)
+    zenith, haze = (
+        colour(rng, np.array([0.45, 0.6, 0.8]), 0.2),
+        colour(rng, np.array([0.8, 0.8, 0.8]), 0.15),
+    )
     picture = gradient(rng, size, zenith, haze, np.pi / 2)
-    clouds = noise_field(rng, size, rng.uniform(1.3, 2.0), rng.uniform(0.2, 1.0)) - rng.uniform(-0.5, 2.0)
-    picture += np.clip(clouds * rng.uniform(0.2, 1.0), 0, 1)[..., None] * (colour(rng, haze) - picture)
+    clouds = noise_field(rng, size, rng.uniform(1.3, 2.0), rng.uniform(0.2, 1.0)) - rng.uniform(
+        -0.5, 2.0
+    )
+    picture += np.clip(clouds * rng.uniform(0.2, 1.0), 0, 1)[..., None] * (
+        colour(rng, haze) - picture
+    )
     rows, horizon = np.arange(size)[:, None], rng.uniform(0.15, 0.8) * size
     layers = int(rng.integers(1, 5))
     ground = colour(rng, np.array([0.3, 0.35, 0.2]), 0.15)
     for layer in range(layers):
         depth = (layer + 1) / layers
-        profile = noise_field(rng, size, rng.uniform(1.0, 2.0))[0] * size * rng.choice([0.005, 0.04, 0.1])
+        profile = (
+            noise_field(rng, size, rng.uniform(1.0, 2.0))[0] * size * rng.choice([0.005, 0.04, 0.1])
+        )
         top = horizon + (size - horizon) * layer / layers * rng.uniform(0.5, 1.0) + profile
         cover = np.clip(rows - top[None], 0, 1)[..., None]
         flat = depth * colour(rng, ground) + (1 - depth) * haze
@@ -87,22 +109,37 @@ def landscape(rng: Rng, size: int) -> Picture:
 
 
 def still_life(rng: Rng, size: int) -> Picture:
-    """Large ellipsoids and cylinders, lit from one side, glossy or textured, before and behind each other."""
+    """Large ellipsoids and cylinders, lit from one side, glossy or textured, before and behind each
+    other."""
     y, x = np.mgrid[0:size, 0:size] / size
     base, light = colour(rng), rng.normal(0, 1, 2)
     picture = (
-        gradient(rng, size, colour(rng, base, 0.3), colour(rng, base, 0.3)) if rng.random() < 0.5 else sea(rng, size)
+        gradient(rng, size, colour(rng, base, 0.3), colour(rng, base, 0.3))
+        if rng.random() < 0.5
+        else sea(rng, size)
     )
     round_share, gloss = rng.random(), rng.uniform(0, 0.8)
     for _ in range(int(rng.integers(2, 16))):
         turn, long, wide = rng.uniform(0, np.pi), rng.uniform(0.08, 0.6), rng.uniform(0.04, 0.3)
         dx, dy = x - rng.uniform(-0.1, 1.1), y - rng.uniform(-0.1, 1.1)
-        u, v = (dx * np.cos(turn) + dy * np.sin(turn)) / long, (dy * np.cos(turn) - dx * np.sin(turn)) / wide
-        bulge, edge = (u**2 + v**2, u**2 + v**2) if rng.random() < round_share else (v**2, np.maximum(u**2, v**2))
+        u, v = (
+            (dx * np.cos(turn) + dy * np.sin(turn)) / long,
+            (dy * np.cos(turn) - dx * np.sin(turn)) / wide,
+        )
+        bulge, edge = (
+            (u**2 + v**2, u**2 + v**2)
+            if rng.random() < round_share
+            else (v**2, np.maximum(u**2, v**2))
+        )
         height = np.sqrt(np.clip(1 - bulge, 0, 1))
-        facing = (light[0] * u * (edge is bulge) + light[1] * v + height) / np.sqrt(1 + (light**2).sum())
+        facing = (light[0] * u * (edge is bulge) + light[1] * v + height) / np.sqrt(
+            1 + (light**2).sum()
+        )
         fill = texture(rng, size, colour(rng, base, 0.3), rng.choice([0.01, 0.05, 0.2]))
-        lit = fill * (0.35 + 0.9 * np.clip(facing, 0, 1))[..., None] + gloss * np.clip(facing, 0, 1)[..., None] ** 30
+        lit = (
+            fill * (0.35 + 0.9 * np.clip(facing, 0, 1))[..., None]
+            + gloss * np.clip(facing, 0, 1)[..., None] ** 30
+        )
         cover = np.clip((1 - edge) * size * wide / 2, 0, 1)[..., None]
         picture = picture + cover * (lit - picture)
     return np.clip(picture, 0, 1)
@@ -110,7 +147,10 @@ def still_life(rng: Rng, size: int) -> Picture:
 
 def sea(rng: Rng, size: int) -> Picture:
     """Horizontal bands of light, waves or dusk."""
-    upper, lower = gradient(rng, size, colour(rng), colour(rng), np.pi / 2), texture(rng, size, colour(rng), 0.1)
+    upper, lower = (
+        gradient(rng, size, colour(rng), colour(rng), np.pi / 2),
+        texture(rng, size, colour(rng), 0.1),
+    )
     waves = noise_field(rng, size, rng.uniform(0.8, 1.6), 0.12)[..., None]
     lower = lower + waves * rng.uniform(0.02, 0.2) * (colour(rng) - lower)
     below = np.clip(np.arange(size) - rng.uniform(0.1, 0.9) * size, 0, 1)[:, None, None]
@@ -124,13 +164,17 @@ def leaf_outline(rng: Rng, kind: str, radius: float) -> NDArray[np.float64]:
     else:
         angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
         ratio = {"blob": rng.uniform(0.5, 1), "stick": 0.07, "leaf": rng.uniform(0.15, 0.45)}[kind]
-        points = np.stack([np.cos(angles), np.sin(angles) * ratio], 1) * (1 + rng.normal(0, 0.06, (16, 1)))
+        points = np.stack([np.cos(angles), np.sin(angles) * ratio], 1) * (
+            1 + rng.normal(0, 0.06, (16, 1))
+        )
     turn = rng.normal(0, 0.1) if kind == "box" else rng.uniform(0, 2 * np.pi)
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     return points @ rotation * radius
 
 
-def dead_leaves(rng: Rng, size: int, kinds: tuple[str, ...] = ("blob", "box", "stick", "leaf")) -> Picture:
+def dead_leaves(
+    rng: Rng, size: int, kinds: tuple[str, ...] = ("blob", "box", "stick", "leaf")
+) -> Picture:
     """Textured shapes of power-law sizes that occlude each other, each lit from one side."""
     base = colour(rng)
     picture = texture(rng, size, base)
@@ -140,8 +184,13 @@ def dead_leaves(rng: Rng, size: int, kinds: tuple[str, ...] = ("blob", "box", "s
     for _ in range(int(rng.integers(40, 360))):
         u = rng.random()
         radius = (smallest**-2 * (1 - u) + largest**-2 * u) ** -0.5
-        outline = leaf_outline(rng, str(rng.choice(kinds)), radius * (2.5 if "stick" in kinds else 1.2))
-        low, high = np.floor(outline.min(0)).astype(int) - 1, np.ceil(outline.max(0)).astype(int) + 2
+        outline = leaf_outline(
+            rng, str(rng.choice(kinds)), radius * (2.5 if "stick" in kinds else 1.2)
+        )
+        low, high = (
+            np.floor(outline.min(0)).astype(int) - 1,
+            np.ceil(outline.max(0)).astype(int) + 2,
+        )
         corner = rng.integers(0, size, 2) + low
         start, end = np.clip(corner, 0, size), np.clip(corner + high - low, 0, size)
         if (end <= start).any():
@@ -150,7 +199,9 @@ def dead_leaves(rng: Rng, size: int, kinds: tuple[str, ...] = ("blob", "box", "s
         mask = Image.new("L", (int(end[0] - start[0]), int(end[1] - start[1])))
         ImageDraw.Draw(mask).polygon([tuple(p) for p in outline - low + corner - start], fill=255)
         cover = np.asarray(mask, np.float32)[..., None] / 255
-        light = np.linspace(rng.uniform(0.5, 1), rng.uniform(0.8, 1.4), cover.shape[0], dtype=np.float32)[:, None, None]
+        light = np.linspace(
+            rng.uniform(0.5, 1), rng.uniform(0.8, 1.4), cover.shape[0], dtype=np.float32
+        )[:, None, None]
         lit = surfaces[rng.integers(4)][window] * light + rng.normal(0, 0.05, 3).astype(np.float32)
         picture[window] += cover * (lit - picture[window])
     return np.clip(picture, 0, 1)
@@ -158,7 +209,9 @@ def dead_leaves(rng: Rng, size: int, kinds: tuple[str, ...] = ("blob", "box", "s
 
 def foliage(rng: Rng, size: int) -> Picture:
     """Leaves, grass and twigs."""
-    return dead_leaves(rng, size, ("leaf", "leaf", "stick")) * colour(rng, np.array([0.8, 0.95, 0.6]), 0.15)
+    return dead_leaves(rng, size, ("leaf", "leaf", "stick")) * colour(
+        rng, np.array([0.8, 0.95, 0.6]), 0.15
+    )
 
 
 def interior(rng: Rng, size: int) -> Picture:
@@ -171,7 +224,9 @@ def interior(rng: Rng, size: int) -> Picture:
         window = np.s_[max(0, y) : max(0, y + h), max(0, x) : max(0, x + w)]
         fill = gradient(rng, size, colour(rng, base, 0.25), colour(rng, base, 0.25))
         picture[window] = fill[window] * (rng.uniform(1.2, 2.0) if rng.random() < 0.1 else 1)
-    return np.clip(picture * (1 + 0.05 * noise_field(rng, size, 1.2)[..., None]), 0, 1).astype(np.float32)
+    return np.clip(picture * (1 + 0.05 * noise_field(rng, size, 1.2)[..., None]), 0, 1).astype(
+        np.float32
+    )
 
 
 def city(rng: Rng, size: int) -> Picture:
@@ -209,7 +264,11 @@ def bokeh(rng: Rng, size: int) -> Picture:
     for _ in range(int(rng.integers(8, 60))):
         radius = size * rng.uniform(0.01, 0.12)
         distance = np.hypot(x - rng.uniform(0, size), y - rng.uniform(0, size))
-        picture += np.clip(radius - distance, 0, 1)[..., None] * colour(rng, lamp, 0.2) * rng.uniform(0.1, 0.7)
+        picture += (
+            np.clip(radius - distance, 0, 1)[..., None]
+            * colour(rng, lamp, 0.2)
+            * rng.uniform(0.1, 0.7)
+        )
     return np.clip(picture, 0, 1)
 
 

@@ -1,12 +1,14 @@
-"""What generated pairs are worth to a matting network with few labels: three arms of equal optimiser steps.
+"""What generated pairs are worth to a matting network with few labels: three arms of equal
+optimiser steps.
 
-The claim of arXiv 2305.02981 at a size that a CPU can check. Some portraits have labels, the others are pictures only.
-A labeller, trained on the few, labels the pictures; StyleMatteGAN learns them. Each arm trains a StyleMatte, from
-scratch or (`--from-labeller`, as the cycle does) from the labeller on: on the labelled alone; on them and the labelled
-pictures themselves (self-training); on them and the generator's pairs that the labeller agrees with. All see the same
-backgrounds and the same augmentation. Two more arms tell why an arm lost: the pictures with their exact alpha, which
-nobody would have, what the labeller's errors cost; the labelled pictures and their alpha blurred, what a generator's
-blur costs.
+The claim of arXiv 2305.02981 at a size that a CPU can check. Some portraits have labels, the others
+are pictures only. A labeller, trained on the few, labels the pictures; StyleMatteGAN learns them.
+Each arm trains a StyleMatte, from scratch or (`--from-labeller`, as the cycle does) from the
+labeller on: on the labelled alone; on them and the labelled pictures themselves (self-training); on
+them and the generator's pairs that the labeller agrees with. All see the same backgrounds and the
+same augmentation. Two more arms tell why an arm lost: the pictures with their exact alpha, which
+nobody would have, what the labeller's errors cost; the labelled pictures and their alpha blurred,
+what a generator's blur costs.
 """
 
 import hashlib
@@ -38,9 +40,15 @@ from models.training.matting.train import MattingTraining, train_matting
 SIZE = 64  # pixels: of the generator, and of every arm
 GENERATED = 2000  # candidates of the generator, about as many as there are pictures
 BLUR = 1.2  # pixels, Gaussian sigma of the arm `blurred`: as soft an alpha as the generator's
-SHARE, AGREEMENT = 50, 99  # per cent: of others among the pictures; of exact pairs with which the labeller agrees less
+SHARE, AGREEMENT = (
+    50,
+    99,
+)  # per cent: of others among the pictures; of exact pairs with which the labeller agrees less
 MEASURES = ("sad", "mad", "grad", "conn")
-TUNED, TUNING_RATE = "_tuned", 3e-4  # of arms that go on from the labeller: in their names, and their peak rate
+TUNED, TUNING_RATE = (
+    "_tuned",
+    3e-4,
+)  # of arms that go on from the labeller: in their names, and their peak rate
 RESAMPLINGS = 2000
 
 Portraits = NDArray[np.uint8]
@@ -48,7 +56,8 @@ Portraits = NDArray[np.uint8]
 
 
 def split_portraits(tars: Iterable[Path], labelled: int, out: Path) -> None:
-    """Writes `labelled.tar`, the portraits whose names hash smallest, and `unlabelled.tar`, the others."""
+    """Writes `labelled.tar`, the portraits whose names hash smallest, and `unlabelled.tar`, the
+    others."""
     members: dict[str, bytes] = {}
     for tar in tars:
         with tarfile.open(tar) as archive:
@@ -63,18 +72,24 @@ def split_portraits(tars: Iterable[Path], labelled: int, out: Path) -> None:
 
 
 def self_training_pairs(corpus: Corpus) -> Portraits:
-    """The pictures that the generator learned, one scene each, with the labeller's alpha; foreground estimated."""
+    """The pictures that the generator learned, one scene each, with the labeller's alpha;
+    foreground estimated."""
     return with_own_colour(to_pm1(corpus.images[:: corpus.scenes_per_subject]))
 
 
 def generated_pairs(
     generator_path: Path, labeller_path: Path, labelled: Path, seed: int, agreement: int = AGREEMENT
 ) -> tuple[Portraits, float]:
-    """Samples at psi 1 that the labeller agrees with, foreground estimated; and the share that was accepted.
+    """Samples at psi 1 that the labeller agrees with, foreground estimated; and the share that was
+    accepted.
 
-    agreement: percentile of the labeller's MAD on labelled pairs, framed as the generator's corpus, that is the limit.
+    agreement: percentile of the labeller's MAD on labelled pairs, framed as the generator's corpus,
+    that is the limit.
     """
-    exact, labeller = build_corpus(labelled, scenes=2, seed=seed), stylematte_labeller(labeller_path)
+    exact, labeller = (
+        build_corpus(labelled, scenes=2, seed=seed),
+        stylematte_labeller(labeller_path),
+    )
     limit = float(np.percentile(disagreement(to_pm1(exact.images), labeller), agreement))
     candidates = sample(load_generator(generator_path), GENERATED, 1.0, seed)
     accepted = torch.from_numpy(disagreement(candidates, labeller) <= limit)
@@ -82,13 +97,15 @@ def generated_pairs(
 
 
 def disagreement(rgba_pm1: Tensor, labeller: Callable[[Tensor], Tensor]) -> NDArray[np.float64]:
-    """MAD between the alpha of each picture and the labeller's for its RGB; RGBA [n, 4, h, w] in [-1, 1] -> [n]."""
+    """MAD between the alpha of each picture and the labeller's for its RGB; RGBA [n, 4, h, w] in
+    [-1, 1] -> [n]."""
     theirs = torch.cat([labeller(part) for part in rgba_pm1[:, :3].split(32)])
     return ((rgba_pm1[:, 3:] + 1) / 2 - theirs).abs().mean(dim=(1, 2, 3)).double().numpy()
 
 
 def with_own_colour(rgba_pm1: Tensor) -> Portraits:
-    """Scenes with alpha, float32 [n, 4, h, w] in [-1, 1], as straight RGBA without a halo of their background."""
+    """Scenes with alpha, float32 [n, 4, h, w] in [-1, 1], as straight RGBA without a halo of their
+    background."""
     scenes = to_u8(rgba_pm1).permute(0, 2, 3, 1).numpy()
     return np.stack([straight_foreground(scene[..., :3], scene[..., 3]) for scene in scenes])
 
@@ -97,8 +114,14 @@ def blurred(portraits: Portraits) -> Portraits:
     """Colour, weighted with alpha, and alpha through a Gaussian of BLUR pixels."""
     straight = portraits.astype(np.float32) / 255
     alpha = straight[..., 3:]
-    soft = gaussian_filter(np.concatenate([straight[..., :3] * alpha, alpha], 3), (0, BLUR, BLUR, 0), mode="nearest")
-    colour = np.where(soft[..., 3:] > 1 / 255, soft[..., :3] / np.maximum(soft[..., 3:], 1 / 255), straight[..., :3])
+    soft = gaussian_filter(
+        np.concatenate([straight[..., :3] * alpha, alpha], 3), (0, BLUR, BLUR, 0), mode="nearest"
+    )
+    colour = np.where(
+        soft[..., 3:] > 1 / 255,
+        soft[..., :3] / np.maximum(soft[..., 3:], 1 / 255),
+        straight[..., :3],
+    )
     return (np.concatenate([colour, soft[..., 3:]], 3).clip(0, 1) * 255).round().astype(np.uint8)
 
 
@@ -113,7 +136,8 @@ def shrink(portraits: Portraits) -> Portraits:
 
 
 def mix(labelled: Portraits, others: Portraits, share: float = 0.5) -> Portraits:
-    """`share` of the pictures are others, each once; the rest are the labelled, again and again. 0 < share < 1."""
+    """`share` of the pictures are others, each once; the rest are the labelled, again and again. 0
+    < share < 1."""
     wanted = round(len(others) * (1 - share) / share)
     repeats = -(-wanted // len(labelled))
     return np.concatenate([np.tile(labelled, (repeats, 1, 1, 1))[:wanted], others])
@@ -134,7 +158,8 @@ def score(matte: StyleMatte, test: Path) -> dict[str, list[float]]:
 
 
 def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float, float]:
-    """Mean over seeds and pairs, and its 95 % bootstrap interval; both seeds and pairs are drawn anew. [seeds, n]."""
+    """Mean over seeds and pairs, and its 95 % bootstrap interval; both seeds and pairs are drawn
+    anew. [seeds, n]."""
     seeds, pairs = values.shape
     means = [
         values[np.ix_(rng.integers(seeds, size=seeds), rng.integers(pairs, size=pairs))].mean()
@@ -145,7 +170,8 @@ def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[flo
 
 
 def table(out: Path) -> str:
-    """Markdown: each arm's mean and interval, and its paired difference to the labelled pairs alone."""
+    """Markdown: each arm's mean and interval, and its paired difference to the labelled pairs
+    alone."""
     found = sorted({path.parent.name.rpartition("-")[0] for path in out.glob("*/scores.json")})
     arms = sorted(found, key=lambda name: (ARMS.index(name.partition("_")[0]), name))
     runs = {arm: sorted(out.glob(f"{arm}-[0-9]*/scores.json")) for arm in arms}
@@ -161,7 +187,10 @@ def table(out: Path) -> str:
         alone = f"labelled{TUNED}" if TUNED in arm else "labelled"
         shared = min(len(runs[arm]), len(runs.get(alone, ())))
         if arm != alone and shared:
-            paired = [_cell(values[m][:shared] - scores[alone][m][:shared], np.random.default_rng(0)) for m in MEASURES]
+            paired = [
+                _cell(values[m][:shared] - scores[alone][m][:shared], np.random.default_rng(0))
+                for m in MEASURES
+            ]
             lines.append(f"| … minus {alone} | | " + " | ".join(paired) + " |")
     return "\n".join(lines)
 
@@ -184,7 +213,9 @@ def _extras(arm: str, out: Path, seed: int, agreement: int) -> Portraits | None:
         pairs = self_training_pairs(Corpus.load(out / "gan" / "corpus.pt"))
         return blurred(pairs) if arm == "blurred" else pairs
     if arm == "exact":
-        return with_own_colour(to_pm1(build_corpus(out / "unlabelled.tar", scenes=1, seed=seed).images))
+        return with_own_colour(
+            to_pm1(build_corpus(out / "unlabelled.tar", scenes=1, seed=seed).images)
+        )
     pairs, share = generated_pairs(
         out / "gan" / "warm-start.safetensors",
         out / "labeller" / "ema.safetensors",
@@ -205,14 +236,17 @@ EXISTING = click.Path(path_type=Path, exists=True)
 @click.option("--out", type=PATH, required=True, help="Folder of the experiment.")
 @click.pass_context
 def main(context: click.Context, out: Path) -> None:
-    """Compare what few labels, self-training and generated pairs give; see docs/cycle.md for the order of commands."""
+    """Compare what few labels, self-training and generated pairs give; see docs/cycle.md for the
+    order of commands."""
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     context.obj = out
 
 
 @main.command()
-@click.option("--data", type=EXISTING, required=True, help="Has train/ and val/ with tars of KEY.rgba.png.")
+@click.option(
+    "--data", type=EXISTING, required=True, help="Has train/ and val/ with tars of KEY.rgba.png."
+)
 @click.option("--labelled", default=200, show_default=True, help="Portraits that keep their alpha.")
 @click.option("--steps", default=2000, show_default=True)
 @click.option("--photos", type=EXISTING, multiple=True, help="Folders of pictures without people.")
@@ -220,7 +254,10 @@ def main(context: click.Context, out: Path) -> None:
 def labeller(out: Path, data: Path, labelled: int, steps: int, photos: tuple[Path, ...]) -> None:
     """Split the portraits and train the labeller on the few that have labels, at 64 to 128 px."""
     split_portraits(sorted((data / "train").glob("*.tar")), labelled, out)
-    few, held_out = read_portraits([out / "labelled.tar"]), read_portraits(sorted((data / "val").glob("*.tar")))
+    few, held_out = (
+        read_portraits([out / "labelled.tar"]),
+        read_portraits(sorted((data / "val").glob("*.tar"))),
+    )
     torch.manual_seed(100)
     options = MattingTraining(steps=steps, seed=100)
     _train(options, few, held_out, out / "labeller", photos)
@@ -230,11 +267,27 @@ def labeller(out: Path, data: Path, labelled: int, steps: int, photos: tuple[Pat
 @click.argument("arm", type=click.Choice(ARMS))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--steps", default=2500, show_default=True)
-@click.option("--share", default=SHARE, show_default=True, type=click.IntRange(1, 99), help="Per cent of others.")
-@click.option("--agreement", default=AGREEMENT, show_default=True, type=click.IntRange(1, 100), help="Percentile.")
-@click.option("--from-labeller", is_flag=True, help="Go on from the labeller instead of from scratch.")
+@click.option(
+    "--share",
+    default=SHARE,
+    show_default=True,
+    type=click.IntRange(1, 99),
+    help="Per cent of others.",
+)
+@click.option(
+    "--agreement",
+    default=AGREEMENT,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="Percentile.",
+)
+@click.option(
+    "--from-labeller", is_flag=True, help="Go on from the labeller instead of from scratch."
+)
 @click.option("--data", type=EXISTING, required=True, help="For val/ only.")
-@click.option("--test", type=EXISTING, required=True, help="Tar of held-out image.png and alpha.png.")
+@click.option(
+    "--test", type=EXISTING, required=True, help="Tar of held-out image.png and alpha.png."
+)
 @click.option("--photos", type=EXISTING, multiple=True, help="Folders of pictures without people.")
 @click.pass_obj
 def train(
@@ -256,9 +309,15 @@ def train(
         portraits = mix(portraits, extras, share / 100)
     torch.manual_seed(seed)
     options = MattingTraining(
-        steps=steps, seed=seed, sizes=(SIZE,), batch_pixels=16 * SIZE**2, background_size=96, background_count=800,
-        photo_crops=500, learning_rate=TUNING_RATE if from_labeller else MattingTraining.learning_rate,
-    )  # fmt: skip
+        steps=steps,
+        seed=seed,
+        sizes=(SIZE,),
+        batch_pixels=16 * SIZE**2,
+        background_size=96,
+        background_count=800,
+        photo_crops=500,
+        learning_rate=TUNING_RATE if from_labeller else MattingTraining.learning_rate,
+    )
     held_out = shrink(read_portraits(sorted((data / "val").glob("*.tar"))))
     variant = TUNED if from_labeller else ""
     variant += "" if share == SHARE else f"_{share}%"
@@ -289,7 +348,12 @@ def _train(
     network = network or StyleMatte(preset("tiny"))
     for scalars in train_matting(network, options, portraits, held_out, run, list_photos(photos)):
         if "val_mad" in scalars:
-            click.echo(" ".join(f"{name} {scalars[name]:.4g}" for name in ("step", "total", "val_mad", "val_iou")))
+            click.echo(
+                " ".join(
+                    f"{name} {scalars[name]:.4g}"
+                    for name in ("step", "total", "val_mad", "val_iou")
+                )
+            )
 
 
 if __name__ == "__main__":

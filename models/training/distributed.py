@@ -1,8 +1,10 @@
-"""One training step over several processes, as torchrun starts them: equal to one process with the whole batch.
+"""One training step over several processes, as torchrun starts them: equal to one process with the
+whole batch.
 
-Every process draws the random numbers of the whole batch from equal generators and keeps those of its own images;
-image i belongs to process i mod count, so that strided minibatch groups stay whole. What runs over the batch, such as
-the normalisation of styles, runs over all processes; gradients are averaged. Alone, all of this is the identity.
+Every process draws the random numbers of the whole batch from equal generators and keeps those of
+its own images; image i belongs to process i mod count, so that strided minibatch groups stay whole.
+What runs over the batch, such as the normalisation of styles, runs over all processes; gradients
+are averaged. Alone, all of this is the identity.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,13 +19,18 @@ from torch.autograd.function import once_differentiable
 
 @contextmanager
 def joined(device: str) -> Iterator[torch.device]:
-    """Joins the processes that torchrun started, if it did; the device of this one: cpu or cuda with its index."""
+    """Joins the processes that torchrun started, if it did; the device of this one: cpu or cuda
+    with its index."""
     if not dist.is_torchelastic_launched():
         yield torch.device(device)
         return
     dist.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
-        own = torch.device(device, dist.get_node_local_rank()) if device == "cuda" else torch.device(device)
+        own = (
+            torch.device(device, dist.get_node_local_rank())
+            if device == "cuda"
+            else torch.device(device)
+        )
         if own.type == "cuda":
             torch.cuda.set_device(own)
         yield own
@@ -45,7 +52,8 @@ def part(batch: Tensor) -> Tensor:
 
 
 def uniform(*shape: int, rng: torch.Generator, device: torch.device | str = "cpu") -> Tensor:
-    """Uniform in [0, 1); shape: of this process' part. rng is on the CPU and advances by the whole batch."""
+    """Uniform in [0, 1); shape: of this process' part. rng is on the CPU and advances by the whole
+    batch."""
     return part(torch.rand(shape[0] * count(), *shape[1:], generator=rng)).to(device)
 
 
@@ -67,7 +75,8 @@ class _Mean(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """Every process' loss depends on every process' x; averaging over processes follows with the parameters'."""
+        """Every process' loss depends on every process' x; averaging over processes follows with
+        the parameters'."""
         return _averaged(gradient)
 
 
@@ -78,7 +87,8 @@ def _averaged(x: Tensor) -> Tensor:
 
 
 def mean(x: Tensor) -> Tensor:
-    """The mean of a tensor over all processes, while gradients are recorded; else x: one process may sample alone."""
+    """The mean of a tensor over all processes, while gradients are recorded; else x: one process
+    may sample alone."""
     if count() == 1 or not torch.is_grad_enabled():
         return x
     mean_of_all: Tensor = _Mean.apply(x)
@@ -100,5 +110,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = _averaged(torch.cat([gradient.flatten() for gradient in gradients]))
-    for gradient, averaged in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+    for gradient, averaged in zip(
+        gradients, flat.split([g.numel() for g in gradients]), strict=True
+    ):
         gradient.copy_(averaged.view_as(gradient))

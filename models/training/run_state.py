@@ -1,6 +1,7 @@
 """The state of a run of StyleMatteGAN's training, in one safetensors file.
 
-A file holds `modules/NAME/TENSOR`, `optimizers/NAME/INDEX/MOMENT` and `rng`; progress and history are in its header.
+A file holds `modules/NAME/TENSOR`, `optimizers/NAME/INDEX/MOMENT` and `rng`; progress and history
+are in its header.
 """
 
 from collections.abc import Collection, Iterator
@@ -21,7 +22,9 @@ class Progress:
     images: int = 0  # real images seen, all stages
     steps: int = 0  # optimiser steps, all stages
     seconds: float = 0.0  # of training, without set-up
-    history: list[dict[str, Any]] = field(default_factory=list)  # one entry per start of the trainer
+    history: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # one entry per start of the trainer
 
 
 @dataclass(kw_only=True)
@@ -39,15 +42,18 @@ class RunState:
         self._write(path, tensors)
 
     def save_compact(self, path: Path, forget: Collection[str] = ()) -> None:
-        """Writes half-precision weights and bfloat16 moments; optimisers in `forget` begin anew when it is loaded."""
+        """Writes half-precision weights and bfloat16 moments; optimisers in `forget` begin anew
+        when it is loaded."""
         kept = [name for name in self.optimizers if name not in forget]
         moments = {name: _shortened(moment) for name, moment in self._moments(kept)}
         self._write(path, halved(dict(self._module_tensors())) | moments)
 
     def load(self, path: Path) -> None:
-        """Reads what `save` or `save_compact` wrote; modules and optimisers that the file lacks stay as they are.
+        """Reads what `save` or `save_compact` wrote; modules and optimisers that the file lacks
+        stay as they are.
 
-        Raises CheckpointRejected for another kind of file, RuntimeError for networks of another shape.
+        Raises CheckpointRejected for another kind of file, RuntimeError for networks of another
+        shape.
         """
         checkpoint = load_checkpoint(path, kind=KIND)
         for name, module in self.modules.items():
@@ -58,7 +64,9 @@ class RunState:
             for key, moment in _below(f"optimizers/{name}/", checkpoint.state).items():
                 index, _, what = key.partition("/")
                 state.setdefault(int(index), {})[what] = moment.float()
-            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+            optimizer.load_state_dict(
+                {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+            )
         self.rng.set_state(checkpoint.state["rng"])
         self.progress = Progress(**checkpoint.extra)
 
@@ -79,7 +87,11 @@ class RunState:
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _shortened(moment: Tensor) -> Tensor:

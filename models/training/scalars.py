@@ -14,10 +14,13 @@ class ScalarLog:
     def __init__(self, run: Path, name: str) -> None:
         run.mkdir(parents=True, exist_ok=True)
         self._lines = run / f"{name}.jsonl"
-        self._events = SummaryWriter(str(run / "tensorboard" / name), filename_suffix=f".{time.time_ns()}")
+        self._events = SummaryWriter(
+            str(run / "tensorboard" / name), filename_suffix=f".{time.time_ns()}"
+        )
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """step: what TensorBoard puts on the horizontal axis; `values` have 6 digits in the JSON."""
+        """step: what TensorBoard puts on the horizontal axis; `values` have 6 digits in the
+        JSON."""
         with self._lines.open("a") as file:
             rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
             file.write(json.dumps({"time": round(time.time(), 1), "step": step, **rounded}) + "\n")

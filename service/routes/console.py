@@ -1,4 +1,5 @@
-"""The web console: one static page at /, which asks for the key and talks to the API like any other client."""
+"""The web console: one static page at /, which asks for the key and talks to the API like any other
+client."""
 
 from importlib.resources import files
 
@@ -15,4 +16,6 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 def console() -> Response:
-    return Response(PAGE, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": POLICY})
+    return Response(
+        PAGE, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": POLICY}
+    )

@@ -1,4 +1,5 @@
-"""/v1/corpora: what a training run may name. They are added by `matteforge corpora add`, beside the data."""
+"""/v1/corpora: what a training run may name. They are added by `matteforge corpora add`, beside the
+data."""
 
 from fastapi import APIRouter
 
@@ -17,7 +18,9 @@ def list_corpora(services: ServicesDep) -> CorpusPage:
     return CorpusPage(items=[CorpusOut.from_manifest(book.get(name)) for name in book.names()])
 
 
-@router.get("/{name}", response_model=CorpusManifest, responses=documented(404), summary="Look at a corpus")
+@router.get(
+    "/{name}", response_model=CorpusManifest, responses=documented(404), summary="Look at a corpus"
+)
 def get_corpus(name: CorpusName, services: ServicesDep) -> CorpusManifest:
     """Its manifest: shards and rejected files by name."""
     return CorpusBook(services.store).get(name)

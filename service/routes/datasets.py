@@ -23,12 +23,16 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=MAX_IDEMPOTENCY_KEY,
         pattern=r"^[\x21-\x7e]+$",
-        description="makes the order safe to repeat: the same key and body answer with the same dataset",
+        description="makes the order safe to repeat: the same key and body answer with the same "
+        "dataset",
         examples=["5b7d3a52-6c1c-4a43-9d0c-3f0f0f7a2f11"],
     ),
 ]
 EXAMPLES: dict[str, Example] = {
-    "generated": {"summary": "StyleMatteGAN's samples", "value": {"count": 64, "seed": 1, "filter": {"mad": 0.05}}},
+    "generated": {
+        "summary": "StyleMatteGAN's samples",
+        "value": {"count": 64, "seed": 1, "filter": {"mad": 0.05}},
+    },
     "rendered": {
         "summary": "Rendered people, whose alpha is exact",
         "value": {
@@ -63,7 +67,8 @@ def order(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> DatasetOut:
-    """N image-alpha pairs, each measured by StyleMatte. Answers at once; follow the dataset at `Location`."""
+    """N image-alpha pairs, each measured by StyleMatte. Answers at once; follow the dataset at
+    `Location`."""
     view = datasets.place_order(services, owner, spec, idempotency_key)
     out = DatasetOut.from_view(view, utcnow())
     response.headers["Location"] = out.links["self"]
@@ -73,17 +78,26 @@ def order(
 @router.get("", response_model=DatasetPage, responses=documented(400), summary="List datasets")
 def list_datasets(
     services: ServicesDep,
-    cursor: Annotated[str | None, Query(max_length=500, description="next_cursor of the page before")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=500, description="next_cursor of the page before")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     state: Annotated[DatasetState | None, Query(description="only datasets in this state")] = None,
 ) -> DatasetPage:
     """Newest first."""
     views, next_cursor = services.live.page(state=state, after=cursor, limit=limit)
     now = utcnow()
-    return DatasetPage(items=[DatasetOut.from_view(view, now) for view in views], next_cursor=next_cursor)
+    return DatasetPage(
+        items=[DatasetOut.from_view(view, now) for view in views], next_cursor=next_cursor
+    )
 
 
-@router.get("/{dataset_id}", response_model=DatasetOut, responses=documented(404), summary="Look at a dataset")
+@router.get(
+    "/{dataset_id}",
+    response_model=DatasetOut,
+    responses=documented(404),
+    summary="Look at a dataset",
+)
 def get_dataset(dataset_id: DatasetId, services: ServicesDep) -> DatasetOut:
     """State, counts, pace and links."""
     return DatasetOut.from_view(datasets.load_view(services, dataset_id), utcnow())
@@ -101,7 +115,9 @@ def cancel(dataset_id: DatasetId, services: ServicesDep) -> DatasetOut:
     return DatasetOut.from_view(datasets.cancel(services, dataset_id), utcnow())
 
 
-@router.delete("/{dataset_id}", status_code=204, responses=documented(404), summary="Delete a dataset")
+@router.delete(
+    "/{dataset_id}", status_code=204, responses=documented(404), summary="Delete a dataset"
+)
 def delete(dataset_id: DatasetId, services: ServicesDep) -> None:
     """Gone at once; its shards are removed from the store soon after."""
     datasets.delete(services, dataset_id)
@@ -111,14 +127,22 @@ def delete(dataset_id: DatasetId, services: ServicesDep) -> None:
     "/{dataset_id}/manifest",
     response_class=StreamingResponse,
     responses=documented(404, 409)
-    | {200: {"description": "Manifest", "content": {"application/json": {"schema": {"type": "object"}}}}},
+    | {
+        200: {
+            "description": "Manifest",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+    },
     summary="Read the manifest",
 )
 def manifest(dataset_id: DatasetId, services: ServicesDep) -> StreamingResponse:
-    """What was delivered: spec, plan, counts and every shard's sha256. 409 until the dataset has ended."""
+    """What was delivered: spec, plan, counts and every shard's sha256. 409 until the dataset has
+    ended."""
     services.catalog.request(dataset_id)
     try:
         chunks = services.store.stream(keys.manifest(dataset_id))
     except NotFound:
-        raise StateConflict(f"{dataset_id} has not ended; its manifest is written at the end") from None
+        raise StateConflict(
+            f"{dataset_id} has not ended; its manifest is written at the end"
+        ) from None
     return StreamingResponse(chunks, media_type="application/json")

@@ -18,29 +18,42 @@ from service.datasets import load_view
 from service.dependencies import DatasetId, Services, ServicesDep, bearer
 from service.problems import documented
 
-router = APIRouter(prefix="/v1/datasets/{dataset_id}/events", tags=["datasets"], dependencies=[bearer])
+router = APIRouter(
+    prefix="/v1/datasets/{dataset_id}/events", tags=["datasets"], dependencies=[bearer]
+)
 
 POLL_S = 0.5
 HEARTBEAT_S = 15.0
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "`snapshot` (the whole dataset), `shard` (one was committed) and `state` events; ids resume",
+        "description": "`snapshot` (the whole dataset), `shard` (one was committed) and `state` "
+        "events; ids resume",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
 
 
-@router.get("", response_class=StreamingResponse, responses=documented(404) | _STREAM, summary="Follow a dataset")
+@router.get(
+    "",
+    response_class=StreamingResponse,
+    responses=documented(404) | _STREAM,
+    summary="Follow a dataset",
+)
 async def events(
     dataset_id: DatasetId,
     services: ServicesDep,
-    last_event_id: Annotated[str | None, Header(max_length=100, description="resume after this event")] = None,
+    last_event_id: Annotated[
+        str | None, Header(max_length=100, description="resume after this event")
+    ] = None,
 ) -> StreamingResponse:
-    """Starts with a `snapshot` unless Last-Event-ID can be resumed; ends with the `state` that ends the dataset."""
+    """Starts with a `snapshot` unless Last-Event-ID can be resumed; ends with the `state` that ends
+    the dataset."""
     view = await run_in_threadpool(load_view, services, dataset_id)
     body = _follow(services, view, last_event_id)
     return StreamingResponse(
-        body, media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        body,
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
@@ -71,7 +84,8 @@ async def _follow(services: Services, view: DatasetView, cursor: str | None) -> 
 
 
 async def _unless_ended(services: Services, dataset_id: str, cursor: str | None) -> str | None:
-    """The cursor; None, which asks for a snapshot, when the dataset's end or deletion was told by no event."""
+    """The cursor; None, which asks for a snapshot, when the dataset's end or deletion was told by
+    no event."""
     try:
         view = await run_in_threadpool(load_view, services, dataset_id)
     except NotFound:

@@ -21,12 +21,17 @@ def healthz() -> Health:
     return Health(status="ALIVE")
 
 
-@router.get("/readyz", response_model=Health, responses={503: documented()[503]}, summary="Can it serve?")
+@router.get(
+    "/readyz", response_model=Health, responses={503: documented()[503]}, summary="Can it serve?"
+)
 def readyz(request: Request, services: ServicesDep) -> Health | Response:
     """READY when the object store and the live view answer; else 503 that names what is missing."""
     startup: Startup = request.app.state.startup
     missing = [f"STARTING: {startup.missing}"] if startup.missing else []
-    checks: tuple[Callable[[], object], ...] = (partial(services.store.head, "readyz"), services.live.ping)
+    checks: tuple[Callable[[], object], ...] = (
+        partial(services.store.head, "readyz"),
+        services.live.ping,
+    )
     for check in checks:
         try:
             check()
@@ -37,7 +42,13 @@ def readyz(request: Request, services: ServicesDep) -> Health | Response:
     return Health(status="READY")
 
 
-@router.get("/metrics", response_class=Response, responses=documented(), dependencies=[bearer], summary="Prometheus")
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses=documented(),
+    dependencies=[bearer],
+    summary="Prometheus",
+)
 def metrics(request: Request) -> Response:
     """Text format; Prometheus sends the key by `authorization.credentials_file`."""
     recorded: Metrics = request.app.state.metrics

@@ -16,7 +16,9 @@ def list_models(services: ServicesDep) -> ModelPage:
     return ModelPage(items=[_model(services, name) for name in services.registry.names()])
 
 
-@router.get("/{name}", response_model=ModelOut, responses=documented(404), summary="Look at a model")
+@router.get(
+    "/{name}", response_model=ModelOut, responses=documented(404), summary="Look at a model"
+)
 def get_model(name: ModelName, services: ServicesDep) -> ModelOut:
     """Its aliases, and the thresholds and card of its champion."""
     return _model(services, name)

@@ -1,4 +1,5 @@
-"""/v1/training-schedules: which domain is trained again, how often and after how many new samples."""
+"""/v1/training-schedules: which domain is trained again, how often and after how many new
+samples."""
 
 from fastapi import APIRouter, Depends, Response
 
@@ -16,10 +17,14 @@ router = APIRouter(prefix="/v1/training-schedules", tags=["training"], dependenc
 @router.get("", response_model=SchedulePage, responses=documented(), summary="List schedules")
 def list_schedules(services: ServicesDep) -> SchedulePage:
     """Each with what it waits for."""
-    return SchedulePage(items=[_out(services, schedule) for schedule in Schedules(services.store).all()])
+    return SchedulePage(
+        items=[_out(services, schedule) for schedule in Schedules(services.store).all()]
+    )
 
 
-@router.get("/{name}", response_model=ScheduleOut, responses=documented(404), summary="Look at a schedule")
+@router.get(
+    "/{name}", response_model=ScheduleOut, responses=documented(404), summary="Look at a schedule"
+)
 def get_schedule(name: ModelName, services: ServicesDep) -> ScheduleOut:
     """`name`: the domain."""
     return _out(services, Schedules(services.store).get(name))
@@ -32,10 +37,15 @@ def get_schedule(name: ModelName, services: ServicesDep) -> ScheduleOut:
     dependencies=[Depends(json_only)],
     summary="Make or replace a schedule",
 )
-def put_schedule(name: ModelName, body: ScheduleSpec, services: ServicesDep, owner: OwnerDep) -> ScheduleOut:
-    """A new schedule's first turn is at once; one that is replaced goes on counting from its last run."""
+def put_schedule(
+    name: ModelName, body: ScheduleSpec, services: ServicesDep, owner: OwnerDep
+) -> ScheduleOut:
+    """A new schedule's first turn is at once; one that is replaced goes on counting from its last
+    run."""
     if body.run.domain != name:
-        raise InvalidSpec(f"run/domain: is {body.run.domain!r}, but the schedule is that of {name!r}")
+        raise InvalidSpec(
+            f"run/domain: is {body.run.domain!r}, but the schedule is that of {name!r}"
+        )
     return _out(services, Schedules(services.store).set(body, owner, utcnow()))
 
 

@@ -15,14 +15,18 @@ from core.wire.datasets import ShardOut, ShardPage
 from service.dependencies import DatasetId, Services, ServicesDep, ShardNumber, bearer
 from service.problems import documented, located
 
-router = APIRouter(prefix="/v1/datasets/{dataset_id}/shards", tags=["shards"], dependencies=[bearer])
+router = APIRouter(
+    prefix="/v1/datasets/{dataset_id}/shards", tags=["shards"], dependencies=[bearer]
+)
 
 
 @router.get("", response_model=ShardPage, responses=documented(400, 404), summary="List shards")
 def list_shards(
     dataset_id: DatasetId,
     services: ServicesDep,
-    cursor: Annotated[str | None, Query(max_length=100, description="next_cursor of the page before")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=100, description="next_cursor of the page before")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> ShardPage:
     """Committed shards in shard order, with URLs that need no key and expire."""
@@ -31,8 +35,13 @@ def list_shards(
     found = services.catalog.shard_records(dataset_id, after=after, limit=limit + 1, total=total)
     records = list(islice(found, limit + 1))
     shown = records[:limit]
-    items = [ShardOut.from_record(record, _presign(services, dataset_id, record.shard)) for record in shown]
-    return ShardPage(items=items, next_cursor=_encode(shown[-1].shard) if len(records) > limit else None)
+    items = [
+        ShardOut.from_record(record, _presign(services, dataset_id, record.shard))
+        for record in shown
+    ]
+    return ShardPage(
+        items=items, next_cursor=_encode(shown[-1].shard) if len(records) > limit else None
+    )
 
 
 @router.get(
@@ -51,7 +60,9 @@ def get_shard(dataset_id: DatasetId, name: ShardNumber, services: ServicesDep) -
 
 
 def _presign(services: Services, dataset_id: str, shard: int) -> str:
-    return services.store.presign_get(keys.shard_tar(dataset_id, shard), expires_s=services.settings.presign_expires_s)
+    return services.store.presign_get(
+        keys.shard_tar(dataset_id, shard), expires_s=services.settings.presign_expires_s
+    )
 
 
 def _encode(shard: int) -> str:
@@ -60,7 +71,9 @@ def _encode(shard: int) -> str:
 
 def _decode(cursor: str) -> int:
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        text = base64.b64decode(
+            cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+        ).decode("ascii")
     except (ValueError, binascii.Error):
         raise InvalidCursor from None
     if not (text.startswith("s") and text[1:].isdecimal() and len(text) <= 7):

@@ -25,7 +25,8 @@ POLL_S = 1.0
 HEARTBEAT_S = 15.0
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "`snapshot` (the whole run) whenever a stage ends, `progress` in between, `state` at the end",
+        "description": "`snapshot` (the whole run) whenever a stage ends, `progress` in between, "
+        "`state` at the end",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
@@ -46,27 +47,42 @@ def order(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> TrainingRunOut:
-    """One turn of the cycle: both networks learn, and are promoted if the gate lets them. One a domain at a time."""
+    """One turn of the cycle: both networks learn, and are promoted if the gate lets them. One a
+    domain at a time."""
     out = training.answer(services, training.order_run(services, owner, spec, idempotency_key))
     response.headers["Location"] = out.links["self"]
     return out
 
 
-@router.get("", response_model=TrainingRunPage, responses=documented(400), summary="List training runs")
+@router.get(
+    "", response_model=TrainingRunPage, responses=documented(400), summary="List training runs"
+)
 def list_runs(
     services: ServicesDep,
-    domain: Annotated[str | None, Query(max_length=63, description="only runs of this domain")] = None,
-    cursor: Annotated[str | None, Query(max_length=100, description="next_cursor of the page before")] = None,
+    domain: Annotated[
+        str | None, Query(max_length=63, description="only runs of this domain")
+    ] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=100, description="next_cursor of the page before")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> TrainingRunPage:
     """Newest first."""
     views, next_cursor = training.page_of_runs(services, domain=domain, cursor=cursor, limit=limit)
-    return TrainingRunPage(items=[training.answer(services, view) for view in views], next_cursor=next_cursor)
+    return TrainingRunPage(
+        items=[training.answer(services, view) for view in views], next_cursor=next_cursor
+    )
 
 
-@router.get("/{run_id}", response_model=TrainingRunOut, responses=documented(404), summary="Look at a training run")
+@router.get(
+    "/{run_id}",
+    response_model=TrainingRunOut,
+    responses=documented(404),
+    summary="Look at a training run",
+)
 def get_run(run_id: TrainingRunId, services: ServicesDep) -> TrainingRunOut:
-    """Stages with progress, time left and figures, the newest log lines, pictures, and the gate's decision."""
+    """Stages with progress, time left and figures, the newest log lines, pictures, and the gate's
+    decision."""
     return training.answer(services, TrainingRuns(services.store).view(run_id))
 
 
@@ -83,18 +99,26 @@ def cancel(run_id: TrainingRunId, services: ServicesDep) -> TrainingRunOut:
 
 
 @router.get(
-    "/{run_id}/events", response_class=StreamingResponse, responses=documented(404) | _STREAM, summary="Follow a run"
+    "/{run_id}/events",
+    response_class=StreamingResponse,
+    responses=documented(404) | _STREAM,
+    summary="Follow a run",
 )
 async def events(
     run_id: TrainingRunId,
     services: ServicesDep,
-    last_event_id: Annotated[str | None, Header(max_length=100, description="resume after this event")] = None,
+    last_event_id: Annotated[
+        str | None, Header(max_length=100, description="resume after this event")
+    ] = None,
 ) -> StreamingResponse:
-    """Starts with a `snapshot` unless nothing happened since Last-Event-ID; ends with the `state` that ends the run."""
+    """Starts with a `snapshot` unless nothing happened since Last-Event-ID; ends with the `state`
+    that ends the run."""
     await run_in_threadpool(TrainingRuns(services.store).request, run_id)
     body = _follow(services, run_id, last_event_id)
     return StreamingResponse(
-        body, media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        body,
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
@@ -111,10 +135,16 @@ async def _follow(services: Services, run_id: str, cursor: str | None) -> AsyncI
             if event_id != cursor:
                 if progress is None or progress.stage != stage:
                     view = await run_in_threadpool(runs.view, run_id)
-                    yield _frame("snapshot", training.answer(services, view).model_dump_json(), event_id)
+                    yield _frame(
+                        "snapshot", training.answer(services, view).model_dump_json(), event_id
+                    )
                 else:
                     yield _frame("progress", progress.model_dump_json(), event_id)
-                cursor, stage, spoke_at = event_id, progress.stage if progress else "", time.monotonic()
+                cursor, stage, spoke_at = (
+                    event_id,
+                    progress.stage if progress else "",
+                    time.monotonic(),
+                )
         except NotFound:
             return
         except TransientError:

@@ -22,7 +22,8 @@ router = APIRouter(prefix="/v1/models/{name}", tags=["models"], dependencies=[be
     summary="Promote a version",
 )
 def promote(name: ModelName, body: PromoteIn, services: ServicesDep, owner: OwnerDep) -> MovePage:
-    """Make a version, or whatever an alias points to, the champion. Datasets under way keep what they pinned."""
+    """Make a version, or whatever an alias points to, the champion. Datasets under way keep what
+    they pinned."""
     digest = services.registry.resolve(f"{name}@{body.version}")
     services.registry.move_alias(name, CHAMPION, digest, reason=body.reason, actor=owner)
     return _history(services, name)
@@ -42,15 +43,24 @@ def rollback(name: ModelName, body: RollbackIn, services: ServicesDep, owner: Ow
     return _history(services, name)
 
 
-@router.get("/history", response_model=MovePage, responses=documented(404), summary="Read the audit trail")
+@router.get(
+    "/history", response_model=MovePage, responses=documented(404), summary="Read the audit trail"
+)
 def history(name: ModelName, services: ServicesDep) -> MovePage:
     """Every move of every alias, newest first: what, when, why, by whom."""
     return _history(services, name)
 
 
-@router.get("/versions/{version}", response_model=VersionOut, responses=documented(404), summary="Look at a version")
+@router.get(
+    "/versions/{version}",
+    response_model=VersionOut,
+    responses=documented(404),
+    summary="Look at a version",
+)
 def version(
-    name: ModelName, version: Annotated[str, Path(max_length=100, examples=["candidate"])], services: ServicesDep
+    name: ModelName,
+    version: Annotated[str, Path(max_length=100, examples=["candidate"])],
+    services: ServicesDep,
 ) -> VersionOut:
     """`version`: an alias or sha256:DIGEST."""
     digest = services.registry.resolve(f"{name}@{version}")

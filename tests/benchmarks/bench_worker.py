@@ -1,4 +1,5 @@
-"""Times what surrounds the networks in a generate worker: encoders, shard writing, the whole of run_shard, memory.
+"""Times what surrounds the networks in a generate worker: encoders, shard writing, the whole of
+run_shard, memory.
 
 Prints tables, then the same as JSON. Encoders that are not installed are left out.
 """
@@ -44,15 +45,22 @@ PORTRAITS = ROOT / "tests/data/portraits-000000.tar"
 
 
 def pictures(size: int, count: int) -> tuple[list[Pixels], list[Pixels]]:
-    """Rendered people over noise-free grey, enlarged, with sensor noise of sigma 2: images and alphas."""
+    """Rendered people over noise-free grey, enlarged, with sensor noise of sigma 2: images and
+    alphas."""
     rng, images, alphas = np.random.default_rng(0), [], []
     with tarfile.open(PORTRAITS) as tar:
         members = [m for m in tar.getmembers() if m.name.endswith(".rgba.png")][:count]
         for member in members:
-            rgba = Image.open(tar.extractfile(member)).resize((size, size), Image.Resampling.BICUBIC)
+            rgba = Image.open(tar.extractfile(member)).resize(
+                (size, size), Image.Resampling.BICUBIC
+            )
             pixels = np.asarray(rgba).astype(np.float32)
             alpha = pixels[..., 3:]
-            scene = pixels[..., :3] * alpha / 255 + 110 * (1 - alpha / 255) + rng.normal(0, 2, (size, size, 3))
+            scene = (
+                pixels[..., :3] * alpha / 255
+                + 110 * (1 - alpha / 255)
+                + rng.normal(0, 2, (size, size, 3))
+            )
             images.append(scene.clip(0, 255).round().astype(np.uint8))
             alphas.append(alpha[..., 0].astype(np.uint8))
     return images, alphas
@@ -89,24 +97,41 @@ def bench_shard_writing(rounds: int) -> dict[str, object]:
         def ours() -> None:
             with ShardTar(Path(folder) / "ours.tar") as tar:
                 for index, (rgb, alpha) in enumerate(zip(images, alphas, strict=True)):
-                    members = {"image.png": encode_image(rgb, "png"), "alpha.png": encode_alpha(alpha), "json": b"{}"}
+                    members = {
+                        "image.png": encode_image(rgb, "png"),
+                        "alpha.png": encode_alpha(alpha),
+                        "json": b"{}",
+                    }
                     tar.add(f"{index:011d}", members)
 
         def theirs() -> None:
             with webdataset.ShardWriter(f"{folder}/theirs-%06d.tar", verbose=0) as writer:
                 for index, (rgb, alpha) in enumerate(zip(images, alphas, strict=True)):
-                    writer.write({"__key__": f"{index:011d}", "image.png": rgb, "alpha.png": alpha, "json": {}})
+                    writer.write(
+                        {
+                            "__key__": f"{index:011d}",
+                            "image.png": rgb,
+                            "alpha.png": alpha,
+                            "json": {},
+                        }
+                    )
 
         seconds = take_turns({"ShardWriter": theirs, "ours": ours}, rounds)
-        sizes = {path.name.split(".")[0]: path.stat().st_size for path in Path(folder).glob("*.tar")}
+        sizes = {
+            path.name.split(".")[0]: path.stat().st_size for path in Path(folder).glob("*.tar")
+        }
     return {"ratio": ratio(seconds, "ShardWriter", "ours"), "bytes": sizes}
 
 
-def order(context: Context, dataset_id: str, count: int, shard_size: int, **plan_options: object) -> DatasetRecord:
+def order(
+    context: Context, dataset_id: str, count: int, shard_size: int, **plan_options: object
+) -> DatasetRecord:
     spec = DatasetSpec(count=count, shard_size=shard_size, seed=1)
     options = {"bundle": "sha256:" + "0" * 64, "thresholds": {}, "batch_size": 8, "threads": 1}
     plan = make_plan(spec, seed=1, max_attempts_per_sample=20, **(options | plan_options))
-    record = DatasetRecord(id=dataset_id, owner="o", spec=spec, plan=plan, created_at=utcnow(), body_sha256="0" * 64)
+    record = DatasetRecord(
+        id=dataset_id, owner="o", spec=spec, plan=plan, created_at=utcnow(), body_sha256="0" * 64
+    )
     assert context.catalog.claim(record)
     context.live.put(context.catalog.view(dataset_id)[0])
     return record
@@ -121,8 +146,9 @@ def memory_context(sampler: object) -> Context:
 
 
 def bench_run_shard(rounds: int) -> dict[str, object]:
-    """The shipped bundle: both networks alone, as many batches as 64 accepted pairs take, against all of run_shard:
-    checks, encoding, tar and commit included. By the wall clock encoders may use a second core, the networks one.
+    """The shipped bundle: both networks alone, as many batches as 64 accepted pairs take, against
+    all of run_shard: checks, encoding, tar and commit included. By the wall clock encoders may use
+    a second core, the networks one.
     """
     engine = GeneratedSampler.from_folder(BUNDLE, device="cpu")
     thresholds = load_bundle_folder(BUNDLE).thresholds
@@ -150,12 +176,16 @@ def bench_run_shard(rounds: int) -> dict[str, object]:
     report: dict[str, object] = {"pairs": 64, "batches": batches}
     for name, clock in (("processor", time.process_time), ("wall", time.perf_counter)):
         seconds = take_turns({"networks": alone, "run_shard": whole}, rounds, clock)
-        report |= {f"{name} share": ratio(seconds, "networks", "run_shard"), f"{name} seconds": seconds}
+        report |= {
+            f"{name} share": ratio(seconds, "networks", "run_shard"),
+            f"{name} seconds": seconds,
+        }
     return report
 
 
 def bench_upload(rounds: int) -> dict[str, object]:
-    """A shard of 64 MiB through the store adapter, conditional and checked, against boto3's plain put: wall time."""
+    """A shard of 64 MiB through the store adapter, conditional and checked, against boto3's plain
+    put: wall time."""
     with tempfile.TemporaryDirectory(prefix="matteforge-bench-") as name:
         folder, number = Path(name), iter(range(10**6))
         stack = Stack(folder / "data")
@@ -165,13 +195,18 @@ def bench_upload(rounds: int) -> dict[str, object]:
                 path = folder / "shard.tar"
                 path.write_bytes(np.random.default_rng(0).bytes(64 << 20))
                 s3 = boto3.client(
-                    "s3", endpoint_url=stack.seaweedfs.url, region_name="us-east-1",
-                    aws_access_key_id=stack.secrets.s3_access_key, aws_secret_access_key=stack.secrets.s3_secret_key,
-                )  # fmt: skip
+                    "s3",
+                    endpoint_url=stack.seaweedfs.url,
+                    region_name="us-east-1",
+                    aws_access_key_id=stack.secrets.s3_access_key,
+                    aws_secret_access_key=stack.secrets.s3_secret_key,
+                )
 
                 def ours() -> None:
                     key = f"bench/ours-{next(number)}"
-                    store.upload(key, path, content_type="application/x-tar", metadata={}, if_none_match=True)
+                    store.upload(
+                        key, path, content_type="application/x-tar", metadata={}, if_none_match=True
+                    )
 
                 def raw() -> None:
                     with path.open("rb") as body:
@@ -193,13 +228,21 @@ class Constant:
         facts = generated_facts(plan, generator="0" * 64, stylematte="0" * 64)
         for start in range(0, 10**6, 8):
             yield [
-                Candidate(attempt=start + i, seed=i, rgb_u8=self._rgb, alpha=self._alpha, scores={}, facts=facts)
+                Candidate(
+                    attempt=start + i,
+                    seed=i,
+                    rgb_u8=self._rgb,
+                    alpha=self._alpha,
+                    scores={},
+                    facts=facts,
+                )
                 for i in range(8)
             ]
 
 
 def bench_memory(shards: int) -> dict[str, object]:
-    """Resident memory while `shards` shards of 8 samples are made; each is deleted from the memory store at once."""
+    """Resident memory while `shards` shards of 8 samples are made; each is deleted from the memory
+    store at once."""
     context = memory_context(Constant())
     order(context, "ds_memory", shards * 8, 8)
     marks, start = {}, time.process_time()
@@ -210,7 +253,10 @@ def bench_memory(shards: int) -> dict[str, object]:
         context.doorbell.rung.clear()
         if (shard + 1) in (shards // 10, shards // 2, shards):
             marks[shard + 1] = round(_resident_mib(), 1)
-    return {"MiB after shards": marks, "ms a shard": round((time.process_time() - start) / shards * 1000, 2)}
+    return {
+        "MiB after shards": marks,
+        "ms a shard": round((time.process_time() - start) / shards * 1000, 2),
+    }
 
 
 def _resident_mib() -> float:
@@ -237,10 +283,14 @@ def main() -> None:
         "upload": bench_upload(options.rounds),
         "memory": bench_memory(options.shards),
     }
-    print(f"\nwriting shards of 1024 px against ShardWriter: {report['shard writing']['ratio']} times as fast")
+    print(
+        f"\nwriting shards of 1024 px against ShardWriter: {report['shard writing']['ratio']} "
+        f"times as fast"
+    )
     shares = report["run_shard"]
     print(
-        f"pairs a second, of the networks' alone: {shares['wall share']}; by processor time {shares['processor share']}"
+        f"pairs a second, of the networks' alone: {shares['wall share']}; by processor time "
+        f"{shares['processor share']}"
     )
     print(f"upload, of a raw put's speed: {report['upload']['ratio']}")
     print(f"memory: {report['memory']}")

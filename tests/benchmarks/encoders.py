@@ -1,4 +1,5 @@
-"""PNG and WebP encoders a worker might use, those of packages that are installed; OTHERS names the packages."""
+"""PNG and WebP encoders a worker might use, those of packages that are installed; OTHERS names the
+packages."""
 
 import importlib
 import io
@@ -48,12 +49,23 @@ def vips(pyvips) -> Encoder:
     return lambda p: pyvips.Image.new_from_array(p).pngsave_buffer(compression=1, filter="up")
 
 
-OTHERS: dict[str, tuple[str, Callable[..., Encoder]]] = {  # opencv-python-headless, imagecodecs, pyvips[binary], ...
+OTHERS: dict[
+    str, tuple[str, Callable[..., Encoder]]
+] = {  # opencv-python-headless, imagecodecs, pyvips[binary], ...
     "OpenCV, its default": ("cv2", opencv),
     "OpenCV, zlib 1": ("cv2", lambda cv2: opencv(cv2, cv2.IMWRITE_PNG_COMPRESSION, 1)),
-    "imagecodecs, libpng 1": ("imagecodecs", lambda codecs: lambda p: codecs.png_encode(p, level=1)),
+    "imagecodecs, libpng 1": (
+        "imagecodecs",
+        lambda codecs: lambda p: codecs.png_encode(p, level=1),
+    ),
     "pyvips, up filter, zlib 1": ("pyvips", vips),
     "fpng": ("fpng", lambda fpng: fpng.from_ndarray),
-    "up filter, zlib-ng 1": ("zlib_ng.zlib_ng", lambda z: lambda p: encode_png(p, lambda data: z.compress(data, 1))),
-    "up filter, isal 1": ("isal.isal_zlib", lambda z: lambda p: encode_png(p, lambda data: z.compress(data, 1))),
+    "up filter, zlib-ng 1": (
+        "zlib_ng.zlib_ng",
+        lambda z: lambda p: encode_png(p, lambda data: z.compress(data, 1)),
+    ),
+    "up filter, isal 1": (
+        "isal.isal_zlib",
+        lambda z: lambda p: encode_png(p, lambda data: z.compress(data, 1)),
+    ),
 }

@@ -1,7 +1,9 @@
-"""Orders two samples at 512 and at 1024 px from the real one-machine stack, by an untrained bundle of the paper's size.
+"""Orders two samples at 512 and at 1024 px from the real one-machine stack, by an untrained bundle
+of the paper's size.
 
-Both networks have the paper's sizes and random weights, and the thresholds pass everything: this times the way, not
-the pictures. Prints wall seconds and the peak resident memory of the generate worker's child; JSON with --out.
+Both networks have the paper's sizes and random weights, and the thresholds pass everything: this
+times the way, not the pictures. Prints wall seconds and the peak resident memory of the generate
+worker's child; JSON with --out.
 """
 
 import argparse
@@ -24,17 +26,27 @@ from workers.bundles import assemble
 
 
 def untrained_bundle(folder: Path, resolution: int) -> Path:
-    """A bundle `humans` of StyleMatteGAN (StyleGAN3-T, base 32768, max 512) and StyleMatte (Swin-T)."""
+    """A bundle `humans` of StyleMatteGAN (StyleGAN3-T, base 32768, max 512) and StyleMatte
+    (Swin-T)."""
     folder.mkdir(parents=True)
     torch.manual_seed(0)
     generator, matte = build_generator({"img_resolution": resolution}), StyleMatte(preset("swin-t"))
     files = folder / "generator.st", folder / "stylematte.st"
     save_checkpoint(
-        files[0], kind="stylemattegan-generator", config=generator.config.to_dict(), state=generator.state_dict()
+        files[0],
+        kind="stylemattegan-generator",
+        config=generator.config.to_dict(),
+        state=generator.state_dict(),
     )
-    save_checkpoint(files[1], kind="stylematte", config=matte.config.to_dict(), state=matte.state_dict())
+    save_checkpoint(
+        files[1], kind="stylematte", config=matte.config.to_dict(), state=matte.state_dict()
+    )
     assemble(
-        folder / "humans", name="humans", generator=files[0], stylematte=files[1], thresholds={"coverage_min": 0.0}
+        folder / "humans",
+        name="humans",
+        generator=files[0],
+        stylematte=files[1],
+        thresholds={"coverage_min": 0.0},
     )
     return folder / "humans"
 
@@ -66,7 +78,9 @@ def order(resolution: int, folder: Path) -> dict[str, Any]:
     with stack, MatteForge(stack.url, stack.api_key) as client:
         start_s = time.monotonic()
         with PeakMemory(stack.supervisor.pids()["generate-1"]) as memory:
-            dataset = client.wait(client.order(2, seed=1, shard_size=2).id, poll_s=0.2, timeout_s=1500)
+            dataset = client.wait(
+                client.order(2, seed=1, shard_size=2).id, poll_s=0.2, timeout_s=1500
+            )
         wall_s = time.monotonic() - start_s
         client.download(dataset.id, folder / f"got-{resolution}")
         size = sum(file.stat().st_size for file in (folder / f"got-{resolution}").rglob("*.tar"))

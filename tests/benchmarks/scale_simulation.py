@@ -1,8 +1,10 @@
-"""Simulates 10 to 10,000 GPU workers that make 10^9 samples: what saturates first, and what a change moves.
+"""Simulates 10 to 10,000 GPU workers that make 10^9 samples: what saturates first, and what a
+change moves.
 
-A discrete-event model (simpy) of a shard's way: message, lease, making, tar and record into S3, counters, reconciler.
-Service times come from control_plane/measured.json; what was never measured (a GPU's speed, S3's limit a prefix, how
-often a machine dies) is an option with its default named. A run simulates a stretch and extrapolates to the whole.
+A discrete-event model (simpy) of a shard's way: message, lease, making, tar and record into S3,
+counters, reconciler. Service times come from control_plane/measured.json; what was never measured
+(a GPU's speed, S3's limit a prefix, how often a machine dies) is an option with its default named.
+A run simulates a stretch and extrapolates to the whole.
 """
 
 import argparse
@@ -125,7 +127,8 @@ class Model:
 
 
 def calibrated(measured: dict[str, Any], **options: Any) -> Fleet:
-    """Service times a shard of the measured stack, two workers: Valkey's time inside commands, control's processor."""
+    """Service times a shard of the measured stack, two workers: Valkey's time inside commands,
+    control's processor."""
     row = max(measured["throughput"].items(), key=lambda item: int(item[0]))[1]["cpu_ms_per_shard"]
     return Fleet(broker_s=row["valkey_inside"] / 1000, control_s=row["control"] / 1000, **options)
 
@@ -135,7 +138,14 @@ def check_small_end(measured: dict[str, Any]) -> list[dict[str, Any]]:
     real = {int(n): row["shards_per_s"] for n, row in measured["throughput"].items()}
     rows = []
     for workers, rate in sorted(real.items()):
-        fleet = calibrated(measured, workers=workers, make_s=1 / real[1], s3_requests_per_s=1e9, mtbf_s=1e9, window=8)
+        fleet = calibrated(
+            measured,
+            workers=workers,
+            make_s=1 / real[1],
+            s3_requests_per_s=1e9,
+            mtbf_s=1e9,
+            window=8,
+        )
         predicted = Model(fleet, shards=600, seed=0).run()["shards_per_s"]
         rows.append(
             {
@@ -155,9 +165,12 @@ def changes(fleet: Fleet) -> dict[str, Fleet]:
     controls = replace(window, controls=8)
     prefixes = replace(controls, prefixes=8)
     return {
-        "as it is, window 8": as_is, "window of twice the workers": window, "8 control workers": controls,
-        "8 prefixes": prefixes, "4 brokers": replace(prefixes, brokers=4),
-    }  # fmt: skip
+        "as it is, window 8": as_is,
+        "window of twice the workers": window,
+        "8 control workers": controls,
+        "8 prefixes": prefixes,
+        "4 brokers": replace(prefixes, brokers=4),
+    }
 
 
 def simulate(options: argparse.Namespace) -> dict[str, Any]:
@@ -178,14 +191,17 @@ def simulate(options: argparse.Namespace) -> dict[str, Any]:
             )  # fmt: skip
     return {
         "assumed": {
-            "samples": options.samples, "shard_size": options.shard_size, "samples_per_s_a_gpu": options.samples_per_s,
-            "s3_requests_per_s_a_prefix": options.s3_requests_per_s, "mtbf_h": options.mtbf_h,
+            "samples": options.samples,
+            "shard_size": options.shard_size,
+            "samples_per_s_a_gpu": options.samples_per_s,
+            "s3_requests_per_s_a_prefix": options.s3_requests_per_s,
+            "mtbf_h": options.mtbf_h,
             "manifest_MB": round(shards_total * RECORD_BYTES / 1e6),
         },
         "calibrated": {k: v for k, v in asdict(fleet).items() if k in ("broker_s", "control_s")},
         "small_end": check_small_end(measured),
         "rows": rows,
-    }  # fmt: skip
+    }
 
 
 def table(result: dict[str, Any]) -> str:
@@ -202,7 +218,8 @@ def table(result: dict[str, Any]) -> str:
     for r in result["rows"]:
         use = " | ".join(f"{100 * r['use'][name]:.0f} %" for name in ("broker", "control", "S3"))
         lines.append(
-            f"| {r['workers']:,} | {r['change']} | {r['shards_per_s']:.1f} | {100 * r['gpu_busy']:.0f} % | {use} "
+            f"| {r['workers']:,} | {r['change']} | {r['shards_per_s']:.1f} | "
+            f"{100 * r['gpu_busy']:.0f} % | {use} "
             f"| {r['days']:.2g} |"
         )
     return "\n".join(lines)
@@ -213,9 +230,15 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000, 3000, 10_000])
     parser.add_argument("--samples", type=int, default=10**9)
     parser.add_argument("--shard-size", type=int, default=1000)
-    parser.add_argument("--samples-per-s", type=float, default=100, help="accepted, of one GPU: assumed")
-    parser.add_argument("--s3-requests-per-s", type=float, default=3500, help="a prefix: what AWS documents for PUT")
-    parser.add_argument("--mtbf-h", type=float, default=24, help="of a worker: assumed, as of spot machines")
+    parser.add_argument(
+        "--samples-per-s", type=float, default=100, help="accepted, of one GPU: assumed"
+    )
+    parser.add_argument(
+        "--s3-requests-per-s", type=float, default=3500, help="a prefix: what AWS documents for PUT"
+    )
+    parser.add_argument(
+        "--mtbf-h", type=float, default=24, help="of a worker: assumed, as of spot machines"
+    )
     parser.add_argument("--out", type=Path, default=HERE / "scale_simulation.json")
     options = parser.parse_args()
     result = simulate(options)

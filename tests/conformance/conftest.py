@@ -40,9 +40,13 @@ class Call:
 
 
 def module(
-    class_name: str, state: dict[str, Any], kwargs: dict[str, Any] | None = None, buffers: frozenset[str] = frozenset()
+    class_name: str,
+    state: dict[str, Any],
+    kwargs: dict[str, Any] | None = None,
+    buffers: frozenset[str] = frozenset(),
 ) -> Call:
-    """A module in the reference's layout; a tensor whose last name is in `buffers` becomes a buffer."""
+    """A module in the reference's layout; a tensor whose last name is in `buffers` becomes a
+    buffer."""
     own = {name: tensor for name, tensor in state.items() if "." not in name}
     children: dict[str, dict[str, Any]] = {}
     for name, tensor in state.items():
@@ -50,14 +54,23 @@ def module(
             first, rest = name.split(".", 1)
             children.setdefault(first, {})[rest] = tensor
     fields = {
-        "_parameters": OrderedDict((k, parameter(v)) for k, v in own.items() if k not in buffers) | {"none": None},
+        "_parameters": OrderedDict((k, parameter(v)) for k, v in own.items() if k not in buffers)
+        | {"none": None},
         "_buffers": {k: v for k, v in own.items() if k in buffers} | {"scratch": torch.zeros(1)},
         "_non_persistent_buffers_set": {"scratch"},
-        "_modules": {name: module("Inner", inner, buffers=buffers) for name, inner in children.items()},
+        "_modules": {
+            name: module("Inner", inner, buffers=buffers) for name, inner in children.items()
+        },
         "_init_args": (),
         "_init_kwargs": kwargs or {},
     }
-    meta = {"type": "class", "version": 6, "module_src": "raise SystemExit", "class_name": class_name, "state": fields}
+    meta = {
+        "type": "class",
+        "version": 6,
+        "module_src": "raise SystemExit",
+        "class_name": class_name,
+        "state": fields,
+    }
     return Call(reconstruct, meta)
 
 
@@ -76,7 +89,9 @@ class Snapshots:
     def tensor(stream: bytes, offset: Any = 0, size: Any = (4,), stride: Any = (1,)) -> Call:
         """A tensor, as torch pickles it, over a storage written as `stream`."""
         storage = Call(torch.storage._load_from_bytes, stream)
-        return Call(torch._utils._rebuild_tensor_v2, storage, offset, size, stride, False, OrderedDict())
+        return Call(
+            torch._utils._rebuild_tensor_v2, storage, offset, size, stride, False, OrderedDict()
+        )
 
     @staticmethod
     def state() -> dict[str, torch.Tensor]:
@@ -84,12 +99,15 @@ class Snapshots:
         return build_generator(SMALL).state_dict()
 
     def write(self, path: Path, **changes: Any) -> Path:
-        """A whole snapshot at `path`, with tensors, settings, class or entries replaced; None leaves a tensor out."""
+        """A whole snapshot at `path`, with tensors, settings, class or entries replaced; None
+        leaves a tensor out."""
         state = self.state() | changes.pop("state", {})
         state = {name: tensor for name, tensor in state.items() if tensor is not None}
         kwargs = SMALL | changes.pop("kwargs", {})
         generator = module(changes.pop("class_name", "Generator"), state, kwargs)
-        path.write_bytes(pickle.dumps({"G_ema": generator, "augment_pipe": None, **changes}, protocol=4))
+        path.write_bytes(
+            pickle.dumps({"G_ema": generator, "augment_pipe": None, **changes}, protocol=4)
+        )
         return path
 
     @staticmethod
@@ -107,9 +125,16 @@ def reconstruct(meta: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="session")
 def snapshots() -> Iterator[Snapshots]:
-    """With the names by which the reference's pickles call its code, so that tests can write such pickles."""
-    package, persistence = types.ModuleType("torch_utils"), types.ModuleType("torch_utils.persistence")
-    reconstruct.__module__, reconstruct.__qualname__ = persistence.__name__, "_reconstruct_persistent_obj"
+    """With the names by which the reference's pickles call its code, so that tests can write such
+    pickles."""
+    package, persistence = (
+        types.ModuleType("torch_utils"),
+        types.ModuleType("torch_utils.persistence"),
+    )
+    reconstruct.__module__, reconstruct.__qualname__ = (
+        persistence.__name__,
+        "_reconstruct_persistent_obj",
+    )
     persistence._reconstruct_persistent_obj = reconstruct  # type: ignore[attr-defined]
     sys.modules.update({"torch_utils": package, persistence.__name__: persistence})
     yield Snapshots()

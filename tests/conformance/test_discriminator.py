@@ -1,4 +1,5 @@
-"""The discriminator against reference logits, R1 penalties and gradients, and its operations against textbook forms."""
+"""The discriminator against reference logits, R1 penalties and gradients, and its operations
+against textbook forms."""
 
 import json
 from pathlib import Path
@@ -9,7 +10,13 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from models.networks.discriminator import Discriminator, DiscriminatorConfig, blur, blur_kernel, build_discriminator
+from models.networks.discriminator import (
+    Discriminator,
+    DiscriminatorConfig,
+    blur,
+    blur_kernel,
+    build_discriminator,
+)
 from models.networks.discriminator import minibatch_stddev as stddev
 
 GOLDEN = Path(__file__).parent / "goldens" / "stylegan2_d64"
@@ -29,7 +36,9 @@ def golden() -> dict[str, torch.Tensor]:
     return load_file(GOLDEN / "golden.safetensors")
 
 
-def assert_close(actual: torch.Tensor, expected: torch.Tensor, atol: float = TOLERANCE, rtol: float = 0.0) -> None:
+def assert_close(
+    actual: torch.Tensor, expected: torch.Tensor, atol: float = TOLERANCE, rtol: float = 0.0
+) -> None:
     torch.testing.assert_close(actual, expected, atol=atol, rtol=rtol)
 
 
@@ -37,7 +46,9 @@ def test_logits(network: Discriminator, golden: dict[str, torch.Tensor]) -> None
     assert not network.training
     assert_close(network(golden["x"]), golden["logits"])
     assert_close(torch.cat([network(x[None]) for x in golden["x"]]), golden["logits_single"])
-    assert (golden["logits"] - golden["logits_single"]).abs().max() > 1e-3, "the batch matters to the statistic"
+    assert (golden["logits"] - golden["logits_single"]).abs().max() > 1e-3, (
+        "the batch matters to the statistic"
+    )
 
 
 def test_block_outputs(network: Discriminator, golden: dict[str, torch.Tensor]) -> None:
@@ -61,7 +72,9 @@ def test_r1_and_its_gradients(network: Discriminator, golden: dict[str, torch.Te
     names, parameters = zip(*network.named_parameters(), strict=True)
     gradients = torch.autograd.grad(F.softplus(-logits).mean() + 5 * r1.mean(), parameters)
     norms = {name: tensor.norm().item() for name, tensor in zip(names, gradients, strict=True)}
-    assert norms == pytest.approx(json.loads((GOLDEN / "info.json").read_text())["grad_norms"], rel=1e-4)
+    assert norms == pytest.approx(
+        json.loads((GOLDEN / "info.json").read_text())["grad_norms"], rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -73,12 +86,16 @@ def test_blur_is_zero_padded_correlation(stride: int) -> None:
     for i, a in enumerate(taps):
         for j, b in enumerate(taps):
             expected += a * b * padded[:, :, i : i + 7, j : j + 7]
-    assert_close(blur(x, blur_kernel(), padding=2, stride=stride), expected[:, :, ::stride, ::stride])
+    assert_close(
+        blur(x, blur_kernel(), padding=2, stride=stride), expected[:, :, ::stride, ::stride]
+    )
 
 
 def test_stddev_groups_are_strided() -> None:
     x = torch.zeros(4, 2, 1, 1)
-    x[:, 0, 0, 0] = torch.tensor([0.0, 5.0, 2.0, 5.0])  # groups of two: images 0 and 2, images 1 and 3
+    x[:, 0, 0, 0] = torch.tensor(
+        [0.0, 5.0, 2.0, 5.0]
+    )  # groups of two: images 0 and 2, images 1 and 3
     x[:, 1, 0, 0] = torch.tensor([0.0, 0.0, 0.0, 4.0])
     eps = 1e-4  # sqrt(1e-8), for channels that do not vary
     expected = torch.tensor([(1 + eps) / 2, (eps + 2) / 2] * 2).reshape(4, 1, 1, 1)
@@ -108,8 +125,15 @@ def test_strict_loading(network: Discriminator) -> None:
 
 
 def test_config_round_trip() -> None:
-    config = DiscriminatorConfig.from_dict({**SMALL, "epilogue_kwargs": {"mbstd_group_size": 2}, "conv_clamp": None})
-    assert (config.mbstd_group_size, config.conv_clamp, config.channels(16), config.channels(4)) == (2, None, 8, 8)
+    config = DiscriminatorConfig.from_dict(
+        {**SMALL, "epilogue_kwargs": {"mbstd_group_size": 2}, "conv_clamp": None}
+    )
+    assert (
+        config.mbstd_group_size,
+        config.conv_clamp,
+        config.channels(16),
+        config.channels(4),
+    ) == (2, None, 8, 8)
     assert DiscriminatorConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 

@@ -40,7 +40,9 @@ def assert_near(actual: torch.Tensor, expected: torch.Tensor, tolerance: float =
 
 
 def test_schedule(case: Case) -> None:
-    for spec, expected in zip(layer_schedule(build_generator(case.kwargs).config), case.info["layers"], strict=True):
+    for spec, expected in zip(
+        layer_schedule(build_generator(case.kwargs).config), case.info["layers"], strict=True
+    ):
         for key, value in expected.items():
             if key == "padding":
                 assert spec.padding == tuple(value)
@@ -51,7 +53,9 @@ def test_schedule(case: Case) -> None:
 def test_fresh_filters_and_names_are_the_reference_s(case: Case) -> None:
     fresh = build_generator(case.kwargs).state_dict()
     assert set(fresh) == set(case.state)
-    assert {name: value.shape for name, value in fresh.items()} == {k: v.shape for k, v in case.state.items()}
+    assert {name: value.shape for name, value in fresh.items()} == {
+        k: v.shape for k, v in case.state.items()
+    }
     filters = [name for name in fresh if name.endswith("_filter")]
     assert len(filters) == 28
     for name in filters:
@@ -67,7 +71,9 @@ def test_mapping(case: Case) -> None:
     mapping, z = case.generator().mapping, case.golden["z"]
     assert_near(mapping(z, None, truncation_psi=0.7), case.golden["ws"])
     assert_near(mapping(z), case.golden["ws_psi1"])
-    assert_near(mapping(z, truncation_psi=0.7, truncation_cutoff=8), case.golden["ws_psi07_cutoff8"])
+    assert_near(
+        mapping(z, truncation_psi=0.7, truncation_cutoff=8), case.golden["ws_psi07_cutoff8"]
+    )
 
 
 @torch.no_grad()
@@ -100,7 +106,8 @@ def test_image_by_the_torch_path(case: Case, monkeypatch: pytest.MonkeyPatch) ->
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    ("transform", "image"), [("transform", "image_transformed"), ("transform_scale", "image_scaled")]
+    ("transform", "image"),
+    [("transform", "image_transformed"), ("transform_scale", "image_scaled")],
 )
 def test_transforms(case: Case, transform: str, image: str) -> None:
     generator, expected = case.generator(), case.golden[image]
@@ -116,7 +123,9 @@ def test_moving_averages(case: Case) -> None:
     generator(case.golden["ema.z"], update_emas=True)
     after = generator.state_dict()
     assert_near(after["mapping.w_avg"], case.golden["ema.w_avg_after"])
-    magnitudes = [after[f"synthesis.{name}.magnitude_ema"] for name in generator.synthesis.layer_names]
+    magnitudes = [
+        after[f"synthesis.{name}.magnitude_ema"] for name in generator.synthesis.layer_names
+    ]
     assert_near(torch.stack(magnitudes), case.golden["ema.magnitude_after"])
     changed = {name for name in after if not torch.equal(after[name], before[name])}
     assert changed == {"mapping.w_avg"} | {name for name in after if name.endswith("magnitude_ema")}

@@ -22,7 +22,9 @@ from models.networks.checkpoints.import_snapshot import import_file
 SNAPSHOT = Path(__file__).parent / "goldens" / "stylegan3_t64" / "snapshot.pkl"
 
 
-@pytest.mark.parametrize(("function", "name"), [(os.system, "posix.system"), (eval, "builtins.eval")])
+@pytest.mark.parametrize(
+    ("function", "name"), [(os.system, "posix.system"), (eval, "builtins.eval")]
+)
 @pytest.mark.parametrize("place", ["beside", "tensor", "storage", "settings"])
 def test_code_is_refused_by_name_and_not_run(
     snapshots: Any, tmp_path: Path, function: Callable[..., Any], name: str, place: str
@@ -47,20 +49,26 @@ def test_foreign_classes_and_functions_are_refused(
     snapshots: Any, tmp_path: Path, function: Callable[..., Any]
 ) -> None:
     snapshots.refused(
-        snapshots.write(tmp_path / "s", extra=snapshots.call(function)), "which no snapshot of networks needs"
+        snapshots.write(tmp_path / "s", extra=snapshots.call(function)),
+        "which no snapshot of networks needs",
     )
 
 
 def test_the_stand_ins_cannot_be_changed(snapshots: Any, tmp_path: Path) -> None:
     path = tmp_path / "s"
-    path.write_bytes(b"\x80\x02ccollections\nOrderedDict\nN}X\x06\x00\x00\x00originX\x01\x00\x00\x00xs\x86b.")
+    path.write_bytes(
+        b"\x80\x02ccollections\nOrderedDict\nN}X\x06\x00\x00\x00originX\x01\x00\x00\x00xs\x86b."
+    )
     snapshots.refused(path, "not a whole snapshot: TypeError")
     import_file(SNAPSHOT, entry="D", out=tmp_path / "d")
 
 
 def four_floats() -> bytes:
     raw = struct.pack("<q", 4) + struct.pack("<4f", 0, 1, 2, 3)
-    header = [pickle.dumps(item, protocol=2) for item in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})]
+    header = [
+        pickle.dumps(item, protocol=2)
+        for item in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
+    ]
     description = io.BytesIO()
     pickler = pickle.Pickler(description, protocol=2)
     pickler.persistent_id = lambda item: item if isinstance(item, tuple) else None  # type: ignore[method-assign]
@@ -69,7 +77,9 @@ def four_floats() -> bytes:
 
 
 def test_a_storage_written_by_hand_is_read(snapshots: Any, tmp_path: Path) -> None:
-    path = snapshots.write(tmp_path / "s", state={"mapping.fc0.bias": snapshots.tensor(four_floats())})
+    path = snapshots.write(
+        tmp_path / "s", state={"mapping.fc0.bias": snapshots.tensor(four_floats())}
+    )
     import_file(path, out=tmp_path / "g")
     state = load_checkpoint(tmp_path / "g", kind="stylemattegan-generator").state
     assert state["mapping.fc0.bias"].tolist() == [0, 1, 2, 3]
@@ -81,7 +91,10 @@ def test_a_storage_written_by_hand_is_read(snapshots: Any, tmp_path: Path) -> No
         (lambda s: s[:-4], "has 12 bytes"),
         (lambda s: s + b"\0" * 4, "has 20 bytes"),
         (lambda s: s[:-24] + struct.pack("<q", -1) + s[-16:], "and -1 values"),
-        (lambda s: s[:-24] + struct.pack("<q", 1 << 60) + s[-16:], "and 1152921504606846976 values"),
+        (
+            lambda s: s[:-24] + struct.pack("<q", 1 << 60) + s[-16:],
+            "and 1152921504606846976 values",
+        ),
         (lambda s: s[:-20], "not a whole snapshot"),
         (lambda s: b"", "not a whole snapshot"),
         (lambda s: s.replace(b"\xe9\x03", b"\xea\x03"), "unknown layout"),
@@ -92,7 +105,10 @@ def test_broken_storages_are_refused(
     snapshots: Any, tmp_path: Path, edit: Callable[[bytes], bytes], reason: str
 ) -> None:
     stream = edit(four_floats())
-    snapshots.refused(snapshots.write(tmp_path / "s", state={"mapping.fc0.bias": snapshots.tensor(stream)}), reason)
+    snapshots.refused(
+        snapshots.write(tmp_path / "s", state={"mapping.fc0.bias": snapshots.tensor(stream)}),
+        reason,
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,9 +124,13 @@ def test_broken_storages_are_refused(
         {"size": (4.0,)},
     ],
 )
-def test_tensors_beyond_their_storage_are_refused(snapshots: Any, tmp_path: Path, geometry: dict[str, Any]) -> None:
+def test_tensors_beyond_their_storage_are_refused(
+    snapshots: Any, tmp_path: Path, geometry: dict[str, Any]
+) -> None:
     snapshots.refused(
-        snapshots.write(tmp_path / "s", state={"mapping.fc0.bias": snapshots.tensor(four_floats(), **geometry)}),
+        snapshots.write(
+            tmp_path / "s", state={"mapping.fc0.bias": snapshots.tensor(four_floats(), **geometry)}
+        ),
         "fc0.bias",
     )
 

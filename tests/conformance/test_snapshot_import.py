@@ -1,4 +1,5 @@
-"""Reference snapshots are imported bit for bit; those that do not fit their config are refused by reason."""
+"""Reference snapshots are imported bit for bit; those that do not fit their config are refused by
+reason."""
 
 import json
 from collections import OrderedDict
@@ -32,8 +33,14 @@ def test_the_reference_snapshot_is_imported_bit_for_bit(tmp_path: Path) -> None:
         assert torch.equal(checkpoint.state[name], tensor), name
     kwargs = json.loads((GOLDENS / "stylegan3_t64" / "kwargs.json").read_text())
     assert GeneratorConfig.from_dict(checkpoint.config) == GeneratorConfig.from_dict(kwargs)
-    assert checkpoint.extra == {"imported": {"file": "snapshot.pkl", "sha256": digest(SNAPSHOT), "entry": "G_ema"}}
-    assert (summary.kind, summary.entry, summary.tensors) == ("stylemattegan-generator", "G_ema", len(expected))
+    assert checkpoint.extra == {
+        "imported": {"file": "snapshot.pkl", "sha256": digest(SNAPSHOT), "entry": "G_ema"}
+    }
+    assert (summary.kind, summary.entry, summary.tensors) == (
+        "stylemattegan-generator",
+        "G_ema",
+        len(expected),
+    )
     assert (summary.config, summary.sha256) == (checkpoint.config, digest(out))
 
 
@@ -46,7 +53,10 @@ def test_an_imported_generator_makes_the_reference_image(tmp_path: Path) -> None
 
 
 def test_other_entries_are_imported_on_request(snapshots: Any, tmp_path: Path) -> None:
-    summaries = {entry: import_file(SNAPSHOT, entry=entry, out=tmp_path / entry) for entry in ("G", "G_ema", "D")}
+    summaries = {
+        entry: import_file(SNAPSHOT, entry=entry, out=tmp_path / entry)
+        for entry in ("G", "G_ema", "D")
+    }
     assert summaries["G"].elements < summaries["G_ema"].elements
     assert summaries["D"].kind == "stylemattegan-discriminator"
     assert load_discriminator(tmp_path / "D")(torch.zeros(2, 4, 64, 64)).shape == (2, 1)
@@ -55,11 +65,15 @@ def test_other_entries_are_imported_on_request(snapshots: Any, tmp_path: Path) -
 
 
 def test_dtypes_are_kept(snapshots: Any, tmp_path: Path) -> None:
-    state = {name: tensor.half() for name, tensor in snapshots.state().items() if tensor.numel() > 40}
+    state = {
+        name: tensor.half() for name, tensor in snapshots.state().items() if tensor.numel() > 40
+    }
     import_file(snapshots.write(tmp_path / "s", state=state), out=tmp_path / "g")
     read = load_checkpoint(tmp_path / "g", kind="stylemattegan-generator").state
     assert {name for name, tensor in read.items() if tensor.dtype == torch.float16} == state.keys()
-    assert all(torch.equal(read[name], tensor) for name, tensor in (snapshots.state() | state).items())
+    assert all(
+        torch.equal(read[name], tensor) for name, tensor in (snapshots.state() | state).items()
+    )
     assert load_generator(tmp_path / "g").mapping.fc0.weight.dtype == torch.float32
 
 
@@ -67,17 +81,31 @@ def test_views_of_a_storage_are_imported_as_seen(snapshots: Any, tmp_path: Path)
     name = "mapping.fc0.weight"
     part = torch.arange(64.0).reshape(8, 8)[2:6, 1:5].t()
     import_file(snapshots.write(tmp_path / "s", state={name: part}), out=tmp_path / "g")
-    assert torch.equal(load_checkpoint(tmp_path / "g", kind="stylemattegan-generator").state[name], part)
+    assert torch.equal(
+        load_checkpoint(tmp_path / "g", kind="stylemattegan-generator").state[name], part
+    )
 
 
 def test_settings_of_reference_discriminators(snapshots: Any, tmp_path: Path) -> None:
-    neutral = {"block_kwargs": {"freeze_layers": 0}, "mapping_kwargs": {}, "epilogue_kwargs": {"mbstd_group_size": 2}}
+    neutral = {
+        "block_kwargs": {"freeze_layers": 0},
+        "mapping_kwargs": {},
+        "epilogue_kwargs": {"mbstd_group_size": 2},
+    }
     state = build_discriminator(SMALL_D).state_dict()
     blurs = frozenset({"resample_filter"})
-    path = snapshots.write(tmp_path / "s", D=snapshots.module("Discriminator", state, {**SMALL_D, **neutral}, blurs))
-    assert import_file(path, entry="D", out=tmp_path / "d").config["epilogue_kwargs"]["mbstd_group_size"] == 2
     path = snapshots.write(
-        tmp_path / "s", D=snapshots.module("Discriminator", state, {**SMALL_D, "architecture": "skip"}, blurs)
+        tmp_path / "s", D=snapshots.module("Discriminator", state, {**SMALL_D, **neutral}, blurs)
+    )
+    assert (
+        import_file(path, entry="D", out=tmp_path / "d").config["epilogue_kwargs"][
+            "mbstd_group_size"
+        ]
+        == 2
+    )
+    path = snapshots.write(
+        tmp_path / "s",
+        D=snapshots.module("Discriminator", state, {**SMALL_D, "architecture": "skip"}, blurs),
     )
     snapshots.refused(path, "unknown discriminator settings: architecture", entry="D")
 
@@ -90,7 +118,10 @@ def test_settings_of_reference_discriminators(snapshots: Any, tmp_path: Path) ->
         ({"state": {"mapping.fc9.bias": torch.zeros(4)}}, "unexpected: mapping.fc9.bias$"),
         ({"kwargs": {"img_resolution": 48}}, "power of two"),
         ({"kwargs": {"img_resolution": "32"}}, "config is not one of ours"),
-        ({"kwargs": {"channel_base": 1 << 40, "channel_max": 1 << 30}}, "config is not one of ours"),
+        (
+            {"kwargs": {"channel_base": 1 << 40, "channel_max": 1 << 30}},
+            "config is not one of ours",
+        ),
         ({"kwargs": {"channel_base": 1 << 20, "channel_max": 1 << 20}}, "misshaped"),
         ({"kwargs": {"noise": 1}}, "noise"),
         ({"kwargs": {"margin_size": [1]}}, "'margin_size' is neither a number nor a string"),

@@ -69,7 +69,9 @@ def test_old_names_are_the_ones_of_the_release() -> None:
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("nested", [True, False])
 @pytest.mark.parametrize("old", [True, False])
-def test_stylematte_files_are_imported_bit_for_bit(tmp_path: Path, old: bool, nested: bool, zipped: bool) -> None:
+def test_stylematte_files_are_imported_bit_for_bit(
+    tmp_path: Path, old: bool, nested: bool, zipped: bool
+) -> None:
     state = old_names(stylematte_state()) if old else stylematte_state()
     content = {"state_dict": state, "epoch": 3} if nested else state
     torch.save(content, tmp_path / "s.pth", _use_new_zipfile_serialization=zipped)
@@ -94,7 +96,9 @@ def test_an_imported_stylematte_predicts_the_reference_alpha(tmp_path: Path) -> 
     for name in cases:
         with torch.no_grad():
             alpha = matte(golden[name])
-        torch.testing.assert_close(alpha, golden[name.replace("image", "alpha")], atol=TOLERANCE, rtol=0)
+        torch.testing.assert_close(
+            alpha, golden[name.replace("image", "alpha")], atol=TOLERANCE, rtol=0
+        )
 
 
 @pytest.mark.parametrize(
@@ -111,13 +115,17 @@ def test_an_imported_stylematte_predicts_the_reference_alpha(tmp_path: Path) -> 
 def test_stylematte_files_that_do_not_fit_are_refused(
     snapshots: Any, tmp_path: Path, change: dict[str, Any], reason: str
 ) -> None:
-    state = {name: value for name, value in {**stylematte_state(), **change}.items() if value is not None}
+    state = {
+        name: value for name, value in {**stylematte_state(), **change}.items() if value is not None
+    }
     torch.save(state, tmp_path / "s.pth")
     snapshots.refused(tmp_path / "s.pth", reason)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_code_in_stylematte_files_is_refused_by_name(snapshots: Any, tmp_path: Path, zipped: bool) -> None:
+def test_code_in_stylematte_files_is_refused_by_name(
+    snapshots: Any, tmp_path: Path, zipped: bool
+) -> None:
     marker = tmp_path / "marker"
     content = {"conv.weight": snapshots.call(os.system, f"touch {marker}")}
     torch.save(content, tmp_path / "s.pth", _use_new_zipfile_serialization=zipped)

@@ -1,4 +1,5 @@
-"""A shard that takes longer than every timeout in the settings; in its middle the child is killed, then the parent."""
+"""A shard that takes longer than every timeout in the settings; in its middle the child is killed,
+then the parent."""
 
 import time
 from collections.abc import Callable
@@ -20,8 +21,12 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.1)
 
 
-def test_a_shard_longer_than_every_timeout_survives_two_kills(stack: Stack, client: MatteForge) -> None:
-    calm = client.wait(client.order(SAMPLES, seed=3, shard_size=SAMPLES).id, poll_s=0.2, timeout_s=120)
+def test_a_shard_longer_than_every_timeout_survives_two_kills(
+    stack: Stack, client: MatteForge
+) -> None:
+    calm = client.wait(
+        client.order(SAMPLES, seed=3, shard_size=SAMPLES).id, poll_s=0.2, timeout_s=120
+    )
     assert calm.state == "completed"
     troubled = client.order(SAMPLES, seed=3, shard_size=SAMPLES)
     redis = connect(stack.valkey.url)
@@ -37,6 +42,8 @@ def test_a_shard_longer_than_every_timeout_survives_two_kills(stack: Stack, clie
     redis.close()
     done = client.wait(troubled.id, poll_s=0.2, timeout_s=120)
     assert (done.state, done.counts) == ("completed", calm.counts)
-    first, again = ([shard.sha256 for shard in client.shards(dataset.id)] for dataset in (calm, done))
+    first, again = (
+        [shard.sha256 for shard in client.shards(dataset.id)] for dataset in (calm, done)
+    )
     assert first == again
     assert len(first) == 1

@@ -14,7 +14,9 @@ def test_an_order_becomes_shards(client: MatteForge, tmp_path: Path) -> None:
     assert (done.state, done.counts.accepted, done.counts.shards_done) == ("completed", 20, 3)
     listed = list(client.shards(ordered.id))
     paths = client.download(ordered.id, tmp_path)
-    assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths] == [shard.sha256 for shard in listed]
+    assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths] == [
+        shard.sha256 for shard in listed
+    ]
     samples = [sample for path in paths for sample in read_samples(path)]
     assert [shard.samples for shard in listed] == [8, 8, 4]
     assert len({sample.record.key for sample in samples}) == 20

@@ -1,4 +1,5 @@
-"""What a user is promised, seen from outside: determinism, stock readers, fairness, clear refusals."""
+"""What a user is promised, seen from outside: determinism, stock readers, fairness, clear
+refusals."""
 
 import gc
 import json
@@ -27,7 +28,9 @@ def hashes(client: MatteForge, dataset_id: str) -> list[str]:
     return [shard.sha256 for shard in client.shards(dataset_id)]
 
 
-def test_the_same_order_gives_the_same_bytes_in_two_fresh_data_directories(make_stack, stack, client):
+def test_the_same_order_gives_the_same_bytes_in_two_fresh_data_directories(
+    make_stack, stack, client
+):
     other = make_stack("other")
     with MatteForge(other.url, other.api_key) as second:
         here = finished(client, 30, seed=11, shard_size=12)
@@ -52,10 +55,14 @@ def test_webdataset_reads_presigned_urls(client, dataset):
         assert sample["json"]["key"] == sample["__key__"]
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_datasets_streams_presigned_urls(client, dataset):
     urls = [shard.url for shard in client.shards(dataset.id)]
-    rows = list(load_dataset("webdataset", data_files={"train": urls}, split="train", streaming=True))
+    rows = list(
+        load_dataset("webdataset", data_files={"train": urls}, split="train", streaming=True)
+    )
     assert len({row["__key__"] for row in rows}) == 20
     assert {"image.webp", "alpha.png", "json"} <= set(rows[0])
     assert rows[0]["json"]["dataset_seed"] == 5
@@ -77,14 +84,23 @@ def test_a_redirect_leads_to_the_shard(client, stack, dataset):
 def test_the_manifest_adds_up(client, dataset):
     manifest = json.loads(client.manifest(dataset.id))
     assert manifest["state"] == "completed"
-    assert [shard["name"] for shard in manifest["shards"]] == ["000000.tar", "000001.tar", "000002.tar"]
-    assert sum(shard["samples"] for shard in manifest["shards"]) == manifest["counts"]["accepted"] == 20
+    assert [shard["name"] for shard in manifest["shards"]] == [
+        "000000.tar",
+        "000001.tar",
+        "000002.tar",
+    ]
+    assert (
+        sum(shard["samples"] for shard in manifest["shards"])
+        == manifest["counts"]["accepted"]
+        == 20
+    )
     assert manifest["counts"]["attempted"] == 20 + sum(manifest["counts"]["rejected"].values())
 
 
 @contextmanager
 def halted_worker(stack: Stack) -> Iterator[None]:
-    """The generate worker takes nothing for the length of the block, but for one message that it already waited for."""
+    """The generate worker takes nothing for the length of the block, but for one message that it
+    already waited for."""
     parent = psutil.Process(stack.supervisor.pids()["generate-1"])
     processes = [parent, *parent.children(recursive=True)]
     for process in processes:
@@ -108,10 +124,14 @@ def wait_until_rung(stack: Stack, dataset_ids: list[str], messages: int) -> None
 
 
 def test_of_twenty_orders_at_once_the_small_ones_start_at_once(stack, client):
-    """One worker, busy while they come in: all small orders start before the large ones, the smallest first."""
+    """One worker, busy while they come in: all small orders start before the large ones, the
+    smallest first."""
     with halted_worker(stack):
         large = [client.order(20_000, seed=n, shard_size=50).id for n in range(10)]
-        small = [client.order(count, seed=1, shard_size=count).id for count in (4, 20, 5, 120, 6, 30, 7, 8, 50, 9)]
+        small = [
+            client.order(count, seed=1, shard_size=count).id
+            for count in (4, 20, 5, 120, 6, 30, 7, 8, 50, 9)
+        ]
         wait_until_rung(stack, large + small, 8 * len(large) + len(small) - 1)
     try:
         for dataset_id in small:
@@ -119,9 +139,15 @@ def test_of_twenty_orders_at_once_the_small_ones_start_at_once(stack, client):
         small_starts = {id_: client.get(id_).timestamps["running"] for id_ in small}
         large_starts = [client.get(id_).timestamps.get("running") for id_ in large]
         earlier = [at for at in large_starts if at is not None and at < max(small_starts.values())]
-        assert len(earlier) <= 1, "only the one whose message the worker had taken before the small ones came"
-        started = [client.get(id_).spec.count for id_ in sorted(small, key=lambda id_: small_starts[id_])]
-        assert [len(str(count - 1)) for count in started] == sorted(len(str(count - 1)) for count in started)
+        assert len(earlier) <= 1, (
+            "only the one whose message the worker had taken before the small ones came"
+        )
+        started = [
+            client.get(id_).spec.count for id_ in sorted(small, key=lambda id_: small_starts[id_])
+        ]
+        assert [len(str(count - 1)) for count in started] == sorted(
+            len(str(count - 1)) for count in started
+        )
         assert not any(client.get(dataset_id).state.terminal for dataset_id in large)
     finally:
         for dataset_id in large:

@@ -1,4 +1,5 @@
-"""Rendered people through every process: with the renderer, pictures as ordered; without it, a refusal that says so."""
+"""Rendered people through every process: with the renderer, pictures as ordered; without it, a
+refusal that says so."""
 
 import json
 from collections import Counter
@@ -15,18 +16,28 @@ from workers.shards.read import read_samples
 WANTED = {"hair": {"long": 0.5}, "glasses": 0.25}
 
 
-def test_an_order_of_people_is_met_exactly_or_refused_at_once(client: MatteForge, tmp_path: Path) -> None:
+def test_an_order_of_people_is_met_exactly_or_refused_at_once(
+    client: MatteForge, tmp_path: Path
+) -> None:
     if available() is not None:
         with pytest.raises(MatteForgeRequestError, match="portraits") as refusal:
             client.order(4, source="rendered", size=64)
         assert refusal.value.code == "source_unavailable"
         return
     ordered = client.order(
-        4, source="rendered", size=64, seed=3, shard_size=2, attributes=WANTED, members=["fg", "landmarks"]
+        4,
+        source="rendered",
+        size=64,
+        seed=3,
+        shard_size=2,
+        attributes=WANTED,
+        members=["fg", "landmarks"],
     )
     done = client.wait(ordered.id, poll_s=0.5, timeout_s=280)
     assert (done.state, done.counts.accepted) == ("completed", 4)
-    samples = [sample for path in client.download(ordered.id, tmp_path) for sample in read_samples(path)]
+    samples = [
+        sample for path in client.download(ordered.id, tmp_path) for sample in read_samples(path)
+    ]
     expected = Assignment(seed=3, count=4, shares=complete_shares(WANTED)).counts
     manifest = json.loads(client.manifest(ordered.id))["counts"]["attributes"]
     for name, values in expected.items():

@@ -17,7 +17,9 @@ from workers.app import context
 from workers.cycle import job, run_cycle, stylemattegan
 from workers.cycle.corpora import add_corpus
 
-job.PUSH_S = job.TELL_S = stylemattegan.SAVE_S = 0.0  # everything is told, saved and pushed at every step
+job.PUSH_S = job.TELL_S = stylemattegan.SAVE_S = (
+    0.0  # everything is told, saved and pushed at every step
+)
 
 
 def kill_self() -> None:
@@ -42,7 +44,8 @@ def fate(pid: int) -> int:
 
 
 def run_and_die(run_id: str, fatal: Stage) -> None:
-    """Go on with the run and die by SIGKILL half-way through a stage, or at its end if it has no middle."""
+    """Go on with the run and die by SIGKILL half-way through a stage, or at its end if it has no
+    middle."""
     tick, function = job.Job.tick, run_cycle.FUNCTIONS[fatal]
 
     def deadly_tick(self: job.Job, fraction: float) -> None:
@@ -63,7 +66,9 @@ def run_and_tell(run_id: str) -> None:
     """Go on with the run and print the stages that this process did."""
     for stage, function in list(run_cycle.FUNCTIONS.items()):
 
-        def told(held: job.Job, shop: object, stage: Stage = stage, function: Callable = function) -> dict[str, object]:
+        def told(
+            held: job.Job, shop: object, stage: Stage = stage, function: Callable = function
+        ) -> dict[str, object]:
             print(f"{os.getpid()} {stage}", flush=True)
             return function(held, shop)
 
@@ -82,11 +87,15 @@ def order(domain: str) -> str:
 def main(command: str, *arguments: str) -> None:
     if command == "prepare":
         context().catalog.store.probe()
-        add_corpus(CorpusBook(context().catalog.store), "people", Path(arguments[0]), licence="CC0-1.0")
+        add_corpus(
+            CorpusBook(context().catalog.store), "people", Path(arguments[0]), licence="CC0-1.0"
+        )
         print(order("calm"), order("troubled"))
     elif command == "kill-in-each-stage":
         for stage in STAGES:
-            print(stage, fate(child(lambda stage=stage: run_and_die(arguments[0], stage))), flush=True)
+            print(
+                stage, fate(child(lambda stage=stage: run_and_die(arguments[0], stage))), flush=True
+            )
             time.sleep(1.5)  # the lease lapses
         print("last", fate(child(lambda: run_cycle.run_cycle(context(), arguments[0]))), flush=True)
     elif command == "two-at-once":

@@ -1,4 +1,5 @@
-"""A train worker whose broker is impatient and whose first stage waits for a file: started by test_redelivery.py."""
+"""A train worker whose broker is impatient and whose first stage waits for a file: started by
+test_redelivery.py."""
 
 import os
 import sys
@@ -39,6 +40,19 @@ task_prerun.connect(lambda **_: write("gets the message"), weak=False)
 task_postrun.connect(lambda **_: write("is done with it"), weak=False)
 app.conf.broker_transport_options |= {"unacked_restore_interval": 1, "unacked_restore_throttle": 1}
 app.worker_main(
-    ["worker", "--queues", "train", "--pool", "prefork", "--concurrency", "1", "--prefetch-multiplier", "1",
-     "--without-gossip", "--without-mingle", "--hostname", f"train-{os.getpid()}@%h"]
-)  # fmt: skip
+    [
+        "worker",
+        "--queues",
+        "train",
+        "--pool",
+        "prefork",
+        "--concurrency",
+        "1",
+        "--prefetch-multiplier",
+        "1",
+        "--without-gossip",
+        "--without-mingle",
+        "--hostname",
+        f"train-{os.getpid()}@%h",
+    ]
+)

@@ -1,4 +1,5 @@
-"""A trainer is killed in every stage; two trainers take the same run. What comes out is what a calm run makes."""
+"""A trainer is killed in every stage; two trainers take the same run. What comes out is what a calm
+run makes."""
 
 import os
 import subprocess
@@ -33,9 +34,13 @@ def trainer(s3, s3_store, valkey_url, tmp_path):
     def run(*command: str, cache: str = "cache") -> list[str]:
         arguments = [sys.executable, str(HERE / "cycle_driver.py"), *command]
         done = subprocess.run(
-            arguments, env={**env, "MATTEFORGE_CACHE_DIR": str(tmp_path / cache)}, capture_output=True, text=True,
-            timeout=550, check=False,
-        )  # fmt: skip
+            arguments,
+            env={**env, "MATTEFORGE_CACHE_DIR": str(tmp_path / cache)},
+            capture_output=True,
+            text=True,
+            timeout=550,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout.splitlines()
 
@@ -46,7 +51,9 @@ def trainer(s3, s3_store, valkey_url, tmp_path):
 def test_a_run_killed_in_each_stage_makes_what_a_calm_one_makes(trainer, s3_store):
     calm, troubled = trainer("prepare", str(PORTRAITS))[-1].split()
     told = trainer("two-at-once", calm)
-    assert len({line.split()[0] for line in told}) == 1, "one trainer works, the other finds the lease held"
+    assert len({line.split()[0] for line in told}) == 1, (
+        "one trainer works, the other finds the lease held"
+    )
     assert [line.split()[1] for line in told] == list(STAGES)
 
     fates = trainer("kill-in-each-stage", troubled, cache="another-machine")
@@ -62,5 +69,8 @@ def test_a_run_killed_in_each_stage_makes_what_a_calm_one_makes(trainer, s3_stor
         (Stage.FINE_TUNE, "stylematte.safetensors"),
         (Stage.EVALUATE, "scores.json"),
     ):
-        made = [next(done.files[file] for done in view.stages if done.stage is stage) for view in (first, second)]
+        made = [
+            next(done.files[file] for done in view.stages if done.stage is stage)
+            for view in (first, second)
+        ]
         assert made[0] == made[1], f"{stage}/{file}"

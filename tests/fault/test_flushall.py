@@ -21,7 +21,9 @@ def wait_for_shards(client: MatteForge, dataset_id: str, number: int) -> None:
 
 
 def test_an_order_completes_with_the_same_bytes(stack, client):
-    undisturbed = client.wait(client.order(1000, seed=9, shard_size=50).id, poll_s=0.2, timeout_s=200)
+    undisturbed = client.wait(
+        client.order(1000, seed=9, shard_size=50).id, poll_s=0.2, timeout_s=200
+    )
     flushed = client.order(1000, seed=9, shard_size=50)
     wait_for_shards(client, flushed.id, 3)
     flush(stack)

@@ -1,4 +1,5 @@
-"""A training task outlasts the broker's visibility timeout: its message comes again and again, the work does not."""
+"""A training task outlasts the broker's visibility timeout: its message comes again and again, the
+work does not."""
 
 import os
 import signal
@@ -64,7 +65,10 @@ def start_worker(s3, s3_store, valkey_url, tmp_path):
 def context(s3_store, valkey_url, redis_leases):
     doorbell = CeleryDoorbell(valkey_url)
     yield SimpleNamespace(
-        catalog=Catalog(s3_store), leases=redis_leases, doorbell=doorbell, settings=Settings(ring_stale_s=0.5)
+        catalog=Catalog(s3_store),
+        leases=redis_leases,
+        doorbell=doorbell,
+        settings=Settings(ring_stale_s=0.5),
     )
     doorbell.close()
 
@@ -72,7 +76,12 @@ def context(s3_store, valkey_url, redis_leases):
 def order(store):
     shards = [CorpusShard(name=s, split=s, samples=9, size_bytes=1, sha256=s) for s in Split]
     corpus = CorpusManifest(
-        name="c", kind=CorpusKind.PAIRS, licence="CC0", sources=["x"], updated_at=utcnow(), shards=shards
+        name="c",
+        kind=CorpusKind.PAIRS,
+        licence="CC0",
+        sources=["x"],
+        updated_at=utcnow(),
+        shards=shards,
     )
     CorpusBook(store).grow(corpus)
     spec = TrainingSpec(domain="a", labelled=["c"], unlabelled=["c"])
@@ -88,13 +97,19 @@ def test_a_run_longer_than_the_visibility_timeout_is_neither_lost_nor_run_twice(
     run_id, diary = order(s3_store), tmp_path / "diary"
 
     def lines(what):
-        return [line.split()[0] for line in diary.read_text().splitlines() if what in line] if diary.exists() else []
+        return (
+            [line.split()[0] for line in diary.read_text().splitlines() if what in line]
+            if diary.exists()
+            else []
+        )
 
     first = start_worker()
     context.doorbell.ring(RunCycle(run_id=run_id))
     until(lambda: lines("works"))
     start_worker()
-    until(lambda: len(lines("is done with it")) >= 2)  # redelivered to the other, which found the lease held
+    until(
+        lambda: len(lines("is done with it")) >= 2
+    )  # redelivered to the other, which found the lease held
     assert len(set(lines("gets the message"))) == 2
     assert len(lines("works")) == 1, "only the first has worked"
 

@@ -43,7 +43,7 @@ def test_a_killed_stack_leaves_no_process(tmp_path: Path, bundle_folder: Path) -
 import time
 from pathlib import Path
 from deploy.local.stack import Stack
-from client.client import MatteForge
+from matteforge.client import MatteForge
 stack = Stack(Path({str(tmp_path / "data")!r}), bundles=(Path({str(bundle_folder)!r}),)).start()
 with MatteForge(stack.url, stack.api_key) as client:
     dataset = client.order(100_000)
@@ -52,7 +52,9 @@ with MatteForge(stack.url, stack.api_key) as client:
 print("running", flush=True)
 time.sleep(600)
 """
-    with subprocess.Popen([sys.executable, "-c", main], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", main], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
         deadline_s = time.monotonic() + 60

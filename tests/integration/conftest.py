@@ -41,7 +41,13 @@ class Forge:
     def order(self, domain: str = "people", **changes: object) -> str:
         """Claim a run as the API does; returns its id."""
         spec = TrainingSpec(
-            **{"domain": domain, "preset": "tiny", "labelled": ["people"], "unlabelled": ["people"], **changes}
+            **{
+                "domain": domain,
+                "preset": "tiny",
+                "labelled": ["people"],
+                "unlabelled": ["people"],
+                **changes,
+            }
         )
         record = pin_run(self.store, spec, run_id=new_run_id("o", None), owner="o")
         assert self.runs.claim(record)

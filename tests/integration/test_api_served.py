@@ -1,4 +1,5 @@
-"""The API as users meet it: uvicorn, Valkey and SeaweedFS for real, spoken to over sockets by the client."""
+"""The API as users meet it: uvicorn, Valkey and SeaweedFS for real, spoken to over sockets by the
+client."""
 
 import hashlib
 import socket

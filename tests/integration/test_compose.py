@@ -1,4 +1,5 @@
-"""docker-compose.yml without docker: it is valid, and each command in it starts and becomes ready."""
+"""docker-compose.yml without docker: it is valid, and each command in it starts and becomes
+ready."""
 
 import os
 import subprocess
@@ -13,7 +14,9 @@ from deploy.local.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-OURS = {name: service["command"] for name, service in COMPOSE["services"].items() if "build" in service}
+OURS = {
+    name: service["command"] for name, service in COMPOSE["services"].items() if "build" in service
+}
 READY = {
     "api": "Application startup complete",
     "generate": " ready.",
@@ -25,7 +28,14 @@ READY = {
 
 
 def test_the_file_follows_the_compose_schema():
-    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]
+    check = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.compose-spec",
+        "docker-compose.yml",
+    ]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -34,13 +44,23 @@ def test_every_process_has_a_service_and_an_image_that_exists():
     assert set(READY) <= set(OURS)
     for name in OURS:
         dockerfile = ROOT / COMPOSE["services"][name]["build"]["dockerfile"]
-        copied = [line.split()[1:-1] for line in dockerfile.read_text().splitlines() if line.startswith("COPY")]
+        copied = [
+            line.split()[1:-1]
+            for line in dockerfile.read_text().splitlines()
+            if line.startswith("COPY")
+        ]
         assert all((ROOT / source).exists() for sources in copied for source in sources), dockerfile
 
 
 def test_no_secret_has_a_default():
     text = (ROOT / "docker-compose.yml").read_text()
-    for name in ("REDIS_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY", "MATTEFORGE_API_KEY", "FLOWER_BASIC_AUTH"):
+    for name in (
+        "REDIS_PASSWORD",
+        "S3_ACCESS_KEY",
+        "S3_SECRET_KEY",
+        "MATTEFORGE_API_KEY",
+        "FLOWER_BASIC_AUTH",
+    ):
         assert f"${{{name}:?" in text
         assert f"${{{name}:-" not in text
 
@@ -71,7 +91,9 @@ def test_its_command_becomes_ready(name, environment, tmp_path):
     argv[0] = str(Path(sys.executable).with_name(argv[0]))
     log = tmp_path / "log"
     with log.open("wb") as out:
-        process = subprocess.Popen(argv, cwd=tmp_path, env=environment, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            argv, cwd=tmp_path, env=environment, stdout=out, stderr=subprocess.STDOUT
+        )
     try:
         deadline_s = time.monotonic() + 60
         while READY[name] not in log.read_text(errors="replace"):

@@ -1,4 +1,5 @@
-"""The cycle from corpora to promotion, on tiny sizes: what it leaves, what a second turn does, what the gate stops."""
+"""The cycle from corpora to promotion, on tiny sizes: what it leaves, what a second turn does, what
+the gate stops."""
 
 from pathlib import Path
 
@@ -24,10 +25,17 @@ def test_a_run_goes_through_every_stage_and_makes_the_first_champion(forge_after
     bundle = forge.registry.bundle(digest)
     assert bundle.card["run"] == run_id
     assert bundle.card["corpora"]["people"]["licence"] == "CC0-1.0"
-    assert bundle.card["stylematte"]["test"]["mad"]["low"] <= bundle.card["stylematte"]["test"]["mad"]["value"]
+    assert (
+        bundle.card["stylematte"]["test"]["mad"]["low"]
+        <= bundle.card["stylematte"]["test"]["mad"]["value"]
+    )
     check_thresholds(bundle.thresholds)
     folder = forge.registry.fetch(digest, tmp_path)
-    assert load_generator(folder / "generator.safetensors").config.img_resolution == bundle.resolution == 32
+    assert (
+        load_generator(folder / "generator.safetensors").config.img_resolution
+        == bundle.resolution
+        == 32
+    )
     load_stylematte(folder / "stylematte.safetensors")
 
 
@@ -45,7 +53,9 @@ def test_the_second_turn_starts_from_the_champion_and_its_labels(fork):
     view = forge.run(forge.order())
     stages = {done.stage: done for done in view.stages}
     assert stages[Stage.BASELINE].figures["champion"] == champion
-    relabelled = {done.stage: done for done in forge.runs.view(first_run(forge)).stages}[Stage.RELABEL]
+    relabelled = {done.stage: done for done in forge.runs.view(first_run(forge)).stages}[
+        Stage.RELABEL
+    ]
     assert stages[Stage.LABEL].files["corpus.pt"] == relabelled.files["corpus.pt"]
     assert any("labelled before" in line for line in view.progress.log)
 
@@ -107,7 +117,9 @@ def spoiled(state):
 
 def glaring(state):
     """All colours and alpha at their ends."""
-    last = max(name for name in state if name.startswith("synthesis.L") and name.endswith("_4.weight"))
+    last = max(
+        name for name in state if name.startswith("synthesis.L") and name.endswith("_4.weight")
+    )
     return {name: tensor * 1000 if name == last else tensor for name, tensor in state.items()}
 
 
@@ -117,15 +129,21 @@ def test_the_gate_compares_both_generators_over_the_corpus(fork):
     decision = {done.stage: done for done in view.stages}[Stage.GATE].figures["generator"]
     assert sorted(decision["views"]) == ["alpha", "rgb_over_grey"]
     figures = decision["views"]["alpha"]
-    assert figures["difference"]["value"] == pytest.approx(figures["candidate"]["value"] - figures["champion"]["value"])
+    assert figures["difference"]["value"] == pytest.approx(
+        figures["candidate"]["value"] - figures["champion"]["value"]
+    )
     assert decision["images"] == 16
     evaluated = {done.stage: done for done in view.stages}[Stage.EVALUATE]
-    assert {"generator-candidate.png", "generator-champion.png"} <= {Path(name).name for name in evaluated.grids}
+    assert {"generator-candidate.png", "generator-champion.png"} <= {
+        Path(name).name for name in evaluated.grids
+    }
     assert any("StyleMatteGAN" in line for line in view.progress.log)
 
 
 @pytest.mark.parametrize("better", ["stylematte", "generator"])
-def test_a_network_that_passes_is_promoted_beside_the_champions_other_one(fork, monkeypatch, tmp_path, better):
+def test_a_network_that_passes_is_promoted_beside_the_champions_other_one(
+    fork, monkeypatch, tmp_path, better
+):
     forge = fork()
     before = forge.registry.fetch(forge.registry.resolve("people"), tmp_path)
 
@@ -141,7 +159,8 @@ def test_a_network_that_passes_is_promoted_beside_the_champions_other_one(fork, 
     assert forge.registry.resolve("people") == view.end.bundle
     after = forge.registry.fetch(view.end.bundle, tmp_path)
     same = {
-        name: (before / f"{name}.safetensors").read_bytes() == (after / f"{name}.safetensors").read_bytes()
+        name: (before / f"{name}.safetensors").read_bytes()
+        == (after / f"{name}.safetensors").read_bytes()
         for name in ("stylematte", "generator")
     }
     assert same == {"stylematte": better != "stylematte", "generator": better != "generator"}

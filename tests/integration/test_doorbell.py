@@ -9,7 +9,14 @@ from core.adapters.celery import CeleryDoorbell, make_celery
 from core.adapters.memory import MemoryDoorbell
 from core.adapters.redis import connect
 from core.errors import LiveViewUnavailable
-from core.messages import PRIORITIES, PRIORITY_LAST, QUEUE_CONTROL, QUEUE_GENERATE, Reconcile, RunShard
+from core.messages import (
+    PRIORITIES,
+    PRIORITY_LAST,
+    QUEUE_CONTROL,
+    QUEUE_GENERATE,
+    Reconcile,
+    RunShard,
+)
 from core.ports import Doorbell
 from deploy.local.ports import free_ports
 
@@ -23,7 +30,11 @@ def celery_doorbell(valkey_url: str) -> Iterator[CeleryDoorbell]:
 
 @pytest.fixture(params=["memory", "celery"])
 def doorbell(request: pytest.FixtureRequest) -> Doorbell:
-    return MemoryDoorbell() if request.param == "memory" else request.getfixturevalue("celery_doorbell")
+    return (
+        MemoryDoorbell()
+        if request.param == "memory"
+        else request.getfixturevalue("celery_doorbell")
+    )
 
 
 def test_waiting_messages_are_counted_by_queue(doorbell: Doorbell) -> None:
@@ -35,7 +46,9 @@ def test_waiting_messages_are_counted_by_queue(doorbell: Doorbell) -> None:
     assert doorbell.depth(QUEUE_CONTROL) == 1
 
 
-def test_the_most_urgent_message_is_received_first(celery_doorbell: CeleryDoorbell, valkey_url: str) -> None:
+def test_the_most_urgent_message_is_received_first(
+    celery_doorbell: CeleryDoorbell, valkey_url: str
+) -> None:
     celery_doorbell.ring(RunShard(dataset_id="ds_huge", shard=7), priority=PRIORITY_LAST)
     celery_doorbell.ring(RunShard(dataset_id="ds_small", shard=0), priority=0)
     received = []

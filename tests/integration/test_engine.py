@@ -29,7 +29,13 @@ def engine(bundle_folder: Path) -> GeneratedSampler:
 def plan(**changes: object) -> Plan:
     spec = DatasetSpec(count=100, shard_size=10)
     made = make_plan(
-        spec, seed=1, bundle="sha256:" + "b" * 64, thresholds={}, batch_size=4, threads=1, max_attempts_per_sample=2
+        spec,
+        seed=1,
+        bundle="sha256:" + "b" * 64,
+        thresholds={},
+        batch_size=4,
+        threads=1,
+        max_attempts_per_sample=2,
     )
     return made.model_copy(update=changes)
 
@@ -65,14 +71,18 @@ def test_equal_plans_give_equal_candidates(engine: GeneratedSampler, bundle_fold
 
 
 def test_candidates_do_not_depend_on_thresholds_or_order_size(engine: GeneratedSampler) -> None:
-    assert same(first(engine, plan()), first(engine, plan(count=1, shard_size=1, thresholds={"mad": 0.0})))
+    assert same(
+        first(engine, plan()), first(engine, plan(count=1, shard_size=1, thresholds={"mad": 0.0}))
+    )
 
 
 def test_stylematte_sees_what_passes_the_cheap_checks_alone(
     engine: GeneratedSampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everyone = first(engine, plan())
-    limit = sorted(candidate.scores["coverage"] for candidate in everyone)[2]  # the fourth is above it
+    limit = sorted(candidate.scores["coverage"] for candidate in everyone)[
+        2
+    ]  # the fourth is above it
     seen, matte = [], engine.matte
     monkeypatch.setattr(engine, "matte", lambda image: seen.append(len(image)) or matte(image))
     some = first(engine, plan(thresholds={"coverage_max": limit}))
@@ -86,7 +96,9 @@ def test_stylematte_sees_what_passes_the_cheap_checks_alone(
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"truncation_psi": 0.3}])
-def test_candidates_depend_on_seed_and_psi(engine: GeneratedSampler, change: dict[str, float]) -> None:
+def test_candidates_depend_on_seed_and_psi(
+    engine: GeneratedSampler, change: dict[str, float]
+) -> None:
     assert not (first(engine, plan())[0].rgb_u8 == first(engine, plan(**change))[0].rgb_u8).all()
 
 
@@ -94,14 +106,18 @@ def test_shards_differ(engine: GeneratedSampler) -> None:
     assert not (first(engine, plan(), 0)[0].rgb_u8 == first(engine, plan(), 1)[0].rgb_u8).all()
 
 
-def test_scores_can_be_computed_again_from_what_is_delivered(engine: GeneratedSampler, bundle_folder: Path) -> None:
+def test_scores_can_be_computed_again_from_what_is_delivered(
+    engine: GeneratedSampler, bundle_folder: Path
+) -> None:
     from models.networks.stylematte import predict_alpha
 
     batch = first(engine, plan(alpha_bits=16))
     alphas = alpha_from_pixels(np.stack([candidate.alpha for candidate in batch]))[:, 0].numpy()
     matte = load_stylematte(bundle_folder / STYLEMATTE_FILE)
     with torch.inference_mode():
-        predicted = predict_alpha(matte, rgb_from_u8(np.stack([candidate.rgb_u8 for candidate in batch])))
+        predicted = predict_alpha(
+            matte, rgb_from_u8(np.stack([candidate.rgb_u8 for candidate in batch]))
+        )
     agreement = score_agreement(alphas, predicted[:, 0].numpy())
     for candidate, cheap, costly in zip(batch, score_subjects(alphas), agreement, strict=True):
         assert candidate.scores == pytest.approx(cheap | costly, abs=1e-4)
@@ -133,7 +149,9 @@ def test_a_generator_without_alpha_is_refused(bundle_folder: Path) -> None:
     config = GeneratedSampler.from_folder(bundle_folder, device="cpu")._generator.config
     rgb = build_generator(replace(config, img_channels=3).to_dict())
     with pytest.raises(CheckpointRejected, match="4 channels"):
-        GeneratedSampler(rgb, load_stylematte(bundle_folder / STYLEMATTE_FILE), digests=("a", "b"), device="cpu")
+        GeneratedSampler(
+            rgb, load_stylematte(bundle_folder / STYLEMATTE_FILE), digests=("a", "b"), device="cpu"
+        )
 
 
 def test_a_bundle_without_a_network_is_refused(tmp_path: Path, bundle_folder: Path) -> None:

@@ -14,7 +14,9 @@ from deploy.local.ports import free_ports
 
 @pytest.fixture(params=["memory", "redis"])
 def book(request: pytest.FixtureRequest) -> LeaseBook:
-    return MemoryLeaseBook() if request.param == "memory" else request.getfixturevalue("redis_leases")
+    return (
+        MemoryLeaseBook() if request.param == "memory" else request.getfixturevalue("redis_leases")
+    )
 
 
 def test_one_token_holds_a_lease(book: LeaseBook) -> None:

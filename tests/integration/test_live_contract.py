@@ -29,7 +29,13 @@ def dataset(
     return DatasetView(
         id=dataset_id,
         state=state,
-        spec=DatasetSpec(count=shards * 10, shard_size=10, seed=2**62, filter={"mad": 0.05}, labels={"team": "m ✓"}),
+        spec=DatasetSpec(
+            count=shards * 10,
+            shard_size=10,
+            seed=2**62,
+            filter={"mad": 0.05},
+            labels={"team": "m ✓"},
+        ),
         bundle="sha256:" + "0" * 64,
         counts=Counts(requested=shards * 10, shards_total=shards),
         timestamps={QUEUED: START + timedelta(seconds=second)},
@@ -56,7 +62,12 @@ def test_a_dataset_comes_back_as_it_was_put(live: LiveView) -> None:
         update={
             "state": FAILED,
             "counts": Counts(
-                requested=40, accepted=9, attempted=30, rejected={"mad": 21}, shards_done=1, shards_total=4
+                requested=40,
+                accepted=9,
+                attempted=30,
+                rejected={"mad": 21},
+                shards_done=1,
+                shards_total=4,
             ),
             "timestamps": {QUEUED: START, FAILED: START + timedelta(hours=1)},
             "error": ErrorInfo(code="internal", detail="“why”"),
@@ -101,7 +112,9 @@ def test_states_only_move_forward(live: LiveView) -> None:
     assert not live.set_state("ds_a", RUNNING, START + timedelta(days=1))
     assert not live.set_state("ds_a", QUEUED, START)
     assert live.set_state("ds_a", FINALIZING, START)
-    counts = Counts(requested=40, accepted=7, attempted=9, rejected={"iou": 2}, shards_done=1, shards_total=4)
+    counts = Counts(
+        requested=40, accepted=7, attempted=9, rejected={"iou": 2}, shards_done=1, shards_total=4
+    )
     error = ErrorInfo(code="rejection_budget_exhausted", detail="mad")
     assert live.set_state("ds_a", FAILED, START + timedelta(hours=2), error=error, counts=counts)
     for state in DatasetState:
@@ -109,7 +122,12 @@ def test_states_only_move_forward(live: LiveView) -> None:
     view = live.get("ds_a")
     assert view is not None
     assert (view.state, view.error, view.counts) == (FAILED, error, counts)
-    assert view.timestamps == {QUEUED: START, RUNNING: START, FINALIZING: START, FAILED: START + timedelta(hours=2)}
+    assert view.timestamps == {
+        QUEUED: START,
+        RUNNING: START,
+        FINALIZING: START,
+        FAILED: START + timedelta(hours=2),
+    }
 
 
 def test_a_state_may_be_skipped(live: LiveView) -> None:
@@ -138,14 +156,21 @@ def test_a_shard_counts_once(live: LiveView) -> None:
     view = live.get("ds_a")
     assert view is not None
     assert view.counts == Counts(
-        requested=40, accepted=20, attempted=26, rejected={"mad": 4, "iou": 2}, shards_done=2, shards_total=4
+        requested=40,
+        accepted=20,
+        attempted=26,
+        rejected={"mad": 4, "iou": 2},
+        shards_done=2,
+        shards_total=4,
     )
 
 
 def test_shards_are_counted_once_by_many_at_a_time(live: LiveView) -> None:
     live.put(dataset(shards=50))
     with ThreadPoolExecutor(8) as pool:
-        counted = list(pool.map(lambda number: live.add_shard("ds_a", shard(number % 50)), range(200)))
+        counted = list(
+            pool.map(lambda number: live.add_shard("ds_a", shard(number % 50)), range(200))
+        )
     assert sum(counted) == 50
     view = live.get("ds_a")
     assert view is not None
@@ -250,7 +275,9 @@ def test_events_tell_what_happened(live: LiveView) -> None:
     assert live.events("ds_a", after=events[2].id) == []
 
 
-@pytest.mark.parametrize("after", ["1-1", "abc", "", "-", "+", "$", "99999999999999999999-0", "1", "0-0 "])
+@pytest.mark.parametrize(
+    "after", ["1-1", "abc", "", "-", "+", "$", "99999999999999999999-0", "1", "0-0 "]
+)
 def test_an_event_that_never_was_is_unknown(live: LiveView, after: str) -> None:
     live.put(dataset())
     live.set_state("ds_a", RUNNING, START)
@@ -298,7 +325,12 @@ def test_cancellation_is_noted(live: LiveView) -> None:
 def test_silence_is_unavailability() -> None:
     client = connect(f"redis://127.0.0.1:{free_ports(1)[0]}/0", retries=1)
     live = RedisLiveView(client)
-    for call in (live.ping, live.active_ids, lambda: live.put(dataset()), lambda: live.add_shard("ds_a", shard(0))):
+    for call in (
+        live.ping,
+        live.active_ids,
+        lambda: live.put(dataset()),
+        lambda: live.add_shard("ds_a", shard(0)),
+    ):
         with pytest.raises(LiveViewUnavailable):
             call()
     client.close()

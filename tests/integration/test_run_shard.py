@@ -31,7 +31,11 @@ ATTEMPTS = 4
 
 @pytest.fixture
 def context(
-    s3_store: S3Store, redis_live: RedisLiveView, redis_leases: RedisLeaseBook, valkey_url: str, tmp_path: Path
+    s3_store: S3Store,
+    redis_live: RedisLiveView,
+    redis_leases: RedisLeaseBook,
+    valkey_url: str,
+    tmp_path: Path,
 ) -> Iterator[Context]:
     doorbell = CeleryDoorbell(valkey_url)
     registry = Registry(s3_store)
@@ -54,11 +58,21 @@ def order(context: Context, bundle_folder: Path) -> Callable[..., DatasetRecord]
     def make(dataset_id: str, **spec: Any) -> DatasetRecord:
         parsed = DatasetSpec(**{"count": 10, "shard_size": 4, "seed": 1, **spec})
         plan = make_plan(
-            parsed, seed=1, bundle=bundle.digest, thresholds=bundle.thresholds, batch_size=4, threads=1,
+            parsed,
+            seed=1,
+            bundle=bundle.digest,
+            thresholds=bundle.thresholds,
+            batch_size=4,
+            threads=1,
             max_attempts_per_sample=ATTEMPTS,
-        )  # fmt: skip
+        )
         record = DatasetRecord(
-            id=dataset_id, owner="o", spec=parsed, plan=plan, created_at=utcnow(), body_sha256="0" * 64
+            id=dataset_id,
+            owner="o",
+            spec=parsed,
+            plan=plan,
+            created_at=utcnow(),
+            body_sha256="0" * 64,
         )
         assert context.catalog.claim(record)
         view, _ = context.catalog.view(dataset_id)
@@ -88,13 +102,21 @@ def download(context: Context, dataset_id: str, folder: Path) -> list[Path]:
     return paths
 
 
-def test_an_order_is_delivered(context: Context, order: Callable[..., DatasetRecord], tmp_path: Path) -> None:
+def test_an_order_is_delivered(
+    context: Context, order: Callable[..., DatasetRecord], tmp_path: Path
+) -> None:
     record = order("ds_a")
     complete(context, "ds_a")
     view = context.live.get("ds_a")
     assert view is not None
-    assert (view.state, view.counts.accepted, view.counts.shards_done) == (DatasetState.COMPLETED, 10, 3)
-    samples = [s for path in download(context, "ds_a", tmp_path / "out") for s in read_samples(path)]
+    assert (view.state, view.counts.accepted, view.counts.shards_done) == (
+        DatasetState.COMPLETED,
+        10,
+        3,
+    )
+    samples = [
+        s for path in download(context, "ds_a", tmp_path / "out") for s in read_samples(path)
+    ]
     assert [s.record.key for s in samples] == [f"{n // 4:06d}{n % 4:05d}" for n in range(10)]
     assert {(s.record.bundle, s.record.width) for s in samples} == {(record.plan.bundle, 32)}
     manifest = json.loads(context.catalog.store.get(keys.manifest("ds_a"))[0])
@@ -113,7 +135,9 @@ def test_the_same_order_gives_the_same_bytes_and_another_seed_others(
     assert len(set(first)) == 3
 
 
-def test_recover_rebuilds_redis_from_s3(context: Context, order: Callable[..., DatasetRecord], valkey_url: str) -> None:
+def test_recover_rebuilds_redis_from_s3(
+    context: Context, order: Callable[..., DatasetRecord], valkey_url: str
+) -> None:
     order("ds_a")
     run_shard(context, "ds_a", 1)
     before = context.live.get("ds_a")
@@ -138,10 +162,16 @@ def test_stock_webdataset_reads_it_from_presigned_urls(
 
     order("ds_a", image_format=image_format, alpha_bits=bits)
     complete(context, "ds_a")
-    urls = [context.catalog.store.presign_get(keys.shard_tar("ds_a", n), expires_s=60) for n in range(3)]
+    urls = [
+        context.catalog.store.presign_get(keys.shard_tar("ds_a", n), expires_s=60) for n in range(3)
+    ]
     suffix = {"png": "image.png", "webp": "image.webp", "jpeg": "image.jpg"}[image_format]
     pipes = [f"pipe:curl -s -L -f '{url}'" for url in urls]
-    dataset = webdataset.WebDataset(pipes, shardshuffle=False).decode("pil").to_tuple(suffix, "alpha.png", "json")
+    dataset = (
+        webdataset.WebDataset(pipes, shardshuffle=False)
+        .decode("pil")
+        .to_tuple(suffix, "alpha.png", "json")
+    )
     samples = list(dataset)
     assert len(samples) == 10
     assert all(image.size == alpha.size == (32, 32) for image, alpha, _ in samples)
@@ -149,7 +179,10 @@ def test_stock_webdataset_reads_it_from_presigned_urls(
 
 
 def test_stock_datasets_reads_it(
-    context: Context, order: Callable[..., DatasetRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: Context,
+    order: Callable[..., DatasetRecord],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -158,7 +191,9 @@ def test_stock_datasets_reads_it(
     order("ds_a")
     complete(context, "ds_a")
     files = [str(path) for path in download(context, "ds_a", tmp_path / "out")]
-    rows = list(load_dataset("webdataset", data_files={"train": files}, split="train", streaming=True))
+    rows = list(
+        load_dataset("webdataset", data_files={"train": files}, split="train", streaming=True)
+    )
     assert len(rows) == 10
     assert rows[0]["image.png"].size == (32, 32)
     assert rows[0]["alpha.png"].mode == "L"
@@ -181,7 +216,9 @@ def test_large_tars_keep_their_record_in_the_metadata(
         assert len(tar.getnames()) == 180
 
 
-def test_an_unpublished_bundle_fails_the_dataset(context: Context, order: Callable[..., DatasetRecord]) -> None:
+def test_an_unpublished_bundle_fails_the_dataset(
+    context: Context, order: Callable[..., DatasetRecord]
+) -> None:
     digest = order("ds_a").plan.bundle
     for key in list(context.catalog.store.list_keys(keys.REGISTRY)):
         context.catalog.store.delete(key)

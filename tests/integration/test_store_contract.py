@@ -31,7 +31,12 @@ def store(request: pytest.FixtureRequest) -> ObjectStore:
 
 
 def test_an_object_comes_back_as_it_was_put(store: ObjectStore) -> None:
-    etag = store.put("a/b.json", b"{}", content_type="application/json", metadata={"Sha256": "ab", "head": '{"n": 1}'})
+    etag = store.put(
+        "a/b.json",
+        b"{}",
+        content_type="application/json",
+        metadata={"Sha256": "ab", "head": '{"n": 1}'},
+    )
     body, info = store.get("a/b.json")
     assert body == b"{}"
     assert info == store.head("a/b.json")
@@ -111,7 +116,10 @@ def test_keys_are_listed_in_order(store: ObjectStore) -> None:
     listed = list(store.list_keys("datasets/a/shards/"))
     assert listed == [f"datasets/a/shards/{name}" for name in names]
     assert list(store.list_keys("datasets/a/shards/", start_after=listed[4])) == listed[5:]
-    assert list(store.list_keys("datasets/a/shards/", start_after=listed[4], page_size=3)) == listed[5:]
+    assert (
+        list(store.list_keys("datasets/a/shards/", start_after=listed[4], page_size=3))
+        == listed[5:]
+    )
     assert list(store.list_keys("datasets/a/shards/", start_after=listed[-1])) == []
     assert list(store.list_keys("nowhere/")) == []
     assert len(list(store.list_keys("datasets/"))) == 26
@@ -133,7 +141,12 @@ def test_folders_are_listed_in_order(store: ObjectStore) -> None:
 
 
 def test_names_are_listed_without_what_lies_in_folders(store: ObjectStore) -> None:
-    for key in ("datasets/b/z.json", "datasets/b/a.json", "datasets/b/shards/0.json", "datasets/bc/other.json"):
+    for key in (
+        "datasets/b/z.json",
+        "datasets/b/a.json",
+        "datasets/b/shards/0.json",
+        "datasets/bc/other.json",
+    ):
         store.put(key, b"x")
     assert list(store.list_names("datasets/b/")) == ["a.json", "z.json"]
     store.delete("datasets/b/a.json")
@@ -204,7 +217,9 @@ def test_a_presigned_url_opens_one_object_for_a_while(s3_store: S3Store) -> None
     assert refused.value.code == 403
 
 
-def test_a_url_is_signed_as_boto3_signs_it(s3_store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_is_signed_as_boto3_signs_it(
+    s3_store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = datetime(2026, 1, 2, 3, 4, 5)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_, **__: now)
     key = "datasets/ds_a/shards/000001 ü+.tar"
@@ -221,9 +236,15 @@ def test_urls_are_signed_for_the_public_endpoint(s3: object, path: str, before: 
     store.close()
 
 
-def test_a_store_that_ignores_if_none_match_is_refused(s3_store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_ignores_if_none_match_is_refused(
+    s3_store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_object = s3_store._client.put_object
-    monkeypatch.setattr(s3_store._client, "put_object", lambda IfNoneMatch=None, **arguments: put_object(**arguments))
+    monkeypatch.setattr(
+        s3_store._client,
+        "put_object",
+        lambda IfNoneMatch=None, **arguments: put_object(**arguments),
+    )
     with pytest.raises(StoreUnfit):
         s3_store.probe()
     assert list(s3_store.list_keys("")) == []
@@ -249,7 +270,9 @@ def test_silence_is_unavailability(call: Call) -> None:
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("wrong", ["access_key", "secret_key"])
-def test_wrong_credentials_are_refused_not_retried(s3: Any, s3_store: S3Store, call: Call, wrong: str) -> None:
+def test_wrong_credentials_are_refused_not_retried(
+    s3: Any, s3_store: S3Store, call: Call, wrong: str
+) -> None:
     credentials = {"access_key": s3.access_key, "secret_key": s3.secret_key, wrong: "wrong"}
     store = S3Store(endpoint_url=s3.url, bucket=s3_store._bucket, **credentials)
     with closing(store), pytest.raises(StoreRefused, match="credentials"):
@@ -266,15 +289,25 @@ def test_wrong_credentials_are_refused_not_retried(s3: Any, s3_store: S3Store, c
         (500, "InternalError", StoreUnavailable, 2),
     ],
 )
-def test_a_refusal_is_told_from_overload(call: Call, status: int, code: str, error: type, requests: int) -> None:
-    with answering(status, code) as (url, asked), opened(url) as store, pytest.raises(error, match=f"{code}|{status}"):
+def test_a_refusal_is_told_from_overload(
+    call: Call, status: int, code: str, error: type, requests: int
+) -> None:
+    with (
+        answering(status, code) as (url, asked),
+        opened(url) as store,
+        pytest.raises(error, match=f"{code}|{status}"),
+    ):
         call(store)
     assert len(asked) == requests
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidToken", "AuthorizationHeaderMalformed"])
 def test_credentials_that_are_refused_with_400(code: str) -> None:
-    with answering(400, code) as (url, _), opened(url) as store, pytest.raises(StoreRefused, match=code):
+    with (
+        answering(400, code) as (url, _),
+        opened(url) as store,
+        pytest.raises(StoreRefused, match=code),
+    ):
         store.get("a")
 
 
@@ -290,7 +323,9 @@ def test_no_credentials_at_all_are_a_refusal(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def opened(url: str) -> closing[S3Store]:
-    return closing(S3Store(endpoint_url=url, bucket="b", access_key="a", secret_key="s", attempts=2))
+    return closing(
+        S3Store(endpoint_url=url, bucket="b", access_key="a", secret_key="s", attempts=2)
+    )
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""The supervisor with real processes: order, restarts, stages of stopping, and what a kill -9 leaves."""
+"""The supervisor with real processes: order, restarts, stages of stopping, and what a kill -9
+leaves."""
 
 import os
 import signal
@@ -69,7 +70,9 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     supervisor.stop()
 
 
-def test_a_program_starts_when_the_one_before_is_ready(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_a_program_starts_when_the_one_before_is_ready(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
     first = script(tmp_path, "first", "time.sleep(0.3)\n" + SLEEPER.format(name="first"))
     second = script(tmp_path, "second", SLEEPER.format(name="second"))
     supervisor.add(
@@ -80,13 +83,17 @@ def test_a_program_starts_when_the_one_before_is_ready(supervisor: Supervisor, t
     assert set(supervisor.pids()) == {"first", "second"}
 
 
-def test_a_program_that_ends_at_the_start_is_reported_with_its_log(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_a_program_that_ends_at_the_start_is_reported_with_its_log(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
     argv = script(tmp_path, "broken", "print('no such port')\nsys.exit(3)\n")
     with pytest.raises(StartFailed, match=r"broken ended:\n.*no such port"):
         supervisor.add(Program(name="broken", argv=argv, ready=lambda: False))
 
 
-def test_a_program_that_never_gets_ready_is_reported(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_a_program_that_never_gets_ready_is_reported(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
     argv = script(tmp_path, "slow", SLEEPER.format(name="slow"))
     with pytest.raises(StartFailed, match=r"slow is not ready after 0.2 s"):
         supervisor.add(Program(name="slow", argv=argv, ready=lambda: False, ready_timeout_s=0.2))
@@ -125,8 +132,12 @@ def test_a_killed_program_is_started_again(supervisor: Supervisor, tmp_path: Pat
 
 def test_servers_outlive_the_programs_that_use_them(tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path / "logs")
-    server, worker = (script(tmp_path, name, POLITE.format(name=name)) for name in ("server", "worker"))
-    supervisor.add(Program(name="server", argv=server, stage=2), Program(name="worker", argv=worker))
+    server, worker = (
+        script(tmp_path, name, POLITE.format(name=name)) for name in ("server", "worker")
+    )
+    supervisor.add(
+        Program(name="server", argv=server, stage=2), Program(name="worker", argv=worker)
+    )
     until(lambda: len(notes(tmp_path)) == 2)
     supervisor.stop()
     assert notes(tmp_path)[2:] == ["worker ends", "server ends"]
@@ -134,7 +145,9 @@ def test_servers_outlive_the_programs_that_use_them(tmp_path: Path) -> None:
 
 def test_who_does_not_stop_is_killed_with_its_children(tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path / "logs")
-    supervisor.add(Program(name="stubborn", argv=script(tmp_path, "stubborn", STUBBORN), grace_s=0.5))
+    supervisor.add(
+        Program(name="stubborn", argv=script(tmp_path, "stubborn", STUBBORN), grace_s=0.5)
+    )
     until(lambda: len(notes(tmp_path)) == 1)
     supervisor.stop()
     assert notes(tmp_path)[1] == "asked"
@@ -144,7 +157,11 @@ def test_who_does_not_stop_is_killed_with_its_children(tmp_path: Path) -> None:
 def test_what_a_program_writes_is_kept_and_shown(tmp_path: Path) -> None:
     shown: list[tuple[str, str]] = []
     supervisor = Supervisor(tmp_path / "logs", lambda name, line: shown.append((name, line)))
-    argv = script(tmp_path, "talker", "print('out', flush=True)\nprint('err', file=sys.stderr)\ntime.sleep(600)\n")
+    argv = script(
+        tmp_path,
+        "talker",
+        "print('out', flush=True)\nprint('err', file=sys.stderr)\ntime.sleep(600)\n",
+    )
     supervisor.add(Program(name="talker", argv=argv))
     until(lambda: len(shown) == 2)
     supervisor.stop()

@@ -26,17 +26,32 @@ def corpus() -> Corpus:
 
 
 STATES = {"warm_start": "warm-start.state.safetensors", "gan": "gan.state.safetensors"}
-STEPS = (("warm_start", 1), ("gan", 1), ("gan", 2))  # at its first step the adversarial gradient has no weight yet
+STEPS = (
+    ("warm_start", 1),
+    ("gan", 1),
+    ("gan", 2),
+)  # at its first step the adversarial gradient has no weight yet
 
 
-def train(folder: Path, corpus: Corpus, program: str, steps: int, *launcher: str) -> dict[str, torch.Tensor]:
-    """The state once a program of models/training has done `steps`, going on from where the folder's state is."""
+def train(
+    folder: Path, corpus: Corpus, program: str, steps: int, *launcher: str
+) -> dict[str, torch.Tensor]:
+    """The state once a program of models/training has done `steps`, going on from where the
+    folder's state is."""
     folder.mkdir(exist_ok=True)
     corpus.save(folder / "corpus-exact.pt")
-    command = [sys.executable, *launcher, "-m", *(["--"] if launcher else []), f"models.training.{program}"]
+    command = [
+        sys.executable,
+        *launcher,
+        "-m",
+        *(["--"] if launcher else []),
+        f"models.training.{program}",
+    ]
     options = ["--run", str(folder), "--preset", "tiny-32", "--seed", "3"]
     environment = os.environ | CPU_TUNING | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, *options, "--kimg", str(KIMG * steps)], check=True, env=environment, timeout=240)
+    subprocess.run(
+        [*command, *options, "--kimg", str(KIMG * steps)], check=True, env=environment, timeout=240
+    )
     return dict(load_checkpoint(folder / STATES[program], kind="stylemattegan-training").state)
 
 
@@ -46,20 +61,26 @@ def apart_by(actual: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 def test_two_processes_are_one_with_the_whole_batch(corpus: Corpus, tmp_path: Path) -> None:
-    """Adam's first moments are the gradients; weights are not compared, since Adam makes whole steps of rounding.
+    """Adam's first moments are the gradients; weights are not compared, since Adam makes whole
+    steps of rounding.
 
-    For the same reason each step starts from the same state: the single process'. Gradients jump where a rounding error
-    takes an activation across a kink of the frozen ResNet or of a discriminator's head: the half of the tensors that
-    no jump reaches agrees to 1e-5 of its largest value, and no jump moves one by 2e-2; half a batch would move all.
+    For the same reason each step starts from the same state: the single process'. Gradients jump
+    where a rounding error takes an activation across a kink of the frozen ResNet or of a
+    discriminator's head: the half of the tensors that no jump reaches agrees to 1e-5 of its largest
+    value, and no jump moves one by 2e-2; half a batch would move all.
     """
     for program, steps in STEPS:
         one = train(tmp_path / "one", corpus, program, steps)
         two = train(tmp_path / "two", corpus, program, steps, *TORCHRUN)
         assert one.keys() == two.keys()
         assert torch.equal(one["rng"], two["rng"])
-        compared = [key for key in one if key.endswith("exp_avg") or "magnitude" in key or "balance" in key]
+        compared = [
+            key for key in one if key.endswith("exp_avg") or "magnitude" in key or "balance" in key
+        ]
         assert len(compared) > 30
         apart = {key: apart_by(two[key], one[key]) for key in compared}
         assert statistics.median(apart.values()) < 1e-5
         assert max(apart.values()) < (1e-4 if program == "warm_start" else 2e-2), apart
-        (tmp_path / "two" / STATES[program]).write_bytes((tmp_path / "one" / STATES[program]).read_bytes())
+        (tmp_path / "two" / STATES[program]).write_bytes(
+            (tmp_path / "one" / STATES[program]).read_bytes()
+        )

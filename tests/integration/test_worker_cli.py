@@ -27,7 +27,9 @@ PORTRAITS = Path(__file__).parents[1] / "data" / "portraits-000000.tar"
 def registry(monkeypatch: pytest.MonkeyPatch, bundle_folder: Path) -> Registry:
     """What the commands see, with the tiny bundle as humans@champion."""
     store = MemoryStore()
-    context = SimpleNamespace(catalog=Catalog(store), live=MemoryLiveView(), doorbell=MemoryDoorbell())
+    context = SimpleNamespace(
+        catalog=Catalog(store), live=MemoryLiveView(), doorbell=MemoryDoorbell()
+    )
     monkeypatch.setattr(workers.app, "context", lambda: context)
     registry = Registry(store)
     registry.publish(bundle_folder)
@@ -35,7 +37,9 @@ def registry(monkeypatch: pytest.MonkeyPatch, bundle_folder: Path) -> Registry:
 
 
 def run(command: object, *arguments: object) -> Result:
-    result = CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)  # type: ignore[arg-type]
+    result = CliRunner().invoke(
+        command, [str(argument) for argument in arguments], catch_exceptions=False
+    )  # type: ignore[arg-type]
     assert result.exit_code == 0, result.output
     return result
 
@@ -43,7 +47,9 @@ def run(command: object, *arguments: object) -> Result:
 def test_thresholds_are_calibrated_on_the_generators_framing(bundle_folder, tmp_path):
     out = tmp_path / "thresholds.json"
     arguments = ("--aligned", "--resolution", "32", "--backgrounds", "1", "--out", out)
-    printed = run(models.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments).output
+    printed = run(
+        models.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments
+    ).output
     assert json.loads(printed)["pairs"] == 100
     assert json.loads(out.read_text())["coverage_min"] > 0.2
 
@@ -53,10 +59,17 @@ def test_calibrated_thresholds_make_a_bundle_that_can_be_published(
 ) -> None:
     thresholds, folder = tmp_path / "thresholds.json", tmp_path / "people"
     arguments = ("--resolution", 32, "--backgrounds", 1, "--out", thresholds)
-    printed = run(models.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments).output
+    printed = run(
+        models.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments
+    ).output
     assert json.loads(printed)["pairs"] == 100
     assert json.loads(thresholds.read_text()).keys() == BY_NAME.keys()
-    networks = ("--generator", bundle_folder / GENERATOR_FILE, "--stylematte", bundle_folder / STYLEMATTE_FILE)
+    networks = (
+        "--generator",
+        bundle_folder / GENERATOR_FILE,
+        "--stylematte",
+        bundle_folder / STYLEMATTE_FILE,
+    )
     run(models.models, "bundle", folder, "--name", "people", *networks, "--thresholds", thresholds)
     assert load_bundle_folder(folder).resolution == 32
     run(models.models, "publish", folder)
@@ -67,24 +80,41 @@ def test_calibrated_thresholds_make_a_bundle_that_can_be_published(
 
 def test_an_import_is_registered_beside_the_champion(registry: Registry) -> None:
     before = registry.resolve("humans")
-    run(models.models, "import", GOLDENS / "stylegan3_t64" / "snapshot.pkl", "--name", "imported-one")
+    run(
+        models.models,
+        "import",
+        GOLDENS / "stylegan3_t64" / "snapshot.pkl",
+        "--name",
+        "imported-one",
+    )
     digest = registry.resolve("imported-one")
     assert registry.resolve("imported-one@imported") == digest
     assert registry.bundle(digest).resolution == 64
-    assert registry.bundle(digest).files[STYLEMATTE_FILE] == registry.bundle(before).files[STYLEMATTE_FILE]
+    assert (
+        registry.bundle(digest).files[STYLEMATTE_FILE]
+        == registry.bundle(before).files[STYLEMATTE_FILE]
+    )
     assert registry.resolve("humans") == before, "an import never replaces what is in use"
 
 
-def test_a_champion_is_promoted_and_rolled_back_with_an_audit_trail(registry: Registry, tmp_path: Path) -> None:
+def test_a_champion_is_promoted_and_rolled_back_with_an_audit_trail(
+    registry: Registry, tmp_path: Path
+) -> None:
     first = registry.resolve("humans")
     registry.fetch(first, tmp_path)
     folder = tmp_path / first.removeprefix("sha256:")
     other = registry.bundle(first).model_copy(update={"card": {"kimg": 7}})
     (folder / "bundle.json").write_bytes(other.to_bytes())
     registry.publish(folder, alias="candidate", reason="trained")
-    assert run(models.models, "promote", "humans", "--reason", "sharper").output == f"humans@champion {other.digest}\n"
+    assert (
+        run(models.models, "promote", "humans", "--reason", "sharper").output
+        == f"humans@champion {other.digest}\n"
+    )
     assert registry.resolve("humans") == other.digest
-    assert run(models.models, "rollback", "humans", "--reason", "blurred").output == f"humans@champion {first}\n"
+    assert (
+        run(models.models, "rollback", "humans", "--reason", "blurred").output
+        == f"humans@champion {first}\n"
+    )
     assert registry.resolve("humans") == first
     trail = run(models.models, "history", "humans").output.splitlines()
     assert [line.split()[2] for line in trail] == [
@@ -121,14 +151,18 @@ def test_evaluation_prints_a_table_or_json(bundle_folder: Path, tmp_path: Path) 
             info = tarfile.TarInfo(name)
             info.size = len(body)
             archive.addfile(info, io.BytesIO(body))
-    figures = json.loads(run(models.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--json").output)
+    figures = json.loads(
+        run(models.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--json").output
+    )
     assert figures["count"] == 1
     table = run(models.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--worst", 1).output
     assert f"{figures['mad']:.5f}" in table
     assert "worst" in table
 
 
-def test_a_registered_model_is_evaluated_on_a_stored_corpus(registry: Registry, bundle_folder: Path, tmp_path) -> None:
+def test_a_registered_model_is_evaluated_on_a_stored_corpus(
+    registry: Registry, bundle_folder: Path, tmp_path
+) -> None:
     store = workers.app.context().catalog.store
     manifest, _ = add_corpus(CorpusBook(store), "people", PORTRAITS, licence="CC0-1.0")
     count = manifest.samples(Split.TEST)
@@ -163,6 +197,10 @@ def test_every_training_program_is_a_command() -> None:
 def test_help_needs_no_torch() -> None:
     import subprocess
 
-    code = "import sys; sys.modules['torch'] = None; from workers import cli; cli.models(['--help'])"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    code = (
+        "import sys; sys.modules['torch'] = None; from workers import cli; cli.models(['--help'])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert "calibrate" in shown

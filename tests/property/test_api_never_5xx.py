@@ -18,7 +18,10 @@ from service.app import create_app
 
 FIELDS = tuple(DatasetSpec.model_fields)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
-JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4))
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
 NEAR_MISSES = st.fixed_dictionaries(
     {"count": st.integers(-1, 10**9) | JSON},
     optional={
@@ -26,13 +29,19 @@ NEAR_MISSES = st.fixed_dictionaries(
         "seed": st.integers() | JSON,
         "truncation_psi": st.floats() | JSON,
         "shard_size": st.integers(0, 20_000) | JSON,
-        "filter": st.dictionaries(st.sampled_from(["mad", "iou", "x"]), st.floats() | JSON, max_size=3) | JSON,
+        "filter": st.dictionaries(
+            st.sampled_from(["mad", "iou", "x"]), st.floats() | JSON, max_size=3
+        )
+        | JSON,
         "labels": st.dictionaries(st.text(), st.text(), max_size=3) | JSON,
     },
 )
 ORDERS = JSON | st.dictionaries(st.sampled_from(FIELDS) | st.text(), JSON, max_size=6) | NEAR_MISSES
 HEADER_VALUES = st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0"), max_size=300)
-MANY = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+MANY = settings(
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +51,9 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     bundle = Bundle(name="humans", files={}, thresholds={"mad": 0.03}, resolution=64)
     (folder / "bundle.json").write_bytes(bundle.to_bytes())
     Registry(store).publish(folder)
-    app = create_app(Settings(api_key="k"), store=store, live=MemoryLiveView(), doorbell=MemoryDoorbell())
+    app = create_app(
+        Settings(api_key="k"), store=store, live=MemoryLiveView(), doorbell=MemoryDoorbell()
+    )
     with TestClient(app, headers={"Authorization": "Bearer k"}, follow_redirects=False) as made:
         yield made
 
@@ -57,7 +68,9 @@ def check(answer) -> None:
 @MANY
 @given(order=ORDERS)
 def test_any_json_is_taken_or_refused(http, order):
-    answer = http.post("/v1/datasets", content=json.dumps(order), headers={"Content-Type": "application/json"})
+    answer = http.post(
+        "/v1/datasets", content=json.dumps(order), headers={"Content-Type": "application/json"}
+    )
     check(answer)
     if answer.status_code == 202:
         assert http.get(answer.headers["Location"]).json() == answer.json()
@@ -65,7 +78,10 @@ def test_any_json_is_taken_or_refused(http, order):
 
 
 @MANY
-@given(body=st.binary(max_size=200), media_type=st.sampled_from(["application/json", "text/plain", "", "application/"]))
+@given(
+    body=st.binary(max_size=200),
+    media_type=st.sampled_from(["application/json", "text/plain", "", "application/"]),
+)
 def test_any_bytes_are_refused(http, body, media_type):
     answer = http.post("/v1/datasets", content=body, headers={"Content-Type": media_type})
     check(answer)
@@ -79,19 +95,30 @@ def test_any_idempotency_key_is_taken_or_refused(http, key):
     first = http.post("/v1/datasets", json={"count": 1, "seed": 1}, headers=headers)
     check(first)
     if first.status_code == 202:
-        assert http.post("/v1/datasets", json={"count": 1, "seed": 1}, headers=headers).json() == first.json()
+        assert (
+            http.post("/v1/datasets", json={"count": 1, "seed": 1}, headers=headers).json()
+            == first.json()
+        )
 
 
 @MANY
 @given(
-    path=st.sampled_from(["/v1/datasets/{}", "/v1/datasets/{}/shards", "/v1/datasets/{}/manifest", "/v1/models/{}"]),
+    path=st.sampled_from(
+        ["/v1/datasets/{}", "/v1/datasets/{}/shards", "/v1/datasets/{}/manifest", "/v1/models/{}"]
+    ),
     name=st.text(max_size=40),
     query=st.dictionaries(st.sampled_from(["cursor", "limit", "state"]), st.text(max_size=40)),
 )
 def test_any_address_is_answered(http, path, name, query):
     encoded = quote(name.encode("utf-8", "replace"), safe="")
-    check(http.get(path.format(encoded), params={k: v.encode("utf-8", "replace") for k, v in query.items()}))
-    check(http.get("/v1/datasets", params={k: v.encode("utf-8", "replace") for k, v in query.items()}))
+    check(
+        http.get(
+            path.format(encoded), params={k: v.encode("utf-8", "replace") for k, v in query.items()}
+        )
+    )
+    check(
+        http.get("/v1/datasets", params={k: v.encode("utf-8", "replace") for k, v in query.items()})
+    )
 
 
 @MANY
@@ -99,5 +126,7 @@ def test_any_address_is_answered(http, path, name, query):
 def test_any_header_is_answered(http, last_event_id, authorization):
     missing = "/v1/datasets/ds_" + "0" * 24 + "/events"
     check(http.get(missing, headers=[("Last-Event-ID", last_event_id.encode("latin-1"))]))
-    refused = TestClient(http.app).get("/v1/datasets", headers=[("Authorization", authorization.encode("latin-1"))])
+    refused = TestClient(http.app).get(
+        "/v1/datasets", headers=[("Authorization", authorization.encode("latin-1"))]
+    )
     assert refused.status_code == 401

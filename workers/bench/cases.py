@@ -1,4 +1,5 @@
-"""What `matteforge bench` measures: StyleMatteGAN's generator, StyleMatte, and both at work in the engine."""
+"""What `matteforge bench` measures: StyleMatteGAN's generator, StyleMatte, and both at work in the
+engine."""
 
 from __future__ import annotations
 
@@ -30,16 +31,28 @@ GENERATORS: dict[str, dict[str, Any]] = {
     "t128": {**_SMALL_LATENT, "img_resolution": 128, "channel_base": 4096, "channel_max": 128},
     "t256": {**_SMALL_LATENT, "img_resolution": 256, "channel_base": 16384, "channel_max": 256},
     "embedded-64": {
-        **_SMALL_LATENT, "img_resolution": 64, "channel_base": 1024, "channel_max": 128, "num_layers": 6,
-        "num_critical": 2, "margin_size": 4, "first_stopband": 4.0,
+        **_SMALL_LATENT,
+        "img_resolution": 64,
+        "channel_base": 1024,
+        "channel_max": 128,
+        "num_layers": 6,
+        "num_critical": 2,
+        "margin_size": 4,
+        "first_stopband": 4.0,
     },
     "paper-512": {"img_resolution": 512},
     "paper-1024": {"img_resolution": 1024},
-}  # fmt: skip
-TEXTBOOK: dict[str, Any] = {"modulated_conv": textbook.modulated_conv, "filtered_lrelu": textbook.filtered_lrelu}
+}
+TEXTBOOK: dict[str, Any] = {
+    "modulated_conv": textbook.modulated_conv,
+    "filtered_lrelu": textbook.filtered_lrelu,
+}
 FORWARD_TARGETS = {"t64": 3.5, "t128": 3.5, "t256": 2.3}
 TRAINING_TARGETS = {"t64": 2.5}
-STYLEMATTES = {"tiny-128": ("tiny", 128, 8), "swin-t-512": ("swin-t", 512, 1)}  # preset, side, batch
+STYLEMATTES = {
+    "tiny-128": ("tiny", 128, 8),
+    "swin-t-512": ("swin-t", 512, 1),
+}  # preset, side, batch
 CASES = (*GENERATORS, *STYLEMATTES, "threads", "engine")
 
 
@@ -86,7 +99,9 @@ def measure_generator(name: str, *, device: str, batch: int, rounds: int, traini
     ]
     if "graph" in runs:
         ratios.append(ratio(seconds, "ours", "graph"))
-    return _row(f"{name}, batch {batch}, {'forward + backward' if training else 'forward'}", seconds, ratios)
+    return _row(
+        f"{name}, batch {batch}, {'forward + backward' if training else 'forward'}", seconds, ratios
+    )
 
 
 def convolutions(generator: Generator, batch: int, training: bool) -> Callable[[], None]:
@@ -114,7 +129,8 @@ def convolutions(generator: Generator, batch: int, training: bool) -> Callable[[
 
 
 def measure_stylematte(name: str, *, device: str, rounds: int) -> Row:
-    """The network with our deformable attention and with transformers', which CUDA takes in both."""
+    """The network with our deformable attention and with transformers', which CUDA takes in
+    both."""
     kind, side, batch = STYLEMATTES[name]
     matte = StyleMatte(preset(kind)).eval().to(device)
     image = torch.randn(batch, 3, side, side, device=device)
@@ -165,7 +181,8 @@ def _attention_inputs(matte: StyleMatte, image: torch.Tensor) -> tuple[Any, ...]
 
 
 def measure_threads(*, rounds: int) -> Row:
-    """The generator on one and on two cores, by the wall clock: needs a quiet machine and some twenty rounds.
+    """The generator on one and on two cores, by the wall clock: needs a quiet machine and some
+    twenty rounds.
 
     Two processes with half a batch each tell what the machine itself gives for two cores.
     """
@@ -201,8 +218,11 @@ def _kept_generator() -> Generator:
     return build_generator(GENERATORS["t64"])
 
 
-def measure_engine(engine: GeneratedSampler, *, device: str, batch: int, rounds: int, batches: int = 2) -> Row:
-    """The engine, checks included, against its two networks alone; candidates a second follow from the milliseconds."""
+def measure_engine(
+    engine: GeneratedSampler, *, device: str, batch: int, rounds: int, batches: int = 2
+) -> Row:
+    """The engine, checks included, against its two networks alone; candidates a second follow from
+    the milliseconds."""
     plan = bench_plan(batch)
     z = torch.randn(batch, engine.config.z_dim, device=device)
 
@@ -218,16 +238,29 @@ def measure_engine(engine: GeneratedSampler, *, device: str, batch: int, rounds:
 
     seconds = take_turns({"networks": alone, "engine": whole}, rounds, clock_of(device))
     share = ratio(seconds, "networks", "engine", target=0.9)
-    return _row(f"engine at {engine.config.img_resolution} px, {batches} batches of {batch}", seconds, [share])
+    return _row(
+        f"engine at {engine.config.img_resolution} px, {batches} batches of {batch}",
+        seconds,
+        [share],
+    )
 
 
 def bench_plan(batch: int) -> Plan:
     """A plan whose filter passes everything."""
     return make_plan(
-        DatasetSpec(count=10_000, shard_size=10_000), seed=1, bundle="sha256:" + "0" * 64, thresholds={},
-        batch_size=batch, threads=torch.get_num_threads(), max_attempts_per_sample=20,
-    )  # fmt: skip
+        DatasetSpec(count=10_000, shard_size=10_000),
+        seed=1,
+        bundle="sha256:" + "0" * 64,
+        thresholds={},
+        batch_size=batch,
+        threads=torch.get_num_threads(),
+        max_attempts_per_sample=20,
+    )
 
 
 def _row(case: str, seconds: dict[str, list[float]], ratios: list[Ratio]) -> Row:
-    return Row(case=case, ms={name: round(median_ms(seconds, name), 2) for name in seconds}, ratios=tuple(ratios))
+    return Row(
+        case=case,
+        ms={name: round(median_ms(seconds, name), 2) for name in seconds},
+        ratios=tuple(ratios),
+    )

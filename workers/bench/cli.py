@@ -16,29 +16,79 @@ GENERATORS = ("t64", "t128", "t256", "embedded-64", "paper-512", "paper-1024")
 CASES = (*GENERATORS, "tiny-128", "swin-t-512", "threads", "engine")
 DEFAULT = {
     "cpu": ("t64", "t128", "embedded-64", "swin-t-512", "engine"),
-    "cuda": ("t64", "t128", "t256", "embedded-64", "paper-512", "paper-1024", "swin-t-512", "engine"),
+    "cuda": (
+        "t64",
+        "t128",
+        "t256",
+        "embedded-64",
+        "paper-512",
+        "paper-1024",
+        "swin-t-512",
+        "engine",
+    ),
 }
 BATCHES = {"t256": 2, "paper-512": 1, "paper-1024": 1}  # on a CPU; 8 elsewhere
 
 
 @click.command()
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--case", "cases", multiple=True, type=click.Choice(CASES), help="Repeatable; default: by device.")
-@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="In which variants take turns.")
-@click.option("--batch", type=click.IntRange(1), help="Samples a batch; default: 8, less where they are big.")
-@click.option("--training/--no-training", default=True, show_default=True, help="Measure backward passes as well.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the results here.")
 @click.option(
-    "--check", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file of --json: fail if worse."
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
 )
-@click.option("--tolerance", default=0.25, show_default=True, help="Share by which a checked ratio may be worse.")
+@click.option(
+    "--case",
+    "cases",
+    multiple=True,
+    type=click.Choice(CASES),
+    help="Repeatable; default: by device.",
+)
+@click.option(
+    "--rounds",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1),
+    help="In which variants take turns.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1), help="Samples a batch; default: 8, less where they are big."
+)
+@click.option(
+    "--training/--no-training",
+    default=True,
+    show_default=True,
+    help="Measure backward passes as well.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the results here.",
+)
+@click.option(
+    "--check",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file of --json: fail if worse.",
+)
+@click.option(
+    "--tolerance",
+    default=0.25,
+    show_default=True,
+    help="Share by which a checked ratio may be worse.",
+)
 def bench(
-    device: str, cases: tuple[str, ...], rounds: int, batch: int | None, training: bool, json_file: Path | None,
-    check: Path | None, tolerance: float,
-) -> None:  # fmt: skip
-    """Measure this machine: ratios against the textbook's operations, and what the engine adds to its networks.
+    device: str,
+    cases: tuple[str, ...],
+    rounds: int,
+    batch: int | None,
+    training: bool,
+    json_file: Path | None,
+    check: Path | None,
+    tolerance: float,
+) -> None:
+    """Measure this machine: ratios against the textbook's operations, and what the engine adds to
+    its networks.
 
-    On a CPU processor time on one thread, on CUDA wall time. Variants take turns, so ratios hold on a busy machine.
+    On a CPU processor time on one thread, on CUDA wall time. Variants take turns, so ratios hold on
+    a busy machine.
     """
     restart_tuned()
     import torch
@@ -56,12 +106,18 @@ def bench(
         rows.append(row)
     click.echo(report.table(rows))
     if json_file is not None:
-        json_file.write_text(json.dumps(report.to_json(rows, device=chosen, rounds=rounds), indent=1) + "\n")
-    if check is not None and (worse := report.regressions(rows, report.load_rows(check), tolerance=tolerance)):
+        json_file.write_text(
+            json.dumps(report.to_json(rows, device=chosen, rounds=rounds), indent=1) + "\n"
+        )
+    if check is not None and (
+        worse := report.regressions(rows, report.load_rows(check), tolerance=tolerance)
+    ):
         raise click.ClickException("worse than recorded:\n" + "\n".join(worse))
 
 
-def _measure(cases: tuple[str, ...], device: str, rounds: int, batch: int | None, training: bool) -> Iterator["Row"]:
+def _measure(
+    cases: tuple[str, ...], device: str, rounds: int, batch: int | None, training: bool
+) -> Iterator["Row"]:
     from models import shipped_bundle
     from workers.bench import cases as case
     from workers.generate.generated_sampler import GeneratedSampler
@@ -70,7 +126,9 @@ def _measure(cases: tuple[str, ...], device: str, rounds: int, batch: int | None
         size = batch or (BATCHES.get(name, 8) if device == "cpu" else 8)
         if name in GENERATORS:
             for backward in (False, True) if training else (False,):
-                yield case.measure_generator(name, device=device, batch=size, rounds=rounds, training=backward)
+                yield case.measure_generator(
+                    name, device=device, batch=size, rounds=rounds, training=backward
+                )
         elif name == "threads":
             yield case.measure_threads(rounds=rounds)
         elif name == "engine":

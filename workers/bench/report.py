@@ -20,13 +20,23 @@ REACHED = {True: "yes", False: "no", None: ""}
 
 def table(rows: Sequence[Row]) -> str:
     """Markdown: a line for each ratio, with its spread and its target."""
-    lines = ["| case | ratio | measured (spread of the rounds) | target | reached |", "|---|---|---|---|---|"]
+    lines = [
+        "| case | ratio | measured (spread of the rounds) | target | reached |",
+        "|---|---|---|---|---|",
+    ]
     for row in rows:
         for r in row.ratios:
-            bound = "" if r.target is None else f"{'at least' if r.more_is_better else 'at most'} {r.target:g}"
+            bound = (
+                ""
+                if r.target is None
+                else f"{'at least' if r.more_is_better else 'at most'} {r.target:g}"
+            )
             lines.append(f"| {row.case} | {r.name} | {r} | {bound} | {REACHED[r.reached]} |")
     lines += ["", "| case | milliseconds |", "|---|---|"]
-    lines += [f"| {row.case} | {', '.join(f'{name} {ms:g}' for name, ms in row.ms.items())} |" for row in rows]
+    lines += [
+        f"| {row.case} | {', '.join(f'{name} {ms:g}' for name, ms in row.ms.items())} |"
+        for row in rows
+    ]
     return "\n".join(lines)
 
 
@@ -40,7 +50,11 @@ def to_json(rows: Sequence[Row], *, device: str, rounds: int) -> dict[str, Any]:
 
 
 def _machine(device: str) -> dict[str, Any]:
-    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
+    name = (
+        torch.cuda.get_device_name()
+        if device == "cuda"
+        else platform.processor() or platform.machine()
+    )
     return {"device": device, "name": name, "cores": os.cpu_count(), "torch": torch.__version__}
 
 
@@ -53,12 +67,16 @@ def load_rows(path: Path) -> list[Row]:
 
 
 def regressions(measured: Sequence[Row], recorded: Sequence[Row], *, tolerance: float) -> list[str]:
-    """What got worse by more than `tolerance` (0.25: a quarter) against the record, a sentence each.
+    """What got worse by more than `tolerance` (0.25: a quarter) against the record, a sentence
+    each.
 
-    Raises ValueError where nothing of the record was measured: a guard that looks at nothing guards nothing.
+    Raises ValueError where nothing of the record was measured: a guard that looks at nothing guards
+    nothing.
     """
     now = {(row.case, r.name): r for row in measured for r in row.ratios}
-    before = {(row.case, r.name): r for row in recorded for r in row.ratios if (row.case, r.name) in now}
+    before = {
+        (row.case, r.name): r for row in recorded for r in row.ratios if (row.case, r.name) in now
+    }
     if not before:
         raise ValueError("none of the recorded ratios was measured")
     found = []

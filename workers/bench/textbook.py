@@ -1,4 +1,5 @@
-"""The generator's two costly operations as the papers write them: what ours are measured against."""
+"""The generator's two costly operations as the papers write them: what ours are measured
+against."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ def modulated_conv(
     norm: torch.Tensor | None = None,
     scaled: bool = False,
 ) -> tuple[torch.Tensor, None]:
-    """One grouped convolution with a modulated weight for each sample (arXiv 1912.04958, section 2.2)."""
+    """One grouped convolution with a modulated weight for each sample (arXiv 1912.04958, section
+    2.2)."""
     n, _, h, w = x.shape
     if demodulate:
         weight = weight * weight.square().mean([1, 2, 3], keepdim=True).rsqrt()
@@ -26,7 +28,9 @@ def modulated_conv(
         weights = weights * (weights.square().sum([2, 3, 4], keepdim=True) + 1e-8).rsqrt()
     if input_gain is not None:
         weights = weights * input_gain
-    y = F.conv2d(x.reshape(1, -1, h, w), weights.flatten(0, 1).to(x.dtype), padding=padding, groups=n)
+    y = F.conv2d(
+        x.reshape(1, -1, h, w), weights.flatten(0, 1).to(x.dtype), padding=padding, groups=n
+    )
     return y.view(n, -1, *y.shape[2:]), None
 
 
@@ -44,7 +48,8 @@ def filtered_lrelu(
     scale: None = None,
     rescale: None = None,
 ) -> torch.Tensor:
-    """Zero insertion, padding, depthwise convolutions along each axis, activation (arXiv 2106.12423, section 3.2)."""
+    """Zero insertion, padding, depthwise convolutions along each axis, activation (arXiv
+    2106.12423, section 3.2)."""
 
     def convolve(x: torch.Tensor, taps: torch.Tensor | None) -> torch.Tensor:
         if taps is None:
@@ -55,7 +60,9 @@ def filtered_lrelu(
     n, c, h, w = x.shape
     x = x + bias[:, None, None]
     if up > 1:
-        x = F.pad(x.view(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1)).reshape(n, c, h * up, w * up)
+        x = F.pad(x.view(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1)).reshape(
+            n, c, h * up, w * up
+        )
     x = convolve(F.pad(x, padding), None if up_filter is None else up_filter * up)
     x = F.leaky_relu(x, slope) * gain
     x = x if clamp is None else x.clamp(-clamp, clamp)

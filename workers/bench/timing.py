@@ -33,7 +33,8 @@ class Ratio:
 
 
 def clock_of(device: str) -> Callable[[], float]:
-    """Seconds of this process: of all its threads on the CPU; on CUDA of the wall clock, when its work is done."""
+    """Seconds of this process: of all its threads on the CPU; on CUDA of the wall clock, when its
+    work is done."""
     if device == "cpu":
         return time.process_time
     import torch
@@ -46,7 +47,9 @@ def clock_of(device: str) -> Callable[[], float]:
 
 
 def take_turns(
-    runs: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.process_time
+    runs: Mapping[str, Callable[[], object]],
+    rounds: int,
+    clock: Callable[[], float] = time.process_time,
 ) -> Seconds:
     """Seconds of each run in each round, after a first call that is not counted."""
     for run in runs.values():
@@ -61,7 +64,12 @@ def take_turns(
 
 
 def ratio(
-    seconds: Seconds, above: str, below: str, *, target: float | None = None, more_is_better: bool = True
+    seconds: Seconds,
+    above: str,
+    below: str,
+    *,
+    target: float | None = None,
+    more_is_better: bool = True,
 ) -> Ratio:
     """Seconds of `above` by those of `below`."""
     rounds = [a / b for a, b in zip(seconds[above], seconds[below], strict=True)]

@@ -1,4 +1,5 @@
-"""`matteforge models …`, `evaluate`, `train …`, `recover`. Torch is imported when a command runs."""
+"""`matteforge models …`, `evaluate`, `train …`, `recover`. Torch is imported when a command
+runs."""
 
 import json
 import re
@@ -32,16 +33,26 @@ for command in (promote, rollback, history):
 @models.command("import")
 @click.argument("file", type=EXISTING)
 @click.option("--out", type=NEW, help="Write a checkpoint here instead of registering it.")
-@click.option("--entry", default="G_ema", show_default=True, help="Network of a snapshot: G_ema, G or D.")
+@click.option(
+    "--entry", default="G_ema", show_default=True, help="Network of a snapshot: G_ema, G or D."
+)
 @click.option("--name", help="Model to register as; default: made from the file's name.")
-@click.option("--base", default="humans", show_default=True, help="Model that lends the other network of the bundle.")
+@click.option(
+    "--base",
+    default="humans",
+    show_default=True,
+    help="Model that lends the other network of the bundle.",
+)
 def import_(file: Path, out: Path | None, entry: str, name: str | None, base: str) -> None:
-    """Convert an NVIDIA-layout snapshot or a StyleMatte .pth to safetensors; without --out it is registered."""
+    """Convert an NVIDIA-layout snapshot or a StyleMatte .pth to safetensors; without --out it is
+    registered."""
     from models.networks.checkpoints.import_snapshot import import_file
 
     if out is not None:
         summary = import_file(file, entry=entry, out=out)
-        click.echo(f"{summary.kind}: {summary.tensors} tensors, {summary.elements} elements -> {out}")
+        click.echo(
+            f"{summary.kind}: {summary.tensors} tensors, {summary.elements} elements -> {out}"
+        )
         return
     with TemporaryDirectory(prefix="matteforge-import-") as folder:
         checkpoint = Path(folder) / "imported.safetensors"
@@ -51,7 +62,8 @@ def import_(file: Path, out: Path | None, entry: str, name: str | None, base: st
 
 
 def _register(checkpoint: Path, kind: str, name: str, base: str, folder: Path, source: str) -> None:
-    """Publish a bundle of the imported network and the other one of `base`, with the thresholds of `base`."""
+    """Publish a bundle of the imported network and the other one of `base`, with the thresholds of
+    `base`."""
     from core.registry import GENERATOR_FILE
     from workers.bundles import STYLEMATTE_FILE, assemble
 
@@ -61,7 +73,11 @@ def _register(checkpoint: Path, kind: str, name: str, base: str, folder: Path, s
     registry = _registry()
     lender = registry.resolve(base)
     lent = registry.fetch(lender, folder / "cache")
-    networks = {"generator": lent / GENERATOR_FILE, "stylematte": lent / STYLEMATTE_FILE, parts[kind]: checkpoint}
+    networks = {
+        "generator": lent / GENERATOR_FILE,
+        "stylematte": lent / STYLEMATTE_FILE,
+        parts[kind]: checkpoint,
+    }
     card = {"imported": source, parts[kind]: "imported", "the rest": f"{base} {lender}"}
     thresholds = registry.bundle(lender).thresholds
     assemble(folder / "bundle", name=name, thresholds=thresholds, card=card, half=False, **networks)
@@ -84,16 +100,31 @@ def list_() -> None:
 @click.argument("stylematte", type=EXISTING)
 @click.argument("tars", type=EXISTING, nargs=-1, required=True)
 @click.option("--resolution", type=int, required=True, help="The generator's, in pixels.")
-@click.option("--aligned", is_flag=True, help="Frame KEY.rgba.png as the generator's corpus is, over smooth scenes.")
-@click.option("--backgrounds", default=4, show_default=True, help="Rendered scenes behind each RGBA portrait.")
+@click.option(
+    "--aligned",
+    is_flag=True,
+    help="Frame KEY.rgba.png as the generator's corpus is, over smooth scenes.",
+)
+@click.option(
+    "--backgrounds", default=4, show_default=True, help="Rendered scenes behind each RGBA portrait."
+)
 @click.option("--seed", default=0, show_default=True, help="Of the backgrounds.")
-@click.option("--percentile", default=99.0, show_default=True, help="% of pairs that pass each criterion.")
+@click.option(
+    "--percentile", default=99.0, show_default=True, help="% of pairs that pass each criterion."
+)
 @click.option("--out", type=NEW, help="Write the thresholds here as JSON.")
 def calibrate(
-    stylematte: Path, tars: tuple[Path, ...], resolution: int, aligned: bool, backgrounds: int, seed: int,
-    percentile: float, out: Path | None,
-) -> None:  # fmt: skip
-    """Thresholds of the filter from held-out pairs with exact alpha: KEY.rgba.png, or KEY.image.png + KEY.alpha.png."""
+    stylematte: Path,
+    tars: tuple[Path, ...],
+    resolution: int,
+    aligned: bool,
+    backgrounds: int,
+    seed: int,
+    percentile: float,
+    out: Path | None,
+) -> None:
+    """Thresholds of the filter from held-out pairs with exact alpha: KEY.rgba.png, or KEY.image.png
+    + KEY.alpha.png."""
     from models.networks.checkpoints.load import load_stylematte
     from workers.generate import calibration
     from workers.generate.scores import calibrate as thresholds_of
@@ -101,7 +132,10 @@ def calibrate(
     source = calibration.aligned_pairs if aligned else calibration.exact_pairs
     pairs = source(tars, resolution=resolution, backgrounds=backgrounds, seed=seed)
     scores = list(calibration.score_pairs(load_stylematte(stylematte), pairs))
-    thresholds = {name: round(value, 6) for name, value in thresholds_of(scores, percentile=percentile).items()}
+    thresholds = {
+        name: round(value, 6)
+        for name, value in thresholds_of(scores, percentile=percentile).items()
+    }
     click.echo(json.dumps({"pairs": len(scores), "thresholds": thresholds}, indent=1))
     if out is not None:
         out.write_text(json.dumps(thresholds, indent=1) + "\n")
@@ -112,11 +146,19 @@ def calibrate(
 @click.option("--name", default="humans", show_default=True)
 @click.option("--generator", type=EXISTING, required=True)
 @click.option("--stylematte", type=EXISTING, required=True)
-@click.option("--thresholds", type=EXISTING, required=True, help="JSON of `models calibrate --out`.")
+@click.option(
+    "--thresholds", type=EXISTING, required=True, help="JSON of `models calibrate --out`."
+)
 @click.option("--card", type=EXISTING, help="JSON: data, kimg, seeds, commands, figures.")
 @click.option("--half/--full", default=True, show_default=True, help="Large tensors as float16.")
 def bundle(
-    folder: Path, name: str, generator: Path, stylematte: Path, thresholds: Path, card: Path | None, half: bool
+    folder: Path,
+    name: str,
+    generator: Path,
+    stylematte: Path,
+    thresholds: Path,
+    card: Path | None,
+    half: bool,
 ) -> None:
     """Assemble a bundle folder from two checkpoints."""
     from workers.bundles import assemble
@@ -147,22 +189,31 @@ def publish(folder: Path | None, alias: str) -> None:
 @click.command()
 @click.argument("model")
 @click.argument("corpus")
-@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True)
+@click.option(
+    "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
+)
 @click.option("--worst", default=0, show_default=True, help="How many of the worst pairs to list.")
 @click.option("--out", type=NEW, help="Folder for pictures of them: image, prediction, truth.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def evaluate(model: str, corpus: str, split: str, worst: int, out: Path | None, as_json: bool) -> None:
-    """SAD, MSE, MAD, Grad, Conn (P3M convention) and IoU of a StyleMatte, also over the trimap's unknown band.
+def evaluate(
+    model: str, corpus: str, split: str, worst: int, out: Path | None, as_json: bool
+) -> None:
+    """SAD, MSE, MAD, Grad, Conn (P3M convention) and IoU of a StyleMatte, also over the trimap's
+    unknown band.
 
-    MODEL: a checkpoint, a bundle's folder, or a registered model: NAME, NAME@ALIAS, a digest. CORPUS: a folder, zip or
-    tar of pairs in any layout that `corpora add` takes, or the name of a stored corpus, of which SPLIT is used.
+    MODEL: a checkpoint, a bundle's folder, or a registered model: NAME, NAME@ALIAS, a digest.
+    CORPUS: a folder, zip or tar of pairs in any layout that `corpora add` takes, or the name of a
+    stored corpus, of which SPLIT is used.
     """
     from core.errors import MatteForgeError
     from models.metrics.evaluate import evaluate_corpus
 
     with TemporaryDirectory(prefix="matteforge-evaluate-") as folder:
         try:
-            checkpoint, sources = _stylematte(model, Path(folder)), _sources(corpus, split, Path(folder))
+            checkpoint, sources = (
+                _stylematte(model, Path(folder)),
+                _sources(corpus, split, Path(folder)),
+            )
             figures = evaluate_corpus(checkpoint, sources, worst=worst, out_dir=out)
         except MatteForgeError as error:
             raise click.ClickException(error.detail) from error
@@ -195,7 +246,14 @@ def _sources(corpus: str, split: str, folder: Path) -> list[Path]:
 def _table(figures: dict[str, Any]) -> str:
     rows = [f"{name:14} {value:.5f}" for name, value in figures.items() if isinstance(value, float)]
     worst = [f"worst          {pair['key']}  mad {pair['mad']:.5f}" for pair in figures["worst"]]
-    return "\n".join([*rows, f"{'pairs':14} {figures['count']}", f"{'checkpoint':14} {figures['digest']}", *worst])
+    return "\n".join(
+        [
+            *rows,
+            f"{'pairs':14} {figures['count']}",
+            f"{'checkpoint':14} {figures['digest']}",
+            *worst,
+        ]
+    )
 
 
 @click.command()

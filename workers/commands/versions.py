@@ -41,7 +41,8 @@ def rollback(name: str, reason: str) -> None:
 @click.command()
 @click.argument("name")
 def history(name: str) -> None:
-    """The audit trail of NAME's aliases, newest first: when, which alias, which version, why, by whom."""
+    """The audit trail of NAME's aliases, newest first: when, which alias, which version, why, by
+    whom."""
     try:
         trail = _registry().aliases(name).moves
     except MatteForgeError as error:

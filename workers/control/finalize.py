@@ -18,10 +18,13 @@ from workers.context import Context
 log = logging.getLogger(__name__)
 
 
-def finalize(context: Context, dataset_id: str, state: DatasetState, error: ErrorInfo | None = None) -> bool:
+def finalize(
+    context: Context, dataset_id: str, state: DatasetState, error: ErrorInfo | None = None
+) -> bool:
     """Write the manifest that says `state`, or adopt the one that is there; the live view follows.
 
-    False: the dataset should be complete but lacks shards; the live view is told, so that they are made.
+    False: the dataset should be complete but lacks shards; the live view is told, so that they are
+    made.
     """
     record = context.catalog.request(dataset_id)
     context.live.set_state(dataset_id, DatasetState.FINALIZING, utcnow())
@@ -32,7 +35,9 @@ def finalize(context: Context, dataset_id: str, state: DatasetState, error: Erro
         with spool.open("w") as file:
             counts, missing, short = _spool(context, record, file)
         if state is DatasetState.COMPLETED and missing:
-            log.warning("%s lacks %d shards that counted as done", dataset_id, sum(map(len, missing)))
+            log.warning(
+                "%s lacks %d shards that counted as done", dataset_id, sum(map(len, missing))
+            )
             for shard in chain.from_iterable(missing):
                 context.live.forget_shard(dataset_id, shard)
             return False
@@ -52,26 +57,40 @@ def finalize(context: Context, dataset_id: str, state: DatasetState, error: Erro
 
 def publish_end(context: Context, end: ManifestHead) -> None:
     """Bring the live view to the state that the manifest says."""
-    context.live.set_state(end.id, end.state, end.timestamps[end.state], error=end.error, counts=end.counts)
-    log.info("%s %s: %d samples in %d shards", end.id, end.state, end.counts.accepted, end.counts.shards_done)
+    context.live.set_state(
+        end.id, end.state, end.timestamps[end.state], error=end.error, counts=end.counts
+    )
+    log.info(
+        "%s %s: %d samples in %d shards",
+        end.id,
+        end.state,
+        end.counts.accepted,
+        end.counts.shards_done,
+    )
 
 
 def starved(plan: Plan, record: ShardRecord) -> ErrorInfo:
     """Why a shard stayed short: the criterion that rejected most, with the figures."""
     reason = record.starved_by
-    figures = f"{record.rejected[reason]} of {record.attempted} candidates" if reason else "no candidate"
+    figures = (
+        f"{record.rejected[reason]} of {record.attempted} candidates" if reason else "no candidate"
+    )
     threshold = f" (threshold {plan.thresholds[reason]})" if reason in plan.thresholds else ""
     return ErrorInfo(
         code=BudgetExhausted.code,
-        detail=f"shard {record.name} holds {record.samples} of {plan.samples_in(record.shard)} samples: "
+        detail=f"shard {record.name} holds {record.samples} of {plan.samples_in(record.shard)} "
+        f"samples: "
         f"{reason} rejected {figures}{threshold}; what was accepted stays",
     )
 
 
-def _spool(context: Context, record: DatasetRecord, file: IO[str]) -> tuple[Counts, list[range], ShardRecord | None]:
+def _spool(
+    context: Context, record: DatasetRecord, file: IO[str]
+) -> tuple[Counts, list[range], ShardRecord | None]:
     """Write every shard record as a line: they may be a million.
 
-    Returns the totals, the shards that are missing, and the first one that holds fewer samples than planned.
+    Returns the totals, the shards that are missing, and the first one that holds fewer samples than
+    planned.
     """
     counts = Counts(requested=record.plan.count, shards_total=record.plan.shards_total)
     missing: list[range] = []
@@ -96,7 +115,9 @@ def _unspool(spool: Path) -> Iterator[ShardRecord]:
             yield ShardRecord.model_validate_json(line)
 
 
-def _timestamps(context: Context, record: DatasetRecord, state: DatasetState) -> dict[DatasetState, datetime]:
+def _timestamps(
+    context: Context, record: DatasetRecord, state: DatasetState
+) -> dict[DatasetState, datetime]:
     view = context.live.get(record.id)
     known = view.timestamps if view else {}
     return {DatasetState.QUEUED: record.created_at, **known, state: utcnow()}

@@ -1,4 +1,5 @@
-"""Compare what was ordered with what is there, and ring for what is missing. Torch-free; runs every few seconds."""
+"""Compare what was ordered with what is there, and ring for what is missing. Torch-free; runs every
+few seconds."""
 
 import logging
 import secrets
@@ -16,10 +17,11 @@ SWEEP_S = 60.0
 
 
 def reconcile(context: Context, now_s: float, dataset_id: str | None = None) -> None:
-    """One pass over one dataset or all active ones; `now_s` is seconds since the epoch. Safe to run concurrently.
+    """One pass over one dataset or all active ones; `now_s` is seconds since the epoch. Safe to run
+    concurrently.
 
-    One dataset's failure does not keep the others waiting. Raises TransientError when a store is away, StoreRefused
-    when its credentials are wrong.
+    One dataset's failure does not keep the others waiting. Raises TransientError when a store is
+    away, StoreRefused when its credentials are wrong.
     """
     context.doorbell.answer(Reconcile(dataset_id=dataset_id))
     if not context.live.is_initialised():
@@ -39,7 +41,8 @@ def reconcile(context: Context, now_s: float, dataset_id: str | None = None) -> 
 
 
 def recover(context: Context) -> int:
-    """Rebuild the live view from S3; returns the number of datasets. Idempotent, and safe while others work."""
+    """Rebuild the live view from S3; returns the number of datasets. Idempotent, and safe while
+    others work."""
     datasets = sum(_rebuild(context, dataset_id) for dataset_id in context.catalog.dataset_ids())
     context.live.mark_initialised()
     log.info("recovered %d datasets", datasets)
@@ -84,7 +87,8 @@ def _advance(context: Context, dataset_id: str, now_s: float) -> None:
 
 
 def _stop(context: Context, dataset_id: str, reason: str) -> None:
-    """End a cancelled or failed dataset once nobody works on it: no shard is committed behind the manifest's back.
+    """End a cancelled or failed dataset once nobody works on it: no shard is committed behind the
+    manifest's back.
 
     Shards in work are always among the first undone ones, since no others are rung for.
     """
@@ -118,7 +122,11 @@ def _ring_lost(context: Context, active: list[str], now_s: float) -> None:
     The oldest notes are the lost ones, since messages of a priority are taken in order.
     """
     marks = {known_id: context.live.ring_marks(known_id) for known_id in active}
-    notes = [(at_s, known_id, shard) for known_id, shards in marks.items() for shard, at_s in shards.items()]
+    notes = [
+        (at_s, known_id, shard)
+        for known_id, shards in marks.items()
+        for shard, at_s in shards.items()
+    ]
     lost = len(notes) - context.doorbell.depth(QUEUE_GENERATE)
     for at_s, dataset_id, shard in sorted(notes)[: max(lost, 0)]:
         if now_s - at_s < context.settings.ring_stale_s:
@@ -130,7 +138,8 @@ def _ring_lost(context: Context, active: list[str], now_s: float) -> None:
 
 
 def _ring(context: Context, dataset_id: str, shard: int, now_s: float, priority: int) -> None:
-    """Note the message first: of two reconcilers one rings. A note whose message failed is found by _ring_lost."""
+    """Note the message first: of two reconcilers one rings. A note whose message failed is found by
+    _ring_lost."""
     if context.live.ring_mark(dataset_id, shard, now_s):
         context.doorbell.ring(RunShard(dataset_id=dataset_id, shard=shard), priority=priority)
 

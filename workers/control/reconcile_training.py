@@ -19,10 +19,12 @@ SCHEDULES_S = 30.0
 
 
 def reconcile_training(context: Context) -> None:
-    """One pass over the runs that have not ended; of each domain the oldest is due. Safe to run concurrently.
+    """One pass over the runs that have not ended; of each domain the oldest is due. Safe to run
+    concurrently.
 
-    A message may be lost, or be delivered twice when a run takes longer than the broker's patience: whoever gets one
-    finds the lease held, or the run at its end, and does nothing. Raises TransientError when a store is away.
+    A message may be lost, or be delivered twice when a run takes longer than the broker's patience:
+    whoever gets one finds the lease held, or the run at its end, and does nothing. Raises
+    TransientError when a store is away.
     """
     if context.leases.acquire(SCHEDULES, secrets.token_hex(16), SCHEDULES_S):
         for run_id in Schedules(context.catalog.store).start_due(utcnow()):
@@ -48,5 +50,8 @@ def _oldest(active: list[TrainingRecord]) -> list[TrainingRecord]:
 
 
 def _note(context: Context, run_id: str) -> bool:
-    """Note that a message was sent. False: one was, a moment ago. The note is a lease that nobody releases."""
-    return context.leases.acquire(f"rung/{run_id}", secrets.token_hex(16), context.settings.ring_stale_s)
+    """Note that a message was sent. False: one was, a moment ago. The note is a lease that nobody
+    releases."""
+    return context.leases.acquire(
+        f"rung/{run_id}", secrets.token_hex(16), context.settings.ring_stale_s
+    )

@@ -1,1 +1,2 @@
-"""Corpora and the cycle: both networks taught by each other, and the gate that lets only what is better pass."""
+"""Corpora and the cycle: both networks taught by each other, and the gate that lets only what is
+better pass."""

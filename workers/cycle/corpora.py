@@ -62,28 +62,43 @@ def add_corpus(
     max_side: int = MAX_SIDE,
     on_sample: Callable[[int], None] = lambda number: None,
 ) -> tuple[CorpusManifest, Report]:
-    """Read, check and store what a folder, zip or tar holds; a corpus of this name grows by what it lacks.
+    """Read, check and store what a folder, zip or tar holds; a corpus of this name grows by what it
+    lacks.
 
-    within: only entries whose path starts so. part: name of the slice that all samples belong to; None takes each
-    sample's own folder. Raises InvalidSpec for a bad name, CorpusRejected when nothing usable is found.
+    within: only entries whose path starts so. part: name of the slice that all samples belong to;
+    None takes each sample's own folder. Raises InvalidSpec for a bad name, CorpusRejected when
+    nothing usable is found.
     """
     if re.fullmatch(NAME, name) is None:
-        raise InvalidSpec(f"{name!r} is no corpus name: lower-case letters, digits and dashes, at most 63")
+        raise InvalidSpec(
+            f"{name!r} is no corpus name: lower-case letters, digits and dashes, at most 63"
+        )
     known = _known_keys(book, name)
     report = Report()
     with TemporaryDirectory(prefix="matteforge-corpus-") as folder:
         writer = _ShardWriter(book, name, Path(folder))
-        for number, entry in enumerate(e for e in read_entries(source) if e.name.startswith(within)):
+        for number, entry in enumerate(
+            e for e in read_entries(source) if e.name.startswith(within)
+        ):
             on_sample(number)
             _add_entry(entry, kind, max_side, part, known, writer, report)
         shards = writer.close()
     if not shards and not report.known:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in report.rejected.items()) or "nothing that looks like it"
+        reasons = (
+            ", ".join(f"{n} {reason}" for reason, n in report.rejected.items())
+            or "nothing that looks like it"
+        )
         raise CorpusRejected(f"{source.name} holds no usable {kind}: {reasons}")
     manifest = CorpusManifest(
-        name=name, kind=kind, licence=licence, sources=[source.name], updated_at=utcnow(), shards=shards,
-        rejected=dict(report.rejected), rejections=report.rejections,
-    )  # fmt: skip
+        name=name,
+        kind=kind,
+        licence=licence,
+        sources=[source.name],
+        updated_at=utcnow(),
+        shards=shards,
+        rejected=dict(report.rejected),
+        rejections=report.rejections,
+    )
     return book.grow(manifest), report
 
 
@@ -95,9 +110,14 @@ def _known_keys(book: CorpusBook, name: str) -> set[str]:
 
 
 def _add_entry(
-    entry: Entry, kind: CorpusKind, max_side: int, part: str | None, known: set[str], writer: "_ShardWriter",
+    entry: Entry,
+    kind: CorpusKind,
+    max_side: int,
+    part: str | None,
+    known: set[str],
+    writer: "_ShardWriter",
     report: Report,
-) -> None:  # fmt: skip
+) -> None:
     try:
         sample = check_entry(entry, kind, max_side)
     except Refused as refusal:
@@ -156,19 +176,32 @@ class _ShardWriter:
         name = f"{split}-{tar.sha256[:16]}.tar"
         self._book.put_keys(self._name, name, sample_keys)
         self._book.store.upload(
-            keys.corpus_shard(self._name, name), self._folder / f"{split}.tar", content_type="application/x-tar"
+            keys.corpus_shard(self._name, name),
+            self._folder / f"{split}.tar",
+            content_type="application/x-tar",
         )
         self._shards.append(
-            CorpusShard(name=name, split=split, samples=tar.samples, size_bytes=tar.size_bytes, sha256=tar.sha256)
+            CorpusShard(
+                name=name,
+                split=split,
+                samples=tar.samples,
+                size_bytes=tar.size_bytes,
+                sha256=tar.sha256,
+            )
         )
 
 
-def fetch_split(book: CorpusBook, manifest: CorpusManifest, split: Split, folder: Path) -> list[Path]:
-    """The tars of one split in `folder`, fetched once and verified. CorpusRejected: gone, or changed in the store."""
+def fetch_split(
+    book: CorpusBook, manifest: CorpusManifest, split: Split, folder: Path
+) -> list[Path]:
+    """The tars of one split in `folder`, fetched once and verified. CorpusRejected: gone, or
+    changed in the store."""
     return [_fetched(book, manifest.name, shard, folder) for shard in manifest.of(split)]
 
 
-def fetch_corpus(book: CorpusBook, manifest: CorpusManifest, folder: Path) -> Iterator[tuple[Split, list[Path]]]:
+def fetch_corpus(
+    book: CorpusBook, manifest: CorpusManifest, folder: Path
+) -> Iterator[tuple[Split, list[Path]]]:
     for split in Split:
         yield split, fetch_split(book, manifest, split, folder)
 
@@ -187,6 +220,8 @@ def _fetched(book: CorpusBook, name: str, shard: CorpusShard, folder: Path) -> P
         except NotFound as error:
             raise CorpusRejected(f"the corpus {name} lacks its shard {shard.name}") from error
         if sha256.hexdigest() != shard.sha256:
-            raise CorpusRejected(f"{shard.name} of the corpus {name} has other bytes than its manifest says")
+            raise CorpusRejected(
+                f"{shard.name} of the corpus {name} has other bytes than its manifest says"
+            )
         partial.replace(path)
     return path

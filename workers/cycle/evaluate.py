@@ -1,4 +1,5 @@
-"""The stages that judge: what is measured of the champion's networks and of the new ones, and the gate."""
+"""The stages that judge: what is measured of the champion's networks and of the new ones, and the
+gate."""
 
 import json
 from itertools import islice
@@ -30,9 +31,12 @@ PairScores = dict[str, dict[str, float]]  # key -> metric -> value
 
 
 def evaluate(job: Job, shop: StageContext) -> dict[str, Any]:
-    """Every metric of both StyleMattes on every pair of the test splits, with means; distances of both generators."""
+    """Every metric of both StyleMattes on every pair of the test splits, with means; distances of
+    both generators."""
     spec, slices = job.spec, dict[str, list[str]]()
-    total = len(CHECKPOINTS) * sum(job.record.corpora[name].samples(Split.TEST) for name in spec.labelled)
+    total = len(CHECKPOINTS) * sum(
+        job.record.corpora[name].samples(Split.TEST) for name in spec.labelled
+    )
     scores: dict[str, PairScores] = {}
     seen = 0
     for network, stage in CHECKPOINTS.items():
@@ -42,13 +46,19 @@ def evaluate(job: Job, shop: StageContext) -> dict[str, Any]:
             pairs = held_out_pairs(shop.tars(job, [name], Split.TEST), spec.matting_size)
             while batch := list(islice(pairs, BATCH)):
                 scores[network] |= _score(matte, batch)
-                slices |= {pair.key: [name, *([f"{name}/{pair.part}"] if pair.part else [])] for pair in batch}
+                slices |= {
+                    pair.key: [name, *([f"{name}/{pair.part}"] if pair.part else [])]
+                    for pair in batch
+                }
                 seen += len(batch)
                 job.tick(seen / max(total, 1))
     body = json.dumps({**scores, "slices": slices}, sort_keys=True)
     (job.folder(Stage.EVALUATE) / SCORES_FILE).write_text(body)
     views, images = measure_generators(job, shop)
-    generators = {"images": images, "views": {name: view.model_dump() for name, view in views.items()}}
+    generators = {
+        "images": images,
+        "views": {name: view.model_dump() for name, view in views.items()},
+    }
     means = {network: _means(found, spec.seed) for network, found in scores.items()}
     return {"pairs": len(slices), **means, "generators": generators}
 
@@ -59,13 +69,18 @@ def _score(matte: nn.Module, batch: list[HeldOut]) -> PairScores:
         image = rgb_from_u8(np.stack([pair.rgb for pair in batch])).to(device)
         predicted = predict_alpha(matte, image)[:, 0].float().cpu().numpy()
     metrics = full_metrics(predicted, np.stack([pair.alpha for pair in batch]))
-    return {pair.key: {name: float(values[i]) for name, values in metrics.items()} for i, pair in enumerate(batch)}
+    return {
+        pair.key: {name: float(values[i]) for name, values in metrics.items()}
+        for i, pair in enumerate(batch)
+    }
 
 
 def _means(scores: PairScores, seed: int) -> dict[str, dict[str, float]]:
     names = next(iter(scores.values()))
     return {
-        name: mean_interval(np.array([pair[name] for pair in scores.values()]), seed=seed, resamples=2000).model_dump()
+        name: mean_interval(
+            np.array([pair[name] for pair in scores.values()]), seed=seed, resamples=2000
+        ).model_dump()
         for name in names
     }
 
@@ -73,15 +88,27 @@ def _means(scores: PairScores, seed: int) -> dict[str, dict[str, float]]:
 def gate(job: Job, shop: StageContext) -> dict[str, Any]:
     """The decision, stored with its figures."""
     scores = json.loads(job.output(Stage.EVALUATE, SCORES_FILE).read_text())
-    old, new = ({key: pair[METRIC] for key, pair in scores[network].items()} for network in CHECKPOINTS)
+    old, new = (
+        {key: pair[METRIC] for key, pair in scores[network].items()} for network in CHECKPOINTS
+    )
     spec = job.spec
     decision = decide(
-        old, new, scores["slices"], metric=METRIC, margin=spec.slice_margin, fewest=spec.gate_pairs, seed=spec.seed
+        old,
+        new,
+        scores["slices"],
+        metric=METRIC,
+        margin=spec.slice_margin,
+        fewest=spec.gate_pairs,
+        seed=spec.seed,
     )
     measured = job.figures(Stage.EVALUATE)["generators"]
     if measured["views"]:
-        views = {name: DistanceFigures.model_validate(view) for name, view in measured["views"].items()}
-        decision = decision.model_copy(update={"generator": decide_generator(views, measured["images"])})
+        views = {
+            name: DistanceFigures.model_validate(view) for name, view in measured["views"].items()
+        }
+        decision = decision.model_copy(
+            update={"generator": decide_generator(views, measured["images"])}
+        )
     for line in decision.told():
         job.log(line)
     return decision.model_dump(mode="json")

@@ -1,11 +1,18 @@
-"""Is the candidate better than the champion? Pure functions of what was measured of both on the same pictures."""
+"""Is the candidate better than the champion? Pure functions of what was measured of both on the
+same pictures."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.training.run import DistanceFigures, GateDecision, GeneratorDecision, Interval, SliceFigures
+from core.training.run import (
+    DistanceFigures,
+    GateDecision,
+    GeneratorDecision,
+    Interval,
+    SliceFigures,
+)
 
 LEVEL = 0.95
 RESAMPLES = 10_000
@@ -27,9 +34,9 @@ def decide(
 ) -> GateDecision:
     """Scores by pair, smaller is better; slices: the slices that each pair belongs to.
 
-    Passed: the whole interval of the mean paired difference lies below 0 (percentile bootstrap over pairs, Efron 1979),
-    in no slice is the mean worse by more than `margin`, and there are at least `fewest` pairs.
-    Raises ValueError when the pairs differ or there are none.
+    Passed: the whole interval of the mean paired difference lies below 0 (percentile bootstrap over
+    pairs, Efron 1979), in no slice is the mean worse by more than `margin`, and there are at least
+    `fewest` pairs. Raises ValueError when the pairs differ or there are none.
     """
     if champion.keys() != candidate.keys() or not champion:
         raise ValueError("champion and candidate must be scored on the same pairs, at least one")
@@ -42,9 +49,12 @@ def decide(
         inside = np.array([name in slices.get(key, ()) for key in keys])
         change = mean_interval((new - old)[inside], seed=seed, level=level, resamples=resamples)
         figures[name] = SliceFigures(
-            pairs=int(inside.sum()), champion=float(old[inside].mean()), candidate=float(new[inside].mean()),
-            difference=change, worse=change.value > margin,
-        )  # fmt: skip
+            pairs=int(inside.sum()),
+            champion=float(old[inside].mean()),
+            candidate=float(new[inside].mean()),
+            difference=change,
+            worse=change.value > margin,
+        )
     worse = [name for name, slice_ in figures.items() if slice_.worse]
     return GateDecision(
         passed=difference.high < 0 and not worse and len(keys) >= fewest,
@@ -65,7 +75,8 @@ def decide(
 
 
 def decide_generator(views: Mapping[str, DistanceFigures], images: int) -> GeneratorDecision:
-    """Passed: nearer to the corpus beyond the interval in one view at least, and further beyond it in none."""
+    """Passed: nearer to the corpus beyond the interval in one view at least, and further beyond it
+    in none."""
     nearer = [name for name, view in views.items() if view.difference.high < 0]
     further = [name for name, view in views.items() if view.difference.low > 0]
     changes = "; ".join(f"{name} {_told(view.difference, 3)}" for name, view in views.items())
@@ -75,14 +86,20 @@ def decide_generator(views: Mapping[str, DistanceFigures], images: int) -> Gener
         reason = f"nearer to the corpus beyond the interval in {', '.join(nearer)}: {changes}"
     else:
         reason = f"not nearer to the corpus beyond the interval: {changes}"
-    return GeneratorDecision(passed=bool(nearer) and not further, reason=reason, images=images, views=dict(views))
+    return GeneratorDecision(
+        passed=bool(nearer) and not further, reason=reason, images=images, views=dict(views)
+    )
 
 
-def mean_interval(values: Scores, *, seed: int, level: float = LEVEL, resamples: int = RESAMPLES) -> Interval:
+def mean_interval(
+    values: Scores, *, seed: int, level: float = LEVEL, resamples: int = RESAMPLES
+) -> Interval:
     """The mean of [n] values and its percentile bootstrap interval."""
     rng = np.random.default_rng(seed)
     means = [
-        values[rng.integers(len(values), size=(min(CHUNK, resamples - start), len(values)))].mean(axis=1)
+        values[rng.integers(len(values), size=(min(CHUNK, resamples - start), len(values)))].mean(
+            axis=1
+        )
         for start in range(0, resamples, CHUNK)
     ]
     low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])

@@ -1,4 +1,5 @@
-"""How far the champion's and the candidate's StyleMatteGAN are from the corpus that the run labelled."""
+"""How far the champion's and the candidate's StyleMatteGAN are from the corpus that the run
+labelled."""
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +19,12 @@ from workers.cycle.stylemattegan import CORPUS_FILE, GENERATOR
 
 
 def measure_generators(job: Job, shop: StageContext) -> tuple[dict[str, DistanceFigures], int]:
-    """By view, Frechet distances on features of the baseline StyleMatte's encoder; and the number of images of each.
+    """By view, Frechet distances on features of the baseline StyleMatte's encoder; and the number
+    of images of each.
 
-    Unfiltered samples at psi 1, resized to the corpus where a generator has another size. No figures where there is no
-    champion. Contact sheets of 64 samples at psi 0.7 are left in `grids/`.
+    Unfiltered samples at psi 1, resized to the corpus where a generator has another size. No
+    figures where there is no champion. Contact sheets of 64 samples at psi 0.7 are left in
+    `grids/`.
     """
     spec, corpus = job.spec, Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
     paths = {"candidate": job.output(Stage.ADVERSARIAL, GENERATOR)}
@@ -33,16 +36,27 @@ def measure_generators(job: Job, shop: StageContext) -> tuple[dict[str, Distance
     samples: dict[str, Tensor] = {}
     for name, path in paths.items():
         generator = load_generator(path).to(shop.device)
-        write_contact_sheet(job.folder(Stage.EVALUATE) / "grids" / f"generator-{name}.png", generator)
+        write_contact_sheet(
+            job.folder(Stage.EVALUATE) / "grids" / f"generator-{name}.png", generator
+        )
         if len(paths) > 1:
             samples[name] = _resized(sample(generator, len(real), 1.0, spec.seed), real.shape[-1])
-    network = EncoderFeatures(load_stylematte(job.output(Stage.BASELINE, STYLEMATTE_FILE))).to(shop.device)
+    network = EncoderFeatures(load_stylematte(job.output(Stage.BASELINE, STYLEMATTE_FILE))).to(
+        shop.device
+    )
     views = {}
     for view, see in VIEWS.items() if samples else ():
-        features = {name: pooled_features(network, see(images)) for name, images in {**samples, "real": real}.items()}
-        change = frechet_change(features["champion"], features["candidate"], features["real"], seed=spec.seed)
+        features = {
+            name: pooled_features(network, see(images))
+            for name, images in {**samples, "real": real}.items()
+        }
+        change = frechet_change(
+            features["champion"], features["candidate"], features["real"], seed=spec.seed
+        )
         views[view] = DistanceFigures(
-            champion=_interval(change.old), candidate=_interval(change.new), difference=_interval(change.difference)
+            champion=_interval(change.old),
+            candidate=_interval(change.new),
+            difference=_interval(change.difference),
         )
     return views, len(real)
 

@@ -1,7 +1,9 @@
-"""A training run in the hands of a trainer: its folder, its progress, and what it takes to go on elsewhere.
+"""A training run in the hands of a trainer: its folder, its progress, and what it takes to go on
+elsewhere.
 
-What a stage writes into its folder is pushed to S3 now and then, and pulled when the stage starts again, on this
-machine or another one: S3 is the truth. A stage that is done has a record with the SHA-256 of its files.
+What a stage writes into its folder is pushed to S3 now and then, and pulled when the stage starts
+again, on this machine or another one: S3 is the truth. A stage that is done has a record with the
+SHA-256 of its files.
 """
 
 import hashlib
@@ -27,9 +29,12 @@ LOCAL_ONLY = (".npy", ".partial", "corpora")  # what can be made or fetched agai
 
 
 class Job:
-    """One stage at a time: `begin`, then the stage's own code, which calls `tick`, then `finish`."""
+    """One stage at a time: `begin`, then the stage's own code, which calls `tick`, then
+    `finish`."""
 
-    def __init__(self, runs: TrainingRuns, record: TrainingRecord, lease: HeldLease, root: Path) -> None:
+    def __init__(
+        self, runs: TrainingRuns, record: TrainingRecord, lease: HeldLease, root: Path
+    ) -> None:
         self.runs, self.record, self.spec = runs, record, record.spec
         self.root = root / record.id
         self._lease = lease
@@ -57,7 +62,8 @@ class Job:
         return record.figures
 
     def output(self, stage: Stage, name: str) -> Path:
-        """A file of a finished stage, fetched if need be. CheckpointRejected: it has other bytes than recorded."""
+        """A file of a finished stage, fetched if need be. CheckpointRejected: it has other bytes
+        than recorded."""
         record = self.done(stage)
         if record is None or name not in record.files:
             raise PermanentError(f"the stage {stage} left no {name}")
@@ -65,19 +71,24 @@ class Job:
         if not path.is_file() or _sha256(path) != record.files[name]:
             self._fetch(stage, name)
         if _sha256(path) != record.files[name]:
-            raise CheckpointRejected(f"{stage}/{name} of {self.record.id} is not what its stage left")
+            raise CheckpointRejected(
+                f"{stage}/{name} of {self.record.id} is not what its stage left"
+            )
         return path
 
     # The life of a stage
 
     def begin(self, stage: Stage) -> Path:
-        """Take up a stage where it was left; returns its folder. PermanentError when it was begun in vain too often."""
+        """Take up a stage where it was left; returns its folder. PermanentError when it was begun
+        in vain too often."""
         self._pushed.clear()
         self._pull(stage)
         old = self._progress if self._progress and self._progress.stage is stage else None
         starts = old.starts + 1 if old else 1
         if starts > MAX_STARTS:
-            raise PermanentError(f"the stage {stage} was begun {MAX_STARTS} times and saved nothing")
+            raise PermanentError(
+                f"the stage {stage} was begun {MAX_STARTS} times and saved nothing"
+            )
         self._before_s = old.seconds if old else 0.0
         self._first = old.fraction if old else 0.0
         self._began_s = self._pushed_s = time.monotonic()
@@ -106,7 +117,8 @@ class Job:
         return budget_s is not None and self.seconds > budget_s
 
     def tick(self, fraction: float) -> None:
-        """To be called once a step. Raises LeaseLost, or Cancelled when the run is not wanted any more."""
+        """To be called once a step. Raises LeaseLost, or Cancelled when the run is not wanted any
+        more."""
         self._lease.check()
         now_s = time.monotonic()
         if now_s - self._told_s < TELL_S:
@@ -134,7 +146,9 @@ class Job:
             if self._pushed.get(name) != digest:
                 self._lease.check()
                 key = keys.training_run(self.record.id, f"files/{stage}/{name}")
-                self.runs.store.upload(key, path, content_type=_type(path), metadata={"sha256": digest})
+                self.runs.store.upload(
+                    key, path, content_type=_type(path), metadata={"sha256": digest}
+                )
                 self._pushed[name] = digest
                 if self._progress.starts:
                     self._progress = self._progress.model_copy(update={"starts": 0})
@@ -190,11 +204,13 @@ class Job:
         return sorted(
             path
             for path in folder.rglob("*")
-            if path.is_file() and not any(mark in path.relative_to(folder).as_posix() for mark in LOCAL_ONLY)
+            if path.is_file()
+            and not any(mark in path.relative_to(folder).as_posix() for mark in LOCAL_ONLY)
         )
 
     def _pull(self, stage: Stage) -> None:
-        """Make the folder what S3 says; what S3 does not know is removed, unless it is of LOCAL_ONLY."""
+        """Make the folder what S3 says; what S3 does not know is removed, unless it is of
+        LOCAL_ONLY."""
         prefix = keys.training_run(self.record.id, f"files/{stage}/")
         stored = [key.removeprefix(prefix) for key in self.runs.store.list_keys(prefix)]
         for path in self._files(stage):
@@ -213,9 +229,15 @@ class Job:
         partial = path.with_name(path.name + ".partial")
         try:
             with partial.open("wb") as file:
-                file.writelines(self.runs.store.stream(keys.training_run(self.record.id, f"files/{stage}/{name}")))
+                file.writelines(
+                    self.runs.store.stream(
+                        keys.training_run(self.record.id, f"files/{stage}/{name}")
+                    )
+                )
         except NotFound as error:
-            raise CheckpointRejected(f"{stage}/{name} of {self.record.id} is gone from the store") from error
+            raise CheckpointRejected(
+                f"{stage}/{name} of {self.record.id} is gone from the store"
+            ) from error
         partial.replace(path)
 
 
@@ -225,4 +247,6 @@ def _sha256(path: Path) -> str:
 
 
 def _type(path: Path) -> str:
-    return {".png": "image/png", ".json": "application/json"}.get(path.suffix, "application/octet-stream")
+    return {".png": "image/png", ".json": "application/json"}.get(
+        path.suffix, "application/octet-stream"
+    )

@@ -1,4 +1,5 @@
-"""Order a training run without the API: from folders of pictures, or of what has been added before."""
+"""Order a training run without the API: from folders of pictures, or of what has been added
+before."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ def run_of(
     licence: str,
     options: Mapping[str, object],
 ) -> str:
-    """Id of the domain's run that has not ended, else of a new one on DOMAIN-pairs, -images and -backgrounds.
+    """Id of the domain's run that has not ended, else of a new one on DOMAIN-pairs, -images and
+    -backgrounds.
 
     Those corpora grow by `sources` first. Raises InvalidSpec, naming the field.
     """

@@ -25,7 +25,8 @@ class Chosen:
 
 
 def choose(decision: GateDecision, *, first: bool) -> Chosen:
-    """Those that passed, beside the champion's where one did not. When none passed, both new ones, to be looked at.
+    """Those that passed, beside the champion's where one did not. When none passed, both new ones,
+    to be looked at.
 
     first: there is no champion to be kept. The better StyleMatte of the run makes the first bundle.
     """
@@ -33,17 +34,23 @@ def choose(decision: GateDecision, *, first: bool) -> Chosen:
         return Chosen(stylematte=decision.passed, generator=True)
     if not decision.any_passed:
         return Chosen(stylematte=True, generator=True)
-    return Chosen(stylematte=decision.passed, generator=decision.generator is not None and decision.generator.passed)
+    return Chosen(
+        stylematte=decision.passed,
+        generator=decision.generator is not None and decision.generator.passed,
+    )
 
 
 def register(job: Job, shop: StageContext) -> dict[str, Any]:
-    """Publishes the chosen networks as NAME@candidate; NAME@champion follows if one of them passed the gate."""
+    """Publishes the chosen networks as NAME@candidate; NAME@champion follows if one of them passed
+    the gate."""
     record, spec = job.record, job.spec
     decision = GateDecision.model_validate(job.figures(Stage.GATE))
     chosen = choose(decision, first=record.champion is None)
     folder = job.folder(Stage.REGISTER) / "bundle"
     folder.mkdir(parents=True, exist_ok=True)
-    stylematte = job.output(Stage.FINE_TUNE if chosen.stylematte else Stage.BASELINE, STYLEMATTE_FILE)
+    stylematte = job.output(
+        Stage.FINE_TUNE if chosen.stylematte else Stage.BASELINE, STYLEMATTE_FILE
+    )
     generator = _generator(job, shop, chosen, folder / TRAINING_STATE_FILE)
     thresholds = calibrated(job, shop, stylematte, load_generator(generator).config.img_resolution)
     assemble(
@@ -54,16 +61,24 @@ def register(job: Job, shop: StageContext) -> dict[str, Any]:
     promoted = spec.promote and (decision.any_passed or record.champion is None)
     why = "; ".join(decision.told()) if decision.any_passed else "the first version"
     if promoted and not shop.registry.promote(
-        spec.domain, bundle.digest, reason=f"{why} ({record.id})", actor=record.id, expected=record.champion
+        spec.domain,
+        bundle.digest,
+        reason=f"{why} ({record.id})",
+        actor=record.id,
+        expected=record.champion,
     ):
         promoted = False
-        job.log("the champion was changed while this run was under way: its comparison is void, nothing is promoted")
+        job.log(
+            "the champion was changed while this run was under way: its comparison is void, "
+            "nothing is promoted"
+        )
     job.log(f"{spec.domain}@{CHAMPION if promoted else CANDIDATE} is {bundle.digest}")
     return {"bundle": bundle.digest, "promoted": promoted, "new": vars(chosen)}
 
 
 def _generator(job: Job, shop: StageContext, chosen: Chosen, training_state: Path) -> Path:
-    """The generator for the bundle; `training_state` is written where it is known, for the next turn."""
+    """The generator for the bundle; `training_state` is written where it is known, for the next
+    turn."""
     if chosen.generator:
         shutil.copyfile(job.output(Stage.ADVERSARIAL, TRAINING_STATE), training_state)
         return job.output(Stage.ADVERSARIAL, GENERATOR)
@@ -73,13 +88,22 @@ def _generator(job: Job, shop: StageContext, chosen: Chosen, training_state: Pat
 
 
 def _card(job: Job, shop: StageContext, decision: GateDecision, chosen: Chosen) -> dict[str, Any]:
-    """Data, parents, code version, figures with intervals: what a reader of the bundle should know."""
+    """Data, parents, code version, figures with intervals: what a reader of the bundle should
+    know."""
     record = job.record
     corpora = {
-        name: {"digest": corpus.digest, "kind": corpus.kind, "licence": corpus.licence, "samples": corpus.samples()}
+        name: {
+            "digest": corpus.digest,
+            "kind": corpus.kind,
+            "licence": corpus.licence,
+            "samples": corpus.samples(),
+        }
         for name, corpus in record.corpora.items()
     }
-    evaluated, stage = job.figures(Stage.EVALUATE), Stage.FINE_TUNE if chosen.stylematte else Stage.BASELINE
+    evaluated, stage = (
+        job.figures(Stage.EVALUATE),
+        Stage.FINE_TUNE if chosen.stylematte else Stage.BASELINE,
+    )
     generator: object
     if chosen.generator or record.champion is None:
         generator = {key: job.figures(Stage.ADVERSARIAL)[key] for key in ("images", "generator")}
@@ -91,7 +115,10 @@ def _card(job: Job, shop: StageContext, decision: GateDecision, chosen: Chosen) 
         "code": f"matteforge {version('matteforge')}",
         "spec": record.spec.model_dump(mode="json"),
         "corpora": corpora,
-        "stylematte": {"stage": stage, "test": evaluated["candidate" if chosen.stylematte else "champion"]},
+        "stylematte": {
+            "stage": stage,
+            "test": evaluated["candidate" if chosen.stylematte else "champion"],
+        },
         "generator": generator,
         "sampling": job.figures(Stage.SAMPLE),
         "gate": decision.model_dump(mode="json"),

@@ -38,7 +38,8 @@ FUNCTIONS: dict[Stage, StageFunction] = {
 
 
 def run_cycle(context: Context, run_id: str) -> None:
-    """Do the stages that are not done, while holding the domain's lease; nothing when somebody else holds it.
+    """Do the stages that are not done, while holding the domain's lease; nothing when somebody else
+    holds it.
 
     A TransientError is logged and left to the reconciler; every other error fails the run.
     """
@@ -46,7 +47,9 @@ def run_cycle(context: Context, run_id: str) -> None:
     try:
         record = runs.request(run_id)
         name = domain_lease(record.spec.domain)
-        with hold(context.leases, name, ttl_s=settings.lease_ttl_s, renew_s=settings.lease_renew_s) as lease:
+        with hold(
+            context.leases, name, ttl_s=settings.lease_ttl_s, renew_s=settings.lease_renew_s
+        ) as lease:
             if lease is not None and runs.end(run_id) is None:
                 _settle(context, runs, record, lease)
     except TransientError as error:
@@ -79,9 +82,12 @@ def _work(context: Context, runs: TrainingRuns, record: TrainingRecord, lease: H
     settings, store = context.settings, context.catalog.store
     cache = settings.cache_dir or Path(tempfile.gettempdir()) / "matteforge"
     shop = StageContext(
-        registry=Registry(store), book=CorpusBook(store), cache=cache, device=_device(settings.device),
+        registry=Registry(store),
+        book=CorpusBook(store),
+        cache=cache,
+        device=_device(settings.device),
         threads=settings.threads,
-    )  # fmt: skip
+    )
     torch.set_num_threads(settings.threads)
     job = Job(runs, record, lease, cache / "training")
     for stage in STAGES:
@@ -91,7 +97,12 @@ def _work(context: Context, runs: TrainingRuns, record: TrainingRecord, lease: H
             job.begin(stage)
             job.finish(FUNCTIONS[stage](job, shop))
     registered = job.figures(Stage.REGISTER)
-    return RunEnd(state=RunState.COMPLETED, at=utcnow(), promoted=registered["promoted"], bundle=registered["bundle"])
+    return RunEnd(
+        state=RunState.COMPLETED,
+        at=utcnow(),
+        promoted=registered["promoted"],
+        bundle=registered["bundle"],
+    )
 
 
 def _device(wanted: str) -> str:

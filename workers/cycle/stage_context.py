@@ -24,7 +24,8 @@ class StageContext:
         return self.registry.fetch(digest, self.cache / "bundles")
 
     def tars(self, job: Job, names: Iterable[str], split: Split) -> list[Path]:
-        """The shards of one split of some of the run's corpora, as they were when the run was ordered."""
+        """The shards of one split of some of the run's corpora, as they were when the run was
+        ordered."""
         found = []
         for name in names:
             manifest = job.record.corpora[name]

@@ -33,7 +33,9 @@ def baseline(job: Job, shop: StageContext) -> dict[str, Any]:
     torch.manual_seed(job.spec.seed)
     network = StyleMatte(preset(job.spec.matting_network))
     portraits = read_squares(shop.tars(job, job.spec.labelled, Split.TRAIN), job.spec.matting_size)
-    figures = _train(job, shop, Stage.BASELINE, network, portraits, job.spec.baseline_steps, BASELINE_RATE)
+    figures = _train(
+        job, shop, Stage.BASELINE, network, portraits, job.spec.baseline_steps, BASELINE_RATE
+    )
     return {"champion": None, "pairs": len(portraits), **figures}
 
 
@@ -46,7 +48,9 @@ def fine_tune(job: Job, shop: StageContext) -> dict[str, Any]:
     job.log(f"{len(real)} labelled pairs and {len(accepted)} accepted samples")
     network = load_stylematte(job.output(Stage.BASELINE, STYLEMATTE_FILE))
     portraits = np.concatenate([real, accepted])
-    figures = _train(job, shop, Stage.FINE_TUNE, network, portraits, spec.matting_steps, spec.matting_rate)
+    figures = _train(
+        job, shop, Stage.FINE_TUNE, network, portraits, spec.matting_steps, spec.matting_rate
+    )
     return {"pairs": len(real), "accepted": len(accepted), **figures}
 
 
@@ -77,7 +81,9 @@ def _train(
     )
     photos, unseen = (shop.photos(job, split) for split in (Split.TRAIN, Split.VALIDATION))
     last: dict[str, Any] = {}
-    for scalars in train_matting(network.to(shop.device), options, portraits, held_out, folder, photos, unseen):
+    for scalars in train_matting(
+        network.to(shop.device), options, portraits, held_out, folder, photos, unseen
+    ):
         job.tick(scalars["step"] / steps)
         if "val_mad" in scalars:
             last = {name: scalars[name] for name in ("step", "val_mad", "val_iou", "total")}
@@ -88,7 +94,13 @@ def _train(
                 break
     trained = load_checkpoint(folder / "ema.safetensors", kind="stylematte")
     path = folder / STYLEMATTE_FILE
-    save_checkpoint(path, kind="stylematte", config=trained.config, state=halved(trained.state), extra=trained.extra)
+    save_checkpoint(
+        path,
+        kind="stylematte",
+        config=trained.config,
+        state=halved(trained.state),
+        extra=trained.extra,
+    )
     return {
         "stylematte": digest(path),
         **{name: trained.extra[name] for name in ("step", "val_mad", "val_iou")},

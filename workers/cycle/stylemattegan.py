@@ -54,7 +54,8 @@ def label(job: Job, shop: StageContext) -> dict[str, Any]:
 
 
 def relabel(job: Job, shop: StageContext) -> dict[str, Any]:
-    """The new champion, if there is one, labels them too, so that the next turn begins with better labels."""
+    """The new champion, if there is one, labels them too, so that the next turn begins with better
+    labels."""
     registered = job.figures(Stage.REGISTER)
     if not registered["promoted"]:
         return {"labelled": 0}
@@ -62,10 +63,16 @@ def relabel(job: Job, shop: StageContext) -> dict[str, Any]:
 
 
 def _label(job: Job, shop: StageContext, stage: Stage, stylematte: Path) -> dict[str, Any]:
-    """Labels follow from network, corpora and framing: they are kept in the store under these and made once."""
+    """Labels follow from network, corpora and framing: they are kept in the store under these and
+    made once."""
     spec, path = job.spec, job.folder(stage) / CORPUS_FILE
     size = PRESETS[spec.generator].resolution
-    parents = [digest(stylematte), size, spec.framing, *(job.record.corpora[name].digest for name in spec.unlabelled)]
+    parents = [
+        digest(stylematte),
+        size,
+        spec.framing,
+        *(job.record.corpora[name].digest for name in spec.unlabelled),
+    ]
     name = hashlib.sha256(json.dumps(parents).encode()).hexdigest()
     key = f"{keys.LABELS}{name}.pt"
     if shop.book.store.head(key) is None:
@@ -98,7 +105,8 @@ def _ticking(job: Job, labeller: Labeller, total: int) -> Labeller:
 
 
 def warm_start(job: Job, shop: StageContext) -> dict[str, Any]:
-    """StyleMatteGAN as the decoder of an autoencoder; the champion's goes on from where its training left it."""
+    """StyleMatteGAN as the decoder of an autoencoder; the champion's goes on from where its
+    training left it."""
     spec, folder = job.spec, job.folder(Stage.WARM_START)
     corpus = Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
     trainer = WarmStart(corpus, spec.seed, spec.warm_start_kimg, preset=PRESETS[spec.generator])
@@ -110,7 +118,8 @@ def warm_start(job: Job, shop: StageContext) -> dict[str, Any]:
 
 
 def _take_up_champion(job: Job, shop: StageContext, trainer: WarmStart) -> bool:
-    """Load the state that the champion's generator was left in, but for the random numbers. False: can't be had."""
+    """Load the state that the champion's generator was left in, but for the random numbers. False:
+    can't be had."""
     champion = job.record.champion
     if champion is None:
         return False
@@ -125,10 +134,13 @@ def _take_up_champion(job: Job, shop: StageContext, trainer: WarmStart) -> bool:
         trainer.state.load(path)
     except RuntimeError as error:
         raise CheckpointRejected(
-            f"the champion's training state is of another version: {error}; set continue_generator to false"
+            f"the champion's training state is of another version: {error}; set continue_generator "
+            f"to false"
         ) from error
     trainer.state.rng.manual_seed(job.spec.seed)
-    job.log(f"the champion's generator goes on from {trainer.state.progress.images / 1000:.0f} kimg")
+    job.log(
+        f"the champion's generator goes on from {trainer.state.progress.images / 1000:.0f} kimg"
+    )
     return True
 
 
@@ -138,15 +150,21 @@ def adversarial(job: Job, shop: StageContext) -> dict[str, Any]:
     corpus = Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
     preset = PRESETS[spec.generator]
     settings = replace(preset.adversarial, total_kimg=max(spec.adversarial_kimg, 1e-3))
-    backgrounds = real_backgrounds(folder / "photos.npy", shop.photos(job, Split.TRAIN), preset.resolution)
-    trainer = Adversarial(corpus, replace(preset, adversarial=settings), spec.seed, backgrounds=backgrounds)
+    backgrounds = real_backgrounds(
+        folder / "photos.npy", shop.photos(job, Split.TRAIN), preset.resolution
+    )
+    trainer = Adversarial(
+        corpus, replace(preset, adversarial=settings), spec.seed, backgrounds=backgrounds
+    )
     state = folder / "gan.state.safetensors"
     trainer.state.load(state if state.exists() else job.output(Stage.WARM_START, WARM_STATE))
     trainer.first_image = int(job.figures(Stage.WARM_START)["images"])
     return _train(job, folder, trainer, "gan", trainer.first_image, spec.adversarial_kimg)
 
 
-def _train(job: Job, folder: Path, trainer: Trainer, name: str, first: int, kimg: float) -> dict[str, Any]:
+def _train(
+    job: Job, folder: Path, trainer: Trainer, name: str, first: int, kimg: float
+) -> dict[str, Any]:
     def go_on(trainer: Trainer) -> bool:
         job.tick((trainer.state.progress.images - first) / max(kimg * 1000, 1))
         for grid in sorted((folder / "grids").glob("*.png"))[:-GRIDS_KEPT]:
@@ -160,14 +178,23 @@ def _train(job: Job, folder: Path, trainer: Trainer, name: str, first: int, kimg
 
 
 def sample(job: Job, shop: StageContext) -> dict[str, Any]:
-    """Candidates of the new generator, those kept on which the baseline agrees, as pairs for StyleMatte."""
+    """Candidates of the new generator, those kept on which the baseline agrees, as pairs for
+    StyleMatte."""
     spec, folder = job.spec, job.folder(Stage.SAMPLE)
-    generator, matte = job.output(Stage.ADVERSARIAL, GENERATOR), job.output(Stage.BASELINE, STYLEMATTE_FILE)
+    generator, matte = (
+        job.output(Stage.ADVERSARIAL, GENERATOR),
+        job.output(Stage.BASELINE, STYLEMATTE_FILE),
+    )
     network = load_generator(generator)
     thresholds = calibrated(job, shop, matte, network.config.img_resolution)
-    plan = _plan(spec.samples, spec.sample_attempts, spec.seed, spec.truncation_psi, thresholds, shop.threads)
+    plan = _plan(
+        spec.samples, spec.sample_attempts, spec.seed, spec.truncation_psi, thresholds, shop.threads
+    )
     engine = GeneratedSampler(
-        network, load_stylematte(matte), digests=(digest(generator), digest(matte)), device=shop.device
+        network,
+        load_stylematte(matte),
+        digests=(digest(generator), digest(matte)),
+        device=shop.device,
     )
     rejected: Counter[str] = Counter()
     partial = folder / "accepted.partial"
@@ -189,12 +216,23 @@ def sample(job: Job, shop: StageContext) -> dict[str, Any]:
     return figures | {"thresholds": thresholds}
 
 
-def _plan(samples: int, attempts: int, seed: int, psi: float, thresholds: dict[str, float], threads: int) -> Plan:
+def _plan(
+    samples: int, attempts: int, seed: int, psi: float, thresholds: dict[str, float], threads: int
+) -> Plan:
     return Plan(
-        count=max(samples, 1), shard_size=max(samples, 1), shards_total=1, seed=seed, truncation_psi=psi,
-        image_format="png", alpha_bits=8, bundle="", thresholds=thresholds, batch_size=BATCH, threads=threads,
+        count=max(samples, 1),
+        shard_size=max(samples, 1),
+        shards_total=1,
+        seed=seed,
+        truncation_psi=psi,
+        image_format="png",
+        alpha_bits=8,
+        bundle="",
+        thresholds=thresholds,
+        batch_size=BATCH,
+        threads=threads,
         max_attempts_per_sample=-(-attempts // max(samples, 1)),
-    )  # fmt: skip
+    )
 
 
 def _attempts(job: Job, engine: GeneratedSampler, plan: Plan, limit: int) -> Iterator[Candidate]:

@@ -1,4 +1,5 @@
-"""The filter's thresholds, calibrated on the validation pairs framed as the generator's pictures are."""
+"""The filter's thresholds, calibrated on the validation pairs framed as the generator's pictures
+are."""
 
 from pathlib import Path
 

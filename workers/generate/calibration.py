@@ -21,8 +21,11 @@ BATCH = 8
 Pair = tuple[NDArray[np.uint8], NDArray[np.float32]]  # RGB [h, w, 3], alpha [h, w] in [0, 1]
 
 
-def exact_pairs(tars: Iterable[Path], *, resolution: int, backgrounds: int, seed: int) -> Iterator[Pair]:
-    """Pairs at `resolution`: `image.png` with `alpha.png`, or each `rgba.png` over several rendered `backgrounds`.
+def exact_pairs(
+    tars: Iterable[Path], *, resolution: int, backgrounds: int, seed: int
+) -> Iterator[Pair]:
+    """Pairs at `resolution`: `image.png` with `alpha.png`, or each `rgba.png` over several rendered
+    `backgrounds`.
 
     Averaged down over pixel areas, which keeps image and alpha consistent.
     """
@@ -31,37 +34,59 @@ def exact_pairs(tars: Iterable[Path], *, resolution: int, backgrounds: int, seed
             if "rgba.png" in members:
                 rgba = decode(members["rgba.png"], "RGBA").astype(np.float32) / 255
                 for turn in range(backgrounds):
-                    scene = render_background(np.random.default_rng((seed, number, turn)), len(rgba))
+                    scene = render_background(
+                        np.random.default_rng((seed, number, turn)), len(rgba)
+                    )
                     alpha = rgba[..., 3:]
-                    yield _reduced(alpha * rgba[..., :3] + (1 - alpha) * scene, rgba[..., 3], resolution)
+                    yield _reduced(
+                        alpha * rgba[..., :3] + (1 - alpha) * scene, rgba[..., 3], resolution
+                    )
             elif {"image.png", "alpha.png"} <= members.keys():
                 image, grey = decode(members["image.png"], "RGB"), decode(members["alpha.png"], "L")
-                yield _reduced(image.astype(np.float32) / 255, grey.astype(np.float32) / 255, resolution)
+                yield _reduced(
+                    image.astype(np.float32) / 255, grey.astype(np.float32) / 255, resolution
+                )
 
 
-def aligned_pairs(tars: Iterable[Path], *, resolution: int, backgrounds: int, seed: int) -> Iterator[Pair]:
-    """Pairs framed as StyleMatteGAN's corpus is: aligned heads of each `rgba.png`, with their exact alpha."""
+def aligned_pairs(
+    tars: Iterable[Path], *, resolution: int, backgrounds: int, seed: int
+) -> Iterator[Pair]:
+    """Pairs framed as StyleMatteGAN's corpus is: aligned heads of each `rgba.png`, with their exact
+    alpha."""
     for tar in tars:
         corpus = build_corpus(tar, size=resolution, scenes=backgrounds, seed=seed)
         for image in corpus.images.numpy():
-            yield np.ascontiguousarray(np.moveaxis(image[:3], 0, -1)), image[3].astype(np.float32) / 255
+            yield (
+                np.ascontiguousarray(np.moveaxis(image[:3], 0, -1)),
+                image[3].astype(np.float32) / 255,
+            )
 
 
 def score_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Iterator[dict[str, float]]:
-    """Every score of core.datasets.criteria for each pair: the exact alpha stands where the generator's will."""
+    """Every score of core.datasets.criteria for each pair: the exact alpha stands where the
+    generator's will."""
     remaining = iter(pairs)
     while batch := list(islice(remaining, BATCH)):
-        images, alphas = np.stack([image for image, _ in batch]), np.stack([alpha for _, alpha in batch])
+        images, alphas = (
+            np.stack([image for image, _ in batch]),
+            np.stack([alpha for _, alpha in batch]),
+        )
         with torch.inference_mode():
             predicted = predict_alpha(matte, rgb_from_u8(images))[:, 0].numpy()
-        for cheap, costly in zip(score_subjects(alphas), score_agreement(alphas, predicted), strict=True):
+        for cheap, costly in zip(
+            score_subjects(alphas), score_agreement(alphas, predicted), strict=True
+        ):
             yield cheap | costly
 
 
 def _reduced(rgb: NDArray[np.floating], alpha: NDArray[np.floating], resolution: int) -> Pair:
     size = (resolution, resolution)
     channels = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(channel, np.float32)).resize(size, Image.Resampling.BOX))
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(channel, np.float32)).resize(
+                size, Image.Resampling.BOX
+            )
+        )
         for channel in (*np.moveaxis(rgb, -1, 0), alpha)
     ]
     rgb_u8 = np.floor(np.stack(channels[:3], axis=-1).clip(0, 1) * 255 + 0.5).astype(np.uint8)

@@ -17,7 +17,8 @@ Member = NDArray[np.uint8] | NDArray[np.uint16] | Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One image-alpha pair as it is delivered. rgb_u8: uint8 [h, w, 3]; alpha: uint8 or uint16 [h, w].
+    """One image-alpha pair as it is delivered. rgb_u8: uint8 [h, w, 3]; alpha: uint8 or uint16 [h,
+    w].
 
     One whose defects were found before it was drawn has h = w = 0.
     """
@@ -26,7 +27,9 @@ class Candidate:
     seed: int
     rgb_u8: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | NDArray[np.uint16]
-    scores: dict[str, float]  # by score name; without those that need StyleMatte if it was not asked
+    scores: dict[
+        str, float
+    ]  # by score name; without those that need StyleMatte if it was not asked
     facts: Mapping[str, Any]  # what its `.json` says that only candidates of its source have
     defects: tuple[str, ...] = ()  # found by the source itself; any rejects it
     attributes: Mapping[str, str] = field(default_factory=dict)  # that were ordered of it
@@ -41,7 +44,8 @@ class Sampler(Protocol):
     """A source at work, with StyleMatte."""
 
     def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
-        """Candidates of a shard in attempt order, one whole batch at a time, until its attempts are spent."""
+        """Candidates of a shard in attempt order, one whole batch at a time, until its attempts are
+        spent."""
 
 
 def generated_facts(plan: Plan, *, generator: str, stylematte: str) -> dict[str, Any]:

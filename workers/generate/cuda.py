@@ -1,7 +1,8 @@
 """The engine's CUDA side: a graph for the plan's fixed batch, pinned host buffers, a copy stream.
 
-Written without a GPU at hand and never run on one; tests run its logic on the CPU. Byte identity holds on one device
-model and software stack, as everywhere: a graph replays the kernels that it captured.
+Written without a GPU at hand and never run on one; tests run its logic on the CPU. Byte identity
+holds on one device model and software stack, as everywhere: a graph replays the kernels that it
+captured.
 """
 
 from collections.abc import Callable
@@ -18,12 +19,16 @@ Waiting = Callable[[], NDArray[Any]]
 
 
 class GraphedGenerator:
-    """Calls a generator through a CUDA graph of its last batch size and psi: one launch instead of hundreds.
+    """Calls a generator through a CUDA graph of its last batch size and psi: one launch instead of
+    hundreds.
 
-    The result lies in the graph's memory and is overwritten by the next call: use it on the same stream before that.
+    The result lies in the graph's memory and is overwritten by the next call: use it on the same
+    stream before that.
     """
 
-    def __init__(self, generator: nn.Module, capture: Callable[[Callable[[], None]], Replay] | None = None) -> None:
+    def __init__(
+        self, generator: nn.Module, capture: Callable[[Callable[[], None]], Replay] | None = None
+    ) -> None:
         """capture: runs a piece of work and returns what repeats it; a CUDA graph when None."""
         self._generator = generator
         self._capture = capture or capture_graph
@@ -35,7 +40,10 @@ class GraphedGenerator:
         """z: float32 [n, z_dim] -> float32 [n, 4, h, w]."""
         key = tuple(z.shape), z.device, truncation_psi
         if key != self._key:
-            self._key, self._replay = None, _nothing  # the old graph's memory goes before the new one's comes
+            self._key, self._replay = (
+                None,
+                _nothing,
+            )  # the old graph's memory goes before the new one's comes
             self._z = z.clone()
             self._replay = self._capture(lambda: self._run(truncation_psi))
             self._key = key
@@ -52,7 +60,8 @@ def _nothing() -> None:
 
 
 def capture_graph(work: Callable[[], None]) -> Replay:
-    """Warm up on a stream of its own, then capture; what `work` made last is what a replay makes anew."""
+    """Warm up on a stream of its own, then capture; what `work` made last is what a replay makes
+    anew."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -69,14 +78,16 @@ def capture_graph(work: Callable[[], None]) -> Replay:
 class Downloads:
     """Copies to pinned host memory on a stream of their own, beside the model's next batch.
 
-    The buffers come from torch's caching allocator of pinned memory, and go back to it with the arrays.
+    The buffers come from torch's caching allocator of pinned memory, and go back to it with the
+    arrays.
     """
 
     def __init__(self) -> None:
         self._stream = torch.cuda.Stream()
 
     def __call__(self, tensor: Tensor) -> Waiting:
-        """Begin to copy what the current stream will have made; the result waits for the copy and returns the array."""
+        """Begin to copy what the current stream will have made; the result waits for the copy and
+        returns the array."""
         done = torch.cuda.Event()
         host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
         self._stream.wait_stream(torch.cuda.current_stream())

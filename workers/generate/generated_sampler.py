@@ -1,4 +1,5 @@
-"""A bundle at work: StyleMatteGAN's samples, measured against StyleMatte. The one place here that runs torch."""
+"""A bundle at work: StyleMatteGAN's samples, measured against StyleMatte. The one place here that
+runs torch."""
 
 import logging
 import os
@@ -28,14 +29,23 @@ log = logging.getLogger(__name__)
 
 
 class GeneratedSampler:
-    """Samples candidates in whole batches; equal plans give equal candidates on one hardware and software stack."""
+    """Samples candidates in whole batches; equal plans give equal candidates on one hardware and
+    software stack."""
 
     def __init__(
-        self, generator: Generator, matte: nn.Module, *, digests: tuple[str, str], device: str = "auto"
+        self,
+        generator: Generator,
+        matte: nn.Module,
+        *,
+        digests: tuple[str, str],
+        device: str = "auto",
     ) -> None:
-        """digests: sha256 of the two checkpoints, generator first. device: auto is cuda when there is one, else cpu."""
+        """digests: sha256 of the two checkpoints, generator first. device: auto is cuda when there
+        is one, else cpu."""
         if generator.config.img_channels != 4:
-            raise CheckpointRejected(f"a StyleMatteGAN has 4 channels, this one has {generator.config.img_channels}")
+            raise CheckpointRejected(
+                f"a StyleMatteGAN has 4 channels, this one has {generator.config.img_channels}"
+            )
         self.generator, self.stylematte = digests
         self.config: GeneratorConfig = generator.config
         self.device = pick_device(device)
@@ -44,11 +54,21 @@ class GeneratedSampler:
         be_deterministic()
         self.sample: Callable[[Tensor, float], Tensor] = self._generator.sample
         self._download: Callable[[Tensor], cuda.Waiting] = cuda.download_at_once
-        self._ahead = 0  # batches begun before the one that is yielded is scored; on a CPU there is nothing beside
+        # batches begun before the one that is yielded is scored; on a CPU there is nothing beside
+        self._ahead = 0
         if self.device.type == "cuda":
             cuda.prepare(self._generator, self.matte)
-            self.sample, self._download, self._ahead = cuda.GraphedGenerator(self._generator), cuda.Downloads(), 1
-        log.info("engine on %s: generator %s, StyleMatte %s", device, self.generator[:12], self.stylematte[:12])
+            self.sample, self._download, self._ahead = (
+                cuda.GraphedGenerator(self._generator),
+                cuda.Downloads(),
+                1,
+            )
+        log.info(
+            "engine on %s: generator %s, StyleMatte %s",
+            device,
+            self.generator[:12],
+            self.stylematte[:12],
+        )
 
     @classmethod
     def from_folder(cls, folder: Path, *, device: str = "auto") -> Self:
@@ -58,11 +78,15 @@ class GeneratedSampler:
             digests = files[GENERATOR_FILE], files[STYLEMATTE_FILE]
         except KeyError as missing:
             raise CheckpointRejected(f"the bundle lacks its file {missing}") from None
-        generator, matte = load_generator(folder / GENERATOR_FILE), load_stylematte(folder / STYLEMATTE_FILE)
+        generator, matte = (
+            load_generator(folder / GENERATOR_FILE),
+            load_stylematte(folder / STYLEMATTE_FILE),
+        )
         return cls(generator, matte, digests=digests, device=device)
 
     def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
-        """Candidates of a shard in attempt order, in whole batches: style normalisation runs over them."""
+        """Candidates of a shard in attempt order, in whole batches: style normalisation runs over
+        them."""
         torch.set_num_threads(plan.threads)
         begun: deque[_Batch] = deque()
         for start in range(0, plan.max_attempts(shard), plan.batch_size):
@@ -81,10 +105,14 @@ class GeneratedSampler:
             rgb_pm1, alpha = split_rgba(image)
             rgb = quantised_rgb(rgb_pm1)
             return _Batch(
-                attempts=attempts, seeds=seeds, rgb=rgb, finite=self._download(image.isfinite().all()),
-                rgb_u8=self._download(rgb), alpha=self._download(alpha[:, 0]),
+                attempts=attempts,
+                seeds=seeds,
+                rgb=rgb,
+                finite=self._download(image.isfinite().all()),
+                rgb_u8=self._download(rgb),
+                alpha=self._download(alpha[:, 0]),
                 alpha_pixels=self._download(quantised_alpha(alpha, plan.alpha_bits)),
-            )  # fmt: skip
+            )
 
     def _finish(self, batch: "_Batch", plan: Plan) -> list[Candidate]:
         if not batch.finite():
@@ -102,14 +130,19 @@ class GeneratedSampler:
         return torch.randn(self.config.z_dim, generator=torch.Generator().manual_seed(seed))
 
     def _scores(self, batch: "_Batch", plan: Plan) -> list[dict[str, float]]:
-        """StyleMatte sees the pixels that are delivered, of those candidates alone that pass the cheap checks."""
+        """StyleMatte sees the pixels that are delivered, of those candidates alone that pass the
+        cheap checks."""
         alphas = batch.alpha()
         scores = score_subjects(alphas)
-        passed = [i for i, cheap in enumerate(scores) if not first_failure(cheap, plan.thresholds, CHEAP)]
+        passed = [
+            i for i, cheap in enumerate(scores) if not first_failure(cheap, plan.thresholds, CHEAP)
+        ]
         if not passed:
             return scores
         with torch.inference_mode():
-            predicted = self._download(predict_alpha(self.matte, rgb_from_levels(batch.rgb[passed]))[:, 0].float())
+            predicted = self._download(
+                predict_alpha(self.matte, rgb_from_levels(batch.rgb[passed]))[:, 0].float()
+            )
         for i, costly in zip(passed, score_agreement(alphas[passed], predicted()), strict=True):
             scores[i] |= costly
         return scores
@@ -117,7 +150,8 @@ class GeneratedSampler:
 
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
-    """Candidates that are being made: the device's pixels, and arrays that may have to be waited for."""
+    """Candidates that are being made: the device's pixels, and arrays that may have to be waited
+    for."""
 
     attempts: range
     seeds: list[int]

@@ -12,7 +12,8 @@ Result = TypeVar("Result")
 def map_ahead(
     executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
 ) -> Iterator[Result]:
-    """function(item) of each item, in order; `items` is drawn from while at most `ahead` results are being made."""
+    """function(item) of each item, in order; `items` is drawn from while at most `ahead` results
+    are being made."""
     pending: deque[Future[Result]] = deque()
     for item in items:
         pending.append(executor.submit(function, item))
@@ -25,11 +26,14 @@ def map_ahead(
 class BackgroundCommit:
     """Runs one piece of work in a thread of its own, while the caller goes on to the next.
 
-    The second waits for the first, so at most one finished shard lies on disk beside the one being made.
+    The second waits for the first, so at most one finished shard lies on disk beside the one being
+    made.
     """
 
     def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="behind")  # its thread starts with the first work
+        self._executor = ThreadPoolExecutor(
+            1, thread_name_prefix="behind"
+        )  # its thread starts with the first work
         self._last: Future[None] | None = None
 
     def __call__(self, work: Callable[[], None]) -> None:

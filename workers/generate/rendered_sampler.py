@@ -1,4 +1,5 @@
-"""People rendered to order, measured by StyleMatte: the sampler of the source `rendered`, beside engine.py."""
+"""People rendered to order, measured by StyleMatte: the sampler of the source `rendered`, beside
+engine.py."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,10 +33,12 @@ NOT_DRAWN = np.zeros((0, 0, 3), np.uint8)
 
 
 class Renderer(Protocol):
-    """Draws people; models.renderer.blender.process.RenderProcess does it in a process of its own."""
+    """Draws people; models.renderer.blender.process.RenderProcess does it in a process of its
+    own."""
 
     def survey(self, spec: PortraitSpec) -> Survey:
-        """The person as geometry, and whether they are fit to be drawn: a fraction of the time that `draw` takes."""
+        """The person as geometry, and whether they are fit to be drawn: a fraction of the time that
+        `draw` takes."""
 
     def draw(self, surveyed: Survey, size: int, members: Sequence[str]) -> Picture:
         """Equal specs and sizes give equal pixels. Raises RendererFailed."""
@@ -45,7 +48,13 @@ class RenderedSampler:
     """Draws each slot of a shard until a picture passes; equal plans give equal candidates."""
 
     def __init__(
-        self, renderer: Renderer, matte: nn.Module, *, version: str, stylematte: str, device: str = "auto"
+        self,
+        renderer: Renderer,
+        matte: nn.Module,
+        *,
+        version: str,
+        stylematte: str,
+        device: str = "auto",
     ) -> None:
         """version: of the renderer. stylematte: sha256 of its checkpoint."""
         self._renderer, self._version, self._stylematte = renderer, version, stylematte
@@ -61,10 +70,13 @@ class RenderedSampler:
             raise CheckpointRejected(f"the bundle lacks its file {STYLEMATTE_FILE}")
         matte = load_stylematte(folder / STYLEMATTE_FILE)
         version = f"portraits/{VERSION} bpy {metadata.version('bpy')}"
-        return cls(renderer, matte, version=version, stylematte=files[STYLEMATTE_FILE], device=device)
+        return cls(
+            renderer, matte, version=version, stylematte=files[STYLEMATTE_FILE], device=device
+        )
 
     def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
-        """One at a time, slot by slot. A rejected picture is drawn anew with the same attributes from another seed.
+        """One at a time, slot by slot. A rejected picture is drawn anew with the same attributes
+        from another seed.
 
         The shard ends with a slot whose plan.max_attempts_per_sample pictures were all rejected.
         """
@@ -75,7 +87,9 @@ class RenderedSampler:
         first, attempts = shard * plan.shard_size, count()
         for slot in range(first, first + plan.samples_in(shard)):
             for redraw in range(plan.max_attempts_per_sample):
-                candidate = self._draw(plan, plan.render, people[slot], slot, redraw, next(attempts))
+                candidate = self._draw(
+                    plan, plan.render, people[slot], slot, redraw, next(attempts)
+                )
                 yield [candidate]
                 if candidate.rejection(plan.thresholds) is None:
                     break
@@ -83,16 +97,28 @@ class RenderedSampler:
                 return
 
     def _draw(
-        self, plan: Plan, wanted: RenderPlan, attributes: Mapping[str, str], slot: int, redraw: int, attempt: int
+        self,
+        plan: Plan,
+        wanted: RenderPlan,
+        attributes: Mapping[str, str],
+        slot: int,
+        redraw: int,
+        attempt: int,
     ) -> Candidate:
         seed = candidate_seed(plan.seed, slot, redraw)
         spec = draw_spec(seed, attributes)
         surveyed = self._renderer.survey(spec)
         if surveyed.defects:
             return Candidate(
-                attempt=attempt, seed=seed, rgb_u8=NOT_DRAWN, alpha=NOT_DRAWN[..., 0], scores={}, facts={},
-                defects=surveyed.defects, attributes=attributes,
-            )  # fmt: skip
+                attempt=attempt,
+                seed=seed,
+                rgb_u8=NOT_DRAWN,
+                alpha=NOT_DRAWN[..., 0],
+                scores={},
+                facts={},
+                defects=surveyed.defects,
+                attributes=attributes,
+            )
         picture = self._renderer.draw(surveyed, wanted.size, ("alpha", *wanted.members))
         facts = {
             "slot": slot,
@@ -117,8 +143,12 @@ class RenderedSampler:
     def _scores(self, picture: Picture) -> dict[str, float]:
         alphas = picture.alpha_u16[None].astype(np.float32) / np.float32(65535)
         with torch.inference_mode():
-            predicted = predict_alpha(self._matte, rgb_from_u8(picture.rgb_u8[None]).to(self._device))[:, 0]
-        return score_subjects(alphas)[0] | score_agreement(alphas, predicted.float().cpu().numpy())[0]
+            predicted = predict_alpha(
+                self._matte, rgb_from_u8(picture.rgb_u8[None]).to(self._device)
+            )[:, 0]
+        return (
+            score_subjects(alphas)[0] | score_agreement(alphas, predicted.float().cpu().numpy())[0]
+        )
 
 
 def members_of(picture: Picture, names: Sequence[str]) -> dict[str, Member]:

@@ -1,4 +1,5 @@
-"""Make one shard and commit it: sample, filter, encode, tar, commit. Safe to run any number of times, anywhere."""
+"""Make one shard and commit it: sample, filter, encode, tar, commit. Safe to run any number of
+times, anywhere."""
 
 import logging
 import os
@@ -16,7 +17,14 @@ from core.datasets.dataset import DatasetState, ErrorInfo, utcnow
 from core.datasets.manifest import ShardRecord
 from core.datasets.plan import Plan
 from core.datasets.sample import SampleRecord, sample_key, shard_name, to_sample
-from core.errors import Cancelled, NotFound, PermanentError, RendererFailed, StoreRefused, TransientError
+from core.errors import (
+    Cancelled,
+    NotFound,
+    PermanentError,
+    RendererFailed,
+    StoreRefused,
+    TransientError,
+)
 from core.leases import HeldLease, hold, shard_lease
 from core.messages import Reconcile
 from workers.context import Context
@@ -45,10 +53,11 @@ class _Made:
 
 
 def run_shard(context: Context, dataset_id: str, shard: int) -> None:
-    """Bring a shard to its end, or leave it to whoever holds its lease. Its commit may go on behind this call.
+    """Bring a shard to its end, or leave it to whoever holds its lease. Its commit may go on behind
+    this call.
 
-    A TransientError or refused credentials are logged and left to the reconciler, another PermanentError fails the
-    dataset; others are bugs and pass.
+    A TransientError or refused credentials are logged and left to the reconciler, another
+    PermanentError fails the dataset; others are bugs and pass.
     """
     settings = context.settings
     with _left_to_the_reconciler(dataset_id, shard):
@@ -72,7 +81,9 @@ def run_shard(context: Context, dataset_id: str, shard: int) -> None:
         context.doorbell.ring(Reconcile(dataset_id=dataset_id))
 
 
-def _deliver(context: Context, dataset_id: str, made: _Made, lease: HeldLease, held: ExitStack) -> None:
+def _deliver(
+    context: Context, dataset_id: str, made: _Made, lease: HeldLease, held: ExitStack
+) -> None:
     """Commit and count a shard, then give up what was held for it."""
     shard = made.record.shard
     with _left_to_the_reconciler(dataset_id, shard):
@@ -92,7 +103,8 @@ def _deliver(context: Context, dataset_id: str, made: _Made, lease: HeldLease, h
 
 
 def _goes_on(context: Context, dataset_id: str) -> bool:
-    """Whether enough messages wait to do without the reconciler, whose pass costs a fifth of a shard's commit."""
+    """Whether enough messages wait to do without the reconciler, whose pass costs a fifth of a
+    shard's commit."""
     view, waiting = context.live.get(dataset_id), len(context.live.ring_marks(dataset_id))
     return (
         view is not None
@@ -125,7 +137,8 @@ def _judged(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
 
 @contextmanager
 def _one_try(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
-    """Count tries that crash, as leases that nobody releases. Raises PermanentError when there were too many."""
+    """Count tries that crash, as leases that nobody releases. Raises PermanentError when there were
+    too many."""
     token = secrets.token_hex(16)
     for number in range(MAX_TRIES):
         name = f"try/{dataset_id}/{shard}/{number}"
@@ -143,8 +156,11 @@ def _one_try(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
     context.leases.release(name, token)
 
 
-def _make(context: Context, dataset_id: str, shard: int, lease: HeldLease, stack: ExitStack) -> _Made:
-    """Sample until the shard is full or its attempts are spent; its tar lies in a folder that `stack` removes."""
+def _make(
+    context: Context, dataset_id: str, shard: int, lease: HeldLease, stack: ExitStack
+) -> _Made:
+    """Sample until the shard is full or its attempts are spent; its tar lies in a folder that
+    `stack` removes."""
     catalog, started_s = context.catalog, time.monotonic()
     plan = catalog.open_plan(dataset_id)
     context.live.set_state(dataset_id, DatasetState.RUNNING, utcnow())
@@ -152,7 +168,9 @@ def _make(context: Context, dataset_id: str, shard: int, lease: HeldLease, stack
         return _Made(plan=plan, record=adopted, path=None)
     stack.enter_context(_one_try(context, dataset_id, shard))
     sampler = context.sampler(plan)
-    path = Path(stack.enter_context(TemporaryDirectory(prefix="matteforge-shard-"))) / shard_name(shard)
+    path = Path(stack.enter_context(TemporaryDirectory(prefix="matteforge-shard-"))) / shard_name(
+        shard
+    )
     tally = _Tally()
     with ShardTar(path) as tar:
         _fill(tar, sampler, plan, shard, _watch(context, dataset_id, lease), tally)
@@ -164,7 +182,9 @@ def _make(context: Context, dataset_id: str, shard: int, lease: HeldLease, stack
         rejected=dict(sorted(tally.rejected.items())),
         size_bytes=tar.size_bytes,
         sha256=tar.sha256,
-        attributes={name: dict(sorted(values.items())) for name, values in tally.attributes.items()},
+        attributes={
+            name: dict(sorted(values.items())) for name, values in tally.attributes.items()
+        },
     )
     log.info(
         "%s %s: %d samples of %d candidates in %.1f s",
@@ -187,7 +207,8 @@ def _watch(context: Context, dataset_id: str, lease: HeldLease) -> Iterator[None
 
 @dataclass
 class _Tally:
-    """Candidates looked at, up to the one that filled the shard, rejections by reason, and who was accepted."""
+    """Candidates looked at, up to the one that filled the shard, rejections by reason, and who was
+    accepted."""
 
     attempted: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
@@ -198,8 +219,11 @@ class _Tally:
             self.attributes.setdefault(name, Counter())[value] += 1
 
 
-def _fill(tar: ShardTar, sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: _Tally) -> None:
-    """Write the first accepted candidates in attempt order; threads encode them while the next batch is made."""
+def _fill(
+    tar: ShardTar, sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: _Tally
+) -> None:
+    """Write the first accepted candidates in attempt order; threads encode them while the next
+    batch is made."""
 
     def encode(entry: tuple[int, Candidate]) -> tuple[str, dict[str, bytes]]:
         index, candidate = entry
@@ -212,7 +236,9 @@ def _fill(tar: ShardTar, sampler: Sampler, plan: Plan, shard: int, watch: Iterat
             tar.add(key, members)
 
 
-def _accepted(sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: _Tally) -> Iterator[Candidate]:
+def _accepted(
+    sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: _Tally
+) -> Iterator[Candidate]:
     """Candidates that pass every threshold, in attempt order, as many as the shard takes."""
     wanted = plan.samples_in(shard)
     for batch in sampler.candidates(plan, shard):
@@ -231,13 +257,24 @@ def _accepted(sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], t
 
 def _sample_record(candidate: Candidate, plan: Plan, shard: int, index: int) -> SampleRecord:
     height, width = candidate.alpha.shape
-    return to_sample({
-        "key": sample_key(shard, index), "shard": shard, "index": index, "attempt": candidate.attempt,
-        "seed": candidate.seed, "dataset_seed": plan.seed, "batch_size": plan.batch_size, "bundle": plan.bundle,
-        "format_version": plan.format_version, "width": width, "height": height,
-        "scores": {name: round(score, 6) for name, score in candidate.scores.items()}, "thresholds": plan.thresholds,
-        **candidate.facts,
-    })  # fmt: skip
+    return to_sample(
+        {
+            "key": sample_key(shard, index),
+            "shard": shard,
+            "index": index,
+            "attempt": candidate.attempt,
+            "seed": candidate.seed,
+            "dataset_seed": plan.seed,
+            "batch_size": plan.batch_size,
+            "bundle": plan.bundle,
+            "format_version": plan.format_version,
+            "width": width,
+            "height": height,
+            "scores": {name: round(score, 6) for name, score in candidate.scores.items()},
+            "thresholds": plan.thresholds,
+            **candidate.facts,
+        }
+    )
 
 
 def _members(candidate: Candidate, record: SampleRecord, plan: Plan) -> dict[str, bytes]:

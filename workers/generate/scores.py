@@ -1,4 +1,5 @@
-"""The scores that core.datasets.criteria looks at, and the thresholds they are held against. Arrays only, no torch."""
+"""The scores that core.datasets.criteria looks at, and the thresholds they are held against. Arrays
+only, no torch."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,21 +15,28 @@ EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
 
 
 def score_subjects(alphas: Alphas) -> list[dict[str, float]]:
-    """float32 [n, h, w] in [0, 1] -> `coverage` and `connectedness` of each: what the cheap criteria need."""
+    """float32 [n, h, w] in [0, 1] -> `coverage` and `connectedness` of each: what the cheap
+    criteria need."""
     return [
-        {"coverage": float(alpha.mean(dtype=np.float64)), "connectedness": connectedness(alpha)} for alpha in alphas
+        {"coverage": float(alpha.mean(dtype=np.float64)), "connectedness": connectedness(alpha)}
+        for alpha in alphas
     ]
 
 
 def score_agreement(alphas: Alphas, predicted: Alphas) -> list[dict[str, float]]:
-    """Two float32 [n, h, w] in [0, 1] -> `mad`, `iou` and `grad` (per thousand pixels) of each pair."""
+    """Two float32 [n, h, w] in [0, 1] -> `mad`, `iou` and `grad` (per thousand pixels) of each
+    pair."""
     kilopixels = alphas[0].size / 1000
     columns = mad(predicted, alphas), iou(predicted, alphas), grad(predicted, alphas) / kilopixels
-    return [{"mad": float(m), "iou": float(i), "grad": float(g)} for m, i, g in zip(*columns, strict=True)]
+    return [
+        {"mad": float(m), "iou": float(i), "grad": float(g)}
+        for m, i, g in zip(*columns, strict=True)
+    ]
 
 
 def connectedness(alpha: NDArray[np.float32]) -> float:
-    """Share of the subject (alpha > 0.5) that lies in its largest 8-connected part; 0 when there is no subject."""
+    """Share of the subject (alpha > 0.5) that lies in its largest 8-connected part; 0 when there is
+    no subject."""
     parts, count = ndimage.label(alpha > 0.5, structure=EIGHT_CONNECTED)
     if count == 0:
         return 0.0
@@ -36,8 +44,11 @@ def connectedness(alpha: NDArray[np.float32]) -> float:
     return float(sizes.max() / sizes.sum())
 
 
-def calibrate(scores: Iterable[Mapping[str, float]], *, percentile: float = 99.0) -> dict[str, float]:
-    """Thresholds, by criterion, that `percentile` % of these scores (of exact pairs) pass, each criterion by itself.
+def calibrate(
+    scores: Iterable[Mapping[str, float]], *, percentile: float = 99.0
+) -> dict[str, float]:
+    """Thresholds, by criterion, that `percentile` % of these scores (of exact pairs) pass, each
+    criterion by itself.
 
     Raises ValueError without scores.
     """
@@ -48,5 +59,7 @@ def calibrate(scores: Iterable[Mapping[str, float]], *, percentile: float = 99.0
     for criterion in CRITERIA:
         values = [score[criterion.score] for score in measured]
         kept = percentile if criterion.bound == "max" else 100 - percentile
-        thresholds[criterion.name] = float(np.clip(np.percentile(values, kept), criterion.low, criterion.high))
+        thresholds[criterion.name] = float(
+            np.clip(np.percentile(values, kept), criterion.low, criterion.high)
+        )
     return thresholds

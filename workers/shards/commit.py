@@ -1,4 +1,5 @@
-"""Commit a shard once: tar, then record, both conditional. A crash between any two steps heals on the next run."""
+"""Commit a shard once: tar, then record, both conditional. A crash between any two steps heals on
+the next run."""
 
 import hashlib
 import logging
@@ -16,9 +17,11 @@ RECORD = "record"  # metadata entry of the tar that holds its record
 
 
 def commit_shard(catalog: Catalog, dataset_id: str, path: Path, record: ShardRecord) -> ShardRecord:
-    """Put the tar, then its record, and return the record that counts: this one or that of an earlier winner.
+    """Put the tar, then its record, and return the record that counts: this one or that of an
+    earlier winner.
 
-    Raises Cancelled when the dataset was ended meanwhile, ShardCorrupt when what lies there is not what it claims.
+    Raises Cancelled when the dataset was ended meanwhile, ShardCorrupt when what lies there is not
+    what it claims.
     """
     if reason := catalog.stop_reason(dataset_id):
         raise Cancelled(f"{dataset_id} takes no more shards: {reason}")
@@ -33,16 +36,21 @@ def commit_shard(catalog: Catalog, dataset_id: str, path: Path, record: ShardRec
     except PreconditionFailed:
         adopted = adopt_shard(catalog, dataset_id, record.shard)
         if adopted is None:
-            raise Cancelled(f"{record.name} of {dataset_id} was removed while it was committed") from None
+            raise Cancelled(
+                f"{record.name} of {dataset_id} was removed while it was committed"
+            ) from None
         if adopted.sha256 != record.sha256:
-            log.warning("%s %s: adopted %s over %s", dataset_id, record.name, adopted.sha256, record.sha256)
+            log.warning(
+                "%s %s: adopted %s over %s", dataset_id, record.name, adopted.sha256, record.sha256
+            )
         return adopted
     catalog.put_shard_record(dataset_id, record)
     return record
 
 
 def adopt_shard(catalog: Catalog, dataset_id: str, shard: int) -> ShardRecord | None:
-    """The record of a shard that is committed, or whose tar is there: then it is verified and its record written.
+    """The record of a shard that is committed, or whose tar is there: then it is verified and its
+    record written.
 
     None: there is neither. ShardCorrupt: the tar's bytes or metadata do not match.
     """
@@ -62,6 +70,8 @@ def adopt_shard(catalog: Catalog, dataset_id: str, shard: int) -> ShardRecord | 
     except NotFound:
         return None
     if sha256.hexdigest() != record.sha256 or record.shard != shard:
-        raise ShardCorrupt(f"{key} has sha256 {sha256.hexdigest()}, its metadata says {record.sha256}")
+        raise ShardCorrupt(
+            f"{key} has sha256 {sha256.hexdigest()}, its metadata says {record.sha256}"
+        )
     catalog.put_shard_record(dataset_id, record)
     return record

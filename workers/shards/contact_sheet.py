@@ -12,11 +12,14 @@ from workers.shards.read import Sample
 COLUMNS = 4
 TILE = 128  # pixels a side
 GAP = 8
-BACKDROP = np.array([0.16, 0.55, 0.45], dtype=np.float32)  # RGB in [0, 1]; no skin or hair looks like it
+BACKDROP = np.array(
+    [0.16, 0.55, 0.45], dtype=np.float32
+)  # RGB in [0, 1]; no skin or hair looks like it
 
 
 def draw_contact_sheet(samples: Sequence[Sample], path: Path) -> None:
-    """Write a PNG with one triplet (image, alpha, composite over a plain colour) a sample, COLUMNS triplets a row."""
+    """Write a PNG with one triplet (image, alpha, composite over a plain colour) a sample, COLUMNS
+    triplets a row."""
     rows = -(-len(samples) // COLUMNS)
     width, height = 3 * TILE + GAP, TILE + GAP
     sheet = Image.new("RGB", (COLUMNS * width + GAP, rows * height + GAP), "white")

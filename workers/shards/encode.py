@@ -24,7 +24,8 @@ def _libdeflate(data: memoryview) -> bytearray:
 
 
 def encode_image(rgb_u8: NDArray[np.uint8], image_format: str) -> bytes:
-    """uint8 [h, w, 3] -> file, png also [h, w, 4]. png and webp are lossless; jpeg is quality 95, chroma in full."""
+    """uint8 [h, w, 3] -> file, png also [h, w, 4]. png and webp are lossless; jpeg is quality 95,
+    chroma in full."""
     if image_format == "png":
         return encode_png(rgb_u8)
     if image_format == "webp":
@@ -40,25 +41,32 @@ def encode_alpha(alpha: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
 
 
 def encode_member(member: NDArray[np.uint8] | NDArray[np.uint16] | Mapping[str, Any]) -> bytes:
-    """An array as `encode_png` takes it, or a mapping, as sorted JSON. ValueError: a number in it is not finite."""
+    """An array as `encode_png` takes it, or a mapping, as sorted JSON. ValueError: a number in it
+    is not finite."""
     if isinstance(member, np.ndarray):
         return encode_png(member)
     return json.dumps(member, sort_keys=True, allow_nan=False).encode()
 
 
 def encode_png(
-    pixels: NDArray[np.uint8] | NDArray[np.uint16], compress: Callable[[memoryview], bytes | bytearray] = _libdeflate
+    pixels: NDArray[np.uint8] | NDArray[np.uint16],
+    compress: Callable[[memoryview], bytes | bytearray] = _libdeflate,
 ) -> bytes:
-    """uint8 or uint16 [h, w] or [h, w, 1, 3 or 4] -> PNG: rows as differences to the one above, libdeflate's level 1.
+    """uint8 or uint16 [h, w] or [h, w, 1, 3 or 4] -> PNG: rows as differences to the one above,
+    libdeflate's level 1.
 
-    PNG (ISO/IEC 15948), clauses 5 and 9. docs/performance.md compares it with other encoders. Raises ValueError for
-    other shapes.
+    PNG (ISO/IEC 15948), clauses 5 and 9. docs/performance.md compares it with other encoders.
+    Raises ValueError for other shapes.
     """
     height, width, channels = (*pixels.shape, 1)[:3]
     if channels not in COLOUR_TYPES or pixels.ndim not in (2, 3):
         raise ValueError(f"PNG has 1, 3 or 4 channels, not an array of shape {pixels.shape}")
     depth, colour_type = 8 * pixels.dtype.itemsize, COLOUR_TYPES[channels]
-    rows = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">")).view(np.uint8).reshape(height, -1)
+    rows = (
+        np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">"))
+        .view(np.uint8)
+        .reshape(height, -1)
+    )
     filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
     filtered[:, 0] = FILTER_UP
     filtered[0, 1:] = rows[0]
@@ -69,7 +77,12 @@ def encode_png(
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    return (
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    )
 
 
 def _save(pixels: NDArray[np.generic], file_format: str, **options: object) -> bytes:

@@ -26,7 +26,8 @@ class Sample:
 
 
 def read_samples(path: Path) -> Iterator[Sample]:
-    """Samples in delivery order. ShardCorrupt: the tar is damaged, or a sample lacks a member or has the wrong size."""
+    """Samples in delivery order. ShardCorrupt: the tar is damaged, or a sample lacks a member or
+    has the wrong size."""
     try:
         with tarfile.open(path, "r:") as tar:
             key, members = "", dict[str, bytes]()
@@ -52,7 +53,11 @@ def _decode(key: str, members: dict[str, bytes]) -> Sample:
         grey = np.asarray(Image.open(io.BytesIO(members[ALPHA_SUFFIX])))
     except (KeyError, StopIteration, OSError, ValidationError) as error:
         raise ShardCorrupt(f"sample {key} is incomplete or damaged: {error!r}") from error
-    if record.key != key or rgb_u8.shape != (record.height, record.width, 3) or grey.shape != rgb_u8.shape[:2]:
+    if (
+        record.key != key
+        or rgb_u8.shape != (record.height, record.width, 3)
+        or grey.shape != rgb_u8.shape[:2]
+    ):
         raise ShardCorrupt(f"sample {key} does not match its own record")
     alpha = grey.astype(np.float32) / np.float32(255 if grey.dtype == np.uint8 else 65535)
     return Sample(record=record, rgb_u8=rgb_u8, alpha=alpha)

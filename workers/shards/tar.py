@@ -27,7 +27,8 @@ class _Hashed:
 
 
 class ShardTar:
-    """A tar being written: a context manager. Equal samples give equal bytes: fixed time, owner, mode and order.
+    """A tar being written: a context manager. Equal samples give equal bytes: fixed time, owner,
+    mode and order.
 
     `sha256` and `size_bytes` describe the whole file once the block is left.
     """
@@ -36,10 +37,13 @@ class ShardTar:
         self.samples = 0
         self._file = path.open("wb")
         self._hashed = _Hashed(self._file)
-        self._tar = tarfile.open(fileobj=cast(BinaryIO, self._hashed), mode="w", format=tarfile.GNU_FORMAT)  # noqa: SIM115
+        self._tar = tarfile.open(  # noqa: SIM115
+            fileobj=cast(BinaryIO, self._hashed), mode="w", format=tarfile.GNU_FORMAT
+        )
 
     def add(self, key: str, members: Mapping[str, bytes]) -> None:
-        """Append one sample: `members` maps suffixes (alpha.png, json) to file contents, written in suffix order."""
+        """Append one sample: `members` maps suffixes (alpha.png, json) to file contents, written in
+        suffix order."""
         for suffix in sorted(members):
             info = tarfile.TarInfo(f"{key}.{suffix}")
             info.size = len(members[suffix])
@@ -58,7 +62,12 @@ class ShardTar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         try:
             if kind is None:
                 self._tar.close()

@@ -1,6 +1,7 @@
 """The filtered leaky relu on the CPU, by a kernel that numba compiles.
 
-The gradient is the same operation with the filters swapped and the recorded derivative as activation.
+The gradient is the same operation with the filters swapped and the recorded derivative as
+activation.
 """
 
 from __future__ import annotations
@@ -34,20 +35,26 @@ def filtered_lrelu(
     scale: torch.Tensor | None = None,
     rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Scales, adds bias, upsamples, applies a leaky relu, gain and clamp, downsamples (arXiv 2106.12423, section 3.2).
+    """Scales, adds bias, upsamples, applies a leaky relu, gain and clamp, downsamples (arXiv
+    2106.12423, section 3.2).
 
-    x: float32 [n, c, h, w] on the CPU; scale: [n, c]; bias: [c]; rescale: [n, c], of what comes out. up_filter: [taps]
-    of unit sum, applied along both axes after inserting up - 1 zeros and padding (left, right, top, bottom; negative
-    crops); down_filter: [taps], or [taps, taps]; None is the identity. gain > 0, slope >= 0; clamp: largest magnitude
-    before downsampling, or None.
-    Returns [n, c, (h * up + top + bottom - up_taps - down_taps + 1) // down + 1, ...]. Differentiable once, in x,
-    scale, bias and rescale. Raises ValueError for what it doesn't compute.
+    x: float32 [n, c, h, w] on the CPU; scale: [n, c]; bias: [c]; rescale: [n, c], of what comes
+    out. up_filter: [taps] of unit sum, applied along both axes after inserting up - 1 zeros and
+    padding (left, right, top, bottom; negative crops); down_filter: [taps], or [taps, taps]; None
+    is the identity. gain > 0, slope >= 0; clamp: largest magnitude before downsampling, or None.
+    Returns [n, c, (h * up + top + bottom - up_taps - down_taps + 1) // down + 1, ...].
+    Differentiable once, in x, scale, bias and rescale. Raises ValueError for what it doesn't
+    compute.
     """
     one = torch.ones(1)
-    recorded = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, scale, bias, rescale))
+    recorded = torch.is_grad_enabled() and any(
+        t is not None and t.requires_grad for t in (x, scale, bias, rescale)
+    )
     if recorded and rescale is not None:
         return (
-            filtered_lrelu(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale)
+            filtered_lrelu(
+                x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale
+            )
             * (rescale[:, :, None, None])
         )
     scaled = scale is not None
@@ -60,14 +67,22 @@ def filtered_lrelu(
     if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in given):
         raise ValueError(f"needs float32 on the CPU, got {[t.dtype for t in given]}")
     right_shapes = scale.shape == rescale.shape == x.shape[:2] and bias.shape == x.shape[1:2]
-    if not right_shapes or ups.ndim != 1 or downs.ndim not in (1, 2) or not gain > 0 or not slope >= 0:
+    if (
+        not right_shapes
+        or ups.ndim != 1
+        or downs.ndim not in (1, 2)
+        or not gain > 0
+        or not slope >= 0
+    ):
         shapes = [list(t.shape) for t in given]
         needed = "[n, c, h, w], [n, c], [n, c], [c], [taps], [taps], gain > 0, slope >= 0"
         raise ValueError(f"needs {needed}; got {shapes}, {gain}, {slope}")
     ups = ups * (up * math.sqrt(gain))  # half of the gain along each axis
     activation = float(slope), math.inf if clamp is None else float(clamp)
     factors = up, down
-    return _FilteredLRelu.apply(x, scale, rescale, bias, ups, downs, factors, padding, activation, recorded, scaled)
+    return _FilteredLRelu.apply(
+        x, scale, rescale, bias, ups, downs, factors, padding, activation, recorded, scaled
+    )
 
 
 class _FilteredLRelu(torch.autograd.Function):
@@ -86,7 +101,8 @@ class _FilteredLRelu(torch.autograd.Function):
         record: bool,
         scaled: bool,
     ) -> torch.Tensor:
-        """up_filter: gains included; activation: slope, limit; record: keep what the gradient needs."""
+        """up_filter: gains included; activation: slope, limit; record: keep what the gradient
+        needs."""
         left, right, top, bottom = padding
         up, down = factors
         size = x.shape[2], x.shape[3]
@@ -96,9 +112,20 @@ class _FilteredLRelu(torch.autograd.Function):
         if min(*size, *out) < 1:
             raise ValueError(f"padding {size} by {padding} leaves nothing to filter")
         plan = plan_resampling(size, grid, out, factors, (top, left), (0, 0), ups, downs)
-        signs = torch.empty(x.shape[0] * x.shape[1] * plan.geometry.plane_signs if record else 0, dtype=torch.uint8)
+        signs = torch.empty(
+            x.shape[0] * x.shape[1] * plan.geometry.plane_signs if record else 0, dtype=torch.uint8
+        )
         flipped = up_filter.flip(0), down_filter.flip(*range(down_filter.ndim))
-        y = _run(plan, x, scale, rescale, bias, *flipped, signs, (RECORDING if record else FORWARD, *activation))
+        y = _run(
+            plan,
+            x,
+            scale,
+            rescale,
+            bias,
+            *flipped,
+            signs,
+            (RECORDING if record else FORWARD, *activation),
+        )
         if record:
             pad, shift = (downs[0] - 1, downs[-1] - 1), (top - ups[0] + 1, left - ups[0] + 1)
             ctx.plan = plan_resampling(out, grid, size, (down, up), pad, shift, downs, ups)
@@ -138,14 +165,21 @@ def _run(
     y = torch.empty(*x.shape[:2], g.out_height, g.out_width)
     if not planes:
         return y
-    x, scale, rescale, bias = x.contiguous(), scale.contiguous(), rescale.contiguous(), bias.contiguous()
+    x, scale, rescale, bias = (
+        x.contiguous(),
+        scale.contiguous(),
+        rescale.contiguous(),
+        bias.contiguous(),
+    )
     ups, downs = up_filter.numpy().ravel(), down_filter.numpy().ravel()
     lists = zip(plan[1:], (ups, ups, downs, downs), strict=True)
     taps, _kept_alive = zip(*(part.of(weights) for part, weights in lists), strict=True)
 
     def run(first: int, last: int) -> None:
         scratch = np.zeros(g.scratch + LINE // 4, np.float32)
-        aligned = -(-scratch.ctypes.data // LINE) * LINE  # the vertical filters' vectors stay within a line each
+        aligned = (
+            -(-scratch.ctypes.data // LINE) * LINE
+        )  # the vertical filters' vectors stay within a line each
         planewise = scale.data_ptr(), bias.data_ptr(), len(bias), rescale.data_ptr()
         places = y.data_ptr(), signs.data_ptr(), aligned
         resample(first, last, x.data_ptr(), *planewise, *places, *activation, g, *taps)

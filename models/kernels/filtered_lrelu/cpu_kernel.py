@@ -1,8 +1,10 @@
-"""The resampling kernel behind `fused`: one pass over each plane whose upsampled rows never leave the cache.
+"""The resampling kernel behind `fused`: one pass over each plane whose upsampled rows never leave
+the cache.
 
-A resampling is a weighted sum of shifted copies of rows. Each row is held as `phases` separate sequences (every second
-or fourth sample), so that up- and downsampling read and write contiguous vectors and nothing is interleaved. Every sum
-has one order, whatever the number of threads. Arrays are addresses in bytes.
+A resampling is a weighted sum of shifted copies of rows. Each row is held as `phases` separate
+sequences (every second or fourth sample), so that up- and downsampling read and write contiguous
+vectors and nothing is interleaved. Every sum has one order, whatever the number of threads. Arrays
+are addresses in bytes.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
@@ -35,7 +37,8 @@ _ZERO = np.float32(0)
 
 
 class Geometry(NamedTuple):
-    """Sizes in samples. A row is held as a number of phases; the space between their starts is a stride."""
+    """Sizes in samples. A row is held as a number of phases; the space between their starts is a
+    stride."""
 
     height: int
     width: int
@@ -64,9 +67,15 @@ class Geometry(NamedTuple):
 
     @property
     def scratch(self) -> int:
-        """Samples of zeroed memory that a call needs: an input row, two rings of rows, two pairs of rows."""
+        """Samples of zeroed memory that a call needs: an input row, two rings of rows, two pairs of
+        rows."""
         rings = self.wide_rows * self.wide_row + self.grid_rows * self.grid_row
-        return self.in_phases * self.in_stride + rings + 2 * self.grid_row + 2 * self.out_phases * self.out_stride
+        return (
+            self.in_phases * self.in_stride
+            + rings
+            + 2 * self.grid_row
+            + 2 * self.out_phases * self.out_stride
+        )
 
     @property
     def plane_signs(self) -> int:
@@ -96,7 +105,8 @@ def _sum_two(source, other, v_weights, w_weights, step, places, t, end):
 
 @inline
 def _sum_four(source, other, v_weights, w_weights, step, places, t, end):
-    """As `_sum_two`, 32 samples: in registers of 8 lanes enough sums in flight to hide a multiplication's latency."""
+    """As `_sum_two`, 32 samples: in registers of 8 lanes enough sums in flight to hide a
+    multiplication's latency."""
     a = b = c = d = splat(_ZERO)
     while t < end:
         place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
@@ -116,7 +126,8 @@ def _store_pair(first, second, x, a, b):
 
 @inline
 def _filter(first, second, source, other, length, v_weights, w_weights, step, places, t, end):
-    """target[x] = sum over t of weights[t] * source[places[t] + x] for two targets; length: a multiple of 16."""
+    """target[x] = sum over t of weights[t] * source[places[t] + x] for two targets; length: a
+    multiple of 16."""
     x = 0
     while x + 32 <= length:
         at = source + 4 * x, other + 4 * x
@@ -134,14 +145,28 @@ def _filter(first, second, source, other, length, v_weights, w_weights, step, pl
 def _filter_one_source(first, second, source, length, taps, index):
     """`_filter` with one source and two lists of weights, one after the other's place."""
     t, end = index * taps.length, (index + 1) * taps.length
-    _filter(first, second, source, source, length, taps.weights, taps.weights + 4, 2, taps.places, t, end)
+    _filter(
+        first,
+        second,
+        source,
+        source,
+        length,
+        taps.weights,
+        taps.weights + 4,
+        2,
+        taps.places,
+        t,
+        end,
+    )
 
 
 @function
 def _filter_one_list(first, second, source, other, length, taps, index):
     """`_filter` with a source for each target and the same weights."""
     t, end = index * taps.length, (index + 1) * taps.length
-    _filter(first, second, source, other, length, taps.weights, taps.weights, 1, taps.places, t, end)
+    _filter(
+        first, second, source, other, length, taps.weights, taps.weights, 1, taps.places, t, end
+    )
 
 
 @function
@@ -152,7 +177,11 @@ def _activate_row(row, length, signs, mode, slope, limit):
         if mode == RECORDING:
             store_signs(signs, x // 4, lanes, slope, limit)
         store(
-            row, x, apply_signs(signs, x // 4, lanes, slope) if mode == BACKWARD else leaky_clamp(lanes, slope, limit)
+            row,
+            x,
+            apply_signs(signs, x // 4, lanes, slope)
+            if mode == BACKWARD
+            else leaky_clamp(lanes, slope, limit),
         )
 
 
@@ -210,7 +239,8 @@ class _Buffers(NamedTuple):
 
 @inline
 def _widen_row(x, i, scale, bias, buffers, g, across):
-    """Input row i, upsampled horizontally unless the filter isn't separable, into the first ring."""
+    """Input row i, upsampled horizontally unless the filter isn't separable, into the first
+    ring."""
     slot = buffers.wide + 4 * (i % g.wide_rows * g.wide_row)
     if not 0 <= i < g.height:
         _clear_row(slot, g.wide_row)
@@ -219,14 +249,25 @@ def _widen_row(x, i, scale, bias, buffers, g, across):
         _split_row(split, x + 4 * i * g.width, g.width, scale, bias, g.in_phases, g.in_stride)
         for q in range(0, g.phases, 2):
             to = slot + 4 * q * g.wide_stride
-            _filter_one_source(to, to + 4 * g.wide_stride, buffers.split, g.wide_stride, across, q // 2)
+            _filter_one_source(
+                to, to + 4 * g.wide_stride, buffers.split, g.wide_stride, across, q // 2
+            )
     else:
-        _split_row(slot + 4 * g.in_margin, x + 4 * i * g.width, g.width, scale, bias, g.in_phases, g.in_stride)
+        _split_row(
+            slot + 4 * g.in_margin,
+            x + 4 * i * g.width,
+            g.width,
+            scale,
+            bias,
+            g.in_phases,
+            g.in_stride,
+        )
 
 
 @inline
 def _raise_rows(m, begin, buffers, g, upward, signs, mode, slope, limit):
-    """Upsampled rows m and m + 1, the first of which reads input rows from `begin` on, into the second ring."""
+    """Upsampled rows m and m + 1, the first of which reads input rows from `begin` on, into the
+    second ring."""
     index = (begin % g.wide_rows * g.up + (g.pad - m) % g.up) * g.phases
     for q in range(g.phases):
         to = buffers.grid + 4 * (m % g.grid_rows * g.grid_row + q * g.grid_stride + g.grid_margin)
@@ -244,11 +285,15 @@ def _lower_rows(start, buffers, g, downward, back):
         for q in range(g.phases):
             at = 4 * (q * g.grid_stride + g.grid_margin)
             to = buffers.low + at
-            _filter_one_source(to, to + row, buffers.grid + at, g.wide_stride, downward, start % g.grid_rows)
+            _filter_one_source(
+                to, to + row, buffers.grid + at, g.wide_stride, downward, start % g.grid_rows
+            )
     for s in range(g.out_phases):
         to = buffers.out + 4 * s * g.out_stride
         if downward.length:
-            _filter_one_list(to, to + out_row, buffers.low, buffers.low + row, g.out_stride, back, s)
+            _filter_one_list(
+                to, to + out_row, buffers.low, buffers.low + row, g.out_stride, back, s
+            )
         else:
             index = start % g.grid_rows * g.out_phases + s
             _filter_one_source(to, to + out_row, buffers.grid, g.out_stride, back, index)
@@ -259,11 +304,12 @@ def resample(
     first, last, x, scale, bias, channels, rescale, y, signs, scratch, mode, slope, limit,
     g, across, upward, downward, back,
 ):  # fmt: skip
-    """Filters the planes first .. last of x [planes, height, width] into y [planes, out_height, out_width].
+    """Filters the planes first .. last of x [planes, height, width] into y [planes, out_height,
+    out_width].
 
-    scale: float32 [planes]; bias: [channels], for plane % channels; rescale: [planes], of the output; signs: two bits a
-    sample, written if mode is RECORDING, read if it is BACKWARD; scratch: zeros. Rows are made in pairs, whose sources
-    are the same but for the edges.
+    scale: float32 [planes]; bias: [channels], for plane % channels; rescale: [planes], of the
+    output; signs: two bits a sample, written if mode is RECORDING, read if it is BACKWARD; scratch:
+    zeros. Rows are made in pairs, whose sources are the same but for the edges.
     """
     slope, limit = np.float32(slope), np.float32(limit)
     wide = scratch + 4 * g.in_phases * g.in_stride
@@ -271,7 +317,10 @@ def resample(
     low = grid + 4 * g.grid_rows * g.grid_row
     buffers = _Buffers(scratch, wide, grid, low, low + 8 * g.grid_row)
     for plane in range(first, last):
-        plane_x, plane_signs = x + 4 * plane * g.height * g.width, signs + plane * g.grid_height * g.sign_row
+        plane_x, plane_signs = (
+            x + 4 * plane * g.height * g.width,
+            signs + plane * g.grid_height * g.sign_row,
+        )
         plane_scale, plane_bias = peek(scale, plane), peek(bias, plane % channels)
         m = g.shift // 2 * 2  # next upsampled row
         i = -((g.pad - max(m, 0)) // g.up)  # next input row

@@ -1,4 +1,5 @@
-"""Which samples the fused kernel reads for each sample that it writes, and with which taps of the filters."""
+"""Which samples the fused kernel reads for each sample that it writes, and with which taps of the
+filters."""
 
 from __future__ import annotations
 
@@ -17,14 +18,16 @@ _PairedReads = list[tuple[int, ...]]  # for two samples; -1 where one of them do
 
 
 class TapLists(NamedTuple):
-    """Lists of taps: where each reads, and the weights' indices in the flattened filter, -1 for no weight."""
+    """Lists of taps: where each reads, and the weights' indices in the flattened filter, -1 for no
+    weight."""
 
     places: npt.NDArray[np.int64]
     weights: npt.NDArray[np.int64]
     length: int  # of each list
 
     def of(self, weights: npt.NDArray[np.float32]) -> tuple[Taps, npt.NDArray[np.float32]]:
-        """The kernel's view of the lists for a filter's flat weights, and the array that it points into."""
+        """The kernel's view of the lists for a filter's flat weights, and the array that it points
+        into."""
         values = np.append(weights, np.float32(0))[self.weights]
         return Taps(self.places.ctypes.data, values.ctypes.data, self.length), values
 
@@ -50,7 +53,8 @@ def plan_resampling(
     up_taps: tuple[int, ...],
     down_taps: tuple[int, ...],
 ) -> Plan:
-    """size, grid (upsampled), out: (height, width); factors: (up, down); pad, shift: (y, x); taps: the filters' shapes.
+    """size, grid (upsampled), out: (height, width); factors: (up, down); pad, shift: (y, x); taps:
+    the filters' shapes.
 
     Upsampled sample m of an axis is the sum of filter[k] * input[i] over up * i - m + pad = k;
     output sample j is the sum of filter[k] * upsampled[down * j + shift + k].
@@ -58,26 +62,47 @@ def plan_resampling(
     up, down = factors
     phases = math.lcm(up, down)
     rise = [_upsampling_reads(q, up, pad[1], up_taps[-1]) for q in range(phases)]
-    fall = [[(down * s + shift[1] + k, k) for k in range(down_taps[-1])] for s in range(phases // down)]
+    fall = [
+        [(down * s + shift[1] + k, k) for k in range(down_taps[-1])] for s in range(phases // down)
+    ]
     g = _geometry(size, grid, out, factors, (pad[0], shift[0]), rise, fall, up_taps, down_taps)
-    rise = [[(i % g.in_phases * g.in_stride + i // g.in_phases + g.in_margin, k) for i, k in reads] for reads in rise]
-    fall = [[(m % phases * g.grid_stride + m // phases + g.grid_margin, k) for m, k in reads] for reads in fall]
+    rise = [
+        [(i % g.in_phases * g.in_stride + i // g.in_phases + g.in_margin, k) for i, k in reads]
+        for reads in rise
+    ]
+    fall = [
+        [(m % phases * g.grid_stride + m // phases + g.grid_margin, k) for m, k in reads]
+        for reads in fall
+    ]
     rows_up = [
-        [((begin + n) % g.wide_rows * g.wide_row, *taps) for n, *taps in _upsampling_rows(first, up, up_taps[0])]
+        [
+            ((begin + n) % g.wide_rows * g.wide_row, *taps)
+            for n, *taps in _upsampling_rows(first, up, up_taps[0])
+        ]
         for begin in range(g.wide_rows)
         for first in range(up)
     ]
     rows_down = [
-        [((start + n) % g.grid_rows * g.grid_row, *taps) for n, *taps in _downsampling_rows(down, down_taps[0])]
+        [
+            ((start + n) % g.grid_rows * g.grid_row, *taps)
+            for n, *taps in _downsampling_rows(down, down_taps[0])
+        ]
         for start in range(g.grid_rows)
     ]
     if len(up_taps) == 1:
         across = [_pair(*rise[q : q + 2]) for q in range(0, phases, 2)]
-        upward = [_product(rows, [(q * g.wide_stride, 0)], 1) for rows in rows_up for q in range(phases)]
+        upward = [
+            _product(rows, [(q * g.wide_stride, 0)], 1) for rows in rows_up for q in range(phases)
+        ]
     else:
-        across, upward = [], [_product(rows, reads, up_taps[1]) for rows in rows_up for reads in rise]
+        across, upward = (
+            [],
+            [_product(rows, reads, up_taps[1]) for rows in rows_up for reads in rise],
+        )
     if len(down_taps) == 1:
-        return Plan(g, _tap_lists(across), _tap_lists(upward), _tap_lists(rows_down), _tap_lists(fall))
+        return Plan(
+            g, _tap_lists(across), _tap_lists(upward), _tap_lists(rows_down), _tap_lists(fall)
+        )
     back = [_product(rows, reads, down_taps[1]) for rows in rows_down for reads in fall]
     return Plan(g, _tap_lists(across), _tap_lists(upward), _tap_lists([]), _tap_lists(back))
 
@@ -93,7 +118,8 @@ def _geometry(
     up_taps: tuple[int, ...],
     down_taps: tuple[int, ...],
 ) -> Geometry:
-    """Lays out the rows so that each read of a whole vector stays within its row; first_row: vertical pad, shift."""
+    """Lays out the rows so that each read of a whole vector stays within its row; first_row:
+    vertical pad, shift."""
     up, down = factors
     phases = math.lcm(up, down)
     in_phases, out_phases = phases // up, phases // down
@@ -107,13 +133,31 @@ def _geometry(
     wide_row = _round_up(phases, 2) * wide_stride if len(up_taps) == 1 else in_phases * in_stride
     window = down_taps[0] + down
     return Geometry(
-        height=size[0], width=size[1], out_height=out[0], out_width=out[1], grid_height=_round_up(grid[0], 2),
-        up=up, down=down, pad=first_row[0], shift=first_row[1],
-        in_phases=in_phases, phases=phases, out_phases=out_phases, in_margin=in_margin, in_stride=in_stride,
-        wide_stride=wide_stride, grid_margin=grid_margin, grid_stride=grid_stride, out_stride=out_stride,
-        sign_row=phases * wide_stride // 4, wide_row=wide_row, wide_rows=_ceil(up_taps[0], up) + 1,
-        grid_row=phases * grid_stride, grid_rows=_round_up(window + first_row[1] % 2, 2), window=window,
-    )  # fmt: skip
+        height=size[0],
+        width=size[1],
+        out_height=out[0],
+        out_width=out[1],
+        grid_height=_round_up(grid[0], 2),
+        up=up,
+        down=down,
+        pad=first_row[0],
+        shift=first_row[1],
+        in_phases=in_phases,
+        phases=phases,
+        out_phases=out_phases,
+        in_margin=in_margin,
+        in_stride=in_stride,
+        wide_stride=wide_stride,
+        grid_margin=grid_margin,
+        grid_stride=grid_stride,
+        out_stride=out_stride,
+        sign_row=phases * wide_stride // 4,
+        wide_row=wide_row,
+        wide_rows=_ceil(up_taps[0], up) + 1,
+        grid_row=phases * grid_stride,
+        grid_rows=_round_up(window + first_row[1] % 2, 2),
+        window=window,
+    )
 
 
 def _ceil(value: int, divisor: int) -> int:
@@ -131,7 +175,8 @@ def _upsampling_reads(m: int, up: int, pad: int, taps: int) -> list[tuple[int, i
 
 
 def _upsampling_rows(tap: int, up: int, taps: int) -> _PairedReads:
-    """What two upsampled rows read, as rows counted from the first one that the first reads, with `tap`."""
+    """What two upsampled rows read, as rows counted from the first one that the first reads, with
+    `tap`."""
     rows = enumerate(range(tap, tap + taps + up, up))
     return [(n, k if k < taps else -1, k - 1 if k <= taps else -1) for n, k in rows]
 
@@ -143,7 +188,10 @@ def _downsampling_rows(down: int, taps: int) -> _PairedReads:
 
 def _pair(first: _Reads, second: _Reads = ()) -> _PairedReads:
     taps = dict(first), dict(second)
-    return [(place, taps[0].get(place, -1), taps[1].get(place, -1)) for place in sorted(taps[0] | taps[1])]
+    return [
+        (place, taps[0].get(place, -1), taps[1].get(place, -1))
+        for place in sorted(taps[0] | taps[1])
+    ]
 
 
 def _extent(lists: Sequence[_Reads], phases: int, length: int) -> tuple[int, int]:

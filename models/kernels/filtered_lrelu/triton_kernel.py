@@ -1,7 +1,8 @@
 """The filtered leaky relu on CUDA, as one Triton kernel: inference with separable filters.
 
-Each program makes one tile of one plane. Up- and downsampling along an axis are products with banded matrices, built
-in registers from the taps, so tensor cores do them, and the upsampled tile never reaches memory.
+Each program makes one tile of one plane. Up- and downsampling along an axis are products with
+banded matrices, built in registers from the taps, so tensor cores do them, and the upsampled tile
+never reaches memory.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
@@ -36,7 +37,8 @@ def filtered_lrelu(
     clamp: float | None,
     scale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """As `fused.filtered_lrelu`, for x of float16 or float32 on any device that Triton runs on; not differentiable.
+    """As `fused.filtered_lrelu`, for x of float16 or float32 on any device that Triton runs on; not
+    differentiable.
 
     Sums are float32; a float16 plane's products are of float16, as in `ops.filtered_lrelu_torch`.
     """
@@ -68,14 +70,16 @@ def filtered_lrelu(
 
 @triton.jit
 def _band(taps, rows, columns, up, down, low, count):
-    """[rows, columns] of the matrix that zero-inserts by `up`, pads by `low`, filters and takes every `down`th."""
+    """[rows, columns] of the matrix that zero-inserts by `up`, pads by `low`, filters and takes
+    every `down`th."""
     tap = rows[:, None] * down + count - 1 - low - columns[None, :] * up
     return tl.load(taps + tap, mask=(tap >= 0) & (tap < count), other=0.0)
 
 
 @triton.jit
 def _first_read(sample, low, up):
-    """The first input sample that an upsampled one depends on: the ceiling of (sample - low) / up, of any sign."""
+    """The first input sample that an upsampled one depends on: the ceiling of (sample - low) / up,
+    of any sign."""
     shifted = sample - low + up * 65536
     return (shifted + up - 1) // up - 65536
 
@@ -87,15 +91,21 @@ def _resample(
     UP: tl.constexpr, DOWN: tl.constexpr, UP_TAPS: tl.constexpr, DOWN_TAPS: tl.constexpr,
     OUT: tl.constexpr, MIDDLE: tl.constexpr, IN: tl.constexpr, KIND: tl.constexpr,
 ):  # fmt: skip
-    """One tile [OUT, OUT] of a plane, from [MIDDLE, MIDDLE] upsampled samples, from [IN, IN] samples of x."""
+    """One tile [OUT, OUT] of a plane, from [MIDDLE, MIDDLE] upsampled samples, from [IN, IN]
+    samples of x."""
     plane = tl.program_id(0).to(tl.int64)
-    out_rows, out_columns = tl.program_id(1) * OUT + tl.arange(0, OUT), tl.program_id(2) * OUT + tl.arange(0, OUT)
+    out_rows, out_columns = (
+        tl.program_id(1) * OUT + tl.arange(0, OUT),
+        tl.program_id(2) * OUT + tl.arange(0, OUT),
+    )
     top_row, left_column = tl.program_id(1) * OUT * DOWN, tl.program_id(2) * OUT * DOWN
     middle_rows, middle_columns = top_row + tl.arange(0, MIDDLE), left_column + tl.arange(0, MIDDLE)
     rows = _first_read(top_row, top, UP) + tl.arange(0, IN)
     columns = _first_read(left_column, left, UP) + tl.arange(0, IN)
 
-    inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))[None, :]
+    inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))[
+        None, :
+    ]
     source = x + plane * height * width + rows[:, None] * width + columns[None, :]
     tile = tl.load(source, mask=inside, other=0.0).to(tl.float32)
     tile = tl.where(inside, tile + tl.load(bias + plane % channels).to(tl.float32), 0.0)
@@ -111,5 +121,11 @@ def _resample(
     back = tl.trans(_band(downs, out_columns, middle_columns, 1, DOWN, 0, DOWN_TAPS))
     result = tl.dot(low.to(KIND), back.to(KIND), input_precision="ieee")
 
-    target = y + plane * out_height * out_width + out_rows[:, None] * out_width + out_columns[None, :]
-    tl.store(target, result.to(KIND), mask=(out_rows < out_height)[:, None] & (out_columns < out_width)[None, :])
+    target = (
+        y + plane * out_height * out_width + out_rows[:, None] * out_width + out_columns[None, :]
+    )
+    tl.store(
+        target,
+        result.to(KIND),
+        mask=(out_rows < out_height)[:, None] & (out_columns < out_width)[None, :],
+    )

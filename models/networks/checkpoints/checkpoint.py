@@ -1,7 +1,7 @@
 """Checkpoints: safetensors files whose header says what network they hold.
 
-`__metadata__` has one entry, `matteforge`: the JSON of {format_version, kind, config, extra}. Equal content gives equal
-bytes, so a file's sha256 is the identity of a model. Nothing here unpickles.
+`__metadata__` has one entry, `matteforge`: the JSON of {format_version, kind, config, extra}. Equal
+content gives equal bytes, so a file's sha256 is the identity of a model. Nothing here unpickles.
 """
 
 import hashlib
@@ -20,15 +20,21 @@ from core.errors import CheckpointRejected
 
 FORMAT_VERSION = 1
 HEADER_KEY = "matteforge"
-SMALL_TENSOR = 1024  # elements; below this, filters and statistics lose more by rounding than the file gains
+SMALL_TENSOR = (
+    1024  # elements; below this, filters and statistics lose more by rounding than the file gains
+)
 
-Kind = Literal["stylemattegan-generator", "stylemattegan-discriminator", "stylematte", "stylemattegan-training"]
+Kind = Literal[
+    "stylemattegan-generator", "stylemattegan-discriminator", "stylematte", "stylemattegan-training"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     kind: str
-    config: dict[str, Any]  # what `build_generator`, `build_discriminator` or `build_stylematte` takes
+    config: dict[
+        str, Any
+    ]  # what `build_generator`, `build_discriminator` or `build_stylematte` takes
     state: dict[str, torch.Tensor]  # reference names, on the CPU, dtypes as stored
     extra: dict[str, Any]  # how it came about: data, kimg, seeds, commands
 
@@ -43,11 +49,19 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint atomically: a reader sees the old file or the new one, never a part.
 
-    Tensors keep their dtype. `config` and `extra` must be JSON; NaN and infinities raise ValueError.
+    Tensors keep their dtype. `config` and `extra` must be JSON; NaN and infinities raise
+    ValueError.
     """
     path = Path(path)
-    header = {"format_version": FORMAT_VERSION, "kind": kind, "config": dict(config), "extra": dict(extra or {})}
-    metadata = {HEADER_KEY: json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False)}
+    header = {
+        "format_version": FORMAT_VERSION,
+        "kind": kind,
+        "config": dict(config),
+        "extra": dict(extra or {}),
+    }
+    metadata = {
+        HEADER_KEY: json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    }
     tensors = {
         name: tensor.detach().to("cpu", copy=True).contiguous(memory_format=torch.contiguous_format)
         for name, tensor in sorted(state.items())
@@ -67,7 +81,8 @@ def save_checkpoint(
 def load_checkpoint(path: Path | str, *, kind: Kind) -> Checkpoint:
     """Read a checkpoint of the given kind.
 
-    Raises CheckpointRejected when the file is truncated, is no checkpoint, or is one of another kind or format version.
+    Raises CheckpointRejected when the file is truncated, is no checkpoint, or is one of another
+    kind or format version.
     """
     path = Path(path)
     if not path.is_file():
@@ -92,10 +107,14 @@ def _parse_header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         raise CheckpointRejected(f"{path.name}: its header is not JSON: {error}") from error
     version = header.get("format_version") if isinstance(header, dict) else None
     if version != FORMAT_VERSION:
-        raise CheckpointRejected(f"{path.name} has format version {version!r}; this program reads {FORMAT_VERSION}")
+        raise CheckpointRejected(
+            f"{path.name} has format version {version!r}; this program reads {FORMAT_VERSION}"
+        )
     for key, type_ in (("kind", str), ("config", dict), ("extra", dict)):
         if not isinstance(header.get(key), type_):
-            raise CheckpointRejected(f"{path.name}: {key!r} is missing from its header or has the wrong type")
+            raise CheckpointRejected(
+                f"{path.name}: {key!r} is missing from its header or has the wrong type"
+            )
     return dict(header)
 
 
@@ -106,11 +125,14 @@ def digest(path: Path | str) -> str:
 
 
 def halved(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The large float32 tensors as float16, to be shipped; what is small or would overflow stays as it is."""
+    """The large float32 tensors as float16, to be shipped; what is small or would overflow stays as
+    it is."""
     limit = torch.finfo(torch.float16).max
     return {
         name: tensor.half()
-        if tensor.dtype == torch.float32 and tensor.numel() >= SMALL_TENSOR and tensor.abs().max() <= limit
+        if tensor.dtype == torch.float32
+        and tensor.numel() >= SMALL_TENSOR
+        and tensor.abs().max() <= limit
         else tensor
         for name, tensor in state.items()
     }

@@ -1,4 +1,5 @@
-"""Foreign weights to checkpoints: training snapshots of the reference implementation and released StyleMatte files."""
+"""Foreign weights to checkpoints: training snapshots of the reference implementation and released
+StyleMatte files."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +20,9 @@ from models.networks.stylematte.reference_names import infer_config, rename
 
 TORCH_ZIP = b"PK\x03\x04"
 TORCH_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # its magic number, pickled
-NEUTRAL: dict[str, tuple[Any, ...]] = {  # settings of reference discriminators at their only value that we know
+NEUTRAL: dict[
+    str, tuple[Any, ...]
+] = {  # settings of reference discriminators at their only value that we know
     "block_kwargs": ({}, {"freeze_layers": 0}),
     "mapping_kwargs": ({},),
     "cmap_dim": (None,),
@@ -39,10 +42,11 @@ class ImportSummary:
 
 
 def import_file(path: Path | str, *, entry: str = "G_ema", out: Path | str) -> ImportSummary:
-    """Convert a snapshot's network `entry`, or a StyleMatte `.pth`, to a checkpoint; every tensor keeps its bits.
+    """Convert a snapshot's network `entry`, or a StyleMatte `.pth`, to a checkpoint; every tensor
+    keeps its bits.
 
-    The format is told by content. Raises CheckpointRejected, naming the reason, for files that are truncated, name
-    code to run, or do not fit their config; then nothing is written.
+    The format is told by content. Raises CheckpointRejected, naming the reason, for files that are
+    truncated, name code to run, or do not fit their config; then nothing is written.
     """
     path, out = Path(path), Path(out)
     with path.open("rb") as file:
@@ -78,11 +82,15 @@ def _network(module: SnapshotModule) -> Converted:
         config = build_with(_discriminator_config, module.kwargs).to_dict()
         check_state(build_discriminator, config, module.state)
         return "stylemattegan-discriminator", config, module.state
-    raise CheckpointRejected(f"its entry is a {module.class_name}, neither a Generator nor a Discriminator")
+    raise CheckpointRejected(
+        f"its entry is a {module.class_name}, neither a Generator nor a Discriminator"
+    )
 
 
 def _discriminator_config(kwargs: Mapping[str, Any]) -> DiscriminatorConfig:
-    return DiscriminatorConfig.from_dict({k: v for k, v in kwargs.items() if v not in NEUTRAL.get(k, ())})
+    return DiscriminatorConfig.from_dict(
+        {k: v for k, v in kwargs.items() if v not in NEUTRAL.get(k, ())}
+    )
 
 
 def _stylematte(path: Path) -> Converted:
@@ -107,6 +115,8 @@ def _torch_state(path: Path) -> dict[str, torch.Tensor]:
         raise CheckpointRejected(f"{path.name} is not a file of weights: {reason}") from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(tensor, torch.Tensor) for tensor in content.values()
+    ):
         raise CheckpointRejected(f"{path.name} holds no plain dict of tensors")
     return {str(name): tensor for name, tensor in content.items()}

@@ -21,14 +21,16 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def load_generator(path: Path | str) -> "Generator":
-    """The StyleMatteGAN generator of a checkpoint: eval mode, float32, on the CPU. Raises CheckpointRejected."""
+    """The StyleMatteGAN generator of a checkpoint: eval mode, float32, on the CPU. Raises
+    CheckpointRejected."""
     from models.networks.stylegan3 import build_generator
 
     return _load(path, "stylemattegan-generator", build_generator)
 
 
 def load_discriminator(path: Path | str) -> "Discriminator":
-    """The discriminator of a checkpoint: eval mode, float32, on the CPU. Raises CheckpointRejected."""
+    """The discriminator of a checkpoint: eval mode, float32, on the CPU. Raises
+    CheckpointRejected."""
     from models.networks.discriminator import build_discriminator
 
     return _load(path, "stylemattegan-discriminator", build_discriminator)
@@ -50,26 +52,40 @@ def _load(path: Path | str, kind: Kind, build: Callable[[dict[str, Any]], N]) ->
 
 
 def build_with(build: Callable[[dict[str, Any]], T], config: Mapping[str, Any]) -> T:
-    """Call `build` on a config from outside; what the config's own checks refuse raises CheckpointRejected."""
+    """Call `build` on a config from outside; what the config's own checks refuse raises
+    CheckpointRejected."""
     try:
         return build(dict(config))
-    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
+    except (
+        TypeError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+    ) as error:
         raise CheckpointRejected(f"its config is not one of ours: {error}") from error
 
 
 def check_state(
-    build: Callable[[dict[str, Any]], nn.Module], config: Mapping[str, Any], state: Mapping[str, torch.Tensor]
+    build: Callable[[dict[str, Any]], nn.Module],
+    config: Mapping[str, Any],
+    state: Mapping[str, torch.Tensor],
 ) -> None:
     """Compare a state with what its config asks for, before memory is spent on either.
 
     Missing, unexpected and misshaped tensors raise CheckpointRejected with their names.
     """
     with torch.device("meta"):
-        expected = {name: tensor.shape for name, tensor in build_with(build, config).state_dict().items()}
+        expected = {
+            name: tensor.shape for name, tensor in build_with(build, config).state_dict().items()
+        }
     problems = {
         "missing": expected.keys() - state.keys(),
         "unexpected": state.keys() - expected.keys(),
-        "misshaped": {name for name in expected.keys() & state.keys() if expected[name] != state[name].shape},
+        "misshaped": {
+            name for name in expected.keys() & state.keys() if expected[name] != state[name].shape
+        },
     }
     found = [f"{problem}: {_listed(names)}" for problem, names in problems.items() if names]
     if found:

@@ -1,8 +1,9 @@
 """Training snapshots of the reference implementation, read without running anything in them.
 
-A snapshot is a pickle of modules whose tensors are themselves small pickle streams. `Reader` turns each global named in
-`OBJECTS` or `STORAGES` into a record of how it was called and refuses all others by name; what a module holds is then
-read off these records. It is the Python unpickler on purpose: its memo can't be made to allocate by a large index.
+A snapshot is a pickle of modules whose tensors are themselves small pickle streams. `Reader` turns
+each global named in `OBJECTS` or `STORAGES` into a record of how it was called and refuses all
+others by name; what a module holds is then read off these records. It is the Python unpickler on
+purpose: its memo can't be made to allocate by a large index.
 """
 
 import io
@@ -24,7 +25,12 @@ TENSOR = "torch._utils._rebuild_tensor_v2"
 STORAGE = "torch.storage._load_from_bytes"
 OBJECTS = (
     *(MODULE, PARAMETER, TENSOR, STORAGE, "collections.OrderedDict", "dnnlib.util.EasyDict"),
-    *("numpy.dtype", "numpy.ndarray", "numpy.core.multiarray.scalar", "numpy.core.multiarray._reconstruct"),
+    *(
+        "numpy.dtype",
+        "numpy.ndarray",
+        "numpy.core.multiarray.scalar",
+        "numpy.core.multiarray._reconstruct",
+    ),
     *("numpy._core.multiarray.scalar", "numpy._core.multiarray._reconstruct"),
 )
 STORAGES = {
@@ -46,12 +52,17 @@ class SnapshotModule:
     """One network of a snapshot."""
 
     class_name: str
-    kwargs: dict[str, Any]  # what its constructor was given: scalars, and one level of dicts of scalars
-    state: dict[str, torch.Tensor]  # parameters and persistent buffers by their dotted names, dtypes as stored
+    kwargs: dict[
+        str, Any
+    ]  # what its constructor was given: scalars, and one level of dicts of scalars
+    state: dict[
+        str, torch.Tensor
+    ]  # parameters and persistent buffers by their dotted names, dtypes as stored
 
 
 class Record(dict[Any, Any]):
-    """Stands in for an object: the arguments of its construction, its state, and the items set on it."""
+    """Stands in for an object: the arguments of its construction, its state, and the items set on
+    it."""
 
     origin = ""
     args: tuple[Any, ...]
@@ -69,14 +80,18 @@ class Record(dict[Any, Any]):
         self.state = state
 
 
-STAND_INS = {origin: type("Record", (Record,), {"origin": origin}) for origin in (*OBJECTS, *STORAGES)}
+STAND_INS = {
+    origin: type("Record", (Record,), {"origin": origin}) for origin in (*OBJECTS, *STORAGES)
+}
 
 
 class Reader(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> type[Record]:
         origin = f"{module}.{name}"
         if origin not in STAND_INS:
-            raise CheckpointRejected(f"it names {origin}, which no snapshot of networks needs; nothing was run")
+            raise CheckpointRejected(
+                f"it names {origin}, which no snapshot of networks needs; nothing was run"
+            )
         return STAND_INS[origin]
 
     def persistent_load(self, pid: Any) -> Any:
@@ -85,17 +100,24 @@ class Reader(pickle._Unpickler):
 
 
 def read_module(path: Path, entry: str) -> SnapshotModule:
-    """Read the network called `entry` from a snapshot. Raises CheckpointRejected for anything that isn't a snapshot."""
+    """Read the network called `entry` from a snapshot. Raises CheckpointRejected for anything that
+    isn't a snapshot."""
     try:
         snapshot = Reader(io.BytesIO(path.read_bytes())).load()
         if not isinstance(snapshot, dict) or entry not in snapshot:
-            names = sorted(map(str, snapshot)) if isinstance(snapshot, dict) else type(snapshot).__name__
+            names = (
+                sorted(map(str, snapshot))
+                if isinstance(snapshot, dict)
+                else type(snapshot).__name__
+            )
             raise CheckpointRejected(f"{path.name} has no entry {entry!r}; it holds {names}")
         return _module(snapshot[entry])
     except (CheckpointRejected, OSError):
         raise
     except Exception as error:  # a hostile or broken stream can raise anything
-        raise CheckpointRejected(f"{path.name} is not a whole snapshot: {type(error).__name__}: {error}") from error
+        raise CheckpointRejected(
+            f"{path.name} is not a whole snapshot: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _module(record: Any) -> SnapshotModule:
@@ -105,7 +127,9 @@ def _module(record: Any) -> SnapshotModule:
     state: dict[str, torch.Tensor] = {}
     _collect(record, "", state, set())
     return SnapshotModule(
-        class_name=str(meta["class_name"]), kwargs=_settings(meta["state"]["_init_kwargs"]), state=state
+        class_name=str(meta["class_name"]),
+        kwargs=_settings(meta["state"]["_init_kwargs"]),
+        state=state,
     )
 
 
@@ -114,7 +138,11 @@ def _collect(record: Any, prefix: str, state: dict[str, torch.Tensor], seen: set
         _refuse(f"module {prefix} is contained twice")
     seen.add(id(record))
     fields = _arguments(record, MODULE)[0]["state"]
-    buffers = {name: x for name, x in fields["_buffers"].items() if name not in fields["_non_persistent_buffers_set"]}
+    buffers = {
+        name: x
+        for name, x in fields["_buffers"].items()
+        if name not in fields["_non_persistent_buffers_set"]
+    }
     for name, tensor in {**fields["_parameters"], **buffers}.items():
         if tensor is not None:
             state[prefix + name] = _tensor(tensor, prefix + name)
@@ -130,7 +158,9 @@ def _tensor(record: Any, name: str) -> torch.Tensor:
     storage, offset, size, stride = _arguments(record, TENSOR)[:4]
     values = _storage(_arguments(storage, STORAGE)[0])
     numbers = (offset, *size, *stride)
-    if len(size) != len(stride) or not all(type(number) is int and number >= 0 for number in numbers):
+    if len(size) != len(stride) or not all(
+        type(number) is int and number >= 0 for number in numbers
+    ):
         _refuse(f"tensor {name} has size {size}, stride {stride} and offset {offset}")
     count = 1
     for length in size:
@@ -151,13 +181,22 @@ def _storage(stream: bytes) -> torch.Tensor:
     dtype = STORAGES[kind.origin]
     (count,) = struct.unpack("<q", file.read(8))
     data = bytearray(file.read())
-    if tag != "storage" or keys != [key] or not declared == count >= 0 or len(data) != count * dtype.itemsize:
-        _refuse(f"a storage declares {declared} and {count} values of {dtype} and has {len(data)} bytes")
+    if (
+        tag != "storage"
+        or keys != [key]
+        or not declared == count >= 0
+        or len(data) != count * dtype.itemsize
+    ):
+        _refuse(
+            f"a storage declares {declared} and {count} values of {dtype} and has {len(data)} bytes"
+        )
     return torch.frombuffer(data, dtype=dtype) if count else torch.empty(0, dtype=dtype)
 
 
 def _settings(kwargs: Any) -> dict[str, Any]:
-    plain = {key: dict(value) if isinstance(value, dict) else value for key, value in kwargs.items()}
+    plain = {
+        key: dict(value) if isinstance(value, dict) else value for key, value in kwargs.items()
+    }
     for key, value in plain.items():
         values = value.values() if isinstance(value, dict) else [value]
         if not all(isinstance(item, int | float | str | None) for item in values):

@@ -1,4 +1,5 @@
-"""Configuration and layer schedule of the StyleGAN3 generator (arXiv 2106.12423, section 3.2 and appendix G)."""
+"""Configuration and layer schedule of the StyleGAN3 generator (arXiv 2106.12423, section 3.2 and
+appendix G)."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class MappingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
-    """Everything that determines a generator's shape. Frequencies are in cycles per image, sizes in pixels.
+    """Everything that determines a generator's shape. Frequencies are in cycles per image, sizes in
+    pixels.
 
     Raises ValueError for values that no generator can be built from.
     """
@@ -63,7 +65,9 @@ class GeneratorConfig:
     magnitude_ema_beta: float = 0.999
 
     def __post_init__(self) -> None:
-        dimensions = {name: getattr(self, name) for name in ("z_dim", "w_dim", "channel_base", "channel_max")}
+        dimensions = {
+            name: getattr(self, name) for name in ("z_dim", "w_dim", "channel_base", "channel_max")
+        }
         checks = {
             "img_resolution must be a power of two from 32 to 1024": (
                 _is_power_of_two(self.img_resolution) and 32 <= self.img_resolution <= 1024
@@ -73,13 +77,16 @@ class GeneratorConfig:
             "c_dim, margin_size and num_fp16_res must not be negative": (
                 min(self.c_dim, self.margin_size, self.num_fp16_res) >= 0
             ),
-            "num_critical must be at least 0 and below num_layers": 0 <= self.num_critical < self.num_layers,
+            "num_critical must be at least 0 and below num_layers": 0
+            <= self.num_critical
+            < self.num_layers,
             "first_cutoff must be positive and below half the resolution": (
                 0 < self.first_cutoff < self.img_resolution / 2
             ),
             "first_stopband must exceed first_cutoff": self.first_stopband > self.first_cutoff,
             "last_stopband_rel must exceed 1": self.last_stopband_rel > 1,
-            "conv_kernel must be odd and positive": self.conv_kernel >= 1 and self.conv_kernel % 2 == 1,
+            "conv_kernel must be odd and positive": self.conv_kernel >= 1
+            and self.conv_kernel % 2 == 1,
             "filter_size must be positive": self.filter_size >= 1,
             "lrelu_upsampling must be a power of two": _is_power_of_two(self.lrelu_upsampling),
             "conv_clamp must be positive or null": self.conv_clamp is None or self.conv_clamp > 0,
@@ -91,7 +98,8 @@ class GeneratorConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> GeneratorConfig:
-        """Reads the reference's keyword layout (`mapping_kwargs` nested). Raises ValueError for unknown keys."""
+        """Reads the reference's keyword layout (`mapping_kwargs` nested). Raises ValueError for
+        unknown keys."""
         _check_keys(cls, values)
         mapping = values.get("mapping_kwargs", {})
         _check_keys(MappingConfig, mapping)
@@ -104,7 +112,8 @@ class GeneratorConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSpec:
-    """One synthesis layer. Rates are samples per image width; cutoffs and half widths cycles per image width."""
+    """One synthesis layer. Rates are samples per image width; cutoffs and half widths cycles per
+    image width."""
 
     name: str
     in_channels: int
@@ -127,17 +136,21 @@ class LayerSpec:
     to_rgb: bool
     half_precision: bool
     kernel: int
-    padding: tuple[int, int, int, int]  # of the upsampled signal: x_lo, x_hi, y_lo, y_hi; negative crops
+    padding: tuple[
+        int, int, int, int
+    ]  # of the upsampled signal: x_lo, x_hi, y_lo, y_hi; negative crops
 
     @property
     def unread(self) -> int:
-        """Pixels at each edge of the convolution's output that `padding` crops once they are upsampled."""
+        """Pixels at each edge of the convolution's output that `padding` crops once they are
+        upsampled."""
         low, high = self.padding[:2]
         return max(0, min(-(low // self.up), -high // self.up))
 
     @property
     def conv_padding(self) -> int:
-        """Zeros around the convolution's input, so that it makes what is read of its output; negative crops."""
+        """Zeros around the convolution's input, so that it makes what is read of its output;
+        negative crops."""
         return self.kernel - 1 - self.unread
 
 
@@ -151,7 +164,8 @@ class _Band:
 
 
 def _band(config: GeneratorConfig, index: int) -> _Band:
-    """Cutoff, transition band and sampling of layer `index` (2106.12423, equation 5 of appendix G.1)."""
+    """Cutoff, transition band and sampling of layer `index` (2106.12423, equation 5 of appendix
+    G.1)."""
     last_cutoff = config.img_resolution / 2
     exponent = min(index / (config.num_layers - config.num_critical), 1)
     cutoff = config.first_cutoff * (last_cutoff / config.first_cutoff) ** exponent
@@ -163,12 +177,18 @@ def _band(config: GeneratorConfig, index: int) -> _Band:
         cutoff=cutoff,
         half_width=max(stopband, rate / 2) - cutoff,
         rate=rate,
-        size=config.img_resolution if index >= config.num_layers - 1 else rate + 2 * config.margin_size,
-        channels=config.img_channels if to_rgb else round(min(config.channel_base / 2 / cutoff, config.channel_max)),
+        size=config.img_resolution
+        if index >= config.num_layers - 1
+        else rate + 2 * config.margin_size,
+        channels=config.img_channels
+        if to_rgb
+        else round(min(config.channel_base / 2 / cutoff, config.channel_max)),
     )
 
 
-def _padding(source: _Band, target: _Band, up: int, down: int, taps: int, kernel: int) -> tuple[int, int, int, int]:
+def _padding(
+    source: _Band, target: _Band, up: int, down: int, taps: int, kernel: int
+) -> tuple[int, int, int, int]:
     total = (target.size - 1) * down + 1 - (source.size + kernel - 1) * up + taps - 2
     low = (total + up) // 2
     return low, total - low, low, total - low
@@ -211,5 +231,6 @@ def _layer(config: GeneratorConfig, index: int) -> LayerSpec:
 
 
 def layer_schedule(config: GeneratorConfig) -> tuple[LayerSpec, ...]:
-    """The `num_layers` convolutions and, last, ToRGB. The first layer takes its own band as its input's."""
+    """The `num_layers` convolutions and, last, ToRGB. The first layer takes its own band as its
+    input's."""
     return tuple(_layer(config, index) for index in range(config.num_layers + 1))

@@ -15,7 +15,8 @@ W_AVG_BETA = 0.998
 
 
 class FullyConnected(nn.Module):
-    """A linear layer with equalised learning rate: stored weights are scaled by lr_multiplier / sqrt(in) when used."""
+    """A linear layer with equalised learning rate: stored weights are scaled by lr_multiplier /
+    sqrt(in) when used."""
 
     def __init__(
         self,
@@ -27,8 +28,12 @@ class FullyConnected(nn.Module):
         bias_init: float | list[float] = 0.0,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) * (weight_init / lr_multiplier))
-        self.bias = nn.Parameter(torch.zeros(out_features) + torch.tensor(bias_init) / lr_multiplier)
+        self.weight = nn.Parameter(
+            torch.randn(out_features, in_features) * (weight_init / lr_multiplier)
+        )
+        self.bias = nn.Parameter(
+            torch.zeros(out_features) + torch.tensor(bias_init) / lr_multiplier
+        )
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
         self.activate = activate
@@ -44,7 +49,8 @@ def _normalize(x: torch.Tensor) -> torch.Tensor:
 
 
 class MappingNetwork(nn.Module):
-    """z, c -> ws: one w per synthesis layer and one for the Fourier input, with the running average `w_avg`."""
+    """z, c -> ws: one w per synthesis layer and one for the Fourier input, with the running average
+    `w_avg`."""
 
     w_avg: torch.Tensor
 
@@ -57,7 +63,9 @@ class MappingNetwork(nn.Module):
             self.embed = FullyConnected(config.c_dim, config.w_dim)
         features = config.z_dim + (config.w_dim if config.c_dim else 0)
         for index in range(self.num_layers):
-            layer = FullyConnected(features, config.w_dim, config.mapping_kwargs.lr_multiplier, activate=True)
+            layer = FullyConnected(
+                features, config.w_dim, config.mapping_kwargs.lr_multiplier, activate=True
+            )
             self.add_module(f"fc{index}", layer)
             features = config.w_dim
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
@@ -72,8 +80,9 @@ class MappingNetwork(nn.Module):
     ) -> torch.Tensor:
         """z: [n, z_dim], c: [n, c_dim] or None (zeros) -> ws: float32 [n, num_ws, w_dim].
 
-        truncation_psi: ws are moved towards w_avg, 1 leaves them; truncation_cutoff: only the first so many of them.
-        update_emas: updates w_avg, before it is used. Raises ValueError for inputs of the wrong shape.
+        truncation_psi: ws are moved towards w_avg, 1 leaves them; truncation_cutoff: only the first
+        so many of them. update_emas: updates w_avg, before it is used. Raises ValueError for inputs
+        of the wrong shape.
         """
         if z.ndim != 2 or z.shape[1] != self.z_dim:
             raise ValueError(f"z must be [n, {self.z_dim}], got {list(z.shape)}")

@@ -1,4 +1,5 @@
-"""The StyleMatteGAN generator: StyleGAN3 (arXiv 2106.12423) whose output is RGB and alpha (arXiv 2305.02981)."""
+"""The StyleMatteGAN generator: StyleGAN3 (arXiv 2106.12423) whose output is RGB and alpha (arXiv
+2305.02981)."""
 
 from __future__ import annotations
 
@@ -30,30 +31,37 @@ class Generator(nn.Module):
         truncation_cutoff: int | None = None,
         update_emas: bool = False,
     ) -> torch.Tensor:
-        """z: [n, z_dim], c: [n, c_dim] or None -> float32 [n, img_channels, h, w]; see the two networks."""
+        """z: [n, z_dim], c: [n, c_dim] or None -> float32 [n, img_channels, h, w]; see the two
+        networks."""
         ws = self.mapping(z, c, truncation_psi, truncation_cutoff, update_emas)
         image: torch.Tensor = self.synthesis(ws, update_emas)
         return image
 
     @torch.no_grad()
     def sample(self, z: torch.Tensor, truncation_psi: float = 1.0) -> torch.Tensor:
-        """As forward, without gradients; on a CPU each of torch's threads makes a part of the batch."""
+        """As forward, without gradients; on a CPU each of torch's threads makes a part of the
+        batch."""
         ws = self.mapping(z, None, truncation_psi)
-        image: torch.Tensor = self.synthesis.shared_out(ws) if ws.device.type == "cpu" else self.synthesis(ws)
+        image: torch.Tensor = (
+            self.synthesis.shared_out(ws) if ws.device.type == "cpu" else self.synthesis(ws)
+        )
         return image
 
     def set_input_transform(self, matrix: torch.Tensor | Sequence[Sequence[float]]) -> None:
-        """Stores a 3x3 inverse transform of the canvas as given. Raises ValueError for another shape."""
+        """Stores a 3x3 inverse transform of the canvas as given. Raises ValueError for another
+        shape."""
         value = torch.as_tensor(matrix, dtype=torch.float32)
         if value.shape != (3, 3):
             raise ValueError(f"the input transform must be 3x3, got {list(value.shape)}")
         self.synthesis.input.transform.copy_(value)
 
     def load_reference_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Loads tensors under the reference's names. Raises RuntimeError for a missing, unexpected or misshaped one."""
+        """Loads tensors under the reference's names. Raises RuntimeError for a missing, unexpected
+        or misshaped one."""
         self.load_state_dict(state, strict=True)
 
 
 def build_generator(kwargs: Mapping[str, Any]) -> Generator:
-    """A freshly initialised generator in eval mode from the reference's keywords. Raises ValueError for bad ones."""
+    """A freshly initialised generator in eval mode from the reference's keywords. Raises ValueError
+    for bad ones."""
     return Generator(GeneratorConfig.from_dict(kwargs)).eval()

@@ -1,4 +1,5 @@
-"""The two costly operations of a synthesis layer, in plain torch (arXiv 2106.12423, section 3.2)."""
+"""The two costly operations of a synthesis layer, in plain torch (arXiv 2106.12423, section
+3.2)."""
 
 from __future__ import annotations
 
@@ -26,14 +27,16 @@ def modulated_conv(
     norm: torch.Tensor | None = None,
     scaled: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Convolution whose weights are scaled per sample and input channel (arXiv 1912.04958, equations 1 and 3).
+    """Convolution whose weights are scaled per sample and input channel (arXiv 1912.04958,
+    equations 1 and 3).
 
-    Scaling activations before and after one shared convolution gives the same result as per-sample weights.
-    x: [n, i, h, w]; weight: float32 [o, i, k, k]; styles: float32 [n, i]; input_gain: scalar, not seen by the
-    demodulation. With demodulation the weights are normalised per output channel and the styles by `norm`, which keeps
-    half precision in range: style_norm(styles), or what it is of the batch that these are a part of. scaled: x is
-    already multiplied with its input_scale. Negative padding crops x. Returns [n, o, h + 2 * padding - k + 1, ...] in
-    x's dtype, and what is still to be multiplied with it: [n, o], or None without demodulation.
+    Scaling activations before and after one shared convolution gives the same result as per-sample
+    weights. x: [n, i, h, w]; weight: float32 [o, i, k, k]; styles: float32 [n, i]; input_gain:
+    scalar, not seen by the demodulation. With demodulation the weights are normalised per output
+    channel and the styles by `norm`, which keeps half precision in range: style_norm(styles), or
+    what it is of the batch that these are a part of. scaled: x is already multiplied with its
+    input_scale. Negative padding crops x. Returns [n, o, h + 2 * padding - k + 1, ...] in x's
+    dtype, and what is still to be multiplied with it: [n, o], or None without demodulation.
     """
     if padding < 0:
         x, padding = x[:, :, -padding:padding, -padding:padding], 0
@@ -50,27 +53,35 @@ def modulated_conv(
     return F.conv2d(x, weight.to(x.dtype), padding=padding), demodulation.to(x.dtype)
 
 
-def input_scale(styles: torch.Tensor, gain: torch.Tensor | None, norm: torch.Tensor | None) -> torch.Tensor:
-    """What a modulated convolution multiplies its input channels with, [n, i]; the norm only where it demodulates."""
+def input_scale(
+    styles: torch.Tensor, gain: torch.Tensor | None, norm: torch.Tensor | None
+) -> torch.Tensor:
+    """What a modulated convolution multiplies its input channels with, [n, i]; the norm only where
+    it demodulates."""
     scale = styles if gain is None else styles * gain
     return scale if norm is None else scale * norm
 
 
 def style_norm(styles: torch.Tensor) -> torch.Tensor:
-    """What the styles [n, i] of a whole batch, of all processes in training, are multiplied with: a scalar."""
+    """What the styles [n, i] of a whole batch, of all processes in training, are multiplied with: a
+    scalar."""
     return distributed.mean(styles.square().mean()).rsqrt()
 
 
 class _Tile(NamedTuple):
-    """A stretch of the output along one axis: what it reads, and the matrices [to, from] that lead to it."""
+    """A stretch of the output along one axis: what it reads, and the matrices [to, from] that lead
+    to it."""
 
     source: slice
     up: torch.Tensor
     down: torch.Tensor
 
 
-def _fir_matrix(taps: torch.Tensor, rows: range, columns: range, up: int, down: int, low: int) -> torch.Tensor:
-    """The block [rows, columns] of the banded matrix that zero-inserts, pads by `low`, filters and decimates."""
+def _fir_matrix(
+    taps: torch.Tensor, rows: range, columns: range, up: int, down: int, low: int
+) -> torch.Tensor:
+    """The block [rows, columns] of the banded matrix that zero-inserts, pads by `low`, filters and
+    decimates."""
     row = torch.arange(rows.start, rows.stop, device=taps.device)[:, None]
     column = torch.arange(columns.start, columns.stop, device=taps.device)[None, :]
     tap = row * down + len(taps) - 1 - low - column * up
@@ -85,7 +96,14 @@ def _support(rows: range, taps: int, up: int, low: int, size: int) -> range:
 
 
 def _tiles(
-    size: int, low: int, high: int, up_taps: torch.Tensor, down_taps: torch.Tensor, up: int, down: int, length: int
+    size: int,
+    low: int,
+    high: int,
+    up_taps: torch.Tensor,
+    down_taps: torch.Tensor,
+    up: int,
+    down: int,
+    length: int,
 ) -> list[_Tile]:
     """Divides an axis of `size` samples so that about `length` outputs are computed at a time."""
     out = (size * up + low + high - len(up_taps) - len(down_taps) + 1) // down + 1
@@ -95,12 +113,19 @@ def _tiles(
         middle = range(target.start * down, (target.stop - 1) * down + len(down_taps))
         source = _support(middle, len(up_taps), up, low, size)
         lift = _fir_matrix(up_taps, middle, source, up, 1, low)
-        tiles.append(_Tile(slice(source.start, source.stop), lift, _fir_matrix(down_taps, target, middle, 1, down, 0)))
+        tiles.append(
+            _Tile(
+                slice(source.start, source.stop),
+                lift,
+                _fir_matrix(down_taps, target, middle, 1, down, 0),
+            )
+        )
     return tiles
 
 
 def _activate(x: torch.Tensor, gain: float, slope: float, clamp: float | None) -> torch.Tensor:
-    """The clamped leaky relu, without its gain: the function is monotonic, so the limits may be put on its input."""
+    """The clamped leaky relu, without its gain: the function is monotonic, so the limits may be put
+    on its input."""
     if clamp is not None:
         x = x.clamp(-clamp / (gain * slope), clamp / gain)
     return F.leaky_relu(x, slope) if slope != 1 else x
@@ -120,7 +145,8 @@ def filtered_lrelu_torch(
     scale: torch.Tensor | None = None,
     rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """`filtered_lrelu` on any device and in any precision: products with banded matrices, tile by tile.
+    """`filtered_lrelu` on any device and in any precision: products with banded matrices, tile by
+    tile.
 
     gain and slope must be positive.
     """
@@ -141,10 +167,14 @@ def filtered_lrelu_torch(
         wide = _activate(y.up @ (x[:, :, y.source, x_.source] @ x_.up.t()), gain, slope, clamp)
         if radial is None:
             return y.down @ (wide @ (x_.down.t() * gain))
-        planes = F.conv2d(wide.flatten(0, 1)[:, None], radial.flip(0, 1)[None, None] * gain, stride=down)
+        planes = F.conv2d(
+            wide.flatten(0, 1)[:, None], radial.flip(0, 1)[None, None] * gain, stride=down
+        )
         return planes.view(*x.shape[:2], *planes.shape[2:])
 
-    return _times(torch.cat([torch.cat([tile(y, x_) for x_ in across], 3) for y in along], 2), rescale)
+    return _times(
+        torch.cat([torch.cat([tile(y, x_) for x_ in across], 3) for y in along], 2), rescale
+    )
 
 
 def _times(x: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
@@ -165,17 +195,23 @@ def filtered_lrelu(
     scale: torch.Tensor | None = None,
     rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Scale, bias, upsampling, leaky relu, gain, clamp, downsampling, rescale: see `fused.filtered_lrelu`.
+    """Scale, bias, upsampling, leaky relu, gain, clamp, downsampling, rescale: see
+    `fused.filtered_lrelu`.
 
-    numba on the CPU; on CUDA Triton where it can, which is inference without radial filters; plain torch elsewhere.
+    numba on the CPU; on CUDA Triton where it can, which is inference without radial filters; plain
+    torch elsewhere.
     """
     run = filtered_lrelu_torch
     if x.device.type == "cpu" and x.dtype == torch.float32:
         run = cpu.filtered_lrelu
     elif x.is_cuda and (kernel := _triton()) and kernel.supports(x, down_filter, bias):
-        y = kernel.filtered_lrelu(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale)
+        y = kernel.filtered_lrelu(
+            x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale
+        )
         return _times(y, rescale)
-    return run(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale, rescale)
+    return run(
+        x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale, rescale
+    )
 
 
 @cache

@@ -1,4 +1,5 @@
-"""The synthesis network w -> image: Fourier input and alias-free layers (arXiv 2106.12423, section 3)."""
+"""The synthesis network w -> image: Fourier input and alias-free layers (arXiv 2106.12423, section
+3)."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from models.training import distributed
 
 
 def _rotation_translation(params: torch.Tensor) -> torch.Tensor:
-    """(cos, sin, x, y), of any scale, [n, 4] -> inverse rotation times inverse translation [n, 3, 3]."""
+    """(cos, sin, x, y), of any scale, [n, 4] -> inverse rotation times inverse translation [n, 3,
+    3]."""
     c, s, x, y = (params / params[:, :2].norm(dim=1, keepdim=True)).unbind(1)
     zero, one = torch.zeros_like(c), torch.ones_like(c)
     rotation = torch.stack([c, -s, zero, s, c, zero, zero, zero, one], 1).view(-1, 3, 3)
@@ -25,7 +27,8 @@ def _rotation_translation(params: torch.Tensor) -> torch.Tensor:
 
 
 class FourierInput(nn.Module):
-    """A grid of sinusoids, moved by w and by the user's transform, then mixed by a learned matrix (section 3.1)."""
+    """A grid of sinusoids, moved by w and by the user's transform, then mixed by a learned matrix
+    (section 3.1)."""
 
     transform: torch.Tensor
     freqs: torch.Tensor
@@ -37,7 +40,10 @@ class FourierInput(nn.Module):
         self.size, self.rate, self.bandwidth = spec.in_size, spec.in_rate, spec.in_cutoff
         self.weight = nn.Parameter(torch.randn(channels, channels))
         self.affine = FullyConnected(w_dim, 4, weight_init=0, bias_init=[1, 0, 0, 0])
-        radius, angle = self.bandwidth * torch.rand(channels).sqrt(), 2 * math.pi * torch.rand(channels)
+        radius, angle = (
+            self.bandwidth * torch.rand(channels).sqrt(),
+            2 * math.pi * torch.rand(channels),
+        )
         self.register_buffer("transform", torch.eye(3))
         self.register_buffer("freqs", torch.stack([radius * angle.cos(), radius * angle.sin()], 1))
         self.register_buffer("phases", torch.rand(channels) - 0.5)
@@ -50,8 +56,12 @@ class FourierInput(nn.Module):
         excess = (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2 - self.bandwidth)
         amplitudes = (1 - excess).clamp(0, 1)
         position = (torch.arange(self.size, device=w.device) - (self.size - 1) / 2) / self.rate
-        cycles = freqs[:, :, :1, None] * position + freqs[:, :, 1:, None] * position[:, None]  # [n, c, h, w]
-        waves = (2 * math.pi * (cycles + phases[:, :, None, None])).sin() * amplitudes[:, :, None, None]
+        cycles = (
+            freqs[:, :, :1, None] * position + freqs[:, :, 1:, None] * position[:, None]
+        )  # [n, c, h, w]
+        waves = (2 * math.pi * (cycles + phases[:, :, None, None])).sin() * amplitudes[
+            :, :, None, None
+        ]
         return torch.einsum("oc,nchw->nohw", self.weight / math.sqrt(len(self.weight)), waves)
 
 
@@ -68,19 +78,24 @@ class SynthesisLayer(nn.Module):
         self.clamp = config.conv_clamp
         self.magnitude_ema_beta = config.magnitude_ema_beta
         self.affine = FullyConnected(config.w_dim, spec.in_channels, bias_init=1)
-        self.weight = nn.Parameter(torch.randn(spec.out_channels, spec.in_channels, spec.kernel, spec.kernel))
+        self.weight = nn.Parameter(
+            torch.randn(spec.out_channels, spec.in_channels, spec.kernel, spec.kernel)
+        )
         self.bias = nn.Parameter(torch.zeros(spec.out_channels))
         up = down = None
         if spec.up_taps > 1:
             up = design_lowpass(spec.up_taps, spec.in_cutoff, spec.in_half_width, spec.tmp_rate)
         if spec.down_taps > 1:
-            down = design_lowpass(spec.down_taps, spec.out_cutoff, spec.out_half_width, spec.tmp_rate, spec.radial)
+            down = design_lowpass(
+                spec.down_taps, spec.out_cutoff, spec.out_half_width, spec.tmp_rate, spec.radial
+            )
         self.register_buffer("up_filter", up)
         self.register_buffer("down_filter", down)
         self.register_buffer("magnitude_ema", torch.ones([]))
 
     def forward(self, x: torch.Tensor, w: torch.Tensor, update_emas: bool = False) -> torch.Tensor:
-        """x: [n, in_channels, in_size, in_size], w: [n, w_dim] -> [n, out_channels, out_size, out_size].
+        """x: [n, in_channels, in_size, in_size], w: [n, w_dim] -> [n, out_channels, out_size,
+        out_size].
 
         In half precision where the schedule says so and x is on CUDA, else as the parameters are.
         """
@@ -90,7 +105,8 @@ class SynthesisLayer(nn.Module):
         return self.filtered(x, *self.styles(w))
 
     def styles(self, w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """w of the whole batch, [n, w_dim] -> styles [n, in_channels], and what normalises them: a scalar or None."""
+        """w of the whole batch, [n, w_dim] -> styles [n, in_channels], and what normalises them: a
+        scalar or None."""
         styles = self.affine(w)
         if self.spec.to_rgb:
             return styles / math.sqrt(self.spec.in_channels * self.spec.kernel**2), None
@@ -104,9 +120,11 @@ class SynthesisLayer(nn.Module):
         scaled: bool = False,
         rescale: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """As forward, for any part of a batch; scaled: x is multiplied with the input scale already.
+        """As forward, for any part of a batch; scaled: x is multiplied with the input scale
+        already.
 
-        rescale: [n, out_channels], is multiplied with what comes out, such as the next layer's input scale.
+        rescale: [n, out_channels], is multiplied with what comes out, such as the next layer's
+        input scale.
         """
         spec = self.spec
         dtype = torch.float16 if spec.half_precision and x.is_cuda else self.weight.dtype
@@ -155,15 +173,16 @@ class SynthesisNetwork(nn.Module):
         return [layer for layer in self.children() if isinstance(layer, SynthesisLayer)]
 
     def set_magnitude_ema_beta(self, beta: float) -> None:
-        """Sets the decay per forward of every layer's input magnitude; in training 0.5 ** (batch / 20000)."""
+        """Sets the decay per forward of every layer's input magnitude; in training 0.5 ** (batch /
+        20000)."""
         for layer in self.layers():
             layer.magnitude_ema_beta = beta
 
     def forward(self, ws: torch.Tensor, update_emas: bool = False) -> torch.Tensor:
         """ws: [n, num_ws, w_dim] -> [n, img_channels, h, w], about [-1, 1] each, not clamped.
 
-        In the parameters' precision, but for layers in half precision. update_emas: updates the magnitude averages,
-        each before it is used. Raises ValueError for ws of another shape.
+        In the parameters' precision, but for layers in half precision. update_emas: updates the
+        magnitude averages, each before it is used. Raises ValueError for ws of another shape.
         """
         first, *rest = self._unbound(ws)
         x = self.input(first)
@@ -174,16 +193,21 @@ class SynthesisNetwork(nn.Module):
 
     @torch.no_grad()
     def shared_out(self, ws: torch.Tensor) -> torch.Tensor:
-        """As forward, on the CPU and without gradients: each of torch's threads makes a part of the batch."""
+        """As forward, on the CPU and without gradients: each of torch's threads makes a part of the
+        batch."""
         w_input, *rest = self._unbound(ws)
         styled = [(layer, *layer.styles(w)) for layer, w in zip(self.layers(), rest, strict=True)]
-        scales = [input_scale(styles, layer.magnitude_ema.rsqrt(), norm) for layer, styles, norm in styled]
+        scales = [
+            input_scale(styles, layer.magnitude_ema.rsqrt(), norm) for layer, styles, norm in styled
+        ]
         scales.append(torch.full((len(ws), styled[-1][0].spec.out_channels), self.output_scale))
 
         def part(first: int, last: int) -> torch.Tensor:
             x = self.input(w_input[first:last]) * scales[0][first:last, :, None, None]
             for (layer, styles, norm), scale in zip(styled, scales[1:], strict=True):
-                x = layer.filtered(x, styles[first:last], norm, scaled=True, rescale=scale[first:last])
+                x = layer.filtered(
+                    x, styles[first:last], norm, scaled=True, rescale=scale[first:last]
+                )
             return x
 
         return torch.cat(share_out(part, len(w_input)))

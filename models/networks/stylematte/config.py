@@ -32,7 +32,10 @@ class MattingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-compatible fields."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -40,7 +43,9 @@ class MattingConfig:
         unknown = values.keys() - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown keys in a StyleMatte config: {', '.join(sorted(unknown))}")
-        fitted: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        fitted: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in values.items()
+        }
         return cls(**fitted)
 
     @classmethod
@@ -50,7 +55,12 @@ class MattingConfig:
         Raises ValueError if its widths are not the one width this network supports.
         """
         decoder, backbone = info["config"], info["config"]["backbone_config"]
-        widths = {decoder["feature_size"], decoder["mask_feature_size"], decoder["hidden_dim"], info["fpn"]["fpn_out"]}
+        widths = {
+            decoder["feature_size"],
+            decoder["mask_feature_size"],
+            decoder["hidden_dim"],
+            info["fpn"]["fpn_out"],
+        }
         if len(widths | set(info["fpn"]["feature_channels"])) != 1:
             raise ValueError("decoder and fusion must have the same number of channels")
         return cls(
@@ -93,7 +103,8 @@ PRESETS = {
         depths=(1, 1, 1, 1),
         num_heads=(1, 1, 2, 2),
         window_size=4,
-        feature_size=64,  # its norms have 32 groups, and one value in each is refused: a picture of 32 px alone
+        # its norms have 32 groups, and one value in each is refused: a picture of 32 px alone
+        feature_size=64,
         encoder_layers=1,
         encoder_feedforward_dim=32,
         num_attention_heads=2,
@@ -102,7 +113,8 @@ PRESETS = {
 
 
 def preset(name: str) -> MattingConfig:
-    """`swin-t`: the paper's 34.9 M parameters; `tiny`: for 64 to 160 px on a CPU; `micro`: for tests.
+    """`swin-t`: the paper's 34.9 M parameters; `tiny`: for 64 to 160 px on a CPU; `micro`: for
+    tests.
 
     Raises ValueError on other names.
     """

@@ -1,7 +1,7 @@
 """Multi-scale deformable attention (arXiv 2010.04159, equation 3).
 
-On a CPU numba's kernels sample, weight and sum in one pass; elsewhere, and for what they don't compute, transformers'
-own operation does.
+On a CPU numba's kernels sample, weight and sum in one pass; elsewhere, and for what they don't
+compute, transformers' own operation does.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ Shapes = Sequence[tuple[int, int]]
 
 
 class DeformableAttention(Mask2FormerPixelDecoderEncoderMultiscaleDeformableAttention):
-    """Each position attends to a few places around it in every level; where, and how much, it predicts itself.
+    """Each position attends to a few places around it in every level; where, and how much, it
+    predicts itself.
 
-    Parameters and their initialisation are transformers'; this sampling is several times faster on a CPU.
+    Parameters and their initialisation are transformers'; this sampling is several times faster on
+    a CPU.
     """
 
     def forward(
@@ -41,10 +43,12 @@ class DeformableAttention(Mask2FormerPixelDecoderEncoderMultiscaleDeformableAtte
         spatial_shapes_list: Shapes,
         **_: Any,
     ) -> tuple[Tensor, None]:
-        """As transformers' encoder layer calls it. No position is masked: images are padded before the backbone.
+        """As transformers' encoder layer calls it. No position is masked: images are padded before
+        the backbone.
 
-        hidden_states, position_embeddings: float32 [n, q, width]; encoder_hidden_states: [n, s, width], its levels one
-        after another; reference_points: [n, q, levels, 2], x and y in [0, 1]. Returns [n, q, width], and no weights.
+        hidden_states, position_embeddings: float32 [n, q, width]; encoder_hidden_states: [n, s,
+        width], its levels one after another; reference_points: [n, q, levels, 2], x and y in [0,
+        1]. Returns [n, q, width], and no weights.
         """
         queries = hidden_states + position_embeddings
         per_sample = *queries.shape[:2], self.n_heads, self.n_levels, self.n_points
@@ -52,24 +56,40 @@ class DeformableAttention(Mask2FormerPixelDecoderEncoderMultiscaleDeformableAtte
         offsets = self.sampling_offsets(queries).view(*per_sample, 2)
         logits = self.attention_weights(queries).view(*per_sample[:3], -1)
         weights = logits.softmax(-1).view(per_sample)
-        whole = value.float(), spatial_shapes_list, reference_points.float(), offsets.float(), weights.float()
-        return self.output_proj(sample(*whole)), None  # float32 also where the rest runs in half precision
+        whole = (
+            value.float(),
+            spatial_shapes_list,
+            reference_points.float(),
+            offsets.float(),
+            weights.float(),
+        )
+        return self.output_proj(
+            sample(*whole)
+        ), None  # float32 also where the rest runs in half precision
 
 
-def sample(value: Tensor, shapes: Shapes, centres: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+def sample(
+    value: Tensor, shapes: Shapes, centres: Tensor, offsets: Tensor, weights: Tensor
+) -> Tensor:
     """Weighted bilinear samples, zero outside of a level.
 
-    value: [n, s, heads, channels], levels of `shapes` one after another; centres: [n, q, levels, 2], x and y in [0, 1];
-    offsets: [n, q, heads, levels, points, 2] in pixels of the level; weights: [n, q, heads, levels, points].
-    Returns [n, q, heads * channels]. Differentiable in value, offsets and weights.
+    value: [n, s, heads, channels], levels of `shapes` one after another; centres: [n, q, levels,
+    2], x and y in [0, 1]; offsets: [n, q, heads, levels, points, 2] in pixels of the level;
+    weights: [n, q, heads, levels, points]. Returns [n, q, heads * channels]. Differentiable in
+    value, offsets and weights.
     """
     tensors = value, offsets, weights, centres
-    if all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors) and value.shape[-1] % 8 == 0:
+    if (
+        all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
+        and value.shape[-1] % 8 == 0
+    ):
         return _Sample.apply(value, offsets, weights, centres, tuple(shapes))
     return sample_torch(value, shapes, centres, offsets, weights)
 
 
-def sample_torch(value: Tensor, shapes: Shapes, centres: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+def sample_torch(
+    value: Tensor, shapes: Shapes, centres: Tensor, offsets: Tensor, weights: Tensor
+) -> Tensor:
     """`sample` by transformers' operation: a grid_sample per level."""
     extent = value.new_tensor([(width, height) for height, width in shapes])
     places = centres[:, :, None, :, None] + offsets / extent[:, None]
@@ -79,9 +99,16 @@ def sample_torch(value: Tensor, shapes: Shapes, centres: Tensor, offsets: Tensor
 class _Sample(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, value: Tensor, offsets: Tensor, weights: Tensor, centres: Tensor, shapes: tuple[tuple[int, int], ...]
+        ctx: Any,
+        value: Tensor,
+        offsets: Tensor,
+        weights: Tensor,
+        centres: Tensor,
+        shapes: tuple[tuple[int, int], ...],
     ) -> Tensor:
-        value, offsets, weights, centres = (t.contiguous() for t in (value, offsets, weights, centres))
+        value, offsets, weights, centres = (
+            t.contiguous() for t in (value, offsets, weights, centres)
+        )
         sizes, levels = _layout(value, weights, shapes)
         out = torch.empty(*weights.shape[:3], sizes.channels)
         _for_pairs(attend, value, sizes, levels, value, offsets, weights, centres, out)
@@ -100,19 +127,29 @@ class _Sample(torch.autograd.Function):
         return *gradients, None, None
 
 
-def _layout(value: Tensor, weights: Tensor, shapes: tuple[tuple[int, int], ...]) -> tuple[Sizes, np.ndarray[Any, Any]]:
+def _layout(
+    value: Tensor, weights: Tensor, shapes: tuple[tuple[int, int], ...]
+) -> tuple[Sizes, np.ndarray[Any, Any]]:
     """Raises ValueError where the levels don't add up to the positions of `value`."""
     areas = [height * width for height, width in shapes]
     if sum(areas) != value.shape[1]:
-        raise ValueError(f"levels {list(shapes)} have {sum(areas)} positions, the values {value.shape[1]}")
+        raise ValueError(
+            f"levels {list(shapes)} have {sum(areas)} positions, the values {value.shape[1]}"
+        )
     starts = np.cumsum([0, *areas[:-1]])
-    levels = np.array([(*shape, start) for shape, start in zip(shapes, starts, strict=True)], np.int64)
+    levels = np.array(
+        [(*shape, start) for shape, start in zip(shapes, starts, strict=True)], np.int64
+    )
     _, positions, heads, channels = value.shape
     return Sizes(weights.shape[1], positions, heads, channels, *weights.shape[3:]), levels
 
 
 def _for_pairs(
-    kernel: Callable[..., None], value: Tensor, sizes: Sizes, levels: np.ndarray[Any, Any], *tensors: Tensor
+    kernel: Callable[..., None],
+    value: Tensor,
+    sizes: Sizes,
+    levels: np.ndarray[Any, Any],
+    *tensors: Tensor,
 ) -> None:
     """Runs a kernel over all (image, head) pairs, in torch's number of threads."""
     pairs = value.shape[0] * sizes.heads

@@ -15,7 +15,8 @@ class EncoderFeatures(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, rgb_pm1: Tensor) -> list[Tensor]:
-        """rgb_pm1: float32 [n, 3, h, w] in [-1, 1] -> maps [n, c, h / 4, w / 4] to [n, 8 c, h / 32, w / 32]."""
+        """rgb_pm1: float32 [n, 3, h, w] in [-1, 1] -> maps [n, c, h / 4, w / 4] to [n, 8 c, h / 32,
+        w / 32]."""
         return list(self.encoder(normalised(rgb_pm1)).feature_maps)
 
     def pooled(self, rgb_pm1: Tensor) -> Tensor:

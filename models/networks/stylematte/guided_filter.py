@@ -1,4 +1,5 @@
-"""Fast guided filter (arXiv 1505.00996): refines a low-resolution map along the edges of a full-resolution guide."""
+"""Fast guided filter (arXiv 1505.00996): refines a low-resolution map along the edges of a
+full-resolution guide."""
 
 import torch
 import torch.nn.functional as F
@@ -6,17 +7,21 @@ from torch import Tensor
 
 
 def box_mean(x: Tensor, radius: int) -> Tensor:
-    """Mean over the (2 radius + 1)^2 window around each pixel, cut at the border. x: float32 [n, c, h, w].
+    """Mean over the (2 radius + 1)^2 window around each pixel, cut at the border. x: float32 [n, c,
+    h, w].
 
-    Sums are differences of cumulative sums: where the guide is flat the filter amplifies rounding, and this is the
-    rounding that the released network shows.
+    Sums are differences of cumulative sums: where the guide is flat the filter amplifies rounding,
+    and this is the rounding that the released network shows.
     """
     count = _window_sum(_window_sum(torch.ones_like(x[:1, :1]), radius, 2), radius, 3)
     return _window_sum(_window_sum(x, radius, 2), radius, 3) / count
 
 
-def fast_guided_filter(low_guide: Tensor, low: Tensor, guide: Tensor, *, radius: int, eps: float) -> Tensor:
-    """Fits low = slope * low_guide + offset in each window, and applies the upsampled fit to `guide`.
+def fast_guided_filter(
+    low_guide: Tensor, low: Tensor, guide: Tensor, *, radius: int, eps: float
+) -> Tensor:
+    """Fits low = slope * low_guide + offset in each window, and applies the upsampled fit to
+    `guide`.
 
     low_guide, low: float32 [n, 1, h, w]; guide: float32 [n, 1, H, W]. Returns float32 [n, 1, H, W].
     """

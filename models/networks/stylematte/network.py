@@ -1,4 +1,5 @@
-"""StyleMatte (arXiv 2305.02981): Mask2Former pixel decoder over Swin, pyramid fusion, guided filter."""
+"""StyleMatte (arXiv 2305.02981): Mask2Former pixel decoder over Swin, pyramid fusion, guided
+filter."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +23,8 @@ STAGES = ("stage1", "stage2", "stage3", "stage4")
 
 
 class PixelDecoder(Mask2FormerPreTrainedModel):
-    """Swin and the multi-scale deformable attention decoder (arXiv 2112.01527, section 3.2), freshly initialised."""
+    """Swin and the multi-scale deformable attention decoder (arXiv 2112.01527, section 3.2),
+    freshly initialised."""
 
     def __init__(self, config: Mask2FormerConfig) -> None:
         super().__init__(config)
@@ -30,29 +32,38 @@ class PixelDecoder(Mask2FormerPreTrainedModel):
         self.encoder, self.decoder = level.encoder, level.decoder
         for layer in self.decoder.encoder.layers:
             plain = layer.self_attn
-            layer.self_attn = DeformableAttention(plain.d_model, plain.n_heads, plain.n_levels, plain.n_points)
+            layer.self_attn = DeformableAttention(
+                plain.d_model, plain.n_heads, plain.n_levels, plain.n_points
+            )
         self.post_init()
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """image: float32 [n, 3, h, w]. Returns features [n, c, ...] at 1/32, 1/16, 1/8 and 1/4 of its size."""
+        """image: float32 [n, 3, h, w]. Returns features [n, c, ...] at 1/32, 1/16, 1/8 and 1/4 of
+        its size."""
         output = self.decoder(self.encoder(image).feature_maps)
         return [*output.multi_scale_features, output.mask_features]
 
 
 class PyramidFusion(nn.Module):
-    """Top-down pyramid whose sum is fused with its finest input; one smoothing convolution serves all steps."""
+    """Top-down pyramid whose sum is fused with its finest input; one smoothing convolution serves
+    all steps."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv1x1 = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in range(3))
         self.smooth_conv = nn.ModuleList([nn.Conv2d(channels, channels, 3, padding=1)] * 3)
         self.conv_fusion = nn.Sequential(
-            nn.Conv2d(2 * channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
+            nn.Conv2d(2 * channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
         )
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
-        """pyramid: four float32 [n, c, ...], coarsest first. Returns [n, c, h, w] at the size of the last."""
-        levels = [conv(level) for conv, level in zip(self.conv1x1, pyramid, strict=False)] + [pyramid[3]]
+        """pyramid: four float32 [n, c, ...], coarsest first. Returns [n, c, h, w] at the size of
+        the last."""
+        levels = [conv(level) for conv, level in zip(self.conv1x1, pyramid, strict=False)] + [
+            pyramid[3]
+        ]
         fused = levels[0]
         for smooth, finer in zip(self.smooth_conv, levels[1:], strict=True):
             fused = finer + resize(smooth(fused), finer)
@@ -70,15 +81,21 @@ class StyleMatte(nn.Module):
         self.conv = nn.Conv2d(config.feature_size, 1, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """image: float32 [n, 3, h, w], ImageNet-normalised, any size. Returns alpha: float32 [n, 1, h, w] in [0, 1]."""
-        low = self.conv(self.fpn(self.pixel_decoder(image))).float()  # the filter divides by small variances
+        """image: float32 [n, 3, h, w], ImageNet-normalised, any size. Returns alpha: float32 [n, 1,
+        h, w] in [0, 1]."""
+        low = self.conv(
+            self.fpn(self.pixel_decoder(image))
+        ).float()  # the filter divides by small variances
         guide = image.mean(dim=1, keepdim=True)
         low_guide = F.interpolate(guide, size=low.shape[-2:], mode="bicubic", align_corners=True)
-        logit = fast_guided_filter(low_guide, low, guide, radius=self.config.guided_radius, eps=self.config.guided_eps)
+        logit = fast_guided_filter(
+            low_guide, low, guide, radius=self.config.guided_radius, eps=self.config.guided_eps
+        )
         return torch.sigmoid(logit)
 
     def load_reference_state(self, state: Mapping[str, Tensor]) -> None:
-        """Loads weights by the reference's names. Raises RuntimeError on a missing, unknown or misshapen tensor."""
+        """Loads weights by the reference's names. Raises RuntimeError on a missing, unknown or
+        misshapen tensor."""
         self.load_state_dict(state, strict=True)
 
 
@@ -90,11 +107,15 @@ def resize(x: Tensor, like: Tensor) -> Tensor:
 def build_stylematte(config: MattingConfig | Mapping[str, Any]) -> StyleMatte:
     """An untrained network in eval mode.
 
-    config: a MattingConfig, its `to_dict`, or a reference network's description (see `MattingConfig.from_reference`).
-    Raises ValueError or TypeError if it is none of them.
+    config: a MattingConfig, its `to_dict`, or a reference network's description (see
+    `MattingConfig.from_reference`). Raises ValueError or TypeError if it is none of them.
     """
     if not isinstance(config, MattingConfig):
-        config = MattingConfig.from_reference(config) if "fpn" in config else MattingConfig.from_dict(config)
+        config = (
+            MattingConfig.from_reference(config)
+            if "fpn" in config
+            else MattingConfig.from_dict(config)
+        )
     return StyleMatte(config).eval()
 
 

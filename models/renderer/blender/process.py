@@ -1,4 +1,5 @@
-"""The renderer's process: starts `blender.py`, hands it scenes, and starts it anew when it dies or has done enough."""
+"""The renderer's process: starts `blender.py`, hands it scenes, and starts it anew when it dies or
+has done enough."""
 
 import contextlib
 import importlib.util
@@ -37,16 +38,27 @@ def available() -> str | None:
 
 
 class RenderProcess:
-    """Renders portraits, one after the other, on `threads` cores. Starts at the first; use as a context.
+    """Renders portraits, one after the other, on `threads` cores. Starts at the first; use as a
+    context.
 
-    Raises SourceUnavailable at the first picture where bpy is missing. The process is renewed after `renew_after`
-    pictures, which bounds what leaks. `python`: interpreter that has bpy.
+    Raises SourceUnavailable at the first picture where bpy is missing. The process is renewed after
+    `renew_after` pictures, which bounds what leaks. `python`: interpreter that has bpy.
     """
 
     def __init__(
-        self, *, threads: int = 1, renew_after: int = 200, python: str = sys.executable, timeout_s: float = 600.0
+        self,
+        *,
+        threads: int = 1,
+        renew_after: int = 200,
+        python: str = sys.executable,
+        timeout_s: float = 600.0,
     ) -> None:
-        self._threads, self._renew_after, self._python, self._timeout_s = threads, renew_after, python, timeout_s
+        self._threads, self._renew_after, self._python, self._timeout_s = (
+            threads,
+            renew_after,
+            python,
+            timeout_s,
+        )
         self._process: subprocess.Popen[str] | None = None
         self._log: IO[bytes] | None = None
         self._rendered = 0
@@ -55,7 +67,10 @@ class RenderProcess:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -70,21 +85,29 @@ class RenderProcess:
         return survey(spec)
 
     def draw(
-        self, surveyed: Survey, size: int = 256, members: Sequence[str] = MEMBERS, quality: Quality | None = None,
+        self,
+        surveyed: Survey,
+        size: int = 256,
+        members: Sequence[str] = MEMBERS,
+        quality: Quality | None = None,
         photos: Path | None = None,
-    ) -> Picture:  # fmt: skip
+    ) -> Picture:
         """Draw one person, fit or not, with `photos` (a folder) before a crop of a photograph.
 
-        Raises RendererFailed if the process dies twice on this spec, SourceUnavailable where it can't start.
+        Raises RendererFailed if the process dies twice on this spec, SourceUnavailable where it
+        can't start.
         """
         quality = quality or Quality()
         linear = self.render_scene(surveyed.scene, size, quality.samples, surveyed.spec.seed)
-        return finish(surveyed, linear, size=size, members=tuple(members), quality=quality, photos=photos)
+        return finish(
+            surveyed, linear, size=size, members=tuple(members), quality=quality, photos=photos
+        )
 
     def render_scene(
         self, scene: Scene, size: int, samples: int, seed: int, denoise: bool = True
     ) -> NDArray[np.float32]:
-        """What Cycles sees: float32 [size, size, 4], linear, premultiplied. Raises RendererFailed."""
+        """What Cycles sees: float32 [size, size, 4], linear, premultiplied. Raises
+        RendererFailed."""
         request = {
             "size_px": size,
             "samples": samples,
@@ -100,7 +123,9 @@ class RenderProcess:
                 try:
                     self._ask({"folder": name, **request})
                 except RendererDied as error:
-                    raise RendererFailed(f"the renderer died twice on one portrait: {error}") from error
+                    raise RendererFailed(
+                        f"the renderer died twice on one portrait: {error}"
+                    ) from error
             linear: NDArray[np.float32] = np.load(Path(name) / LINEAR_FILE)
         return linear
 
@@ -108,7 +133,9 @@ class RenderProcess:
         """End the process."""
         if self._process is not None:
             if self._process.stdin is not None:
-                with contextlib.suppress(BrokenPipeError):  # of a request that a dead process never took
+                with contextlib.suppress(
+                    BrokenPipeError
+                ):  # of a request that a dead process never took
                     self._process.stdin.close()
             try:
                 self._process.wait(timeout=10)

@@ -1,9 +1,11 @@
-"""Renders scenes with Cycles: the program of the renderer's process, and the only file that imports bpy (GPL-3.0).
+"""Renders scenes with Cycles: the program of the renderer's process, and the only file that imports
+bpy (GPL-3.0).
 
-It knows nothing of MatteForge and is never imported by it: `process.py` starts it as a script. One JSON object a line
-comes in on stdin: {"folder", "size_px", "samples", "denoise", "seed", "threads"}; the folder holds scene.json and
-arrays.npz (`scene.py`). The picture goes to picture.npy, float32 [h, w, 4], linear, premultiplied, top row first;
-then {"seconds"} or {"error"} goes out on stdout, one line.
+It knows nothing of MatteForge and is never imported by it: `process.py` starts it as a script. One
+JSON object a line comes in on stdin: {"folder", "size_px", "samples", "denoise", "seed",
+"threads"}; the folder holds scene.json and arrays.npz (`scene.py`). The picture goes to
+picture.npy, float32 [h, w, 4], linear, premultiplied, top row first; then {"seconds"} or {"error"}
+goes out on stdout, one line.
 """
 
 import json
@@ -99,7 +101,8 @@ def fill(tree, nodes: list) -> None:
 
 
 def node(kind: str, inputs: dict | None = None, **properties) -> dict:
-    """As `fill` takes it; an input given as a pair is another node's output: (number, name or place)."""
+    """As `fill` takes it; an input given as a pair is another node's output: (number, name or
+    place)."""
     linked = {
         key: {"node": value[0], "output": value[1]} if isinstance(value, tuple) else value
         for key, value in (inputs or {}).items()
@@ -142,7 +145,9 @@ def add_strands(description: dict, arrays, material) -> None:
     attribute = curves.attributes.get("radius") or curves.attributes.new("radius", "FLOAT", "POINT")
     attribute.data.foreach_set("value", radius.ravel())
     made = add_object(curves, material)
-    made.visible_diffuse = made.visible_glossy = made.visible_transmission = False  # a speckle each, for no gain
+    made.visible_diffuse = made.visible_glossy = made.visible_transmission = (
+        False  # a speckle each, for no gain
+    )
 
 
 def add_world(description: dict, arrays) -> None:
@@ -151,11 +156,16 @@ def add_world(description: dict, arrays) -> None:
     height, width, _ = picture.shape
     image = bpy.data.images.new("panorama", width, height, float_buffer=True)
     image.colorspace_settings.name = "Non-Color"  # the numbers as they are
-    image.pixels.foreach_set(np.dstack([picture[::-1], np.ones((height, width, 1), np.float32)]).ravel())
+    image.pixels.foreach_set(
+        np.dstack([picture[::-1], np.ones((height, width, 1), np.float32)]).ravel()
+    )
     world = bpy.data.worlds.new("world")
     nodes = [
         node("ShaderNodeTexCoord"),
-        node("ShaderNodeMapping", {"Vector": (0, "Generated"), "Rotation": [0.0, 0.0, -description["turn_rad"]]}),
+        node(
+            "ShaderNodeMapping",
+            {"Vector": (0, "Generated"), "Rotation": [0.0, 0.0, -description["turn_rad"]]},
+        ),
         node("ShaderNodeTexEnvironment", {"Vector": (1, 0)}, image=image),
         node("ShaderNodeBackground", {"Color": (2, 0)}),
         node("ShaderNodeOutputWorld", {"Surface": (3, 0)}),
@@ -174,7 +184,9 @@ def add_lamp(description: dict) -> None:
         light.size = description["size"]
     made = add_object(light)
     made.matrix_world = mathutils.Matrix(description["pose"])
-    made.visible_glossy = description["kind"] == "SUN"  # what eyes and glasses mirror is in the panorama
+    made.visible_glossy = (
+        description["kind"] == "SUN"
+    )  # what eyes and glasses mirror is in the panorama
 
 
 def add_camera(description: dict) -> None:
@@ -183,7 +195,10 @@ def add_camera(description: dict) -> None:
     camera.clip_start = 0.01
     if description["f_number"]:
         camera.dof.use_dof = True
-        camera.dof.focus_distance, camera.dof.aperture_fstop = description["focus_m"], description["f_number"]
+        camera.dof.focus_distance, camera.dof.aperture_fstop = (
+            description["focus_m"],
+            description["f_number"],
+        )
     made = add_object(camera)
     made.matrix_world = mathutils.Matrix(description["pose"])
     bpy.context.scene.camera = made

@@ -45,7 +45,9 @@ class Geometry:
         for mesh in self._meshes:
             faces = triangles(mesh.faces)
             corners.append(mesh.points[faces])
-            cuts.append(mesh.attributes["cut"][faces] if "cut" in mesh.attributes else np.ones(faces.shape))
+            cuts.append(
+                mesh.attributes["cut"][faces] if "cut" in mesh.attributes else np.ones(faces.shape)
+            )
             face = (
                 mesh.face_weight[faces].mean(axis=1) > 0.5
                 if mesh.face_weight is not None
@@ -53,15 +55,23 @@ class Geometry:
             )
             parts.append(np.where(face, Part.FACE, mesh.part))
             normals.append(unit(vertex_normals(mesh.points, mesh.faces)[faces].mean(axis=1)))
-            hidden.append(mesh.hidden[faces].min(axis=1) if mesh.hidden is not None else np.zeros(len(faces)))
+            hidden.append(
+                mesh.hidden[faces].min(axis=1) if mesh.hidden is not None else np.zeros(len(faces))
+            )
         self.corners, self._cuts = np.concatenate(corners), np.concatenate(cuts).astype(np.float32)
         self._curves = [
-            catmull_rom(np.concatenate([hair.points, hair.radius[..., None]], axis=-1, dtype=np.float32), STRAND_STEPS)
+            catmull_rom(
+                np.concatenate([hair.points, hair.radius[..., None]], axis=-1, dtype=np.float32),
+                STRAND_STEPS,
+            )
             for hair in self._strands
         ]
         counts = [len(hair.points) for hair in self._strands]
         self.parts = np.concatenate(
-            [*parts, *(np.full(n, hair.part) for n, hair in zip(counts, self._strands, strict=True))]
+            [
+                *parts,
+                *(np.full(n, hair.part) for n, hair in zip(counts, self._strands, strict=True)),
+            ]
         )
         towards = [self._hair_normals(hair.points) for hair in self._strands]
         self.normals = np.concatenate([self._seen_side(np.concatenate(normals)), *towards])
@@ -71,7 +81,9 @@ class Geometry:
     def _seen_side(self, normals: Array) -> Array:
         """Turned round where a triangle is seen from behind, such as a collar's inside."""
         first, second, third = self.corners.transpose(1, 0, 2)
-        away = ((first - np.array(self.camera.position)) * np.cross(second - first, third - first)).sum(axis=1) > 0
+        away = (
+            (first - np.array(self.camera.position)) * np.cross(second - first, third - first)
+        ).sum(axis=1) > 0
         return np.where(away[:, None], -normals, normals)
 
     def _hair_normals(self, points: Array) -> Array:
@@ -81,15 +93,18 @@ class Geometry:
         return unit(view - (view * along).sum(axis=1, keepdims=True) * along)
 
     def blurs(self, size: int) -> bool:
-        """Whether the lens blurs the person by more than SHARP_PX in pictures of size x size pixels."""
+        """Whether the lens blurs the person by more than SHARP_PX in pictures of size x size
+        pixels."""
         return self.blur_px(size) >= SHARP_PX
 
     def blur_px(self, size: int) -> float:
-        """The largest radius of the lens' blur of a point of the person, in pixels of pictures of that size."""
+        """The largest radius of the lens' blur of a point of the person, in pixels of pictures of
+        that size."""
         return self._blur * size
 
     def views(self, size: int, per_pixel: int) -> "Views":
-        """The surfaces projected for pictures of size x size pixels, `per_pixel` points along a pixel's side."""
+        """The surfaces projected for pictures of size x size pixels, `per_pixel` points along a
+        pixel's side."""
         scale = self.camera.focal_mm / SENSOR_MM * size * per_pixel
         keys = []
         for curve in self._curves:
@@ -98,13 +113,21 @@ class Geometry:
             keys.append(np.concatenate([places, wide], axis=-1).astype(np.float32))
         corners = self._screen(self.corners, size * per_pixel, scale).astype(np.float32)
         return Views(
-            corners=corners, cuts=self._cuts, keys=tuple(keys), side=size * per_pixel, per_pixel=per_pixel, scale=scale,
-            focus_dm=self.camera.focus_dm, skin=len(triangles(self._meshes[0].faces)),
-        )  # fmt: skip
+            corners=corners,
+            cuts=self._cuts,
+            keys=tuple(keys),
+            side=size * per_pixel,
+            per_pixel=per_pixel,
+            scale=scale,
+            focus_dm=self.camera.focus_dm,
+            skin=len(triangles(self._meshes[0].faces)),
+        )
 
     def _screen(self, points: Array, side: int, scale: float) -> Array:
         """[..., (x, y, depth)] in points of a z-buffer, depth in dm."""
-        seen = (points - np.array(self.camera.position, points.dtype)) @ self.camera.axes().T.astype(points.dtype)
+        seen = (
+            points - np.array(self.camera.position, points.dtype)
+        ) @ self.camera.axes().T.astype(points.dtype)
         seen[..., :2] *= scale / np.maximum(seen[..., 2:], 1e-6)
         seen[..., 0] += side / 2
         seen[..., 1] = side / 2 - seen[..., 1]
@@ -113,7 +136,8 @@ class Geometry:
 
 @dataclass(frozen=True, kw_only=True)
 class Views:
-    """Surfaces in points of a z-buffer of `side` points, from which it is drawn through any point of the lens."""
+    """Surfaces in points of a z-buffer of `side` points, from which it is drawn through any point
+    of the lens."""
 
     corners: NDArray[np.float32]
     cuts: NDArray[np.float32]
@@ -125,8 +149,11 @@ class Views:
     skin: int
     """Triangles of the skin; they come first."""
 
-    def seen(self, lens_dm: tuple[float, float] = (0.0, 0.0), shift: tuple[float, float] = (0.0, 0.0)) -> Seen:
-        """The z-buffer seen from a point (right, up) of the lens; (0, 0): a pinhole's. `shift`: to the right, down."""
+    def seen(
+        self, lens_dm: tuple[float, float] = (0.0, 0.0), shift: tuple[float, float] = (0.0, 0.0)
+    ) -> Seen:
+        """The z-buffer seen from a point (right, up) of the lens; (0, 0): a pinhole's. `shift`: to
+        the right, down."""
         depths, primitives = raster.empty(self.side)
         lens = self._lens(lens_dm, shift)
         raster.draw_triangles(self.corners, self.cuts, lens, 0, depths, primitives)
@@ -139,7 +166,8 @@ class Views:
     def covered(
         self, lens_dm: tuple[float, float], shift: tuple[float, float], room: NDArray[np.int32]
     ) -> NDArray[np.float32]:
-        """Share of each pixel's points that are covered, [h, w], as `seen` would have it; right where room is 0.
+        """Share of each pixel's points that are covered, [h, w], as `seen` would have it; right
+        where room is 0.
 
         room: [h, w], how many pixels around each one are known to be covered.
         """
@@ -149,7 +177,9 @@ class Views:
             raster.cover_strands(keys, lens, room, self.per_pixel, covered)
         return np.asarray(blocks(covered, self.per_pixel).mean(axis=-1, dtype=np.float32))
 
-    def _lens(self, lens_dm: tuple[float, float], shift: tuple[float, float]) -> NDArray[np.float32]:
+    def _lens(
+        self, lens_dm: tuple[float, float], shift: tuple[float, float]
+    ) -> NDArray[np.float32]:
         point = np.array([lens_dm[0], -lens_dm[1]]) * self.scale
         return np.concatenate([point, point / self.focus_dm + shift]).astype(np.float32)
 
@@ -157,32 +187,42 @@ class Views:
         """The skin alone: what would be seen without eyes, hair and clothes in the way."""
         depths, primitives = raster.empty(self.side)
         pinhole = np.zeros(4, np.float32)
-        raster.draw_triangles(self.corners[: self.skin], self.cuts[: self.skin], pinhole, 0, depths, primitives)
+        raster.draw_triangles(
+            self.corners[: self.skin], self.cuts[: self.skin], pinhole, 0, depths, primitives
+        )
         return Seen(primitives=primitives, depths=depths, per_pixel=self.per_pixel)
 
 
 def alpha(geometry: Geometry, size: int, sharp: Seen | None) -> NDArray[np.float32]:
     """Share of each pixel's light that comes from the person, float32 [size, size] in [0, 1].
 
-    `sharp` is the pinhole's view, and is not needed of a lens that blurs: its views from points of its disk (sunflower
-    seeds, Vogel 1979) are averaged. What the first of them sees covered all around, further than the lens blurs, the
-    others need not look at.
+    `sharp` is the pinhole's view, and is not needed of a lens that blurs: its views from points of
+    its disk (sunflower seeds, Vogel 1979) are averaged. What the first of them sees covered all
+    around, further than the lens blurs, the others need not look at.
     """
     if sharp is not None and not geometry.blurs(size):
         return sharp.covered()
     views = geometry.views(size, LENS_PER_PIXEL)
     room, shares = np.zeros((size, size), np.int32), []
     for n in range(LENS_POINTS):
-        radius, angle = geometry.camera.aperture_dm * np.sqrt((n + 0.5) / LENS_POINTS), n * GOLDEN_RAD
-        shares.append(views.covered((radius * np.cos(angle), radius * np.sin(angle)), within_point(n), room))
+        radius, angle = (
+            geometry.camera.aperture_dm * np.sqrt((n + 0.5) / LENS_POINTS),
+            n * GOLDEN_RAD,
+        )
+        shares.append(
+            views.covered((radius * np.cos(angle), radius * np.sin(angle)), within_point(n), room)
+        )
         if n == 0:
             inside = ndimage.distance_transform_cdt(shares[0] == 1, "chessboard")
-            room = np.maximum(inside - int(np.ceil(2 * geometry.blur_px(size) + 1)), 0).astype(np.int32)
+            room = np.maximum(inside - int(np.ceil(2 * geometry.blur_px(size) + 1)), 0).astype(
+                np.int32
+            )
     return np.where(room > 0, np.float32(1), np.mean(shares, axis=0, dtype=np.float32))
 
 
 def within_point(n: int) -> tuple[float, float]:
-    """Where in its square, [-0.5, 0.5), the n-th view looks: evenly spread (the R2 sequence, Roberts 2018)."""
+    """Where in its square, [-0.5, 0.5), the n-th view looks: evenly spread (the R2 sequence,
+    Roberts 2018)."""
     x, y = (np.array(R2) * n + 0.5) % 1 - 0.5
     return float(x), float(y)
 
@@ -211,14 +251,16 @@ class Labels:
 
     def normals_u8(self) -> NDArray[np.uint8]:
         """(n + 1) * 127.5, and 0 where alpha is 0."""
-        return np.where(self.parts[..., None] > 0, np.rint((self.normals + 1) * 127.5), 0).astype(np.uint8)
+        return np.where(self.parts[..., None] > 0, np.rint((self.normals + 1) * 127.5), 0).astype(
+            np.uint8
+        )
 
 
 def labels(geometry: Geometry, sharp: Seen, alpha_unit: NDArray[np.float32]) -> Labels:
     """What the pinhole sees in each pixel.
 
-    Each pixel has the part that covers most of it, with the means of that part's points; a pixel with alpha above 0 and
-    no point of the pinhole's view takes its nearest neighbour's.
+    Each pixel has the part that covers most of it, with the means of that part's points; a pixel
+    with alpha above 0 and no point of the pinhole's view takes its nearest neighbour's.
     """
     step = 2 if sharp.per_pixel % 2 == 0 else 1  # a quarter of the points is enough for a vote
     per_pixel = sharp.per_pixel // step
@@ -229,19 +271,28 @@ def labels(geometry: Geometry, sharp: Seen, alpha_unit: NDArray[np.float32]) -> 
     parts = np.where(there.any(axis=-1), counts[1:].argmax(axis=0) + 1, 0)
     chosen = there & (of_point == parts[..., None])
     number = np.maximum(chosen.sum(axis=-1), 1)
-    depth = np.where(chosen, blocks(sharp.depths[::step, ::step], per_pixel), 0).sum(axis=-1) / number
+    depth = (
+        np.where(chosen, blocks(sharp.depths[::step, ::step], per_pixel), 0).sum(axis=-1) / number
+    )
     camera_normals = geometry.normals @ geometry.camera.axes().T * [1, 1, -1]
     normals = (camera_normals[ids] * chosen[..., None]).sum(axis=-2)
     visible = alpha_unit > TINY_ALPHA
-    nearest = ndimage.distance_transform_edt(parts == 0, return_distances=False, return_indices=True)
+    nearest = ndimage.distance_transform_edt(
+        parts == 0, return_distances=False, return_indices=True
+    )
     parts, depth, normals = (
         np.where(_like(visible, at), at[tuple(nearest)], 0) for at in (parts, depth, unit(normals))
     )
-    return Labels(parts=parts.astype(np.uint8), depth_dm=depth.astype(np.float32), normals=normals.astype(np.float32))
+    return Labels(
+        parts=parts.astype(np.uint8),
+        depth_dm=depth.astype(np.float32),
+        normals=normals.astype(np.float32),
+    )
 
 
 def trimap(alpha_unit: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """255 surely foreground, 0 surely background, 128 unknown: all between, and 1.5 % of the side around it."""
+    """255 surely foreground, 0 surely background, 128 unknown: all between, and 1.5 % of the side
+    around it."""
     unknown = (alpha_unit > 1 / 255) & (alpha_unit < 254 / 255)
     edge = ndimage.grey_dilation(alpha_unit > 0.5, 3) != ndimage.grey_erosion(alpha_unit > 0.5, 3)
     reach = max(1, round(alpha_unit.shape[0] * 0.015))

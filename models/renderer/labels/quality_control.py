@@ -1,4 +1,5 @@
-"""What makes a picture unfit: a covered face, a head out of the frame, one surface through another."""
+"""What makes a picture unfit: a covered face, a head out of the frame, one surface through
+another."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,8 @@ from models.renderer.scene.scene import Part, Scene
 SIZE_PX, PER_PIXEL = 128, 2
 """Of the views that are judged: whether a person is fit does not depend on the picture's size."""
 FACE_VISIBLE = 0.55
-"""Least share of the face's middle, as it would be without hair and accessories, in which the face is seen."""
+"""Least share of the face's middle, as it would be without hair and accessories, in which the face
+is seen."""
 POKE_SHARE = 0.004
 """Largest share of the person's pixels in which hidden skin, or cloth below a headscarf, shows."""
 FRAME_MARGIN = 0.01
@@ -18,7 +20,8 @@ IN_FRAME = ("nose_tip", "chin", "forehead", "eye_left", "eye_right", "mouth_left
 
 
 def defects(scene: Scene, geometry: Geometry) -> tuple[str, ...]:
-    """Names of what is wrong, from a pinhole's view of the geometry; nothing needs to be rendered for it."""
+    """Names of what is wrong, from a pinhole's view of the geometry; nothing needs to be rendered
+    for it."""
     seen, bare = geometry.views(SIZE_PX, PER_PIXEL).seen(), geometry.views(SIZE_PX, 1).bare()
     points = projected(scene.landmarks, scene.camera, SIZE_PX)
     found = []
@@ -31,10 +34,14 @@ def defects(scene: Scene, geometry: Geometry) -> tuple[str, ...]:
     return tuple(found)
 
 
-def face_visible(geometry: Geometry, seen: Seen, bare: Seen, points: dict[str, tuple[float, float]]) -> float:
-    """Share of the bare face's middle, brows to chin, that is still face, or glasses, in the picture."""
+def face_visible(
+    geometry: Geometry, seen: Seen, bare: Seen, points: dict[str, tuple[float, float]]
+) -> float:
+    """Share of the bare face's middle, brows to chin, that is still face, or glasses, in the
+    picture."""
     eyes, mouth = (
-        np.mean([points[f"{name}_{side}"] for side in ("left", "right")], axis=0) for name in ("eye", "mouth")
+        np.mean([points[f"{name}_{side}"] for side in ("left", "right")], axis=0)
+        for name in ("eye", "mouth")
     )
     middle_x, middle_y = (eyes + mouth) / 2
     y, x = np.indices(bare.primitives.shape) + 0.5
@@ -47,7 +54,8 @@ def face_visible(geometry: Geometry, seen: Seen, bare: Seen, points: dict[str, t
 
 
 def out_of_frame(points: dict[str, tuple[float, float]], alpha: NDArray[np.float32]) -> bool:
-    """Whether part of the face is outside, or the top of the head or hair touches the upper edge."""
+    """Whether part of the face is outside, or the top of the head or hair touches the upper
+    edge."""
     size = len(alpha)
     places = np.array([points[name] for name in IN_FRAME]) / size
     outside = (places < FRAME_MARGIN) | (places > 1 - FRAME_MARGIN)

@@ -1,6 +1,8 @@
-"""A z-buffer for triangles and strands, compiled by numba: which surface is seen at each of many points of each pixel.
+"""A z-buffer for triangles and strands, compiled by numba: which surface is seen at each of many
+points of each pixel.
 
-Alpha by counting covered points has no noise, and thousands of thin strands cost a fraction of what tracing rays costs.
+Alpha by counting covered points has no noise, and thousands of thin strands cost a fraction of what
+tracing rays costs.
 """
 
 import math
@@ -16,13 +18,15 @@ NOTHING = -1
 
 
 def empty(size: int) -> tuple[F32, I32]:
-    """(depth, primitive) buffers of size x size points; what is not covered has primitive NOTHING."""
+    """(depth, primitive) buffers of size x size points; what is not covered has primitive
+    NOTHING."""
     return np.full((size, size), np.inf, np.float32), np.full((size, size), NOTHING, np.int32)
 
 
 @njit(cache=True, inline="always")
 def _seen_at(point: F32, lens: F32) -> tuple[float, float]:  # pragma: no cover
-    """Where a point (x, y, depth, …) lies, seen through a point of the lens; see `draw_triangles`."""
+    """Where a point (x, y, depth, …) lies, seen through a point of the lens; see
+    `draw_triangles`."""
     return point[0] + lens[2] - lens[0] / point[2], point[1] + lens[3] - lens[1] / point[2]
 
 
@@ -36,10 +40,11 @@ def _middles(low: float, high: float, size: int) -> tuple[int, int]:  # pragma: 
 def draw_triangles(
     corners: F32, cut: F32, lens: F32, first: int, depths: F32, primitives: I32
 ) -> None:  # pragma: no cover
-    """corners: [n, 3, (x, y, depth)] in points of the buffer; pieces where `cut` [n, 3] is negative are left out.
+    """corners: [n, 3, (x, y, depth)] in points of the buffer; pieces where `cut` [n, 3] is negative
+    are left out.
 
-    lens: (x, y, right, down), a point of the lens in points times depth, and a shift of everything in points: a thing
-    at depth z moves by right - x / z and down - y / z.
+    lens: (x, y, right, down), a point of the lens in points times depth, and a shift of everything
+    in points: a thing at depth z moves by right - x / z and down - y / z.
     """
     height, width = depths.shape
     for n in range(len(corners)):
@@ -74,8 +79,11 @@ def draw_triangles(
 
 
 @njit(cache=True, fastmath=False)
-def draw_strands(keys: F32, lens: F32, first: int, depths: F32, primitives: I32) -> None:  # pragma: no cover
-    """keys: [n, k, (x, y, depth, radius)] in points of the buffer; flat ribbons that face the camera."""
+def draw_strands(
+    keys: F32, lens: F32, first: int, depths: F32, primitives: I32
+) -> None:  # pragma: no cover
+    """keys: [n, k, (x, y, depth, radius)] in points of the buffer; flat ribbons that face the
+    camera."""
     height, width = depths.shape
     for n in range(keys.shape[0]):
         for k in range(keys.shape[1] - 1):
@@ -93,11 +101,16 @@ def draw_strands(keys: F32, lens: F32, first: int, depths: F32, primitives: I32)
                 continue
             stretch = math.sqrt(dx * dx + dy * dy) / abs(run)
             long, wide = (height, width) if steep else (width, height)
-            for i in range(max(0, math.ceil(min(a, b) - 0.5)), min(long, math.ceil(max(a, b) - 0.5))):
+            for i in range(
+                max(0, math.ceil(min(a, b) - 0.5)), min(long, math.ceil(max(a, b) - 0.5))
+            ):
                 t = (i + 0.5 - a) / run
                 middle, half = start + t * slope, (ar + t * (br - ar)) * stretch
                 depth = az + t * (bz - az)
-                for j in range(max(0, math.ceil(middle - half - 0.5)), min(wide, math.ceil(middle + half - 0.5))):
+                for j in range(
+                    max(0, math.ceil(middle - half - 0.5)),
+                    min(wide, math.ceil(middle + half - 0.5)),
+                ):
                     y, x = (i, j) if steep else (j, i)
                     if depth < depths[y, x]:
                         depths[y, x] = depth
@@ -108,10 +121,11 @@ def draw_strands(keys: F32, lens: F32, first: int, depths: F32, primitives: I32)
 def cover_triangles(
     corners: F32, cut: F32, lens: F32, room: I32, per_pixel: int, covered: BOOL
 ) -> None:  # pragma: no cover
-    """As `draw_triangles`, but only marks the points that are covered, and leaves out what can't matter.
+    """As `draw_triangles`, but only marks the points that are covered, and leaves out what can't
+    matter.
 
-    room: [h, w], how many pixels around each pixel are known to be covered, itself included; a triangle among these is
-    skipped.
+    room: [h, w], how many pixels around each pixel are known to be covered, itself included; a
+    triangle among these is skipped.
     """
     height, width = covered.shape
     for n in range(len(corners)):
@@ -138,13 +152,21 @@ def cover_triangles(
                 u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area
                 v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area
                 w = 1.0 - u - v
-                if u >= 0.0 and v >= 0.0 and w >= 0.0 and u * cut[n, 0] + v * cut[n, 1] + w * cut[n, 2] >= 0.0:
+                if (
+                    u >= 0.0
+                    and v >= 0.0
+                    and w >= 0.0
+                    and u * cut[n, 0] + v * cut[n, 1] + w * cut[n, 2] >= 0.0
+                ):
                     covered[y, x] = True
 
 
 @njit(cache=True, fastmath=False)
-def cover_strands(keys: F32, lens: F32, room: I32, per_pixel: int, covered: BOOL) -> None:  # pragma: no cover
-    """As `draw_strands`, but only marks the points that are covered; `room` as in `cover_triangles`."""
+def cover_strands(
+    keys: F32, lens: F32, room: I32, per_pixel: int, covered: BOOL
+) -> None:  # pragma: no cover
+    """As `draw_strands`, but only marks the points that are covered; `room` as in
+    `cover_triangles`."""
     height, width = covered.shape
     for n in range(keys.shape[0]):
         for k in range(keys.shape[1] - 1):
@@ -164,16 +186,23 @@ def cover_strands(keys: F32, lens: F32, room: I32, per_pixel: int, covered: BOOL
                 continue
             stretch = math.sqrt(dx * dx + dy * dy) / abs(run)
             long, wide = (height, width) if steep else (width, height)
-            for i in range(max(0, math.ceil(min(a, b) - 0.5)), min(long, math.ceil(max(a, b) - 0.5))):
+            for i in range(
+                max(0, math.ceil(min(a, b) - 0.5)), min(long, math.ceil(max(a, b) - 0.5))
+            ):
                 t = (i + 0.5 - a) / run
                 middle, half = start + t * slope, (ar + t * (br - ar)) * stretch
-                for j in range(max(0, math.ceil(middle - half - 0.5)), min(wide, math.ceil(middle + half - 0.5))):
+                for j in range(
+                    max(0, math.ceil(middle - half - 0.5)),
+                    min(wide, math.ceil(middle + half - 0.5)),
+                ):
                     y, x = (i, j) if steep else (j, i)
                     covered[y, x] = True
 
 
 @njit(cache=True, inline="always")
-def _hidden(x: float, y: float, reach: float, room: I32, per_pixel: int) -> bool:  # pragma: no cover
+def _hidden(
+    x: float, y: float, reach: float, room: I32, per_pixel: int
+) -> bool:  # pragma: no cover
     """Whether all within `reach` points of a point lies in pixels that are known to be covered."""
     column, row = int(x) // per_pixel, int(y) // per_pixel
     if x < 0.0 or y < 0.0 or row >= room.shape[0] or column >= room.shape[1]:

@@ -22,7 +22,13 @@ from models.renderer.person.makehuman import Faces, Points, base_mesh
 from models.renderer.person.pose import Posed
 from models.renderer.scene.scene import Mesh, Part
 
-FRAMES = ((0.01, 0.01, 0.01), (0.12, 0.05, 0.02), (0.6, 0.5, 0.35), (0.45, 0.45, 0.47), (0.03, 0.04, 0.10))
+FRAMES = (
+    (0.01, 0.01, 0.01),
+    (0.12, 0.05, 0.02),
+    (0.6, 0.5, 0.35),
+    (0.45, 0.45, 0.47),
+    (0.03, 0.04, 0.10),
+)
 RIM_POINTS = 48
 HAT_LINE_DM = 7.62
 SCARF_OFF_DM = 0.09
@@ -76,12 +82,14 @@ def hair_limit(accessories: Accessories) -> float | None:
 
 
 def cloth_limit(accessories: Accessories) -> float:
-    """Garments above this height on the base mesh lie below a headscarf; infinite where none is worn."""
+    """Garments above this height on the base mesh lie below a headscarf; infinite where none is
+    worn."""
     return SCARF_EDGE_DM + 0.3 if accessories.headwear == "headscarf" else np.inf
 
 
 def lens_material(accessories: Accessories) -> Graph:
-    """Glass that bends what the camera sees through it a little, mirrors at grazing angles and casts no shadow."""
+    """Glass that bends what the camera sees through it a little, mirrors at grazing angles and
+    casts no shadow."""
     g = Graph()
     tint = (0.05, 0.05, 0.06, 1.0) if accessories.sunglasses else (0.96, 0.97, 0.97, 1.0)
     seen = g.node("ShaderNodeLightPath", output="Is Camera Ray")
@@ -90,7 +98,9 @@ def lens_material(accessories: Accessories) -> Graph:
     through = g.node("ShaderNodeMixShader", {0: seen, 1: straight, 2: bent})
     mirror = g.node("ShaderNodeBsdfGlossy", {"Roughness": 0.01})
     fresnel = g.node("ShaderNodeFresnel", {"IOR": 1.4})
-    return g.surface(g.node("ShaderNodeMixShader", {0: g.times(fresnel, seen), 1: through, 2: mirror}))
+    return g.surface(
+        g.node("ShaderNodeMixShader", {0: g.times(fresnel, seen), 1: through, 2: mirror})
+    )
 
 
 def meshes(accessories: Accessories, posed: Posed) -> list[Mesh]:
@@ -127,19 +137,30 @@ def _glasses(accessories: Accessories, posed: Posed) -> list[Mesh]:
         frame.append(tube(_resampled(path, 12), accessories.rim_dm * 0.85))
     between = np.linspace(right[0] + half_width - 0.015, left[0] - half_width + 0.015, 9)
     arch = left[1] + 0.02 + 0.045 * np.sin(np.linspace(0, np.pi, 9))
-    frame.append(tube(np.stack([between, arch, np.full(9, bridge + 0.01)], axis=1), accessories.rim_dm))
+    frame.append(
+        tube(np.stack([between, arch, np.full(9, bridge + 0.01)], axis=1), accessories.rim_dm)
+    )
     parts = ((joined(frame), "frame", True), (joined(lenses), "lens", False))
     return [
         Mesh(
-            points=posed.with_head(points), faces=faces, material=material, part=Part.ACCESSORIES, opaque=opaque,
+            points=posed.with_head(points),
+            faces=faces,
+            material=material,
+            part=Part.ACCESSORIES,
+            opaque=opaque,
             shadow=opaque,
         )
         for (points, faces), material, opaque in parts
-    ]  # fmt: skip
+    ]
 
 
 def _rim(
-    accessories: Accessories, eye: Array, side: float, half_width: float, half_height: float, bridge: float
+    accessories: Accessories,
+    eye: Array,
+    side: float,
+    half_width: float,
+    half_height: float,
+    bridge: float,
 ) -> Points:
     angle = np.linspace(0, 2 * np.pi, RIM_POINTS, endpoint=False)
     power = 2 / accessories.lens_squareness
@@ -151,7 +172,10 @@ def _rim(
 def _lens(rim: Points) -> tuple[Points, Faces]:
     """A curved pane in a rim: rings of points towards its middle."""
     middle = rim.mean(axis=0)
-    rings = [middle + (rim - middle) * share + [0, 0, 0.03 * (1 - share**2)] for share in (1.0, 0.75, 0.5, 0.25, 0.02)]
+    rings = [
+        middle + (rim - middle) * share + [0, 0, 0.03 * (1 - share**2)]
+        for share in (1.0, 0.75, 0.5, 0.25, 0.02)
+    ]
     return np.concatenate(rings), grid_faces(len(rings), len(rim))
 
 
@@ -160,8 +184,11 @@ def _resampled(path: Points, count: int) -> Points:
     return np.stack([np.interp(at, np.arange(len(path)), path[:, i]) for i in range(3)], axis=1)
 
 
-def _shell(posed: Posed, off: Array, cut: Array, material: str, lowest: float, smooth: int = 6) -> Mesh:
-    """A surface `off` away from the skin, smoothed over ears and nose, where `cut` is not negative."""
+def _shell(
+    posed: Posed, off: Array, cut: Array, material: str, lowest: float, smooth: int = 6
+) -> Mesh:
+    """A surface `off` away from the skin, smoothed over ears and nose, where `cut` is not
+    negative."""
     base = base_mesh()
     faces = base.faces("body")
     faces = faces[(cut[faces].max(axis=1) > -0.1) & (base.points[faces, 1].min(axis=1) > lowest)]
@@ -172,14 +199,25 @@ def _shell(posed: Posed, off: Array, cut: Array, material: str, lowest: float, s
         shell = smoothing @ shell
     gap = ((shell - skin) * normals).sum(axis=1)
     shell = shell + normals * np.maximum(off - gap, 0)[:, None]
-    return Mesh(points=shell, faces=faces, material=material, part=Part.ACCESSORIES, attributes={"cut": cut}, layer=2)
+    return Mesh(
+        points=shell,
+        faces=faces,
+        material=material,
+        part=Part.ACCESSORIES,
+        attributes={"cut": cut},
+        layer=2,
+    )
 
 
 def _hat(accessories: Accessories, posed: Posed) -> list[Mesh]:
     base = base_mesh()
     _, y, z = base.points.T
-    line = HAT_LINE_DM + 0.24 * smoothstep(0.2, 1.2, z) + (0.1 if accessories.hat != "beanie" else 0.0)
-    off = 0.10 + accessories.hat_room_dm * smoothstep(7.9, 8.5, y) * (2.5 if accessories.hat == "beanie" else 1.2)
+    line = (
+        HAT_LINE_DM + 0.24 * smoothstep(0.2, 1.2, z) + (0.1 if accessories.hat != "beanie" else 0.0)
+    )
+    off = 0.10 + accessories.hat_room_dm * smoothstep(7.9, 8.5, y) * (
+        2.5 if accessories.hat == "beanie" else 1.2
+    )
     hat = _shell(posed, off, np.where(base.is_body, y - line, -1.0), "hat", 6.5)
     if accessories.hat == "beanie":
         return [hat]
@@ -196,12 +234,19 @@ def _ring_at(base: Points, head: Points, line: Array, count: int = 64) -> Points
     reach = np.hypot(ring[:, 0], ring[:, 2] - middle[2])
     around = np.linspace(-np.pi, np.pi, count, endpoint=False)
     bins = np.digitize(azimuth, around)
-    outer = np.array([reach[bins == k].max() if (bins == k).any() else np.nan for k in range(1, count + 1)])
+    outer = np.array(
+        [reach[bins == k].max() if (bins == k).any() else np.nan for k in range(1, count + 1)]
+    )
     known = ~np.isnan(outer)
     outer = np.interp(around, around[known], outer[known], period=2 * np.pi) + 0.1
-    waves = np.stack([np.ones_like(azimuth), np.sin(azimuth), np.cos(azimuth), np.cos(2 * azimuth)], axis=1)
+    waves = np.stack(
+        [np.ones_like(azimuth), np.sin(azimuth), np.cos(azimuth), np.cos(2 * azimuth)], axis=1
+    )
     fit = np.linalg.lstsq(waves, ring[:, 1], rcond=None)[0]
-    height = np.stack([np.ones_like(around), np.sin(around), np.cos(around), np.cos(2 * around)], axis=1) @ fit
+    height = (
+        np.stack([np.ones_like(around), np.sin(around), np.cos(around), np.cos(2 * around)], axis=1)
+        @ fit
+    )
     for _ in range(4):
         outer = (np.roll(outer, 1) + 2 * outer + np.roll(outer, -1)) / 4
     return np.stack([outer * np.sin(around), height, middle[2] + outer * np.cos(around)], axis=1)
@@ -211,16 +256,25 @@ def _brim(accessories: Accessories, posed: Posed, rim: Points) -> Mesh:
     middle = rim.mean(axis=0)
     out = unit((rim - middle) * [1, 0, 1])
     ahead = smoothstep(0.35, 0.75, out[:, 2])
-    reach = accessories.brim_dm * (ahead if accessories.hat == "cap" else 0.6 + 0.4 * np.abs(out[:, 2]))
+    reach = accessories.brim_dm * (
+        ahead if accessories.hat == "cap" else 0.6 + 0.4 * np.abs(out[:, 2])
+    )
     rows = []
     for share, thick in ((0, 0.0), (0.5, 0.0), (1, 0.0), (1, -0.03), (0.5, -0.03), (0, -0.03)):
-        droop = -0.12 * share**2 - (0.1 * share * np.abs(out[:, 0]) if accessories.hat == "cap" else 0.0)
+        droop = -0.12 * share**2 - (
+            0.1 * share * np.abs(out[:, 0]) if accessories.hat == "cap" else 0.0
+        )
         rows.append(
-            rim + out * (reach * share)[:, None] + np.stack([0 * reach, droop + 0 * reach + thick, 0 * reach], axis=1)
+            rim
+            + out * (reach * share)[:, None]
+            + np.stack([0 * reach, droop + 0 * reach + thick, 0 * reach], axis=1)
         )
     points = np.concatenate(rows)
     return Mesh(
-        points=posed.with_head(points), faces=grid_faces(len(rows), len(rim)), material="brim", part=Part.ACCESSORIES
+        points=posed.with_head(points),
+        faces=grid_faces(len(rows), len(rim)),
+        material="brim",
+        part=Part.ACCESSORIES,
     )
 
 
@@ -233,27 +287,52 @@ def _headscarf(accessories: Accessories, posed: Posed) -> list[Mesh]:
     cut = np.where(z > 0.2, face * 0.5, 1.0)
     cut = np.where(base.is_body & (y > 5.3), np.minimum(cut, (y - SCARF_EDGE_DM) * 2), -1.0)
     rng = np.random.default_rng(accessories.seed)
-    folds = sum(np.sin(base.points @ rng.normal(0, 4.5, 3) * [1.0] + rng.uniform(0, 6)) for _ in range(3))
-    off = SCARF_OFF_DM + 0.05 * smoothstep(0, 0.4, cut) + 0.02 * folds + 0.23 * smoothstep(6.4, 5.8, y)
+    folds = sum(
+        np.sin(base.points @ rng.normal(0, 4.5, 3) * [1.0] + rng.uniform(0, 6)) for _ in range(3)
+    )
+    off = (
+        SCARF_OFF_DM
+        + 0.05 * smoothstep(0, 0.4, cut)
+        + 0.02 * folds
+        + 0.23 * smoothstep(6.4, 5.8, y)
+    )
     return [_shell(posed, off, cut, "scarf", 5.2, smooth=10)]
 
 
 def _headphones(posed: Posed) -> list[Mesh]:
     base, head = base_mesh(), posed.unposed
-    ears = [head[(base.ears > 0.5) & (base.points[:, 0] * side > 0)].mean(axis=0) for side in (1, -1)]
+    ears = [
+        head[(base.ears > 0.5) & (base.points[:, 0] * side > 0)].mean(axis=0) for side in (1, -1)
+    ]
     out = max(np.abs(head[base.ears > 0.5, 0]).max() - 0.02, 0.7)
     top = head[base.is_body, 1].max() + 0.14
     middle, height = ears[0][1], top - ears[0][1]
     angle = np.linspace(0, np.pi, 40)
     depth = (ears[0][2] + ears[1][2]) / 2
-    band = np.stack([np.cos(angle) * (out + 0.06), middle + np.sin(angle) * height, depth + 0 * angle], axis=1)
+    band = np.stack(
+        [np.cos(angle) * (out + 0.06), middle + np.sin(angle) * height, depth + 0 * angle], axis=1
+    )
     parts = [tube(band + np.array([0, 0, shift]), 0.055) for shift in (-0.05, 0.05)]
     for side, ear in zip((1, -1), ears, strict=True):
         rows = []
-        for reach, radius in ((-0.12, 0.30), (-0.1, 0.36), (0.08, 0.38), (0.16, 0.34), (0.19, 0.22), (0.2, 0.01)):
+        for reach, radius in (
+            (-0.12, 0.30),
+            (-0.1, 0.36),
+            (0.08, 0.38),
+            (0.16, 0.34),
+            (0.19, 0.22),
+            (0.2, 0.01),
+        ):
             ring = np.linspace(0, 2 * np.pi, 32, endpoint=False)
             around = np.stack([0 * ring, 1.15 * np.sin(ring), np.cos(ring)], axis=1) * radius
             rows.append(np.array([side * (out + reach), middle, ear[2]]) + around)
         parts.append((np.concatenate(rows), grid_faces(len(rows), 32)))
     points, faces = joined(parts)
-    return [Mesh(points=posed.with_head(points), faces=faces, material="headphones", part=Part.ACCESSORIES)]
+    return [
+        Mesh(
+            points=posed.with_head(points),
+            faces=faces,
+            material="headphones",
+            part=Part.ACCESSORIES,
+        )
+    ]

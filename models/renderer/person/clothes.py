@@ -57,7 +57,10 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Clothes:
         "jacket": ("crew", "v", "shirt", "turtle"), "dress": ("wide", "scoop", "v"),
     }  # fmt: skip
     neckline = str(rng.choice(necklines[kind]))
-    depth, width = {"v": (0.75, 1.15), "scoop": (0.5, 0.9), "wide": (0.15, 0.4)}.get(neckline, (0.3, 0.45)), (0.5, 0.75)
+    depth, width = (
+        {"v": (0.75, 1.15), "scoop": (0.5, 0.9), "wide": (0.15, 0.4)}.get(neckline, (0.3, 0.45)),
+        (0.5, 0.75),
+    )
     loose = {
         "tshirt": (0.05, 0.12),
         "shirt": (0.06, 0.13),
@@ -90,7 +93,8 @@ def _pattern() -> tuple[Faces, Subdivision, object]:
 
 
 def neck_height(clothes: Clothes) -> Weights:
-    """How far below the neckline each vertex of the base mesh is: negative where nothing is worn."""
+    """How far below the neckline each vertex of the base mesh is: negative where nothing is
+    worn."""
     x, y, z = base_mesh().points.T
     front, depth, width = smoothstep(-0.1, 0.7, z), clothes.neck_depth_dm, clothes.neck_width_dm
     edge = {
@@ -106,18 +110,21 @@ def neck_height(clothes: Clothes) -> Weights:
 
 @cache
 def inside_sleeves() -> Weights:
-    """How far above the end of its sleeve each vertex of an arm of the base mesh is; large elsewhere."""
+    """How far above the end of its sleeve each vertex of an arm of the base mesh is; large
+    elsewhere."""
     mesh = base_mesh()
     return np.asarray(-CUFF_DM - np.maximum(mesh.beyond_wrist(".L"), mesh.beyond_wrist(".R")))
 
 
 def covered(clothes: Clothes) -> Weights:
-    """How far inside the garment's edges each vertex of the base mesh is: negative where nothing is worn."""
+    """How far inside the garment's edges each vertex of the base mesh is: negative where nothing is
+    worn."""
     return np.minimum(neck_height(clothes), inside_sleeves())
 
 
 def meshes(clothes: Clothes, posed: Points, limit: float = np.inf) -> list[Mesh]:
-    """The garment, its hem or collar, and a jacket over it; above `limit` on the base mesh none should be seen."""
+    """The garment, its hem or collar, and a jacket over it; above `limit` on the base mesh none
+    should be seen."""
     rng = np.random.default_rng(clothes.seed)
     below = covered(clothes)
     worn = _garment(rng, posed, below, clothes.loose_dm, clothes.folds_dm, "cloth", limit)
@@ -126,13 +133,23 @@ def meshes(clothes: Clothes, posed: Points, limit: float = np.inf) -> list[Mesh]
     if clothes.open_dm:
         x, y, z = base_mesh().points.T
         opening = np.abs(x) - clothes.open_dm * smoothstep(3.0, 5.7, y) - 0.1
-        edge = np.minimum.reduce([np.where(z < 0.2, 1.0, opening * 1.5), 5.93 - y, inside_sleeves()])
-        made.append(_garment(rng, posed, edge, clothes.loose_dm + 0.14, clothes.folds_dm, "jacket", limit))
+        edge = np.minimum.reduce(
+            [np.where(z < 0.2, 1.0, opening * 1.5), 5.93 - y, inside_sleeves()]
+        )
+        made.append(
+            _garment(rng, posed, edge, clothes.loose_dm + 0.14, clothes.folds_dm, "jacket", limit)
+        )
     return made
 
 
 def _garment(
-    rng: np.random.Generator, posed: Points, below: Weights, loose: float, folds: float, material: str, limit: float
+    rng: np.random.Generator,
+    posed: Points,
+    below: Weights,
+    loose: float,
+    folds: float,
+    material: str,
+    limit: float,
 ) -> Mesh:
     """The body suit, smoothed so that it bridges hollows, kept off the body, folded."""
     faces, finer, smoothing = _pattern()
@@ -148,9 +165,14 @@ def _garment(
     depth = folds * smoothstep(0.1, 0.8, cut)
     fine = fine + vertex_normals(fine, finer.faces) * (_folds(rng, place) * depth)[:, None]
     return Mesh(
-        points=fine, faces=finer.faces, material=material, part=Part.CLOTHES, attributes={"cut": cut}, layer=1,
+        points=fine,
+        faces=finer.faces,
+        material=material,
+        part=Part.CLOTHES,
+        attributes={"cut": cut},
+        layer=1,
         hidden=place[:, 1] - limit,
-    )  # fmt: skip
+    )
 
 
 def _folds(rng: np.random.Generator, place: Points) -> Array:
@@ -191,11 +213,16 @@ def _edge(ring: Points, clothes: Clothes) -> list[Mesh]:
         [row * n + i, row * n + (i + 1) % n, (row + 1) * n + (i + 1) % n, (row + 1) * n + i]
         for row in range(len(rows) - 1) for i in range(n) if keep[i] and keep[(i + 1) % n]
     ]  # fmt: skip
-    return [Mesh(points=np.concatenate(rows), faces=np.array(quads), material="collar", part=Part.CLOTHES)]
+    return [
+        Mesh(
+            points=np.concatenate(rows), faces=np.array(quads), material="collar", part=Part.CLOTHES
+        )
+    ]
 
 
 def neck_ring(worn: Mesh, cut: Weights, count: int = 72) -> Points:
-    """Where `cut` of the garment's vertices is 0: `count` points around the neck in order of azimuth, or none."""
+    """Where `cut` of the garment's vertices is 0: `count` points around the neck in order of
+    azimuth, or none."""
     corners = triangles(worn.faces)
     edges = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
     a, b = cut[edges[:, 0]], cut[edges[:, 1]]
@@ -208,5 +235,8 @@ def neck_ring(worn: Mesh, cut: Weights, count: int = 72) -> Points:
     azimuth = np.arctan2(crossing[:, 0] - middle[0], crossing[:, 2] - middle[2])
     order = np.argsort(azimuth)
     around = np.linspace(-np.pi, np.pi, count, endpoint=False)
-    ring = np.stack([np.interp(around, azimuth[order], crossing[order, i], period=2 * np.pi) for i in range(3)], axis=1)
+    ring = np.stack(
+        [np.interp(around, azimuth[order], crossing[order, i], period=2 * np.pi) for i in range(3)],
+        axis=1,
+    )
     return np.asarray((np.roll(ring, 1, axis=0) + 2 * ring + np.roll(ring, -1, axis=0)) / 4)

@@ -8,11 +8,27 @@ import numpy as np
 from models.renderer.blender.nodes import Graph, Socket
 from models.renderer.mesh.geometry import Array
 
-PATTERNS = {"plain": 0.6, "melange": 0.14, "stripes": 0.1, "pinstripes": 0.05, "checks": 0.06, "dots": 0.05}
+PATTERNS = {
+    "plain": 0.6,
+    "melange": 0.14,
+    "stripes": 0.1,
+    "pinstripes": 0.05,
+    "checks": 0.06,
+    "dots": 0.05,
+}
 STAPLES = (  # HSV of what most people wear
-    (0.62, 0.55, 0.16), (0.6, 0.35, 0.35), (0.0, 0.0, 0.03), (0.0, 0.0, 0.12), (0.1, 0.05, 0.75), (0.1, 0.12, 0.6),
-    (0.08, 0.35, 0.3), (0.25, 0.3, 0.2), (0.98, 0.65, 0.28), (0.55, 0.3, 0.5), (0.0, 0.0, 0.4),
-)  # fmt: skip
+    (0.62, 0.55, 0.16),
+    (0.6, 0.35, 0.35),
+    (0.0, 0.0, 0.03),
+    (0.0, 0.0, 0.12),
+    (0.1, 0.05, 0.75),
+    (0.1, 0.12, 0.6),
+    (0.08, 0.35, 0.3),
+    (0.25, 0.3, 0.2),
+    (0.98, 0.65, 0.28),
+    (0.55, 0.3, 0.5),
+    (0.0, 0.0, 0.4),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +47,11 @@ class Fabric:
 def draw_fabric(rng: np.random.Generator, knitted: bool) -> Fabric:
     """Mostly plain and muted, as in a street; now and then loud."""
     loud = rng.random() < 0.22
-    hsv = (rng.random(), rng.uniform(0.4, 0.9), rng.uniform(0.15, 0.7)) if loud else STAPLES[rng.integers(len(STAPLES))]
+    hsv = (
+        (rng.random(), rng.uniform(0.4, 0.9), rng.uniform(0.15, 0.7))
+        if loud
+        else STAPLES[rng.integers(len(STAPLES))]
+    )
     hue, saturation, value = (
         hsv[0] + rng.normal(0, 0.02),
         hsv[1] * rng.uniform(0.7, 1.2),
@@ -43,9 +63,14 @@ def draw_fabric(rng: np.random.Generator, knitted: bool) -> Fabric:
     scales = {"stripes": (90, 260), "pinstripes": (300, 500), "checks": (90, 240), "dots": (40, 90)}
     low, high = scales.get(pattern, (300, 800))
     return Fabric(
-        pattern=pattern, rgb=first, second_rgb=second, scale=float(rng.uniform(low, high)),
-        roughness=float(rng.uniform(0.6, 0.95)), sheen=float(rng.uniform(0.0, 0.35)), knitted=knitted,
-    )  # fmt: skip
+        pattern=pattern,
+        rgb=first,
+        second_rgb=second,
+        scale=float(rng.uniform(low, high)),
+        roughness=float(rng.uniform(0.6, 0.95)),
+        sheen=float(rng.uniform(0.0, 0.35)),
+        knitted=knitted,
+    )
 
 
 def material(fabric: Fabric, holes: bool = True) -> Graph:
@@ -61,7 +86,11 @@ def material(fabric: Fabric, holes: bool = True) -> Graph:
     threads = _knit(g, x, z) if fabric.knitted else g.times(g.noise(1400, 1), 0.12)
     relief = g.bump(g.maths("ADD", creases, threads), 0.6, 0.008)
     shader = g.principled(
-        colour, Roughness=fabric.roughness, Specular_IOR_Level=0.2, Sheen_Weight=fabric.sheen, Normal=relief
+        colour,
+        Roughness=fabric.roughness,
+        Specular_IOR_Level=0.2,
+        Sheen_Weight=fabric.sheen,
+        Normal=relief,
     )
     return g.surface(g.cut_away(shader) if holes else shader)
 
@@ -88,7 +117,9 @@ def _pattern(g: Graph, fabric: Fabric, x: Socket, z: Socket) -> Socket | None:
 def _knit(g: Graph, x: Socket, z: Socket) -> Socket:
     """Rows of stitches, 4 mm wide."""
     columns = g.maths("ABSOLUTE", g.maths("SINE", g.times(x, 780.0)))
-    rows = g.maths("ABSOLUTE", g.maths("SINE", g.maths("ADD", g.times(z, 1100.0), g.times(columns, 1.2))))
+    rows = g.maths(
+        "ABSOLUTE", g.maths("SINE", g.maths("ADD", g.times(z, 1100.0), g.times(columns, 1.2)))
+    )
     return g.times(rows, columns, 0.35)
 
 

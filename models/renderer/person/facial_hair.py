@@ -58,8 +58,14 @@ def draw_beard(rng: np.random.Generator, labels: Mapping[str, str]) -> Beard:
         length, shade = float(rng.uniform(0.015, 0.04)), float(rng.uniform(0.25, 0.5))
         return Beard(style="stubble", count=4500, length_dm=length, shade=shade, seed=seed)
     style = str(rng.choice(["short", "long", "goatee"], p=[0.5, 0.3, 0.2]))
-    count, low, high = {"short": (6500, 0.1, 0.22), "long": (8000, 0.3, 0.7), "goatee": (3500, 0.15, 0.4)}[style]
-    return Beard(style=style, count=count, length_dm=float(rng.uniform(low, high)), shade=0.5, seed=seed)
+    count, low, high = {
+        "short": (6500, 0.1, 0.22),
+        "long": (8000, 0.3, 0.7),
+        "goatee": (3500, 0.15, 0.4),
+    }[style]
+    return Beard(
+        style=style, count=count, length_dm=float(rng.uniform(low, high)), shade=0.5, seed=seed
+    )
 
 
 def brow_density(brows: Brows) -> Weights:
@@ -68,11 +74,19 @@ def brow_density(brows: Brows) -> Weights:
     x, y, z = mesh.points.T
     side = np.abs(x)
     middle = (
-        7.47 + brows.arch_dm * np.sin(np.clip((side - 0.08) / 0.44, 0, 1) * 2.4) - 0.05 * smoothstep(0.36, 0.54, side)
+        7.47
+        + brows.arch_dm * np.sin(np.clip((side - 0.08) / 0.44, 0, 1) * 2.4)
+        - 0.05 * smoothstep(0.36, 0.54, side)
     )
     width = brows.width_dm * (1.25 - 0.8 * smoothstep(0.25, 0.54, side))
     across = smoothstep(width * 1.7, width * 0.5, np.abs(y - middle))
-    return smoothstep(0.07, 0.14, side) * smoothstep(0.56, 0.46, side) * across * (z > 1.0) * mesh.is_body
+    return (
+        smoothstep(0.07, 0.14, side)
+        * smoothstep(0.56, 0.46, side)
+        * across
+        * (z > 1.0)
+        * mesh.is_body
+    )
 
 
 def beard_density(beard: Beard) -> Weights:
@@ -84,11 +98,23 @@ def beard_density(beard: Beard) -> Weights:
         return np.zeros(len(x))
     upper = np.interp(azimuth, [0, 15, 30, 60, 80], [6.45, 6.5, 6.66, 6.98, 7.35])
     cheeks = (
-        smoothstep(0.08, -0.10, y - upper) * smoothstep(5.9, 6.1, y) * (azimuth < 88) * (z > 0.3) * (mesh.ears < 0.2)
+        smoothstep(0.08, -0.10, y - upper)
+        * smoothstep(5.9, 6.1, y)
+        * (azimuth < 88)
+        * (z > 0.3)
+        * (mesh.ears < 0.2)
     )
-    moustache = smoothstep(0.34, 0.24, side) * smoothstep(6.66, 6.71, y) * smoothstep(6.88, 6.82, y) * (z > 1.3)
+    moustache = (
+        smoothstep(0.34, 0.24, side)
+        * smoothstep(6.66, 6.71, y)
+        * smoothstep(6.88, 6.82, y)
+        * (z > 1.3)
+    )
     beside = (
-        smoothstep(0.2, 0.3, side) * smoothstep(0.44, 0.36, side) * smoothstep(6.82, 6.74, y) * smoothstep(6.3, 6.4, y)
+        smoothstep(0.2, 0.3, side)
+        * smoothstep(0.44, 0.36, side)
+        * smoothstep(6.82, 6.74, y)
+        * smoothstep(6.3, 6.4, y)
     )
     chin = cheeks * smoothstep(0.5, 0.3, side)
     grown = (chin if beard.style == "goatee" else cheeks) + moustache + beside * (z > 1.1)
@@ -104,7 +130,15 @@ def brow_strands(brows: Brows, scalp: Scalp) -> list[Strands]:
         return np.stack([np.sign(place[:, 0]), rise, 0 * rise], axis=1)
 
     return _strands(
-        brows.seed, scalp, brow_density(brows), brows.count, brows.length_dm, 0.03, brows.radius_dm, direction, "brows"
+        brows.seed,
+        scalp,
+        brow_density(brows),
+        brows.count,
+        brows.length_dm,
+        0.03,
+        brows.radius_dm,
+        direction,
+        "brows",
     )
 
 
@@ -117,12 +151,21 @@ def beard_strands(beard: Beard, scalp: Scalp) -> list[Strands]:
         return np.stack([0.35 * np.sign(place[:, 0]), -one, 0.2 * one], axis=1)
 
     return _strands(
-        beard.seed, scalp, beard_density(beard), beard.count, beard.length_dm, lift, 0.0032, direction, "beard"
+        beard.seed,
+        scalp,
+        beard_density(beard),
+        beard.count,
+        beard.length_dm,
+        lift,
+        0.0032,
+        direction,
+        "beard",
     )
 
 
 def _strands(seed, scalp, density, count, length_dm, lift, radius_dm, direction, material):  # type: ignore[no-untyped-def]
-    """Short bent hairs; `direction` of each in the unposed head's frame, from its place on the base mesh."""
+    """Short bent hairs; `direction` of each in the unposed head's frame, from its place on the base
+    mesh."""
     rng, base = np.random.default_rng(seed), base_mesh()
     roots = random_roots(rng, base.points, base.faces("body"), density, count)
     if not len(roots[0]):

@@ -6,21 +6,35 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.renderer.blender.nodes import Graph
-from models.renderer.mesh.geometry import Array, at_roots, bump, random_roots, smoothstep, tangent, unit
+from models.renderer.mesh.geometry import (
+    Array,
+    at_roots,
+    bump,
+    random_roots,
+    smoothstep,
+    tangent,
+    unit,
+)
 from models.renderer.person.hair_growth import Comb, Scalp, grow_guides, interpolate
 from models.renderer.person.hair_styles import figures
 from models.renderer.person.makehuman import Weights, base_mesh
 from models.renderer.scene.scene import Strands
 
 COLOURS = {  # linear RGB
-    "black": (0.010, 0.008, 0.007), "dark brown": (0.026, 0.015, 0.009), "brown": (0.065, 0.033, 0.017),
-    "light brown": (0.13, 0.07, 0.035), "dark blond": (0.24, 0.145, 0.07), "blond": (0.44, 0.30, 0.155),
-    "red": (0.20, 0.06, 0.02), "auburn": (0.10, 0.032, 0.016),
-}  # fmt: skip
+    "black": (0.010, 0.008, 0.007),
+    "dark brown": (0.026, 0.015, 0.009),
+    "brown": (0.065, 0.033, 0.017),
+    "light brown": (0.13, 0.07, 0.035),
+    "dark blond": (0.24, 0.145, 0.07),
+    "blond": (0.44, 0.30, 0.155),
+    "red": (0.20, 0.06, 0.02),
+    "auburn": (0.10, 0.032, 0.016),
+}
 COLOUR_SHARES = {
-    "fair": (0.08, 0.16, 0.22, 0.2, 0.14, 0.1, 0.05, 0.05), "middle": (0.42, 0.34, 0.14, 0.05, 0.02, 0.01, 0.0, 0.02),
+    "fair": (0.08, 0.16, 0.22, 0.2, 0.14, 0.1, 0.05, 0.05),
+    "middle": (0.42, 0.34, 0.14, 0.05, 0.02, 0.01, 0.0, 0.02),
     "dark": (0.7, 0.24, 0.05, 0, 0, 0, 0, 0.01),
-}  # fmt: skip
+}
 GREY = np.array([0.50, 0.49, 0.47])
 STYLES: dict[str, dict[str, float]] = {  # style -> share for (women, men)
     "bald": {"bald": 1},
@@ -75,22 +89,51 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Hair:
     styles = STYLES[labels["hair"]]
     style = str(rng.choice(list(styles), p=np.array(list(styles.values())) / sum(styles.values())))
     people = (
-        "fair" if labels["skin"] in ("tone1", "tone2") else "dark" if labels["skin"] in ("tone5", "tone6") else "middle"
+        "fair"
+        if labels["skin"] in ("tone1", "tone2")
+        else "dark"
+        if labels["skin"] in ("tone5", "tone6")
+        else "middle"
     )
     colour = str(rng.choice(list(COLOURS), p=COLOUR_SHARES[people]))
-    r, g, b = (np.array(COLOURS[colour]) * rng.uniform(0.8, 1.25) * rng.uniform(0.93, 1.07, 3)).round(5).tolist()
+    r, g, b = (
+        (np.array(COLOURS[colour]) * rng.uniform(0.8, 1.25) * rng.uniform(0.93, 1.07, 3))
+        .round(5)
+        .tolist()
+    )
     age, male = labels["age"], labels["sex"] == "male"
-    grey = {"old": rng.uniform(0.55, 1.0), "middle": rng.uniform(0, 0.45) if rng.random() < 0.6 else 0.0}.get(age, 0.0)
+    grey = {
+        "old": rng.uniform(0.55, 1.0),
+        "middle": rng.uniform(0, 0.45) if rng.random() < 0.6 else 0.0,
+    }.get(age, 0.0)
     recession = abs(rng.normal(0, 0.45)) if male and age in ("middle", "old") else 0.0
     common = Hair(
-        style=style, colour=colour, rgb=(r, g, b), grey=float(grey), seed=int(rng.integers(2**31)),
-        tips=float(rng.uniform(0, 0.6) if rng.random() < 0.5 else 0.1), gloss=float(rng.uniform(0.12, 0.3)),
-        count=13000, radius_dm=float(rng.uniform(0.0027, 0.0036)), length_dm=1.0, lift=0.3, gravity=0.3, stiffness=0.85,
-        frizz=0.05, curl_dm=0.0, curls_per_dm=0.5, volume_dm=0.12, clump=0.4, flyaways=float(rng.uniform(0.01, 0.05)),
-        parting_dm=float(rng.uniform(-0.4, 0.4) if rng.random() < 0.7 else 0.0), fringe=False,
-        hairline_dm=float(rng.normal(0.0, 0.05)), recession=float(recession), nape_dm=float(rng.uniform(6.5, 6.8)),
+        style=style,
+        colour=colour,
+        rgb=(r, g, b),
+        grey=float(grey),
+        seed=int(rng.integers(2**31)),
+        tips=float(rng.uniform(0, 0.6) if rng.random() < 0.5 else 0.1),
+        gloss=float(rng.uniform(0.12, 0.3)),
+        count=13000,
+        radius_dm=float(rng.uniform(0.0027, 0.0036)),
+        length_dm=1.0,
+        lift=0.3,
+        gravity=0.3,
+        stiffness=0.85,
+        frizz=0.05,
+        curl_dm=0.0,
+        curls_per_dm=0.5,
+        volume_dm=0.12,
+        clump=0.4,
+        flyaways=float(rng.uniform(0.01, 0.05)),
+        parting_dm=float(rng.uniform(-0.4, 0.4) if rng.random() < 0.7 else 0.0),
+        fringe=False,
+        hairline_dm=float(rng.normal(0.0, 0.05)),
+        recession=float(recession),
+        nape_dm=float(rng.uniform(6.5, 6.8)),
         tie_dm=(float(rng.uniform(0.2, 1.3)), float(rng.uniform(-0.25, -0.05))),
-    )  # fmt: skip
+    )
     return replace(common, **figures(style, lambda low, high: float(rng.uniform(low, high))))  # type: ignore[arg-type]
 
 
@@ -100,7 +143,12 @@ def density(hair: Hair) -> Weights:
     if not hair.count:
         return np.zeros(len(mesh.points))
     above = mesh.points[:, 1] - _hairline(hair)
-    grows = smoothstep(-0.06, 0.12, above) * (mesh.ears < 0.2) * (mesh.points[:, 1] > 6.3) * mesh.is_body
+    grows = (
+        smoothstep(-0.06, 0.12, above)
+        * (mesh.ears < 0.2)
+        * (mesh.points[:, 1] > 6.3)
+        * mesh.is_body
+    )
     if hair.recession > 0.6:
         crown = np.linalg.norm(mesh.points - np.array([0, 8.45, -0.05]), axis=1)
         grows = grows * smoothstep(0.25, 0.7, crown)
@@ -113,15 +161,25 @@ def _hairline(hair: Hair) -> Array:
     azimuth = np.degrees(np.arctan2(np.abs(x), z - 0.35))
     shift, recede = hair.hairline_dm, hair.recession
     heights = [
-        8.10 + shift + recede * 0.3, 8.11 + shift + recede * 0.4, 8.03 + shift * 0.7 + recede * 0.35,
-        7.72 + recede * 0.1, 7.25, 7.2, 7.3, 6.85, hair.nape_dm,
-    ]  # fmt: skip
+        8.10 + shift + recede * 0.3,
+        8.11 + shift + recede * 0.4,
+        8.03 + shift * 0.7 + recede * 0.35,
+        7.72 + recede * 0.1,
+        7.25,
+        7.2,
+        7.3,
+        6.85,
+        hair.nape_dm,
+    ]
     ragged = 0.05 * np.sin(9 * x + 5 * z) + 0.03 * np.sin(23 * x)
-    return np.interp(azimuth, [0, 20, 40, 58, 72, 86, 100, 130, 180], heights) + ragged * bump(azimuth, 20, 40)
+    return np.interp(azimuth, [0, 20, 40, 58, 72, 86, 100, 130, 180], heights) + ragged * bump(
+        azimuth, 20, 40
+    )
 
 
 def material(hair: Hair, darker: float = 1.0, grey: float = 1.0) -> Graph:
-    """Strands that vary in tone; `darker` and `grey` scale colour and white share, for brows and beards."""
+    """Strands that vary in tone; `darker` and `grey` scale colour and white share, for brows and
+    beards."""
     g, share = Graph(), hair.grey * grey
     rgb = np.array(hair.rgb) * darker
     rgb = rgb + (GREY * 0.6 - rgb) * 0.6 * share  # hairs between dark and white: no salt and pepper
@@ -135,13 +193,18 @@ def material(hair: Hair, darker: float = 1.0, grey: float = 1.0) -> Graph:
     diffuse = g.node("ShaderNodeBsdfDiffuse", {"Color": colour})
     sheen_rgb = [*np.minimum(0.12 + 1.2 * rgb, 1).tolist(), 1.0]
     sheen = g.node(
-        "ShaderNodeBsdfHair", {"Color": sheen_rgb, "RoughnessU": 0.25, "RoughnessV": 0.8}, component="Reflection"
+        "ShaderNodeBsdfHair",
+        {"Color": sheen_rgb, "RoughnessU": 0.25, "RoughnessV": 0.8},
+        component="Reflection",
     )
     return g.surface(g.node("ShaderNodeMixShader", {0: hair.gloss, 1: diffuse, 2: sheen}))
 
 
-def strands(hair: Hair, scalp: Scalp, grows: Weights, below_dm: float | None = None) -> list[Strands]:
-    """All strands. `below_dm`: only roots lower than this on the base mesh, for hair below a hat."""
+def strands(
+    hair: Hair, scalp: Scalp, grows: Weights, below_dm: float | None = None
+) -> list[Strands]:
+    """All strands. `below_dm`: only roots lower than this on the base mesh, for hair below a
+    hat."""
     rng = np.random.default_rng(hair.seed)
     base = base_mesh()
     if below_dm is not None:
@@ -179,11 +242,20 @@ def _comb(rng: np.random.Generator, hair: Hair, scalp: Scalp, roots) -> Comb:  #
     messy = unit(outward + rng.normal(0, 0.5, 3))
     tie = scalp.joint + up * hair.tie_dm[0] + front * (hair.tie_dm[1] - 0.95)
     directions = {
-        "crop": (forward, outward, parted)[hair.seed % 3], "side parting": parted, "slick": back, "messy": messy,
-        "bob": parted, "fringe": unit(outward + 0.45 * forward), "wavy bob": parted, "straight": parted, "wavy": parted,
-        "curls": (parted, outward)[hair.seed % 2], "afro": normal, "ponytail": tangent(tie - root, normal),
+        "crop": (forward, outward, parted)[hair.seed % 3],
+        "side parting": parted,
+        "slick": back,
+        "messy": messy,
+        "bob": parted,
+        "fringe": unit(outward + 0.45 * forward),
+        "wavy bob": parted,
+        "straight": parted,
+        "wavy": parted,
+        "curls": (parted, outward)[hair.seed % 2],
+        "afro": normal,
+        "ponytail": tangent(tie - root, normal),
         "bun": tangent(tie - root, normal),
-    }  # fmt: skip
+    }
     return Comb(
         directions=directions.get(hair.style, outward),
         side=side,

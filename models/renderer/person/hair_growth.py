@@ -1,4 +1,5 @@
-"""Strands: a few hundred guides grow against gravity, scalp and shoulders; thousands of hairs follow their neighbours.
+"""Strands: a few hundred guides grow against gravity, scalp and shoulders; thousands of hairs
+follow their neighbours.
 
 Guides and interpolated hairs: Ward et al., "A survey on hair modeling", 2007, sections 2 and 3.
 """
@@ -20,7 +21,10 @@ Roots = tuple[Faces, Points]
 SEGMENT_DM = 0.32
 SHORT_DM = 1.5
 NECK_DM, CLOTH_DM = 6.0, 0.16  # below this height hair lies on clothes of this thickness
-FRINGE_DM, OPEN_FACE_DM = 0.30, 0.80  # how far above the eyes hair may hang with and without a fringe
+FRINGE_DM, OPEN_FACE_DM = (
+    0.30,
+    0.80,
+)  # how far above the eyes hair may hang with and without a fringe
 
 
 class Scalp:
@@ -31,12 +35,15 @@ class Scalp:
         self.points, self.normals, self.axes = points, normals, axes
         near = np.flatnonzero((base.points[:, 1] > 4.0) & base.is_body)
         self._normals = normals[near]
-        self._surface = points[near] + self._normals * np.where(base.points[near, 1:2] < NECK_DM, CLOTH_DM, 0.0)
+        self._surface = points[near] + self._normals * np.where(
+            base.points[near, 1:2] < NECK_DM, CLOTH_DM, 0.0
+        )
         self._tree = cKDTree(self._surface)
         self.joint = base.joint(points, "head")
         self.top = points[base.is_body][np.argmax((points[base.is_body]) @ axes[1])]
         self.eyes = (
-            points[base.group("helper-l-eye")].mean(axis=0) + points[base.group("helper-r-eye")].mean(axis=0)
+            points[base.group("helper-l-eye")].mean(axis=0)
+            + points[base.group("helper-r-eye")].mean(axis=0)
         ) / 2
 
     def pushed_out(self, places: Points, margin: Array) -> Points:
@@ -53,17 +60,26 @@ class Scalp:
         offset = places - self.eyes
         aside, height, ahead = offset @ left, offset @ up, offset @ front
         top = FRINGE_DM if fringe else OPEN_FACE_DM
-        opening = 0.66 * np.sqrt(np.clip((top - height) / 0.7, 0, 1)) * np.clip((height + 1.9) / 0.5, 0, 1)
+        opening = (
+            0.66
+            * np.sqrt(np.clip((top - height) / 0.7, 0, 1))
+            * np.clip((height + 1.9) / 0.5, 0, 1)
+        )
         inside = (ahead > -0.1) & (np.abs(aside) < opening)
         push = np.where(
-            inside, np.where(aside >= 0, 1, -1) * (opening - np.abs(aside)) * np.clip(ahead * 3 + 0.3, 0, 1), 0
+            inside,
+            np.where(aside >= 0, 1, -1)
+            * (opening - np.abs(aside))
+            * np.clip(ahead * 3 + 0.3, 0, 1),
+            0,
         )
         return places + push[..., None] * left
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comb:
-    """How guides leave the scalp: unit directions [n, 3], which side of the parting [n], and the knot they run to."""
+    """How guides leave the scalp: unit directions [n, 3], which side of the parting [n], and the
+    knot they run to."""
 
     directions: Points
     side: Array
@@ -75,7 +91,9 @@ def grow_guides(rng: Rng, hair: "Hair", scalp: Scalp, roots: Roots, comb: Comb) 
     root, normal = at_roots(scalp.points, roots), unit(at_roots(scalp.normals, roots))
     count, steps = len(root), int(np.clip(np.ceil(hair.length_dm / SEGMENT_DM) + 2, 4, 14))
     step = hair.length_dm * rng.uniform(0.9, 1.05, (count, 1)) / (steps - 1)
-    heading = unit(normal * hair.lift + comb.directions * (1 - hair.lift) + rng.normal(0, 0.08, (count, 3)))
+    heading = unit(
+        normal * hair.lift + comb.directions * (1 - hair.lift) + rng.normal(0, 0.08, (count, 3))
+    )
     margin = 0.015 + hair.volume_dm * rng.random(count) ** 1.5
     guides = np.empty((count, steps, 3))
     guides[:, 0] = place = root
@@ -85,7 +103,9 @@ def grow_guides(rng: Rng, hair: "Hair", scalp: Scalp, roots: Roots, comb: Comb) 
         if comb.tie is not None:
             way = comb.tie - place
             tied |= np.linalg.norm(way, axis=1) < 0.25
-            wanted = np.where(tied[:, None], np.array([0, -1, -0.15]) + rng.normal(0, 0.12, (count, 3)), unit(way))
+            wanted = np.where(
+                tied[:, None], np.array([0, -1, -0.15]) + rng.normal(0, 0.12, (count, 3)), unit(way)
+            )
             heading = unit(heading * 0.35 + wanted * 0.8)
         else:
             pull = np.array([0.0, -1.0, 0.0]) * hair.gravity * (0.6 + share)
@@ -94,17 +114,26 @@ def grow_guides(rng: Rng, hair: "Hair", scalp: Scalp, roots: Roots, comb: Comb) 
         place = scalp.pushed_out(place + heading * step, margin * min(1, k / 2))
         heading = unit(place - guides[:, k - 1])
         place = scalp.pushed_out(guides[:, k - 1] + heading * step, margin * 0.5)
-        place = scalp.off_face(place, hair.fringe) if hair.style not in ("buzz", "crop", "afro") else place
+        place = (
+            scalp.off_face(place, hair.fringe)
+            if hair.style not in ("buzz", "crop", "afro")
+            else place
+        )
         guides[:, k] = place
     return guides
 
 
-def interpolate(rng: Rng, hair: "Hair", scalp: Scalp, guides: Array, guide_roots: Roots, roots: Roots) -> Array:
-    """Hairs [n, k, 3] between the guides around their roots: with locks, curls, uneven lengths and flyaways."""
+def interpolate(
+    rng: Rng, hair: "Hair", scalp: Scalp, guides: Array, guide_roots: Roots, roots: Roots
+) -> Array:
+    """Hairs [n, k, 3] between the guides around their roots: with locks, curls, uneven lengths and
+    flyaways."""
     base = base_mesh()
     place, guide_place = at_roots(base.points, roots), at_roots(base.points, guide_roots)
     sides = [np.where(at[:, :1] > hair.parting_dm, 3.0, 0.0) for at in (place, guide_place)]
-    distance, near = cKDTree(np.hstack([guide_place, sides[1]])).query(np.hstack([place, sides[0]]), k=3)
+    distance, near = cKDTree(np.hstack([guide_place, sides[1]])).query(
+        np.hstack([place, sides[0]]), k=3
+    )
     weight = 1 / (distance + 0.02) ** 2
     weight /= weight.sum(axis=1, keepdims=True)
     path = np.einsum("ngkc,ng->nkc", guides[near], weight)
@@ -150,18 +179,26 @@ def _curls(rng: Rng, hair: "Hair", hairs: Array, lock_of: Array) -> Array:
     along = unit(np.gradient(hairs, axis=1))
     u = unit(np.cross(along, np.array([0.3, 0.2, 1.0])))
     growing = (hair.curl_dm * np.minimum(1, t * 3))[None, :, None]
-    return np.asarray(growing * (u * np.cos(angle)[..., None] + np.cross(along, u) * np.sin(angle)[..., None]))
+    return np.asarray(
+        growing * (u * np.cos(angle)[..., None] + np.cross(along, u) * np.sin(angle)[..., None])
+    )
 
 
 def _lengths(rng: Rng, hair: "Hair", scalp: Scalp, hairs: Array) -> Array:
     """Share of each hair that is kept: uneven tips; a fringe ends above the eyes."""
-    shortest = 0.55 if hair.length_dm < SHORT_DM else 0.82  # what is cut short lies in steps, or it looks like a cap
-    share = rng.uniform(shortest, 1.0, len(hairs)) ** (1.5 if hair.style in ("messy", "curls", "wavy") else 1.0)
+    shortest = (
+        0.55 if hair.length_dm < SHORT_DM else 0.82
+    )  # what is cut short lies in steps, or it looks like a cap
+    share = rng.uniform(shortest, 1.0, len(hairs)) ** (
+        1.5 if hair.style in ("messy", "curls", "wavy") else 1.0
+    )
     if not hair.fringe:
         return share
     left, up, front = scalp.axes
     offset = hairs - scalp.eyes
-    over_eyes = (offset @ front > 0.1) & (np.abs(offset @ left) < 0.62) & (offset @ up < FRINGE_DM + 0.04)
+    over_eyes = (
+        (offset @ front > 0.1) & (np.abs(offset @ left) < 0.62) & (offset @ up < FRINGE_DM + 0.04)
+    )
     first = np.where(over_eyes.any(axis=1), over_eyes.argmax(axis=1), hairs.shape[1] - 1)
     cut = np.maximum(first - 1, 1) / (hairs.shape[1] - 1)
     return np.asarray(np.minimum(share, cut + rng.uniform(0, 0.02, len(hairs))))

@@ -20,9 +20,24 @@ STYLES: dict[str, Callable[[Callable[[float, float], float]], Figures]] = {
         "volume_dm": 0.01,
         "count": 11000,
     },
-    "crop": lambda u: {"length_dm": u(0.3, 0.55), "lift": u(0.3, 0.6), "gravity": 0.08, "nape_dm": u(6.6, 6.9)},
-    "side parting": lambda u: {"length_dm": u(0.6, 1.0), "lift": u(0.15, 0.4), "gravity": 0.2, "nape_dm": u(6.6, 6.9)},
-    "slick": lambda u: {"length_dm": u(0.8, 1.4), "lift": u(0.05, 0.25), "gravity": 0.15, "volume_dm": u(0.05, 0.15)},
+    "crop": lambda u: {
+        "length_dm": u(0.3, 0.55),
+        "lift": u(0.3, 0.6),
+        "gravity": 0.08,
+        "nape_dm": u(6.6, 6.9),
+    },
+    "side parting": lambda u: {
+        "length_dm": u(0.6, 1.0),
+        "lift": u(0.15, 0.4),
+        "gravity": 0.2,
+        "nape_dm": u(6.6, 6.9),
+    },
+    "slick": lambda u: {
+        "length_dm": u(0.8, 1.4),
+        "lift": u(0.05, 0.25),
+        "gravity": 0.15,
+        "volume_dm": u(0.05, 0.15),
+    },
     "messy": lambda u: {
         "length_dm": u(0.5, 1.0),
         "lift": u(0.4, 0.7),
@@ -90,6 +105,11 @@ STYLES: dict[str, Callable[[Callable[[float, float], float]], Figures]] = {
         "frizz": 0.16,
         "clump": 0.35,
     },
-    "ponytail": lambda u: {"length_dm": u(3.0, 4.8), "lift": 0.12, "clump": 0.25, "volume_dm": 0.08},
+    "ponytail": lambda u: {
+        "length_dm": u(3.0, 4.8),
+        "lift": 0.12,
+        "clump": 0.25,
+        "volume_dm": 0.08,
+    },
     "bun": lambda u: {"length_dm": 2.4, "lift": 0.12, "clump": 0.25, "volume_dm": 0.08},
 }

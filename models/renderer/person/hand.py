@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 from models.renderer.mesh.geometry import Array, rotated, tangent, unit
 from models.renderer.person.makehuman import Points, base_mesh
 
-PLACES = {  # knuckles in the head's frame, for the left hand: left, up and front of the head's joint, dm
+# knuckles in the head's frame, for the left hand: left, up and front of the head's joint, dm
+PLACES = {
     "cheek": (0.86, -0.1, 0.95),
     "jaw": (0.74, -0.5, 1.0),
     "chin": (0.3, -0.85, 1.3),
@@ -41,7 +42,9 @@ class Hand:
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Hand:
     """A hand where `labels` want one."""
     side, place = str(rng.choice(["left", "right"])), str(rng.choice(list(PLACES)))
-    side = {"half_left": "left", "half_right": "right"}.get(labels["pose"], side)  # the cheek that is seen
+    side = {"half_left": "left", "half_right": "right"}.get(
+        labels["pose"], side
+    )  # the cheek that is seen
     away, lean = rng.uniform(0, 0.25), rng.normal(0, 0.15)
     raised = labels["hand"] == "yes"
     return Hand(side=side if raised else "", place=place, away_dm=float(away), lean_rad=float(lean))
@@ -63,17 +66,31 @@ def raise_hand(hand: Hand, points: Points, head: Array, axes: Array) -> Points:
     def mirrored(vector: tuple[float, float, float]) -> Array:
         return np.array(vector) * [sign, 1, 1]
 
-    fingers = Rotation.from_rotvec(hand.lean_rad * axes[2]).apply(unit(mirrored(FINGERS[hand.place]) @ axes))
+    fingers = Rotation.from_rotvec(hand.lean_rad * axes[2]).apply(
+        unit(mirrored(FINGERS[hand.place]) @ axes)
+    )
     palm = tangent(mirrored(PALMS[hand.place]) @ axes, fingers)
     knuckles = head + mirrored(PLACES[hand.place]) @ axes - palm * (PALM_DM + hand.away_dm)
     wrist = knuckles - fingers * length("hand", "finger-3-1")
-    elbow = _elbow(joint("shoulder"), wrist, length("shoulder", "elbow"), length("elbow", "hand"), mirrored(ELBOW))
-    points = _swung(points, joint("shoulder"), joint("elbow"), elbow, mesh.limb_weight("upperarm", side))
-    points = _swung(points, joint("elbow"), joint("hand"), wrist, mesh.limb_weight("lowerarm", side))
+    elbow = _elbow(
+        joint("shoulder"),
+        wrist,
+        length("shoulder", "elbow"),
+        length("elbow", "hand"),
+        mirrored(ELBOW),
+    )
+    points = _swung(
+        points, joint("shoulder"), joint("elbow"), elbow, mesh.limb_weight("upperarm", side)
+    )
+    points = _swung(
+        points, joint("elbow"), joint("hand"), wrist, mesh.limb_weight("lowerarm", side)
+    )
     fingers = _bent(unit(joint("hand") - joint("elbow")), fingers)
     along = unit(joint("finger-3-1") - joint("hand"))
     facing = np.cross(along, joint("finger-2-1") - joint("finger-5-1")) * sign
-    turn, _ = Rotation.align_vectors([fingers, tangent(palm, fingers)], [along, tangent(facing, along)])
+    turn, _ = Rotation.align_vectors(
+        [fingers, tangent(palm, fingers)], [along, tangent(facing, along)]
+    )
     return rotated(points, joint("hand"), turn.as_rotvec(), mesh.limb_weight("wrist", side))
 
 
@@ -85,7 +102,8 @@ def _bent(forearm: Array, fingers: Array) -> Array:
 
 
 def _elbow(shoulder: Array, wrist: Array, upper: float, fore: float, towards: Array) -> Array:
-    """Where the elbow goes: on the circle that both bones' lengths leave, as far `towards` as it can."""
+    """Where the elbow goes: on the circle that both bones' lengths leave, as far `towards` as it
+    can."""
     reach = wrist - shoulder
     distance = float(np.clip(np.linalg.norm(reach), abs(upper - fore) + 0.05, upper + fore - 0.05))
     axis = unit(reach)

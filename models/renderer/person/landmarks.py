@@ -38,7 +38,9 @@ def vertices() -> dict[str, int]:
         found[f"eye_outer_{side}"] = extreme(around & (mesh.lids > 0.2), x * sign)
         found[f"eye_inner_{side}"] = extreme(around & (mesh.lids > 0.2), -x * sign)
         found[f"ear_{side}"] = extreme(flank & (mesh.ears > 0.5), x * sign)
-        found[f"jaw_{side}"] = extreme(flank & (np.abs(y - 6.5) < 0.1) & (z < 0.7) & (z > 0.1), x * sign)
+        found[f"jaw_{side}"] = extreme(
+            flank & (np.abs(y - 6.5) < 0.1) & (z < 0.7) & (z > 0.1), x * sign
+        )
         brow = flank & (np.abs(y - 7.48) < 0.06) & (z > 0.9)
         found[f"brow_inner_{side}"] = extreme(brow, -np.abs(x - sign * 0.12))
         found[f"brow_outer_{side}"] = extreme(brow, -np.abs(x - sign * 0.5))
@@ -53,7 +55,10 @@ def places(posed: Posed) -> dict[str, Points]:
     return found
 
 
-def projected(landmarks: Mapping[str, Points], camera: Camera, size: int) -> dict[str, tuple[float, float]]:
-    """(x, y) in pixels from the top left corner, also of those that are hidden or out of the picture."""
+def projected(
+    landmarks: Mapping[str, Points], camera: Camera, size: int
+) -> dict[str, tuple[float, float]]:
+    """(x, y) in pixels from the top left corner, also of those that are hidden or out of the
+    picture."""
     pixels = camera.project(np.stack(list(landmarks.values())), size)[:, :2].round(3)
     return {name: (float(x), float(y)) for name, (x, y) in zip(landmarks, pixels, strict=True)}

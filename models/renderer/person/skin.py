@@ -11,10 +11,14 @@ from models.renderer.person.makehuman import Weights, base_mesh
 
 TONES = np.array(  # linear RGB reflectance, light to dark
     [
-        [0.74, 0.50, 0.39], [0.65, 0.41, 0.29], [0.52, 0.31, 0.20], [0.38, 0.21, 0.125], [0.23, 0.12, 0.07],
+        [0.74, 0.50, 0.39],
+        [0.65, 0.41, 0.29],
+        [0.52, 0.31, 0.20],
+        [0.38, 0.21, 0.125],
+        [0.23, 0.12, 0.07],
         [0.115, 0.06, 0.038],
     ]
-)  # fmt: skip
+)
 SCATTER_RADIUS = (1.0, 0.35, 0.18)
 LIPSTICKS = ((0.42, 0.05, 0.07), (0.5, 0.16, 0.17), (0.28, 0.04, 0.07), (0.55, 0.25, 0.22))
 
@@ -46,7 +50,12 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Skin:
     painted = labels["sex"] == "female" and age != "child" and rng.random() < 0.4
     if painted:
         lips = 0.45 * lips + 0.55 * np.array(LIPSTICKS[rng.integers(len(LIPSTICKS))])
-    old = {"child": 0.0, "young": 0.05, "middle": rng.uniform(0.25, 0.5), "old": rng.uniform(0.7, 1.0)}[age]
+    old = {
+        "child": 0.0,
+        "young": 0.05,
+        "middle": rng.uniform(0.25, 0.5),
+        "old": rng.uniform(0.7, 1.0),
+    }[age]
     freckled = rng.random() < (0.35 if tone < 2 else 0.1)
     return Skin(
         rgb=_rgb(rgb),
@@ -63,7 +72,8 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Skin:
 
 
 def masks() -> dict[str, Weights]:
-    """Where on the base mesh lips, lids, blush and oily skin are, 0 to 1; `wrinkle` where old skin folds."""
+    """Where on the base mesh lips, lids, blush and oily skin are, 0 to 1; `wrinkle` where old skin
+    folds."""
     mesh = base_mesh()
     x, y, z = mesh.points.T
     side = np.abs(x)
@@ -76,18 +86,25 @@ def masks() -> dict[str, Weights]:
         "lips": mesh.lips,
         "lids": mesh.lids,
         "blush": np.clip(cheeks + 0.7 * nose + 0.6 * mesh.ears, 0, 1),
-        "oily": np.clip(nose + 0.6 * forehead + 0.4 * bump(x, 0, 0.2) * bump(y, 6.35, 0.15) * (z > 1.2), 0, 1),
+        "oily": np.clip(
+            nose + 0.6 * forehead + 0.4 * bump(x, 0, 0.2) * bump(y, 6.35, 0.15) * (z > 1.2), 0, 1
+        ),
         "wrinkle": np.clip(forehead + eye_corners + folds + 0.35 * (y > 6), 0, 1),
     }
 
 
 def material(skin: Skin, *, hair_rgb: Array, scalp_shade: float, stubble: float) -> Graph:
-    """Reads the vertex attributes of `masks` and `scalp`, `stubble` (where hair grows; how dark it makes the skin)."""
+    """Reads the vertex attributes of `masks` and `scalp`, `stubble` (where hair grows; how dark it
+    makes the skin)."""
     g, rgb = Graph(), np.array(skin.rgb)
     fine, coarse = g.noise(420, 3), g.noise(32, 4)
     colour = g.mix(g.times(g.ramp(coarse, 0.35, 0.7), skin.mottling), rgb, rgb * [0.92, 0.80, 0.77])
-    colour = g.mix(g.times(g.ramp(fine, 0.5, 0.75), skin.mottling * 0.5), colour, rgb * [0.84, 0.72, 0.66])
-    spots = g.times(g.ramp(g.cells(330), 0.36, 0.22), g.ramp(g.noise(60, 2), 0.42, 0.62), skin.freckles)
+    colour = g.mix(
+        g.times(g.ramp(fine, 0.5, 0.75), skin.mottling * 0.5), colour, rgb * [0.84, 0.72, 0.66]
+    )
+    spots = g.times(
+        g.ramp(g.cells(330), 0.36, 0.22), g.ramp(g.noise(60, 2), 0.42, 0.62), skin.freckles
+    )
     colour = g.mix(spots, colour, rgb * [0.62, 0.46, 0.36])
     colour = g.mix(g.times(g.attribute("blush"), skin.blush), colour, rgb * [0.98, 0.70, 0.67])
     colour = g.mix(g.times(g.attribute("lids"), skin.eye_shadow), colour, rgb * [0.72, 0.57, 0.55])
@@ -96,9 +113,13 @@ def material(skin: Skin, *, hair_rgb: Array, scalp_shade: float, stubble: float)
     colour = g.mix(g.times(g.attribute("stubble"), stubble), colour, rgb * 0.3 + hair_rgb * 0.4)
     colour = g.mix(g.times(g.attribute("scalp"), scalp_shade), colour, hair_rgb * 0.7 + rgb * 0.06)
     inputs = {
-        "Roughness": _roughness(g, skin), "Specular_IOR_Level": 0.34, "Normal": _relief(g, skin, fine),
-        "Subsurface_Weight": 0.35, "Subsurface_Radius": SCATTER_RADIUS, "Subsurface_Scale": skin.scatter_m,
-    }  # fmt: skip
+        "Roughness": _roughness(g, skin),
+        "Specular_IOR_Level": 0.34,
+        "Normal": _relief(g, skin, fine),
+        "Subsurface_Weight": 0.35,
+        "Subsurface_Radius": SCATTER_RADIUS,
+        "Subsurface_Scale": skin.scatter_m,
+    }
     return g.surface(g.principled(colour, **inputs))  # type: ignore[arg-type]
 
 
@@ -113,7 +134,9 @@ def _relief(g: Graph, skin: Skin, fine):  # type: ignore[no-untyped-def]
     pores = g.times(g.ramp(g.cells(1500), 0.0, 0.5), skin.pores)
     stretched = g.node("ShaderNodeMapping", {"Vector": g.place(), "Scale": (0.35, 0.6, 1.6)})
     ridge = g.maths("ABSOLUTE", g.maths("SUBTRACT", g.noise(75, 3, stretched), 0.5))
-    crease = g.times(g.ramp(ridge, 0.0, 0.07, 0.0, 1.0), g.attribute("wrinkle"), skin.wrinkles * 2.5)
+    crease = g.times(
+        g.ramp(ridge, 0.0, 0.07, 0.0, 1.0), g.attribute("wrinkle"), skin.wrinkles * 2.5
+    )
     height = g.maths("ADD", g.maths("ADD", pores, g.times(fine, 0.5)), crease)
     return g.bump(height, 0.35, 0.0009)
 

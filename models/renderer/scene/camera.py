@@ -45,7 +45,8 @@ class Sensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Motion:
-    """How the person moves against the camera while the shutter is open: a straight line at an even speed."""
+    """How the person moves against the camera while the shutter is open: a straight line at an even
+    speed."""
 
     length_px: float
     """For a picture of 512 px; 0: still."""
@@ -83,12 +84,14 @@ def draw_motion(rng: np.random.Generator, labels: Mapping[str, str]) -> Motion:
     """One picture in eight is blurred by motion."""
     moves = rng.random() < 0.125
     return Motion(
-        length_px=float(rng.uniform(2, 10)) if moves else 0.0, angle_rad=float(rng.uniform(0, np.pi)) if moves else 0.0
+        length_px=float(rng.uniform(2, 10)) if moves else 0.0,
+        angle_rad=float(rng.uniform(0, np.pi)) if moves else 0.0,
     )
 
 
 def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
-    """The camera of a posed head: it goes around the person by the body's yaw, so that the body is seen turned."""
+    """The camera of a posed head: it goes around the person by the body's yaw, so that the body is
+    seen turned."""
     base = base_mesh()
     head = posed.points[base.is_body & (base.points[:, 1] > 6.2)]
     low, high = head.min(axis=0), head.max(axis=0)
@@ -96,16 +99,23 @@ def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
     cos, sin = np.cos(spec.pitch_rad), np.sin(spec.pitch_rad)
     towards = np.array([-np.sin(body_yaw_rad) * cos, sin, np.cos(body_yaw_rad) * cos])
     right = np.array([np.cos(body_yaw_rad), 0.0, np.sin(body_yaw_rad)])
-    target = middle + (right * spec.offset_heads[0] - np.array([0, 1.0, 0]) * spec.offset_heads[1]) * height
+    target = (
+        middle
+        + (right * spec.offset_heads[0] - np.array([0, 1.0, 0]) * spec.offset_heads[1]) * height
+    )
     frame = spec.frame_heads * height
     distance = spec.distance_dm * height / 2.4
     focal = SENSOR_MM * distance / frame
     position = target + towards * distance
     eyes = (
-        posed.points[base.group("helper-l-eye")].mean(axis=0) + posed.points[base.group("helper-r-eye")].mean(axis=0)
+        posed.points[base.group("helper-l-eye")].mean(axis=0)
+        + posed.points[base.group("helper-r-eye")].mean(axis=0)
     ) / 2
     return Camera(
-        position=triple(position), target=triple(target), roll_rad=spec.roll_rad, focal_mm=float(focal),
+        position=triple(position),
+        target=triple(target),
+        roll_rad=spec.roll_rad,
+        focal_mm=float(focal),
         focus_dm=float((eyes - position) @ -towards),
         aperture_dm=float(focal / spec.f_number / 200) if spec.f_number else 0.0,
-    )  # fmt: skip
+    )

@@ -12,7 +12,8 @@ from models.renderer.scene.surroundings import Surroundings, panorama
 
 @dataclass(frozen=True, kw_only=True)
 class LampSpec:
-    """Seen from the camera: azimuth to the picture's right, elevation above the face, in radians."""
+    """Seen from the camera: azimuth to the picture's right, elevation above the face, in
+    radians."""
 
     kind: str
     azimuth_rad: float
@@ -35,27 +36,51 @@ class Light:
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Light:
     """The lighting named in `labels`."""
-    return {"studio": _studio, "window": _window, "overcast": _overcast, "sun": _sun, "evening": _evening}[
-        labels["light"]
-    ](rng)
+    return {
+        "studio": _studio,
+        "window": _window,
+        "overcast": _overcast,
+        "sun": _sun,
+        "evening": _evening,
+    }[labels["light"]](rng)
 
 
 def kelvin(warmth: float) -> tuple[float, float, float]:
     """A tint: 0 neutral, 1 like a candle, -1 like deep shade."""
-    r, g, b = np.clip([1 + 0.42 * warmth, 1 + 0.02 * warmth, 1 - 0.5 * warmth], 0.1, 2).round(4).tolist()
+    r, g, b = (
+        np.clip([1 + 0.42 * warmth, 1 + 0.02 * warmth, 1 - 0.5 * warmth], 0.1, 2).round(4).tolist()
+    )
     return r, g, b
 
 
 def _studio(rng: np.random.Generator) -> Light:
     side = 1 if rng.random() < 0.5 else -1
     key = _lamp(
-        "AREA", side * rng.uniform(0.3, 1.0), rng.uniform(0.2, 0.7), 15, rng.uniform(5, 14), 3.2, rng.normal(0, 0.06)
+        "AREA",
+        side * rng.uniform(0.3, 1.0),
+        rng.uniform(0.2, 0.7),
+        15,
+        rng.uniform(5, 14),
+        3.2,
+        rng.normal(0, 0.06),
     )
     fill = _lamp(
-        "AREA", -side * rng.uniform(0.5, 1.2), rng.uniform(0, 0.3), 18, 14, rng.uniform(0.3, 1.1), rng.normal(0, 0.08)
+        "AREA",
+        -side * rng.uniform(0.5, 1.2),
+        rng.uniform(0, 0.3),
+        18,
+        14,
+        rng.uniform(0.3, 1.1),
+        rng.normal(0, 0.08),
     )
     rim = _lamp(
-        "AREA", -side * rng.uniform(2.2, 2.8), rng.uniform(0.2, 0.7), 14, 5, rng.uniform(0.8, 3.0), rng.normal(0, 0.1)
+        "AREA",
+        -side * rng.uniform(2.2, 2.8),
+        rng.uniform(0.2, 0.7),
+        14,
+        5,
+        rng.uniform(0.8, 3.0),
+        rng.normal(0, 0.1),
     )
     lamps = (key, fill, rim) if rng.random() < 0.7 else (key, fill)
     return _light(rng, "studio", rng.uniform(0.15, 0.35), 0.0, lamps)
@@ -77,12 +102,16 @@ def _window(rng: np.random.Generator) -> Light:
 
 
 def _overcast(rng: np.random.Generator) -> Light:
-    key = _lamp("AREA", rng.normal(0, 0.6), rng.uniform(0.8, 1.2), 20, 20, rng.uniform(0.5, 1.2), -0.05)
+    key = _lamp(
+        "AREA", rng.normal(0, 0.6), rng.uniform(0.8, 1.2), 20, 20, rng.uniform(0.5, 1.2), -0.05
+    )
     return _light(rng, "clouds", rng.uniform(0.6, 0.8), rng.uniform(-0.1, 0.05), (key,))
 
 
 def _sun(rng: np.random.Generator) -> Light:
-    azimuth = rng.choice([-1, 1]) * (rng.uniform(0.4, 1.1) if rng.random() < 0.7 else rng.uniform(2.2, 2.8))
+    azimuth = rng.choice([-1, 1]) * (
+        rng.uniform(0.4, 1.1) if rng.random() < 0.7 else rng.uniform(2.2, 2.8)
+    )
     sun = _lamp(
         "SUN",
         azimuth,
@@ -120,7 +149,13 @@ def _evening(rng: np.random.Generator) -> Light:
 
 
 def _lamp(
-    kind: str, azimuth: float, elevation: float, distance: float, size: float, irradiance: float, warmth: float
+    kind: str,
+    azimuth: float,
+    elevation: float,
+    distance: float,
+    size: float,
+    irradiance: float,
+    warmth: float,
 ) -> LampSpec:
     return LampSpec(
         kind=kind,
@@ -133,14 +168,20 @@ def _lamp(
     )
 
 
-def _light(rng: np.random.Generator, kind: str, strength: float, warmth: float, lamps: tuple[LampSpec, ...]) -> Light:
-    around = Surroundings(kind=kind, seed=int(rng.integers(2**31)), strength=float(strength), rgb=kelvin(warmth))
+def _light(
+    rng: np.random.Generator, kind: str, strength: float, warmth: float, lamps: tuple[LampSpec, ...]
+) -> Light:
+    around = Surroundings(
+        kind=kind, seed=int(rng.integers(2**31)), strength=float(strength), rgb=kelvin(warmth)
+    )
     return Light(surroundings=around, lamps=lamps)
 
 
 def world(light: Light, axes: Array) -> World:
     """The surroundings, turned to the camera; axes: its right, up and forward."""
-    picture = panorama(light.surroundings, [(lamp.azimuth_rad, lamp.elevation_rad) for lamp in light.lamps])
+    picture = panorama(
+        light.surroundings, [(lamp.azimuth_rad, lamp.elevation_rad) for lamp in light.lamps]
+    )
     return World(panorama=picture, towards=triple(-axes[2]))
 
 

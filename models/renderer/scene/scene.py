@@ -1,6 +1,8 @@
-"""What Blender is asked to render, and what alpha and the other labels are rasterised from: plain arrays and records.
+"""What Blender is asked to render, and what alpha and the other labels are rasterised from: plain
+arrays and records.
 
-Lengths are decimetres in MakeHuman's frame (x to the person's left, y up, z to the front); Blender gets metres, z up.
+Lengths are decimetres in MakeHuman's frame (x to the person's left, y up, z to the front); Blender
+gets metres, z up.
 """
 
 import json
@@ -33,7 +35,8 @@ class Part(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
-    """A surface of triangles or quads. Where the vertex attribute `cut` is negative there is a hole."""
+    """A surface of triangles or quads. Where the vertex attribute `cut` is negative there is a
+    hole."""
 
     points: Points
     faces: Faces
@@ -46,8 +49,8 @@ class Mesh:
     face_weight: NDArray[np.float64] | None = None
     """Share of Part.FACE at each vertex; `part` elsewhere."""
     layer: int = 0
-    """Clothes hide skin, a headscarf hides clothes: a surface of a lower layer that shows where `hidden` is above 0
-    pokes through."""
+    """Clothes hide skin, a headscarf hides clothes: a surface of a lower layer that shows where
+    `hidden` is above 0 pokes through."""
     hidden: NDArray[np.float64] | None = None
 
 
@@ -63,7 +66,8 @@ class Strands:
 
 @dataclass(frozen=True, kw_only=True)
 class Lamp:
-    """A light. AREA: a square of `size` dm and `power` watts at `position`; SUN: `power` in W/m2, `size` in radians."""
+    """A light. AREA: a square of `size` dm and `power` watts at `position`; SUN: `power` in W/m2,
+    `size` in radians."""
 
     kind: str
     position: tuple[float, float, float]
@@ -104,20 +108,25 @@ class Camera:
         return np.stack([cos * right + sin * up, cos * up - sin * right, forward])
 
     def project(self, points: Points, size: int) -> Array:
-        """Pixel coordinates (x to the right, y down, pixel centres at .5) and depth in dm along the axis: [n, 3]."""
+        """Pixel coordinates (x to the right, y down, pixel centres at .5) and depth in dm along the
+        axis: [n, 3]."""
         x, y, depth = ((points - self.position) @ self.axes().T).T
         scale = self.focal_mm / SENSOR_MM * size / np.maximum(depth, 1e-6)
         return np.stack([size / 2 + x * scale, size / 2 - y * scale, depth], axis=1)
 
     def raised(self, points: Points, margin: float, beyond: float = 0.0) -> "Camera":
-        """Moved upwards until `points` [n, 3], but for a share `beyond`, lie below the top `margin` of the picture.
+        """Moved upwards until `points` [n, 3], but for a share `beyond`, lie below the top `margin`
+        of the picture.
 
-        `margin` is a share of the picture's side. A camera that already sees them stays where it is.
+        `margin` is a share of the picture's side. A camera that already sees them stays where it
+        is.
         """
         _, y, depth = self.project(points, 1).T
         needed = float(np.quantile((margin - y) * depth, 1 - beyond)) * SENSOR_MM / self.focal_mm
         shift = self.axes()[1] * max(needed, 0.0)
-        return replace(self, position=triple(self.position + shift), target=triple(self.target + shift))
+        return replace(
+            self, position=triple(self.position + shift), target=triple(self.target + shift)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,23 +157,30 @@ class Scene:
         header = {
             "meshes": [
                 {
-                    "points": put(metres(mesh.points), np.float32), "faces": put(mesh.faces, np.int32),
-                    "attributes": put_all(mesh.attributes), "material": mesh.material, "shadow": mesh.shadow,
+                    "points": put(metres(mesh.points), np.float32),
+                    "faces": put(mesh.faces, np.int32),
+                    "attributes": put_all(mesh.attributes),
+                    "material": mesh.material,
+                    "shadow": mesh.shadow,
                 }
                 for mesh in self.meshes
             ],
             "strands": [
                 {
-                    "points": put(metres(hair.points), np.float32), "radius": put(hair.radius * 0.1, np.float32),
+                    "points": put(metres(hair.points), np.float32),
+                    "radius": put(hair.radius * 0.1, np.float32),
                     "material": hair.material,
                 }
                 for hair in self.strands
             ],
             "materials": {name: graph.nodes for name, graph in self.materials.items()},
-            "world": {"panorama": put(self.world.panorama, np.float32), "turn_rad": _turn(self.world)},
+            "world": {
+                "panorama": put(self.world.panorama, np.float32),
+                "turn_rad": _turn(self.world),
+            },
             "lamps": [_lamp(lamp) for lamp in self.lamps],
             "camera": _camera(self.camera),
-        }  # fmt: skip
+        }
         (folder / "scene.json").write_text(json.dumps(header))
         np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
 
@@ -196,7 +212,12 @@ def _turn(world: World) -> float:
 
 def _lamp(lamp: Lamp) -> dict[str, Any]:
     view = Camera(
-        position=lamp.position, target=lamp.target, roll_rad=0.0, focal_mm=50.0, focus_dm=1.0, aperture_dm=0.0
+        position=lamp.position,
+        target=lamp.target,
+        roll_rad=0.0,
+        focal_mm=50.0,
+        focus_dm=1.0,
+        aperture_dm=0.0,
     )
     size = lamp.size if lamp.kind == "SUN" else lamp.size * 0.1
     pose = _pose(np.array(lamp.position), view.axes())
@@ -206,6 +227,9 @@ def _lamp(lamp: Lamp) -> dict[str, Any]:
 def _camera(camera: Camera) -> dict[str, Any]:
     f_number = camera.focal_mm / (camera.aperture_dm * 200) if camera.aperture_dm else 0.0
     return {
-        "pose": _pose(np.array(camera.position), camera.axes()), "focal_mm": camera.focal_mm, "sensor_mm": SENSOR_MM,
-        "focus_m": camera.focus_dm * 0.1, "f_number": f_number,
-    }  # fmt: skip
+        "pose": _pose(np.array(camera.position), camera.axes()),
+        "focal_mm": camera.focal_mm,
+        "sensor_mm": SENSOR_MM,
+        "focus_m": camera.focus_dm * 0.1,
+        "f_number": f_number,
+    }

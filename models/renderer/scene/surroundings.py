@@ -1,7 +1,8 @@
 """What is around the person as light: rooms, studios and skies, painted as panoramas.
 
-Directions [h, w, 3] are seen from the face: x towards the camera, y to the picture's right, z up. Azimuth is 0 towards
-the camera and grows to the right, as a lamp's (`light.py`). Colours are linear radiance.
+Directions [h, w, 3] are seen from the face: x towards the camera, y to the picture's right, z up.
+Azimuth is 0 towards the camera and grows to the right, as a lamp's (`light.py`). Colours are linear
+radiance.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,17 +39,24 @@ class Surroundings:
 
 
 def directions(rows: int = ROWS) -> Picture:
-    """Unit vectors [rows, 2 rows, 3] of an equirectangular picture: azimuth pi to -pi, elevation down from pi / 2."""
+    """Unit vectors [rows, 2 rows, 3] of an equirectangular picture: azimuth pi to -pi, elevation
+    down from pi / 2."""
     elevation = (0.5 - (np.arange(rows) + 0.5) / rows) * np.pi
     azimuth = (0.5 - (np.arange(2 * rows) + 0.5) / (2 * rows)) * 2 * np.pi
     level, up = np.cos(elevation)[:, None], np.sin(elevation)[:, None]
-    return np.stack([level * np.cos(azimuth), level * np.sin(azimuth), up * np.ones_like(azimuth)], axis=2)
+    return np.stack(
+        [level * np.cos(azimuth), level * np.sin(azimuth), up * np.ones_like(azimuth)], axis=2
+    )
 
 
 def panorama(surroundings: Surroundings, lamps: Sequence[Direction], rows: int = ROWS) -> Picture:
-    """Radiance [rows, 2 rows, 3], float32; what shines in it lies where the lamps are, the first of them the key."""
+    """Radiance [rows, 2 rows, 3], float32; what shines in it lies where the lamps are, the first of
+    them the key."""
     seen = directions(rows)
-    painted = KINDS[surroundings.kind](np.random.default_rng(surroundings.seed), seen, lamps) * surroundings.rgb
+    painted = (
+        KINDS[surroundings.kind](np.random.default_rng(surroundings.seed), seen, lamps)
+        * surroundings.rgb
+    )
     weight = np.hypot(seen[..., 0], seen[..., 1])  # of a pixel's solid angle
     mean = np.average(painted @ LUMA, weights=weight)
     return np.asarray(painted * (surroundings.strength / mean), np.float32)
@@ -65,12 +73,15 @@ class _Room:
     """A box around the face, lit by what was painted bright in it. Lengths in metres."""
 
     def __init__(self, rng: Rng, seen: Picture, key: Direction) -> None:
-        """The walls stand so that one of them is square to the key light's azimuth, give or take."""
+        """The walls stand so that one of them is square to the key light's azimuth, give or
+        take."""
         self.rng, turn = rng, key[0] + rng.normal(0, 0.15)
         cos, sin = np.cos(turn), np.sin(turn)
         self.axes = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
         ways = seen @ self.axes.T
-        low = np.array([rng.uniform(1.5, 4), rng.uniform(1.2, 4), rng.uniform(1.1, 1.6)])  # floor below the face
+        low = np.array(
+            [rng.uniform(1.5, 4), rng.uniform(1.2, 4), rng.uniform(1.1, 1.6)]
+        )  # floor below the face
         high = np.array([rng.uniform(1.6, 3), rng.uniform(1.2, 4), rng.uniform(0.9, 1.6)])
         self.low, self.high = -low, high
         with np.errstate(divide="ignore"):
@@ -79,18 +90,28 @@ class _Room:
         self.positive = np.take_along_axis(ways, self.axis[..., None], 2)[..., 0] > 0
         self.points = ways * reach.min(axis=2)[..., None]
         self.radiance = np.zeros(seen.shape)
-        wall, ceiling = colour(rng, np.full(3, rng.uniform(0.3, 0.8)), 0.1), colour(rng, np.full(3, 0.8), 0.05)
+        wall, ceiling = (
+            colour(rng, np.full(3, rng.uniform(0.3, 0.8)), 0.1),
+            colour(rng, np.full(3, 0.8), 0.05),
+        )
         floor = colour(rng, np.array([0.4, 0.28, 0.18]) * rng.uniform(0.4, 1.4), 0.06)
         self.radiance[:] = wall
         if rng.random() < 0.4:
-            self.radiance[(self.axis == 1) & self.positive] = colour(rng)  # a wall of another colour
+            self.radiance[(self.axis == 1) & self.positive] = colour(
+                rng
+            )  # a wall of another colour
         self.radiance[(self.axis == 2) & self.positive] = ceiling
         self.radiance[(self.axis == 2) & ~self.positive] = floor
-        grain = _noise(rng, self.points[..., 0] * 3, self.points[..., 1] * 3 + self.points[..., 2], 1.2)
+        grain = _noise(
+            rng, self.points[..., 0] * 3, self.points[..., 1] * 3 + self.points[..., 2], 1.2
+        )
         self.radiance *= (1 + 0.08 * grain)[..., None]
 
-    def rectangle(self, axis: int, positive: bool, centre: tuple[float, float], half: tuple[float, float]) -> Picture:
-        """Where the wall across `axis` shows a rectangle; centre and half sides along its other axes, in order."""
+    def rectangle(
+        self, axis: int, positive: bool, centre: tuple[float, float], half: tuple[float, float]
+    ) -> Picture:
+        """Where the wall across `axis` shows a rectangle; centre and half sides along its other
+        axes, in order."""
         across, along = [other for other in range(3) if other != axis]
         inside = (np.abs(self.points[..., across] - centre[0]) < half[0]) & (
             np.abs(self.points[..., along] - centre[1]) < half[1]
@@ -104,11 +125,15 @@ class _Room:
             axis, positive = int(rng.integers(2)), bool(rng.random() < 0.5)
             top, half = rng.uniform(-0.8, 0.4), rng.uniform(0.3, 1.0)
             middle = (self.low[2] + top) / 2
-            place = self.rectangle(axis, positive, (rng.uniform(-2, 2), middle), (half, top - middle))
+            place = self.rectangle(
+                axis, positive, (rng.uniform(-2, 2), middle), (half, top - middle)
+            )
             self.radiance[place] = colour(rng) * rng.uniform(0.2, 0.8)
         for _ in range(int(rng.integers(0, 3))):
             side = rng.uniform(0.2, 0.5), rng.uniform(0.2, 0.4)
-            place = self.rectangle(1, bool(rng.random() < 0.5), (rng.uniform(-1.5, 1.5), rng.uniform(0, 0.5)), side)
+            place = self.rectangle(
+                1, bool(rng.random() < 0.5), (rng.uniform(-1.5, 1.5), rng.uniform(0, 0.5)), side
+            )
             self.radiance[place] = colour(rng)
 
     def shade(self, source: tuple[float, float, float]) -> None:
@@ -126,7 +151,9 @@ class _Room:
         height = float(np.clip(wall * np.tan(elevation), -0.3, self.high[2] - half[1] - 0.1))
         panes = int(rng.integers(1, 4)), int(rng.integers(1, 3))
         self.shade((wall, 0.0, height))
-        for place in (0.0, (2 * half[0] + rng.uniform(0.2, 0.8)) * rng.choice([-1, 1]))[: int(rng.integers(1, 3))]:
+        for place in (0.0, (2 * half[0] + rng.uniform(0.2, 0.8)) * rng.choice([-1, 1]))[
+            : int(rng.integers(1, 3))
+        ]:
             frame = self.rectangle(0, True, (place, height), (half[0] + 0.07, half[1] + 0.07))
             self.radiance[frame] = rng.uniform(0.3, 0.9)
             across = (self.points[..., 1] - place + half[0]) / (2 * half[0]) * panes[0] % 1
@@ -198,7 +225,8 @@ def _on_screen(seen: Picture, direction: Direction) -> tuple[Picture, Picture]:
 
 
 def _clouds(rng: Rng, seen: Picture, lamps: Sequence[Direction]) -> Picture:
-    """An overcast sky, three times as bright above as at the horizon (Moon and Spencer 1942), over land."""
+    """An overcast sky, three times as bright above as at the horizon (Moon and Spencer 1942), over
+    land."""
     up = np.clip(seen[..., 2], 0, 1)
     sky = ((1 + 2 * up) / 3)[..., None] * np.array([0.93, 0.97, 1.05])
     sky = sky * (1 + 0.18 * _overhead(rng, seen, 1.6))[..., None]
@@ -208,25 +236,34 @@ def _clouds(rng: Rng, seen: Picture, lamps: Sequence[Direction]) -> Picture:
 def _clear(rng: Rng, seen: Picture, lamps: Sequence[Direction]) -> Picture:
     """Blue, paler at the horizon, brightest around the sun; some clouds."""
     up, near = np.clip(seen[..., 2], 0, 1), np.clip(seen @ towards(lamps[0]), 0, 1)
-    zenith, haze = colour(rng, np.array([0.25, 0.4, 0.75]), 0.04), colour(rng, np.array([0.75, 0.85, 1.0]), 0.05)
+    zenith, haze = (
+        colour(rng, np.array([0.25, 0.4, 0.75]), 0.04),
+        colour(rng, np.array([0.75, 0.85, 1.0]), 0.05),
+    )
     sky = haze + (zenith - haze) * (up**0.45)[..., None]
     sky = sky + (1.6 * near**12 + 5.0 * near**160)[..., None] * np.array([1.0, 0.93, 0.8])
-    cover = np.clip((_overhead(rng, seen, 1.4) - rng.uniform(-0.3, 1.6)) * rng.uniform(0.5, 2), 0, 1)
+    cover = np.clip(
+        (_overhead(rng, seen, 1.4) - rng.uniform(-0.3, 1.6)) * rng.uniform(0.5, 2), 0, 1
+    )
     cloud = 0.9 + 0.9 * near[..., None] * np.array([1.0, 0.96, 0.9])
     return _above_land(rng, seen, sky + (cloud - sky) * cover[..., None], 1.0)
 
 
 def _dusk(rng: Rng, seen: Picture, lamps: Sequence[Direction]) -> Picture:
-    """After sunset: glow in the direction of the warm light, blue above, lights in the dark below."""
+    """After sunset: glow in the direction of the warm light, blue above, lights in the dark
+    below."""
     up, near = np.clip(seen[..., 2], 0, 1), np.clip(seen @ towards((lamps[0][0], 0.0)), 0, 1)
-    zenith, glow = colour(rng, np.array([0.06, 0.09, 0.18]), 0.02), np.array([1.0, 0.45, 0.2]) * rng.uniform(0.6, 1.4)
+    zenith, glow = (
+        colour(rng, np.array([0.06, 0.09, 0.18]), 0.02),
+        np.array([1.0, 0.45, 0.2]) * rng.uniform(0.6, 1.4),
+    )
     band = np.exp(-up / rng.uniform(0.1, 0.35)) * (0.15 + 0.85 * near**2)
     sky = zenith * (1 + (1 - up))[..., None] + band[..., None] * glow
     sky = sky * (1 + 0.25 * _overhead(rng, seen, 1.6))[..., None]
     scene = _above_land(rng, seen, sky, 0.12)
-    lights = (_noise(rng, np.arctan2(seen[..., 1], seen[..., 0]) * 40, seen[..., 2] * 40, 0.0) > 2.4) & (
-        np.abs(seen[..., 2] + 0.05) < 0.16
-    )
+    lights = (
+        _noise(rng, np.arctan2(seen[..., 1], seen[..., 0]) * 40, seen[..., 2] * 40, 0.0) > 2.4
+    ) & (np.abs(seen[..., 2] + 0.05) < 0.16)
     scene[lights] = np.array([1.0, 0.7, 0.4]) * 8
     return scene
 
@@ -235,7 +272,9 @@ def _above_land(rng: Rng, seen: Picture, sky: Picture, light: float) -> Picture:
     """The sky over a skyline of trees or houses, and ground; `light` falls on them."""
     azimuth, up = np.arctan2(seen[..., 1], seen[..., 0]), seen[..., 2]
     kind = rng.random()
-    height = rng.uniform(0.0, 0.5) * (0.6 + 0.3 * _noise(rng, azimuth * TILE / (2 * np.pi), 0 * azimuth, 1.0))
+    height = rng.uniform(0.0, 0.5) * (
+        0.6 + 0.3 * _noise(rng, azimuth * TILE / (2 * np.pi), 0 * azimuth, 1.0)
+    )
     if kind < 0.5:  # houses: steps
         height = np.round(height * 8) / 8 + 0.04
         far = colour(rng, np.array([0.45, 0.42, 0.4]), 0.1)
@@ -243,7 +282,13 @@ def _above_land(rng: Rng, seen: Picture, sky: Picture, light: float) -> Picture:
         height = height + 0.03 * _noise(rng, azimuth * TILE / 0.8, up * 30, 0.5)
         far = colour(rng, np.array([0.1, 0.14, 0.06]), 0.03)
     below = up < height
-    grounds = ([0.12, 0.16, 0.06], [0.55, 0.48, 0.36], [0.22, 0.22, 0.23], [0.35, 0.3, 0.26], [0.8, 0.82, 0.86])
+    grounds = (
+        [0.12, 0.16, 0.06],
+        [0.55, 0.48, 0.36],
+        [0.22, 0.22, 0.23],
+        [0.35, 0.3, 0.26],
+        [0.8, 0.82, 0.86],
+    )
     ground = colour(rng, np.array(grounds[rng.choice(5, p=[0.3, 0.15, 0.3, 0.2, 0.05])]), 0.03)
     grain = 1 + 0.15 * _noise(rng, azimuth * 20, up * 40, 0.8)
     land = np.where((up > -0.02)[..., None], far, ground) * (light * grain)[..., None]
@@ -263,5 +308,10 @@ def _noise(rng: Rng, x: Picture, y: Picture, exponent: float) -> Picture:
 
 
 KINDS: dict[str, Callable[[Rng, Picture, Sequence[Direction]], Picture]] = {
-    "room": _room, "night_room": _night_room, "studio": _studio, "clouds": _clouds, "clear": _clear, "dusk": _dusk,
-}  # fmt: skip
+    "room": _room,
+    "night_room": _night_room,
+    "studio": _studio,
+    "clouds": _clouds,
+    "clear": _clear,
+    "dusk": _dusk,
+}

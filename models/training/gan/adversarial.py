@@ -1,9 +1,10 @@
 """Stage 2 of StyleMatteGAN: adversarial training.
 
-With an anchor, half of each batch decodes real images' codes and is reconstructed as in the warm start, half comes from
-random z; without one, all does. Both discriminators judge all of it: one RGBA, with the non-saturating loss and lazy R1
-(arXiv 1912.04958), one frozen features of composites and of alpha, with the hinge loss (gan_projection.py). Instead of
-them, or beside them, the energy distance from real images (gan_energy.py).
+With an anchor, half of each batch decodes real images' codes and is reconstructed as in the warm
+start, half comes from random z; without one, all does. Both discriminators judge all of it: one
+RGBA, with the non-saturating loss and lazy R1 (arXiv 1912.04958), one frozen features of composites
+and of alpha, with the hinge loss (gan_projection.py). Instead of them, or beside them, the energy
+distance from real images (gan_energy.py).
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,12 @@ from models.training.gan.augment import AdaptiveProbability, augment, soften
 from models.training.gan.corpus import Corpus, to_pm1
 from models.training.gan.energy import EnergyDistance
 from models.training.gan.loop import train, until_signalled
-from models.training.gan.losses import GradientBalance, RgbaDiscriminator, over_backgrounds, r1_penalty
+from models.training.gan.losses import (
+    GradientBalance,
+    RgbaDiscriminator,
+    over_backgrounds,
+    r1_penalty,
+)
 from models.training.gan.presets import PRESETS, GanPreset
 from models.training.gan.projection import ProjectedDiscriminator, generator_loss, hinge_loss
 from models.training.gan.state import ema_beta, step_if_finite, update_ema
@@ -34,15 +40,23 @@ AUGMENT_EVERY = 4  # steps between two changes of the augmentation's p
 
 
 class Adversarial:
-    """The second stage's networks and one step; takes over generator, encoder and latent from a warm start."""
+    """The second stage's networks and one step; takes over generator, encoder and latent from a
+    warm start."""
 
     def __init__(
-        self, corpus: Corpus, preset: GanPreset, seed: int = 0, *, backgrounds: Tensor | None = None,
+        self,
+        corpus: Corpus,
+        preset: GanPreset,
+        seed: int = 0,
+        *,
+        backgrounds: Tensor | None = None,
         device: torch.device | str = "cpu",
-    ) -> None:  # fmt: skip
+    ) -> None:
         """The corpus has the preset's resolution h; backgrounds: see `over_backgrounds`."""
         self.settings = settings = preset.adversarial
-        warm = WarmStart(corpus, seed, lr=settings.lr, preset=preset, device=device, batch=settings.batch)
+        warm = WarmStart(
+            corpus, seed, lr=settings.lr, preset=preset, device=device, batch=settings.batch
+        )
         self.corpus, self.backgrounds, self.device = corpus, backgrounds, device
         self.state, self.loss = warm.state, warm.loss
         self.generator, self.averaged = warm.generator, warm.averaged
@@ -57,13 +71,23 @@ class Adversarial:
         self.augmentation = AdaptiveProbability(
             kimg=settings.augment_kimg, start=settings.augment_start, limit=settings.augment_limit
         ).to(device)
-        self.state.modules |= {"d_rgba": self.rgba, "d_features": self.judge, "balance": self.balance}
+        self.state.modules |= {
+            "d_rgba": self.rgba,
+            "d_features": self.judge,
+            "balance": self.balance,
+        }
         self.state.modules["augmentation"] = self.augmentation
         heads = self.judge.heads.parameters()
         self.state.optimizers = {
-            "g": torch.optim.Adam(self.generator.parameters(), lr=settings.lr, betas=(settings.beta1, 0.99)),
-            "e": torch.optim.Adam(self.encoder.parameters(), lr=settings.lr / 2, betas=(settings.beta1, 0.99)),
-            "d_rgba": torch.optim.Adam(self.rgba.parameters(), lr=settings.lr_rgba, betas=(0.0, 0.99)),
+            "g": torch.optim.Adam(
+                self.generator.parameters(), lr=settings.lr, betas=(settings.beta1, 0.99)
+            ),
+            "e": torch.optim.Adam(
+                self.encoder.parameters(), lr=settings.lr / 2, betas=(settings.beta1, 0.99)
+            ),
+            "d_rgba": torch.optim.Adam(
+                self.rgba.parameters(), lr=settings.lr_rgba, betas=(0.0, 0.99)
+            ),
             "d_features": torch.optim.Adam(heads, lr=settings.lr_features, betas=(0.0, 0.99)),
         }
         self.first_image = 0  # where this stage began
@@ -74,7 +98,8 @@ class Adversarial:
         return (self.state.progress.images - self.first_image) / 1000
 
     def step(self) -> dict[str, float]:
-        """One update of the generator and encoder, then one of both discriminators on the same fakes."""
+        """One update of the generator and encoder, then one of both discriminators on the same
+        fakes."""
         settings, progress = self.settings, self.state.progress
         self._set_rates()
         shown, scalars = self._generator_step()
@@ -86,16 +111,26 @@ class Adversarial:
                 scalars |= {"overfit": self.augmentation.adjust(), "p": float(self.augmentation.p)}
         progress.steps += 1
         progress.images += settings.batch
-        beta = ema_beta(progress.images, settings.batch, 1000 * settings.ema_kimg, settings.ema_rampup)
+        beta = ema_beta(
+            progress.images, settings.batch, 1000 * settings.ema_kimg, settings.ema_rampup
+        )
         update_ema(self.averaged, self.generator, beta)
         return scalars
 
     def _set_rates(self) -> None:
-        """The generator stands still in the discriminators' lead, then begins over a fortieth of the stage."""
+        """The generator stands still in the discriminators' lead, then begins over a fortieth of
+        the stage."""
         s = self.settings
         decay = max(1 - (1 - s.final_rate) * self.kimg / s.total_kimg, s.final_rate)
-        start = min(max(self.kimg - s.lead_kimg, 0) * 40 / s.total_kimg, 1.0) if s.lead_kimg else 1.0
-        rates = {"g": s.lr * start, "e": s.lr / 2 * start, "d_rgba": s.lr_rgba, "d_features": s.lr_features}
+        start = (
+            min(max(self.kimg - s.lead_kimg, 0) * 40 / s.total_kimg, 1.0) if s.lead_kimg else 1.0
+        )
+        rates = {
+            "g": s.lr * start,
+            "e": s.lr / 2 * start,
+            "d_rgba": s.lr_rgba,
+            "d_features": s.lr_features,
+        }
         for name, rate in rates.items():
             for group in self.state.optimizers[name].param_groups:
                 group["lr"] = rate * decay
@@ -119,7 +154,8 @@ class Adversarial:
         adversarial, ratios = self._adversarial_losses(shown)
         anchor = [terms["total"]] if decoded else []
         first, *others = (
-            torch.autograd.grad(loss, images, retain_graph=True)[0] for loss in (*anchor, *adversarial.values())
+            torch.autograd.grad(loss, images, retain_graph=True)[0]
+            for loss in (*anchor, *adversarial.values())
         )
         gradient = self.balance(first, others, [ratio * ramp for ratio in ratios[-len(others) :]])
         if decoded:
@@ -149,7 +185,9 @@ class Adversarial:
         rng = torch.Generator().manual_seed(0)
         index = torch.linspace(0, len(self.corpus) - 1, self.settings.energy_bank)
         reals = to_pm1(self.corpus.images[index.long()]).to(self.device)
-        views = torch.cat([over_backgrounds(reals, rng, self.backgrounds), reals[:, 3:].expand(-1, 3, -1, -1)])
+        views = torch.cat(
+            [over_backgrounds(reals, rng, self.backgrounds), reals[:, 3:].expand(-1, 3, -1, -1)]
+        )
         return EnergyDistance(self.loss.features, views, self.loss.weight(reals).mean((0, 1)))
 
     def _discriminator_step(self, fakes: Tensor) -> dict[str, float]:
@@ -159,7 +197,10 @@ class Adversarial:
         rgba = F.softplus(-real).mean() + F.softplus(fake).mean()
         judged = hinge_loss(self.judge(self._views(reals)), self.judge(self._views(fakes)))
         (rgba + judged).backward()
-        norms = {f"norm_{name}": step_if_finite(self.state.optimizers[name]) for name in ("d_rgba", "d_features")}
+        norms = {
+            f"norm_{name}": step_if_finite(self.state.optimizers[name])
+            for name in ("d_rgba", "d_features")
+        }
         return {"d_rgba": rgba.item(), "d_features": judged.item()} | norms
 
     def _r1_step(self) -> float:
@@ -175,7 +216,9 @@ class Adversarial:
     def _shown(self, images: Tensor) -> Tensor:
         """What the discriminators get to see of images, real and generated alike."""
         s = self.settings
-        sigma = s.blur_px * (1 - max(self.kimg - s.lead_kimg, 0) / s.blur_kimg) if s.blur_kimg else 0.0
+        sigma = (
+            s.blur_px * (1 - max(self.kimg - s.lead_kimg, 0) / s.blur_kimg) if s.blur_kimg else 0.0
+        )
         return soften(augment(images, self.augmentation.p, self.state.rng), sigma)
 
     def _views(self, images: Tensor) -> Tensor:
@@ -183,42 +226,89 @@ class Adversarial:
         return torch.cat([composites, images[:, 3:].expand(-1, 3, -1, -1)])
 
 
-def real_backgrounds(path: Path, photos: Sequence[Path], size: int, count: int = 2000, seed: int = 0) -> Tensor | None:
+def real_backgrounds(
+    path: Path, photos: Sequence[Path], size: int, count: int = 2000, seed: int = 0
+) -> Tensor | None:
     """Crops of photographs for `over_backgrounds`, kept at `path`; None without photographs."""
     if not photos:
         return None
-    return torch.from_numpy(photo_bank(path, photos, count=count, size=size, seed=seed).copy()).permute(0, 3, 1, 2)
+    return torch.from_numpy(
+        photo_bank(path, photos, count=count, size=size, seed=seed).copy()
+    ).permute(0, 3, 1, 2)
 
 
 @click.command()
-@click.option("--run", "run", type=click.Path(exists=True, path_type=Path), required=True, help="Directory of the run.")
+@click.option(
+    "--run",
+    "run",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    help="Directory of the run.",
+)
 @click.option("--data", type=click.Path(exists=True, path_type=Path), help="Tars of KEY.rgba.png.")
-@click.option("--matte", type=click.Path(exists=True, path_type=Path), help="StyleMatte that labels the scenes.")
-@click.option("--photos", type=click.Path(exists=True, path_type=Path), multiple=True, help="Folder of backgrounds.")
-@click.option("--preset", "name", type=click.Choice(list(PRESETS)), default="embedded-64", show_default=True)
-@click.option("--resume", type=click.Path(exists=True, path_type=Path), help="State to start from; default: the run's.")
+@click.option(
+    "--matte",
+    type=click.Path(exists=True, path_type=Path),
+    help="StyleMatte that labels the scenes.",
+)
+@click.option(
+    "--photos",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="Folder of backgrounds.",
+)
+@click.option(
+    "--preset", "name", type=click.Choice(list(PRESETS)), default="embedded-64", show_default=True
+)
+@click.option(
+    "--resume",
+    type=click.Path(exists=True, path_type=Path),
+    help="State to start from; default: the run's.",
+)
 @click.option("--kimg", type=float, help="Length of this stage; default: the preset's.")
-@click.option("--lr", type=float, help="Generator's learning rate at its highest; default: the preset's.")
+@click.option(
+    "--lr", type=float, help="Generator's learning rate at its highest; default: the preset's."
+)
 @click.option("--batch", type=int, help="Images a step, over all processes; default: the preset's.")
-@click.option("--ratios", type=(float, float, float), help="Of RGBA, frozen features, energy; default: the preset's.")
+@click.option(
+    "--ratios",
+    type=(float, float, float),
+    help="Of RGBA, frozen features, energy; default: the preset's.",
+)
 @click.option("--seed", default=0)
 @click.option("--save-every", default=300.0, help="Seconds between states.")
 @click.option("--threads", default=1)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def main(
-    run: Path, data: Path | None, matte: Path | None, photos: tuple[Path, ...], name: str, resume: Path | None,
-    kimg: float | None, lr: float | None, batch: int | None, ratios: tuple[float, float, float] | None, seed: int,
-    save_every: float, threads: int, device: str,
-) -> None:  # fmt: skip
-    """Sharpen the warm start of RUN adversarially, or go on with it where RUN holds this stage's state.
+    run: Path,
+    data: Path | None,
+    matte: Path | None,
+    photos: tuple[Path, ...],
+    name: str,
+    resume: Path | None,
+    kimg: float | None,
+    lr: float | None,
+    batch: int | None,
+    ratios: tuple[float, float, float] | None,
+    seed: int,
+    save_every: float,
+    threads: int,
+    device: str,
+) -> None:
+    """Sharpen the warm start of RUN adversarially, or go on with it where RUN holds this stage's
+    state.
 
-    Under torchrun, over several processes. The paper's presets have no warm start: they begin at noise.
+    Under torchrun, over several processes. The paper's presets have no warm start: they begin at
+    noise.
     """
     restart_tuned()
     torch.set_num_threads(threads)
     settings = PRESETS[name].adversarial
     settings = replace(
-        settings, total_kimg=kimg or settings.total_kimg, lr=lr or settings.lr, batch=batch or settings.batch
+        settings,
+        total_kimg=kimg or settings.total_kimg,
+        lr=lr or settings.lr,
+        batch=batch or settings.batch,
     )
     if ratios is not None:
         settings = replace(settings, **dict(zip(RATIOS, ratios, strict=True)))  # type: ignore[arg-type]
@@ -228,7 +318,11 @@ def main(
         backgrounds = real_backgrounds(run / "photos.npy", list_photos(photos), preset.resolution)
         trainer = Adversarial(corpus, preset, seed, backgrounds=backgrounds, device=own)
         _take_up(trainer, run, resume)
-        options = {"seed": seed, "labels": matte.name if matte else "exact alpha", **asdict(settings)}
+        options = {
+            "seed": seed,
+            "labels": matte.name if matte else "exact alpha",
+            **asdict(settings),
+        }
         progress = trainer.state.progress
         images = {"began": trainer.first_image, "from_images": progress.images}
         progress.history.append({"stage": "adversarial", **images, **options})
@@ -237,7 +331,8 @@ def main(
 
 
 def _take_up(trainer: Adversarial, run: Path, resume: Path | None) -> None:
-    """Goes on with this stage's own state if there is one, else begins it at `resume` or at the warm start's.
+    """Goes on with this stage's own state if there is one, else begins it at `resume` or at the
+    warm start's.
 
     An unanchored stage may begin without.
     """

@@ -1,7 +1,9 @@
-"""Where the face is: joint alignment of portraits to their own mean face (congealing, Learned-Miller 2006).
+"""Where the face is: joint alignment of portraits to their own mean face (congealing,
+Learned-Miller 2006).
 
-No face detector and no landmark is needed: each picture is moved and scaled to where it correlates best with the
-current, mirrored mean of all; then the mean is taken again. Priors from alpha keep it from drifting.
+No face detector and no landmark is needed: each picture is moved and scaled to where it correlates
+best with the current, mirrored mean of all; then the mean is taken again. Priors from alpha keep it
+from drifting.
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +34,9 @@ class Faces:
         return Faces(x=self.x[index], y=self.y[index], scale=self.scale[index])
 
 
-def crop(image: Tensor, faces: Faces, size: int, span: float, rise: float = 0.0, padding: str = "border") -> Tensor:
+def crop(
+    image: Tensor, faces: Faces, size: int, span: float, rise: float = 0.0, padding: str = "border"
+) -> Tensor:
     """Square crops around faces: image [n, c, h, h] -> [n, c, size, size].
 
     span: source pixels at scale 1; rise: by how much of the span the centre lies below the face's.
@@ -55,7 +59,9 @@ def align_faces(rgba: Tensor) -> Faces:
         coarse = round_ < COARSE_ROUNDS
         ratios = (0.85, 0.92, 1.0, 1.08, 1.17) if coarse else (0.94, 0.97, 1.0, 1.03, 1.06)
         template = _template(crop(cues, faces, TEMPLATE, SPAN), score, mask)
-        faces, score = _search(cues, faces, prior, template, mask, ratios, reach=10 if round_ < 2 else 6)
+        faces, score = _search(
+            cues, faces, prior, template, mask, ratios, reach=10 if round_ < 2 else 6
+        )
     return faces
 
 
@@ -63,7 +69,9 @@ def _cues(rgba: Tensor) -> Tensor:
     """Luminance over grey, and redness: [n, 2, h, w]."""
     colour, alpha = rgba[:, :3].float() / 255, rgba[:, 3:].float() / 255
     colour = colour * alpha
-    luma = (colour * torch.tensor([0.3, 0.59, 0.11])[:, None, None]).sum(1, keepdim=True) + (1 - alpha) * 0.5
+    luma = (colour * torch.tensor([0.3, 0.59, 0.11])[:, None, None]).sum(1, keepdim=True) + (
+        1 - alpha
+    ) * 0.5
     redness = (colour[:, :1] - colour[:, 1:2]) / (colour.mean(1, keepdim=True) + 0.1)
     return torch.cat([luma, redness], 1)
 
@@ -79,16 +87,27 @@ def _first_guess(alpha: Tensor) -> Faces:
 
 def _face_mask() -> Tensor:
     steps = torch.linspace(-1, 1, TEMPLATE)
-    return ((steps / 0.85).square()[None, :] + (steps / 0.98).square()[:, None] < 1).float().expand(2, 1, -1, -1)
+    return (
+        ((steps / 0.85).square()[None, :] + (steps / 0.98).square()[:, None] < 1)
+        .float()
+        .expand(2, 1, -1, -1)
+    )
 
 
 def _template(crops: Tensor, score: Tensor, mask: Tensor) -> Tensor:
-    """The mean of normalised crops, mirrored, zero mean and unit norm under the mask: [2, 1, t, t]."""
+    """The mean of normalised crops, mirrored, zero mean and unit norm under the mask: [2, 1, t,
+    t]."""
     area, mask = mask[0].sum(), mask[:, 0]
     mean = (crops * mask).sum((2, 3), keepdim=True) / area
     deviation = (((crops - mean).square() * mask).sum((2, 3), keepdim=True) / area).sqrt()
-    weight = torch.ones_like(score) if bool((score == 1).all()) else (score - score.quantile(0.3)).clamp(min=0)
-    template = ((crops - mean) / (deviation + 0.02) * weight[:, None, None, None]).sum(0) / weight.sum()
+    weight = (
+        torch.ones_like(score)
+        if bool((score == 1).all())
+        else (score - score.quantile(0.3)).clamp(min=0)
+    )
+    template = ((crops - mean) / (deviation + 0.02) * weight[:, None, None, None]).sum(
+        0
+    ) / weight.sum()
     template = (template + template.flip(2)) / 2
     template = (template - (template * mask).sum((1, 2), keepdim=True) / area) * mask
     norm = template.flatten(1).square().sum(1).sqrt()
@@ -96,9 +115,16 @@ def _template(crops: Tensor, score: Tensor, mask: Tensor) -> Tensor:
 
 
 def _search(
-    cues: Tensor, faces: Faces, prior: Faces, template: Tensor, mask: Tensor, ratios: tuple[float, ...], reach: int
+    cues: Tensor,
+    faces: Faces,
+    prior: Faces,
+    template: Tensor,
+    mask: Tensor,
+    ratios: tuple[float, ...],
+    reach: int,
 ) -> tuple[Faces, Tensor]:
-    """The best place near `faces` for each picture by normalised cross-correlation, and its score."""
+    """The best place near `faces` for each picture by normalised cross-correlation, and its
+    score."""
     area, window = mask[0].sum(), TEMPLATE + 2 * reach
     shifts = torch.arange(-reach, reach + 1) * (SPAN / TEMPLATE)
     best, found = torch.full_like(faces.x, -9.0), faces
@@ -110,12 +136,19 @@ def _search(
         fit = F.conv2d(view, template, groups=2) / (spread + 1)
         x = faces.x[:, None] + shifts * scaled.scale[:, None]
         y = faces.y[:, None] + shifts * scaled.scale[:, None]
-        distance = (y - prior.y[:, None]).square()[:, :, None] + (x - prior.x[:, None]).square()[:, None, :]
+        distance = (y - prior.y[:, None]).square()[:, :, None] + (x - prior.x[:, None]).square()[
+            :, None, :
+        ]
         resized = (scaled.scale / prior.scale).log().square()[:, None, None]
-        score = fit[:, 0] + REDNESS_WEIGHT * fit[:, 1] - SHIFT_COST * distance - SCALE_COST * resized
+        score = (
+            fit[:, 0] + REDNESS_WEIGHT * fit[:, 1] - SHIFT_COST * distance - SCALE_COST * resized
+        )
         value, place = score.flatten(1).max(1)
         better = value > best
-        row, column = place.div(len(shifts), rounding_mode="floor")[:, None], place.remainder(len(shifts))[:, None]
+        row, column = (
+            place.div(len(shifts), rounding_mode="floor")[:, None],
+            place.remainder(len(shifts))[:, None],
+        )
         found = Faces(
             x=torch.where(better, x.gather(1, column)[:, 0], found.x),
             y=torch.where(better, y.gather(1, row)[:, 0], found.y),

@@ -1,7 +1,8 @@
-"""Augmentation that is safe for images with alpha (after arXiv 2006.06676): differentiable, applied with probability p.
+"""Augmentation that is safe for images with alpha (after arXiv 2006.06676): differentiable, applied
+with probability p.
 
-Geometry moves all four channels together; colour touches RGB only, so alpha keeps its meaning. Random numbers are
-drawn as models.training.distributed has it.
+Geometry moves all four channels together; colour touches RGB only, so alpha keeps its meaning.
+Random numbers are drawn as models.training.distributed has it.
 """
 
 import math
@@ -20,30 +21,38 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 class AdaptiveProbability(nn.Module):
-    """p of the augmentation: it grows while the discriminator is too sure of real images (arXiv 2006.06676, eq. 1).
+    """p of the augmentation: it grows while the discriminator is too sure of real images (arXiv
+    2006.06676, eq. 1).
 
-    kimg: thousand images that p takes from 0 to 1; limit: the largest p, beyond which generated images show the
-    augmentation. Buffers hold everything, so that a resumed run goes on exactly.
+    kimg: thousand images that p takes from 0 to 1; limit: the largest p, beyond which generated
+    images show the augmentation. Buffers hold everything, so that a resumed run goes on exactly.
     """
 
     p: Tensor
     signs: Tensor
 
-    def __init__(self, *, kimg: float, start: float = 0.0, limit: float = 0.8, target: float = 0.6) -> None:
+    def __init__(
+        self, *, kimg: float, start: float = 0.0, limit: float = 0.8, target: float = 0.6
+    ) -> None:
         super().__init__()
         self.kimg, self.limit, self.target = kimg, limit, target
         self.register_buffer("p", torch.tensor(start))
-        self.register_buffer("signs", torch.zeros(2))  # sum and number of signs since the last change of p
+        self.register_buffer(
+            "signs", torch.zeros(2)
+        )  # sum and number of signs since the last change of p
 
     @torch.no_grad()
     def observe(self, real_logits: Tensor) -> None:
         """real_logits: what the discriminator says of augmented real images."""
         number = float(real_logits.numel())
-        self.signs += torch.tensor([float(real_logits.sign().sum()), number], device=self.signs.device)
+        self.signs += torch.tensor(
+            [float(real_logits.sign().sum()), number], device=self.signs.device
+        )
 
     @torch.no_grad()
     def adjust(self) -> float:
-        """Moves p by what the images observed since the last time allow; returns r_t, their mean sign."""
+        """Moves p by what the images observed since the last time allow; returns r_t, their mean
+        sign."""
         with torch.enable_grad():
             total, number = distributed.mean(self.signs)
         overfit = float(total / number.clamp(min=1))
@@ -62,7 +71,8 @@ def augment(images: Tensor, p: float | Tensor, rng: torch.Generator) -> Tensor:
 
 
 def move(images: Tensor, p: float | Tensor, rng: torch.Generator) -> Tensor:
-    """Mirrors, turns, scales and shifts all channels alike; the border is continued by reflection."""
+    """Mirrors, turns, scales and shifts all channels alike; the border is continued by
+    reflection."""
     count = len(images)
 
     def uniform(*shape: int) -> Tensor:
@@ -71,7 +81,9 @@ def move(images: Tensor, p: float | Tensor, rng: torch.Generator) -> Tensor:
     mirror = 1 - 2 * (uniform() < p * 0.5).float()
     placed = (uniform() < p).float()
     turn = (uniform() * 2 - 1) * MAX_TURN * placed
-    scale = torch.exp2(distributed.normal(count, rng=rng, device=images.device) * SCALE_STD * placed)
+    scale = torch.exp2(
+        distributed.normal(count, rng=rng, device=images.device) * SCALE_STD * placed
+    )
     shift = (uniform(2) * 2 - 1) * 2 * MAX_SHIFT * placed[:, None]
     first = torch.stack([scale * turn.cos() * mirror, -scale * turn.sin(), shift[:, 0]], 1)
     second = torch.stack([scale * turn.sin() * mirror, scale * turn.cos(), shift[:, 1]], 1)
@@ -96,8 +108,8 @@ def change_colour(images: Tensor, p: float | Tensor, rng: torch.Generator) -> Te
 def soften(images: Tensor, sigma: float) -> Tensor:
     """A Gaussian blur of `sigma` pixels, [n, c, h, w]; below 0.2 none.
 
-    On real and generated images alike and fading out, it keeps the discriminator from judging by sharpness alone while
-    the generator can't make any (arXiv 2106.12423, appendix G).
+    On real and generated images alike and fading out, it keeps the discriminator from judging by
+    sharpness alone while the generator can't make any (arXiv 2106.12423, appendix G).
     """
     if sigma < 0.2:
         return images

@@ -1,7 +1,8 @@
-"""The RGBA corpus that StyleMatteGAN learns: aligned heads and shoulders in smooth scenes, with labelled alpha.
+"""The RGBA corpus that StyleMatteGAN learns: aligned heads and shoulders in smooth scenes, with
+labelled alpha.
 
-RGB is the full scene, alpha what StyleMatte predicts for it (arXiv 2305.02981); without a StyleMatte the exact alpha
-stands in. Colour is premultiplied for every resampling.
+RGB is the full scene, alpha what StyleMatte predicts for it (arXiv 2305.02981); without a
+StyleMatte the exact alpha stands in. Colour is premultiplied for every resampling.
 """
 
 from collections.abc import Callable
@@ -22,12 +23,15 @@ SPAN = 112.0  # source pixels that a crop covers at scale 1
 RISE = 0.06  # the crop's centre lies below the face's by this much of the span
 CHUNK = 64
 
-Labeller = Callable[[Tensor], Tensor]  # scene [n, 3, h, w] in [-1, 1] -> alpha [n, 1, h, w] in [0, 1]
+Labeller = Callable[
+    [Tensor], Tensor
+]  # scene [n, 3, h, w] in [-1, 1] -> alpha [n, 1, h, w] in [0, 1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """images: uint8 [n, 4, h, h], RGB and alpha; scene i shows subject `i // scenes_per_subject` in order of keys."""
+    """images: uint8 [n, 4, h, h], RGB and alpha; scene i shows subject `i // scenes_per_subject` in
+    order of keys."""
 
     images: Tensor
     keys: tuple[str, ...]
@@ -40,7 +44,8 @@ class Corpus:
         return len(self.images) // len(self.keys)
 
     def batch(self, count: int, rng: torch.Generator) -> Tensor:
-        """Scenes drawn with replacement, half of them mirrored: float32 [count, 4, h, h], all channels in [-1, 1].
+        """Scenes drawn with replacement, half of them mirrored: float32 [count, 4, h, h], all
+        channels in [-1, 1].
 
         count: of this process, see models.training.distributed.
         """
@@ -71,13 +76,18 @@ def to_u8(images_pm1: Tensor) -> Tensor:
 
 
 def read_portraits(source: Path) -> tuple[tuple[str, ...], Tensor]:
-    """Keys and straight RGBA, uint8 [n, 4, h, w], of all `KEY.rgba.png` in a tar, or in a directory's tars.
+    """Keys and straight RGBA, uint8 [n, 4, h, w], of all `KEY.rgba.png` in a tar, or in a
+    directory's tars.
 
     Raises FileNotFoundError when there are none.
     """
     tars = [source] if source.is_file() else sorted(source.glob("*.tar"))
     samples = [sample for tar in tars for sample in read_samples(tar)]
-    found = [(key, decode(members["rgba.png"], "RGBA")) for key, members in samples if "rgba.png" in members]
+    found = [
+        (key, decode(members["rgba.png"], "RGBA"))
+        for key, members in samples
+        if "rgba.png" in members
+    ]
     if not found:
         raise FileNotFoundError(f"no KEY.rgba.png in {source}")
     keys, pictures = zip(*found, strict=True)
@@ -85,39 +95,61 @@ def read_portraits(source: Path) -> tuple[tuple[str, ...], Tensor]:
 
 
 def smooth_backgrounds(count: int, size: int, rng: torch.Generator) -> Tensor:
-    """Scenes without detail: four nearby corner colours, blended. float32 [count, 3, size, size] in [-1, 1]."""
+    """Scenes without detail: four nearby corner colours, blended. float32 [count, 3, size, size] in
+    [-1, 1]."""
     base = distributed.uniform(count, 1, 1, 1, rng=rng) * 1.5 - 0.75
     tint = distributed.normal(count, 3, 1, 1, rng=rng) * 0.18
-    corners = distributed.normal(count, 1, 2, 2, rng=rng) * 0.2 + distributed.normal(count, 3, 2, 2, rng=rng) * 0.06
-    return F.interpolate((base + tint + corners).clamp(-0.95, 0.95), size, mode="bilinear", align_corners=True)
+    corners = (
+        distributed.normal(count, 1, 2, 2, rng=rng) * 0.2
+        + distributed.normal(count, 3, 2, 2, rng=rng) * 0.06
+    )
+    return F.interpolate(
+        (base + tint + corners).clamp(-0.95, 0.95), size, mode="bilinear", align_corners=True
+    )
 
 
 def aligned_heads(rgba: Tensor, size: int) -> Tensor:
-    """Straight uint8 [n, 4, 128, 128] -> premultiplied float32 [n, 4, size, size] in [0, 1], faces in one place.
+    """Straight uint8 [n, 4, 128, 128] -> premultiplied float32 [n, 4, size, size] in [0, 1], faces
+    in one place.
 
     Beyond the source's edge the body goes on as at the edge; above it there is nothing.
     """
     faces = align_faces(rgba)
     alpha = rgba[:, 3:].float() / 255
     premultiplied = torch.cat([rgba[:, :3].float() / 255 * alpha, alpha], 1)
-    sky = F.pad(premultiplied[:, :, 1:], (0, 0, 1, 0))  # an empty first row, so that nothing grows upwards
+    sky = F.pad(
+        premultiplied[:, :, 1:], (0, 0, 1, 0)
+    )  # an empty first row, so that nothing grows upwards
     return torch.cat([crop(sky[i : i + CHUNK], faces.select(slice(i, i + CHUNK)), size, SPAN, RISE)
                       for i in range(0, len(rgba), CHUNK)]).clamp(0, 1)  # fmt: skip
 
 
 def build_corpus(
-    source: Path, *, size: int = 64, scenes: int = 4, seed: int = 0, labeller: Labeller | None = None
+    source: Path,
+    *,
+    size: int = 64,
+    scenes: int = 4,
+    seed: int = 0,
+    labeller: Labeller | None = None,
 ) -> Corpus:
-    """Composes `scenes` scenes of every portrait, each over a background of its own, and labels them.
+    """Composes `scenes` scenes of every portrait, each over a background of its own, and labels
+    them.
 
-    labeller: gives alpha for scenes at LABEL_SIZE; None keeps the exact alpha. Raises FileNotFoundError.
+    labeller: gives alpha for scenes at LABEL_SIZE; None keeps the exact alpha. Raises
+    FileNotFoundError.
     """
     keys, rgba = read_portraits(source)
-    return Corpus(images=compose_scenes(rgba, size=size, scenes=scenes, seed=seed, labeller=labeller), keys=keys)
+    return Corpus(
+        images=compose_scenes(rgba, size=size, scenes=scenes, seed=seed, labeller=labeller),
+        keys=keys,
+    )
 
 
-def compose_scenes(rgba: Tensor, *, size: int, scenes: int, seed: int = 0, labeller: Labeller | None = None) -> Tensor:
-    """As build_corpus: straight RGBA, uint8 [n, 4, LABEL_SIZE, LABEL_SIZE] -> uint8 [n * scenes, 4, size, size]."""
+def compose_scenes(
+    rgba: Tensor, *, size: int, scenes: int, seed: int = 0, labeller: Labeller | None = None
+) -> Tensor:
+    """As build_corpus: straight RGBA, uint8 [n, 4, LABEL_SIZE, LABEL_SIZE] -> uint8 [n * scenes, 4,
+    size, size]."""
     rng = torch.Generator().manual_seed(seed)
     heads = aligned_heads(rgba, LABEL_SIZE).repeat_interleave(scenes, 0)
     images = torch.empty(len(heads), 4, size, size, dtype=torch.uint8)

@@ -1,9 +1,10 @@
 """Matching of distributions without a discriminator: the energy distance of frozen features.
 
-Twice the mean distance between generated and real images, minus that among generated ones (Szekely and Rizzo 2013): it
-is least where both have one distribution, and there is nothing that could win against blurry images. Two kinds of
-features are matched: their means and deviations over the picture, and themselves, place by place, where a blurry edge
-is far from every real one (compare arXiv 1904.02762, which matches their moments).
+Twice the mean distance between generated and real images, minus that among generated ones (Szekely
+and Rizzo 2013): it is least where both have one distribution, and there is nothing that could win
+against blurry images. Two kinds of features are matched: their means and deviations over the
+picture, and themselves, place by place, where a blurry edge is far from every real one (compare
+arXiv 1904.02762, which matches their moments).
 """
 
 import torch
@@ -25,49 +26,71 @@ Maps = list[Tensor]
 
 
 class EnergyDistance(nn.Module):
-    """Of generated images from a bank of real ones; several processes compare each its own images."""
+    """Of generated images from a bank of real ones; several processes compare each its own
+    images."""
 
-    def __init__(self, features: FrozenResNet, bank: Tensor, attention: Tensor | None = None) -> None:
-        """bank: views of real images as `forward` takes them; attention: [h, w], how often places are drawn."""
+    def __init__(
+        self, features: FrozenResNet, bank: Tensor, attention: Tensor | None = None
+    ) -> None:
+        """bank: views of real images as `forward` takes them; attention: [h, w], how often places
+        are drawn."""
         super().__init__()
-        self._features = [features]  # in a list: frozen, shared with the losses, and no part of the state
+        self._features = [
+            features
+        ]  # in a list: frozen, shared with the losses, and no part of the state
         count = len(bank) // 2
         attention = bank.new_ones(bank.shape[2:]) if attention is None else attention
         pictures, places = list[Maps](), list[Maps]()
         with torch.no_grad():
             for i in range(0, count, CHUNK):
-                maps = self._maps(torch.cat([bank[:count][i : i + CHUNK], bank[count:][i : i + CHUNK]]))
+                maps = self._maps(
+                    torch.cat([bank[:count][i : i + CHUNK], bank[count:][i : i + CHUNK]])
+                )
                 pictures.append([_statistics(stage) for stage in maps])
-                places.append([_by_place(stage[:: -(-count // PLACE_BANK)]).half() for stage in maps])
+                places.append(
+                    [_by_place(stage[:: -(-count // PLACE_BANK)]).half() for stage in maps]
+                )
             self._pictures = [_Whitened(torch.cat(stage)) for stage in zip(*pictures, strict=True)]
             self._places = [_Whitened(torch.cat(stage, 1)) for stage in zip(*places, strict=True)]
             self._chances = [
-                F.interpolate(attention[None, None], stage.shape[2:], mode="area").flatten().cpu() for stage in maps
+                F.interpolate(attention[None, None], stage.shape[2:], mode="area").flatten().cpu()
+                for stage in maps
             ]
 
     def forward(self, views: Tensor, rng: torch.Generator) -> Tensor:
-        """views: composites, then as many alphas as grey pictures, [2 n, 3, h, w] in [-1, 1], n >= 2."""
+        """views: composites, then as many alphas as grey pictures, [2 n, 3, h, w] in [-1, 1], n >=
+        2."""
         distances = []
         for maps, pictures, places, chances in zip(
             self._maps(views), self._pictures, self._places, self._chances, strict=True
         ):
             whole = energy_distance(pictures.whiten(_statistics(maps))[None], pictures.reals[None])
-            drawn = torch.multinomial(chances, min(PLACES, len(chances)), generator=rng).to(maps.device)
+            drawn = torch.multinomial(chances, min(PLACES, len(chances)), generator=rng).to(
+                maps.device
+            )
             chosen = torch.randint(places.reals.shape[1], (REALS,), generator=rng).to(maps.device)
             ours = places.whiten(_by_place(maps), drawn)
             width = ours.shape[2]
-            turn = torch.randn(width, min(width, TURNED), generator=rng).to(maps.device) / width**0.5
+            turn = (
+                torch.randn(width, min(width, TURNED), generator=rng).to(maps.device) / width**0.5
+            )
             theirs = places.reals[drawn[:, None], chosen].float()
-            distances.append(whole + LOCAL_WEIGHT * energy_distance(_grouped(ours @ turn), _grouped(theirs @ turn)))
+            distances.append(
+                whole
+                + LOCAL_WEIGHT * energy_distance(_grouped(ours @ turn), _grouped(theirs @ turn))
+            )
         return torch.stack(distances).mean()
 
     def _maps(self, views: Tensor) -> Maps:
         count = len(views) // 2
-        return [torch.cat([maps[:count], maps[count:]], 1) for maps in self._features[0](views, STAGES)]
+        return [
+            torch.cat([maps[:count], maps[count:]], 1) for maps in self._features[0](views, STAGES)
+        ]
 
 
 class _Whitened:
-    """Real images' features by group, [groups, n, d] or [n, d], and how to put others on their scale."""
+    """Real images' features by group, [groups, n, d] or [n, d], and how to put others on their
+    scale."""
 
     def __init__(self, features: Tensor) -> None:
         single = features.float()
@@ -82,7 +105,8 @@ class _Whitened:
 
 
 def energy_distance(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Mean over groups, in units of the features' own spread: [groups, n, d], [groups, m, d] -> a scalar; n >= 2."""
+    """Mean over groups, in units of the features' own spread: [groups, n, d], [groups, m, d] -> a
+    scalar; n >= 2."""
     n, d = ours.shape[1:]
     identity = torch.eye(n, device=ours.device)
     squares = (ours[:, :, None] - ours[:, None]).square().sum(3)

@@ -1,4 +1,5 @@
-"""The RGBA corpus that StyleMatteGAN learns, made of any pictures: RGB is the picture, alpha what StyleMatte sees.
+"""The RGBA corpus that StyleMatteGAN learns, made of any pictures: RGB is the picture, alpha what
+StyleMatte sees.
 
 Pictures are squares cut from the middle, or aligned to each other (models.training.gan.alignment).
 """
@@ -13,16 +14,32 @@ from torch import Tensor
 
 from models.corpora.pairs import decode, read_samples
 from models.training.gan.alignment import align_faces, crop
-from models.training.gan.corpus import CHUNK, LABEL_SIZE, RISE, SPAN, Corpus, Labeller, smooth_backgrounds, to_u8
+from models.training.gan.corpus import (
+    CHUNK,
+    LABEL_SIZE,
+    RISE,
+    SPAN,
+    Corpus,
+    Labeller,
+    smooth_backgrounds,
+    to_u8,
+)
 
 
 def label_corpus(
-    tars: Iterable[Path], labeller: Labeller, *, size: int, aligned: bool = False, scenes: int = 1, seed: int = 0
+    tars: Iterable[Path],
+    labeller: Labeller,
+    *,
+    size: int,
+    aligned: bool = False,
+    scenes: int = 1,
+    seed: int = 0,
 ) -> Corpus:
-    """Labels every picture of the tars; portraits without a scene (`rgba.png` alone) get `scenes` smooth ones each.
+    """Labels every picture of the tars; portraits without a scene (`rgba.png` alone) get `scenes`
+    smooth ones each.
 
-    labeller: gives alpha for scenes at LABEL_SIZE. Where they are aligned, a subject whose head is cut off by the top
-    of its picture is left out. Raises ValueError when there is no picture.
+    labeller: gives alpha for scenes at LABEL_SIZE. Where they are aligned, a subject whose head is
+    cut off by the top of its picture is left out. Raises ValueError when there is no picture.
     """
     rng = torch.Generator().manual_seed(seed)
     keys, parts, pictures = [], [], _pictures(tars)
@@ -48,7 +65,8 @@ def label_corpus(
 
 
 def _pictures(tars: Iterable[Path]) -> Iterator[tuple[str, Tensor]]:
-    """(key, float32 [4, LABEL_SIZE, LABEL_SIZE] in [0, 1]): premultiplied, a whole scene has alpha 1."""
+    """(key, float32 [4, LABEL_SIZE, LABEL_SIZE] in [0, 1]): premultiplied, a whole scene has alpha
+    1."""
     for tar in tars:
         for key, members in read_samples(tar):
             for suffix, mode in (("image.png", "RGB"), ("image.jpg", "RGB"), ("rgba.png", "RGBA")):
@@ -58,7 +76,9 @@ def _pictures(tars: Iterable[Path]) -> Iterator[tuple[str, Tensor]]:
 
 
 def _square(content: bytes, mode: str) -> Tensor:
-    pixels = torch.from_numpy(decode(content, mode).copy()).permute(2, 0, 1).float() / 255  # [c, h, w]
+    pixels = (
+        torch.from_numpy(decode(content, mode).copy()).permute(2, 0, 1).float() / 255
+    )  # [c, h, w]
     alpha = pixels[3:] if mode == "RGBA" else torch.ones_like(pixels[:1])
     premultiplied = torch.cat([pixels[:3] * alpha, alpha])
     height, width = premultiplied.shape[1:]
@@ -78,9 +98,11 @@ def _over_smooth(premultiplied: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _aligned(images: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """uint8 [n, 4, LABEL_SIZE, LABEL_SIZE], scenes with alpha -> uint8 [n, 4, size, size], and whole [n].
+    """uint8 [n, 4, LABEL_SIZE, LABEL_SIZE], scenes with alpha -> uint8 [n, 4, size, size], and
+    whole [n].
 
-    Not whole: above the picture's edge the crop could only go on with what touches the edge, a column of hair.
+    Not whole: above the picture's edge the crop could only go on with what touches the edge, a
+    column of hair.
     """
     faces = align_faces(images)
     above = faces.y - (0.5 - RISE) * SPAN * faces.scale < -1

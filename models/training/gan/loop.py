@@ -1,4 +1,5 @@
-"""The loop around both stages of StyleMatteGAN's training: steps, scalars, states, samples, signals."""
+"""The loop around both stages of StyleMatteGAN's training: steps, scalars, states, samples,
+signals."""
 
 import copy
 import math
@@ -14,13 +15,23 @@ from core.errors import TrainingDiverged
 from models.networks.stylegan3 import Generator
 from models.training import distributed
 from models.training.gan.corpus import Corpus
-from models.training.gan.state import StopSignal, calibrate, fold_prior, save_generator, write_samples
+from models.training.gan.state import (
+    StopSignal,
+    calibrate,
+    fold_prior,
+    save_generator,
+    write_samples,
+)
 from models.training.run_state import RunState
 from models.training.scalars import ScalarLog
 
-FORGOTTEN = ("d_rgba",)  # optimisers that the compact state leaves out: the largest, and soon warm again
+FORGOTTEN = (
+    "d_rgba",
+)  # optimisers that the compact state leaves out: the largest, and soon warm again
 SCALARS_EVERY = 25  # steps
-BROKEN_IN_A_ROW = 100  # steps with something that is not finite, each without effect, until the run is given up
+BROKEN_IN_A_ROW = (
+    100  # steps with something that is not finite, each without effect, until the run is given up
+)
 
 if TYPE_CHECKING:
     from models.training.gan.warm_start import WhiteLatent
@@ -45,7 +56,8 @@ class Stage(Protocol):
 
 @torch.no_grad()
 def publish(stage: Stage, run: Path, name: str) -> None:
-    """Saves NAME.state.safetensors, the calibrated EMA generator NAME.safetensors and a grid of samples."""
+    """Saves NAME.state.safetensors, the calibrated EMA generator NAME.safetensors and a grid of
+    samples."""
     stage.state.save(run / f"{name}.state.safetensors")
     raw, generator = copy.deepcopy(stage.generator), copy.deepcopy(stage.averaged)
     for network in (raw, generator):
@@ -68,12 +80,19 @@ def until_signalled() -> Callable[[Stage], bool]:
 
 
 def train(
-    stage: Stage, run: Path, name: str, last_image: float, save_every: float, go_on: Callable[[Stage], bool]
+    stage: Stage,
+    run: Path,
+    name: str,
+    last_image: float,
+    save_every: float,
+    go_on: Callable[[Stage], bool],
 ) -> None:
-    """Steps until `last_image` or until `go_on`, asked before each step, says no in one of the processes.
+    """Steps until `last_image` or until `go_on`, asked before each step, says no in one of the
+    processes.
 
-    Publishes every `save_every` seconds and at the end, where it also writes NAME.compact.safetensors, small enough to
-    be kept with the code; only the first process writes. Raises TrainingDiverged.
+    Publishes every `save_every` seconds and at the end, where it also writes
+    NAME.compact.safetensors, small enough to be kept with the code; only the first process writes.
+    Raises TrainingDiverged.
     """
     if distributed.rank() > 0:
         for _ in _steps(stage, last_image, go_on):
@@ -92,7 +111,9 @@ def train(
     stage.state.save_compact(run / f"{name}.compact.safetensors", forget=FORGOTTEN)
 
 
-def _steps(stage: Stage, last_image: float, go_on: Callable[[Stage], bool]) -> Iterator[dict[str, float]]:
+def _steps(
+    stage: Stage, last_image: float, go_on: Callable[[Stage], bool]
+) -> Iterator[dict[str, float]]:
     """The scalars of each step; seconds count only what passes inside steps."""
     progress, broken = stage.state.progress, 0
     while progress.images < last_image and distributed.all_agree(go_on(stage)):
@@ -101,5 +122,7 @@ def _steps(stage: Stage, last_image: float, go_on: Callable[[Stage], bool]) -> I
         progress.seconds += time.monotonic() - began
         broken = 0 if all(map(math.isfinite, scalars.values())) else broken + 1
         if broken == BROKEN_IN_A_ROW:
-            raise TrainingDiverged(f"{broken} steps in a row held something that is not finite: {scalars}")
+            raise TrainingDiverged(
+                f"{broken} steps in a row held something that is not finite: {scalars}"
+            )
         yield scalars

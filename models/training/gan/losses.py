@@ -1,4 +1,5 @@
-"""What the RGBA discriminator of StyleMatteGAN (arXiv 1912.04958) and a batch's composites are made of.
+"""What the RGBA discriminator of StyleMatteGAN (arXiv 1912.04958) and a batch's composites are made
+of.
 
 The generator's adversarial gradients are measured against an anchor's, at the images.
 """
@@ -14,7 +15,8 @@ from models.training.gan.presets import GanPreset
 
 
 class RgbaDiscriminator(nn.Module):
-    """The residual discriminator, perhaps after a pixel unshuffle: images [n, 4, h, h] -> logits [n, 1]."""
+    """The residual discriminator, perhaps after a pixel unshuffle: images [n, 4, h, h] -> logits
+    [n, 1]."""
 
     def __init__(self, preset: GanPreset) -> None:
         super().__init__()
@@ -29,7 +31,8 @@ class RgbaDiscriminator(nn.Module):
 
 
 class GradientBalance(nn.Module):
-    """Sums gradients at the images so that each adversarial one has a set norm relative to an anchor's."""
+    """Sums gradients at the images so that each adversarial one has a set norm relative to an
+    anchor's."""
 
     norms: Tensor
 
@@ -39,7 +42,8 @@ class GradientBalance(nn.Module):
         self.register_buffer("norms", torch.zeros(sources + 1))
 
     def forward(self, anchor: Tensor, others: list[Tensor], ratios: list[float]) -> Tensor:
-        """anchor, others: gradients of one shape -> anchor + sum of ratio * others, by running norms."""
+        """anchor, others: gradients of one shape -> anchor + sum of ratio * others, by running
+        norms."""
         squares = torch.stack([gradient.square().sum() for gradient in (anchor, *others)])
         current = (distributed.mean(squares) / distributed.count()).sqrt()
         self.norms.copy_(current if not self.norms.any() else self.norms.lerp(current, self.rate))
@@ -50,9 +54,11 @@ class GradientBalance(nn.Module):
 
 
 def over_backgrounds(images: Tensor, rng: torch.Generator, bank: Tensor | None = None) -> Tensor:
-    """RGBA [n, 4, h, h] in [-1, 1] -> RGB [n, 3, h, h]: the colour times alpha over other backgrounds.
+    """RGBA [n, 4, h, h] in [-1, 1] -> RGB [n, 3, h, h]: the colour times alpha over other
+    backgrounds.
 
-    bank: real backgrounds, uint8 [m, 3, h, h], drawn at random and mirrored; None draws smooth ones.
+    bank: real backgrounds, uint8 [m, 3, h, h], drawn at random and mirrored; None draws smooth
+    ones.
     """
     count, size = len(images), images.shape[-1]
     colour, alpha = images[:, :3], (images[:, 3:].clamp(-1, 1) + 1) / 2
@@ -66,7 +72,8 @@ def over_backgrounds(images: Tensor, rng: torch.Generator, bank: Tensor | None =
 
 
 def r1_penalty(discriminator: nn.Module, images: Tensor) -> Tensor:
-    """Mean squared norm of the logits' gradient at real images (arXiv 1801.04406, equation 9 without gamma / 2)."""
+    """Mean squared norm of the logits' gradient at real images (arXiv 1801.04406, equation 9
+    without gamma / 2)."""
     images = images.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean()

@@ -1,7 +1,8 @@
 """StyleMatteGAN in four sizes, and one for tests: what each trains and how.
 
-The embedded ones are cut down for one CPU core: fewer layers, a small margin, few channels at the top. The paper's are
-StyleGAN3-T (arXiv 2106.12423, appendix G) with the discriminator of arXiv 1912.04958, for CUDA.
+The embedded ones are cut down for one CPU core: fewer layers, a small margin, few channels at the
+top. The paper's are StyleGAN3-T (arXiv 2106.12423, appendix G) with the discriminator of arXiv
+1912.04958, for CUDA.
 """
 
 from collections.abc import Mapping
@@ -14,17 +15,20 @@ class AdversarialSettings:
     """Of adversarial training; kimg: thousand images of this stage."""
 
     batch: int = 8  # images, over all processes
-    anchored: bool = True  # half of each batch is reconstructed from real images, after a warm start
+    anchored: bool = (
+        True  # half of each batch is reconstructed from real images, after a warm start
+    )
     lr: float = 0.001  # of the generator; the encoder's is half of it
     lr_rgba: float = 0.001
     lr_features: float = 0.002
     total_kimg: float = 40.0
     final_rate: float = 0.1  # factor of the learning rates at the end; they decay linearly
     lead_kimg: float = 0.8  # of the discriminators, before the generator follows
-    ratio_rgba: float = 0.4  # norm of the adversarial gradient at the images relative to the anchor's
-    ratio_features: float = (
-        0.8  # the same of the frozen-feature discriminator; without an anchor relative to the RGBA's
+    ratio_rgba: float = (
+        0.4  # norm of the adversarial gradient at the images relative to the anchor's
     )
+    # the same of the frozen-feature discriminator; without an anchor relative to the RGBA's
+    ratio_features: float = 0.8
     ratio_energy: float = 0.0  # the same of the energy distance (gan_energy.py)
     energy_bank: int = 1500  # real images that it compares with
     beta1: float = 0.0  # of Adam, for generator and encoder
@@ -44,7 +48,9 @@ class AdversarialSettings:
 class GanPreset:
     generator: Mapping[str, Any]  # what build_generator takes
     discriminator: Mapping[str, Any]  # what build_discriminator takes, but for size and channels
-    unshuffle: int  # the discriminator sees blocks of so many pixels a side as channels: cheap on a CPU
+    unshuffle: (
+        int  # the discriminator sees blocks of so many pixels a side as channels: cheap on a CPU
+    )
     adversarial: AdversarialSettings
 
     @property
@@ -57,7 +63,9 @@ def r1_gamma(resolution: int, batch: int) -> float:
     return 0.0002 * resolution**2 / batch
 
 
-def _embedded(resolution: int, layers: int, settings: AdversarialSettings, **changes: Any) -> GanPreset:
+def _embedded(
+    resolution: int, layers: int, settings: AdversarialSettings, **changes: Any
+) -> GanPreset:
     generator = {
         "z_dim": 64,
         "c_dim": 0,
@@ -116,10 +124,13 @@ def _paper(resolution: int, batch: int = 32) -> GanPreset:
         magnitude_kimg=20,
     )
     discriminator = {"channel_base": 32768, "channel_max": 512, "num_fp16_res": 4}
-    return GanPreset(generator=generator, discriminator=discriminator, unshuffle=1, adversarial=adversarial)
+    return GanPreset(
+        generator=generator, discriminator=discriminator, unshuffle=1, adversarial=adversarial
+    )
 
 
-# What helped in an hour of one CPU core, where discriminators won too easily (docs/training.md): they are off.
+# What helped in an hour of one CPU core, where discriminators won too easily (docs/training.md):
+# they are off.
 MATCHING = AdversarialSettings(
     batch=16,
     ratio_rgba=0,

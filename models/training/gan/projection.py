@@ -1,8 +1,10 @@
-"""The frozen-feature discriminator: small heads on randomly mixed features of several depths (arXiv 2111.01007).
+"""The frozen-feature discriminator: small heads on randomly mixed features of several depths (arXiv
+2111.01007).
 
-A head on one frozen stage soon tells blurry from sharp by a few channels. Random mixing across channels and scales
-hides those, so that many differences have to be found. It sees what a matte is used for: the subject over another
-background, as the vision-aided discriminator of arXiv 2305.02981 does, and beside it the alpha as a grey picture.
+A head on one frozen stage soon tells blurry from sharp by a few channels. Random mixing across
+channels and scales hides those, so that many differences have to be found. It sees what a matte is
+used for: the subject over another background, as the vision-aided discriminator of arXiv 2305.02981
+does, and beside it the alpha as a grey picture.
 """
 
 import torch
@@ -17,7 +19,8 @@ WIDTH = 64
 
 
 class RandomMixing(nn.Module):
-    """Frozen random convolutions: 1x1 across the channels of each stage, then 3x3 from the deepest stage to the first.
+    """Frozen random convolutions: 1x1 across the channels of each stage, then 3x3 from the deepest
+    stage to the first.
 
     scales: mean magnitude of each stage's features, [stages].
     """
@@ -26,21 +29,28 @@ class RandomMixing(nn.Module):
 
     def __init__(self, stages: int = STAGES, width: int = WIDTH) -> None:
         super().__init__()
-        self.across_channels = nn.ModuleList(nn.Conv2d(c, width, 1, bias=False) for c in CHANNELS[:stages])
-        self.across_scales = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(stages))
+        self.across_channels = nn.ModuleList(
+            nn.Conv2d(c, width, 1, bias=False) for c in CHANNELS[:stages]
+        )
+        self.across_scales = nn.ModuleList(
+            nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(stages)
+        )
         for layer in (*self.across_channels, *self.across_scales):
             nn.init.kaiming_normal_(layer.get_parameter("weight"), nonlinearity="linear")
         self.register_buffer("scales", torch.ones(stages))
         self.requires_grad_(False)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """Frozen maps, largest first -> as many of `width` channels, each with what the deeper ones saw mixed in."""
+        """Frozen maps, largest first -> as many of `width` channels, each with what the deeper ones
+        saw mixed in."""
         mixed: list[Tensor] = []
         deeper: Tensor | None = None
         for stage in reversed(range(len(maps))):
             x = self.across_channels[stage](maps[stage] / self.scales[stage])
             if deeper is not None:
-                x = (x + F.interpolate(deeper, x.shape[2:], mode="bilinear", align_corners=False)) * 0.5**0.5
+                x = (
+                    x + F.interpolate(deeper, x.shape[2:], mode="bilinear", align_corners=False)
+                ) * 0.5**0.5
             deeper = self.across_scales[stage](x)
             mixed.insert(0, deeper)
         return mixed
@@ -51,7 +61,9 @@ class ProjectedDiscriminator(nn.Module):
 
     def __init__(self, features: FrozenResNet, stages: int = STAGES, width: int = WIDTH) -> None:
         super().__init__()
-        self._features = [features]  # in a list: frozen, shared with the losses, and no part of the state
+        self._features = [
+            features
+        ]  # in a list: frozen, shared with the losses, and no part of the state
         self.mixing = RandomMixing(stages, width)
         self.heads = nn.ModuleList(_head(width) for _ in range(2 * stages))
 
@@ -62,7 +74,8 @@ class ProjectedDiscriminator(nn.Module):
         self.mixing.scales.copy_(torch.stack([stage.mean() for stage in maps]))
 
     def forward(self, views: Tensor) -> list[Tensor]:
-        """views: composites, then as many alphas as grey pictures, [2 n, 3, h, w] in [-1, 1] -> 2 * stages logits."""
+        """views: composites, then as many alphas as grey pictures, [2 n, 3, h, w] in [-1, 1] -> 2 *
+        stages logits."""
         count = len(views) // 2
         mixed = self.mixing(self._features[0](views, len(self.mixing.scales)))
         parts = [part for maps in mixed for part in (maps[:count], maps[count:])]

@@ -1,4 +1,5 @@
-"""What both stages of StyleMatteGAN's training share: signals, guarded steps, EMA copies, sample grids."""
+"""What both stages of StyleMatteGAN's training share: signals, guarded steps, EMA copies, sample
+grids."""
 
 import signal
 from collections.abc import Iterable
@@ -43,12 +44,14 @@ def update_ema(copy: nn.Module, source: nn.Module, beta: float) -> None:
 
 
 def ema_beta(images: int, batch: int, half_life: float, rampup: float) -> float:
-    """Decay of one step of `batch` images; the half-life, in images, is at most `rampup` times what was seen so far."""
+    """Decay of one step of `batch` images; the half-life, in images, is at most `rampup` times what
+    was seen so far."""
     return float(0.5 ** (batch / max(min(half_life, rampup * images), 1e-3)))
 
 
 def step_if_finite(optimizer: torch.optim.Optimizer, *, clip: float = 10.0) -> float:
-    """Averages the gradients over processes, clips their norm and steps, unless it is not finite; returns the norm."""
+    """Averages the gradients over processes, clips their norm and steps, unless it is not finite;
+    returns the norm."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     distributed.average_gradients(parameters)
     norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
@@ -60,7 +63,8 @@ def step_if_finite(optimizer: torch.optim.Optimizer, *, clip: float = 10.0) -> f
 
 @torch.no_grad()
 def fold_prior(generator: Generator, root: Tensor) -> None:
-    """Makes z from a unit Gaussian act like `root @ z`: the codes it was trained on fill z's space unevenly.
+    """Makes z from a unit Gaussian act like `root @ z`: the codes it was trained on fill z's space
+    unevenly.
 
     root: symmetric [z_dim, z_dim]; it goes into the mapping's first layer.
     """
@@ -70,9 +74,12 @@ def fold_prior(generator: Generator, root: Tensor) -> None:
 
 @torch.no_grad()
 def calibrate(generator: Generator, seed: int = 0) -> None:
-    """Measures w_avg and the magnitudes anew: the source's do not fit weights that were averaged over time."""
+    """Measures w_avg and the magnitudes anew: the source's do not fit weights that were averaged
+    over time."""
     rng, device = torch.Generator().manual_seed(seed), generator.mapping.w_avg.device
-    w = generator.mapping(torch.randn(4096, generator.mapping.z_dim, generator=rng).to(device))[:, 0]
+    w = generator.mapping(torch.randn(4096, generator.mapping.z_dim, generator=rng).to(device))[
+        :, 0
+    ]
     generator.mapping.w_avg.copy_(w.mean(0))
     betas = [layer.magnitude_ema_beta for layer in generator.synthesis.layers()]
     for batch in range(CALIBRATION_BATCHES):
@@ -84,7 +91,8 @@ def calibrate(generator: Generator, seed: int = 0) -> None:
 
 
 def save_generator(path: Path, generator: Generator, progress: Progress) -> None:
-    """The calibrated EMA generator as a checkpoint that `models.networks.checkpoints.load.load_generator` reads."""
+    """The calibrated EMA generator as a checkpoint that
+    `models.networks.checkpoints.load.load_generator` reads."""
     save_checkpoint(
         path,
         kind="stylemattegan-generator",
@@ -109,16 +117,30 @@ def composite_over_checker(images: Tensor) -> Tensor:
 
 def write_grid(path: Path, rows: Iterable[Tensor]) -> None:
     """A picture of rows of images: each [n, 1 or 3, h, w] in [-1, 1], with the same n."""
-    lines = [to_u8(row.expand(-1, 3, -1, -1)).permute(2, 0, 3, 1).flatten(1, 2).cpu() for row in rows]
+    lines = [
+        to_u8(row.expand(-1, 3, -1, -1)).permute(2, 0, 3, 1).flatten(1, 2).cpu() for row in rows
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(torch.cat(lines).numpy()).save(path)
 
 
 @torch.no_grad()
-def write_samples(path: Path, raw: Generator, averaged: Generator, pairs: tuple[Tensor, Tensor]) -> None:
-    """Targets and reconstructions; then fixed z: raw, averaged at psi 1, at .7 with its alpha and cut-out."""
-    z = torch.randn(16, raw.mapping.z_dim, generator=torch.Generator().manual_seed(1)).to(raw.mapping.w_avg.device)
+def write_samples(
+    path: Path, raw: Generator, averaged: Generator, pairs: tuple[Tensor, Tensor]
+) -> None:
+    """Targets and reconstructions; then fixed z: raw, averaged at psi 1, at .7 with its alpha and
+    cut-out."""
+    z = torch.randn(16, raw.mapping.z_dim, generator=torch.Generator().manual_seed(1)).to(
+        raw.mapping.w_avg.device
+    )
     truncated = averaged(z, truncation_psi=0.7)
     full = averaged(z)
-    rows = [pairs[0][:, :3], pairs[1][:, :3], raw(z)[:, :3], full[:, :3], full[:, 3:], composite_over_checker(full)]
+    rows = [
+        pairs[0][:, :3],
+        pairs[1][:, :3],
+        raw(z)[:, :3],
+        full[:, :3],
+        full[:, 3:],
+        composite_over_checker(full),
+    ]
     write_grid(path, [*rows, truncated[:, :3], truncated[:, 3:], composite_over_checker(truncated)])

@@ -1,8 +1,9 @@
 """Stage 1 of StyleMatteGAN: the generator learns to paint as the decoder of an autoencoder.
 
-The latent is whitened, so that after training z from a unit Gaussian lands among the codes: codes begin as whitened
-principal components of the pictures, lie on a sphere, are mixed with noise, and their second moment is driven towards
-the identity; what is left of it is folded into the published mapping network.
+The latent is whitened, so that after training z from a unit Gaussian lands among the codes: codes
+begin as whitened principal components of the pictures, lie on a sphere, are mixed with noise, and
+their second moment is driven towards the identity; what is left of it is folded into the published
+mapping network.
 """
 
 import copy
@@ -38,14 +39,17 @@ EMA_HALF_LIFE, EMA_RAMPUP = 2000.0, 0.05  # images; share of the images seen
 class Encoder(nn.Module):
     """RGBA [n, 4, h, h] -> code [n, z_dim]: pixel unshuffle, then residual blocks down to 4 pixels.
 
-    What they give is added to whitened principal components of the picture, fixed once. Without these the encoder never
-    found out that hue is worth a code, because a decoder that gets no hue asks for none.
+    What they give is added to whitened principal components of the picture, fixed once. Without
+    these the encoder never found out that hue is worth a code, because a decoder that gets no hue
+    asks for none.
     """
 
     coarse_mean: Tensor
     components: Tensor
 
-    def __init__(self, z_dim: int, size: int = 64, channels: tuple[int, ...] = (32, 64, 96, 128)) -> None:
+    def __init__(
+        self, z_dim: int, size: int = 64, channels: tuple[int, ...] = (32, 64, 96, 128)
+    ) -> None:
         super().__init__()
         channels += channels[-1:] * (size.bit_length() - 3 - len(channels))
         self.head = nn.Conv2d(16, channels[0], 3, padding=1)
@@ -59,19 +63,24 @@ class Encoder(nn.Module):
 
     @torch.no_grad()
     def begin_with_components(self, images: Tensor) -> None:
-        """Make codes the whitened principal components of images [n, 4, h, h] and of their mirror images."""
+        """Make codes the whitened principal components of images [n, 4, h, h] and of their mirror
+        images."""
         coarse = torch.cat([_coarse(images), _coarse(images.flip(3))])
         self.coarse_mean.copy_(coarse.mean(0))
         _, deviations, directions = torch.linalg.svd(coarse - self.coarse_mean, full_matrices=False)
         count = min(len(self.components), len(deviations))
-        spread = (deviations[:count] / len(coarse) ** 0.5).clamp(min=1e-3 * float(deviations[0]) / len(coarse) ** 0.5)
+        spread = (deviations[:count] / len(coarse) ** 0.5).clamp(
+            min=1e-3 * float(deviations[0]) / len(coarse) ** 0.5
+        )
         self.components[:count] = directions[:count] / spread[:, None]
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         x = F.leaky_relu(self.head(F.pixel_unshuffle(images, 2)), 0.2)
-        for convolution, reduction, shortcut in zip(self.convolutions, self.reductions, self.shortcuts, strict=True):
+        for convolution, reduction, shortcut in zip(
+            self.convolutions, self.reductions, self.shortcuts, strict=True
+        ):
             y = F.avg_pool2d(reduction(F.leaky_relu(convolution(x), 0.2)), 2)
             x = F.leaky_relu(y + shortcut(F.avg_pool2d(x, 2)), 0.2)
         code: Tensor = self.tail(x.flatten(1))
@@ -81,13 +90,15 @@ class Encoder(nn.Module):
 
 
 def _coarse(images: Tensor) -> Tensor:
-    """RGBA [n, 4, h, h] -> brightness, two hues of twice the weight and alpha at COARSE pixels a side, flat."""
+    """RGBA [n, 4, h, h] -> brightness, two hues of twice the weight and alpha at COARSE pixels a
+    side, flat."""
     axes = images.new_tensor(COLOUR_AXES)
     return torch.einsum("dc,nchw->ndhw", axes, F.adaptive_avg_pool2d(images, COARSE)).flatten(1)
 
 
 class WhiteLatent(nn.Module):
-    """Puts codes on the sphere that unit Gaussians concentrate on, and drives them to spread over all of it.
+    """Puts codes on the sphere that unit Gaussians concentrate on, and drives them to spread over
+    all of it.
 
     On the sphere a code can't grow to drown the noise. The mapping network normalises z anyway.
     """
@@ -102,10 +113,12 @@ class WhiteLatent(nn.Module):
         self.register_buffer("moment", torch.eye(z_dim))
 
     def forward(self, codes: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """codes [n, z_dim] -> z [n, z_dim], and the penalty: squared distance of the second moment from the identity.
+        """codes [n, z_dim] -> z [n, z_dim], and the penalty: squared distance of the second moment
+        from the identity.
 
-        A second term holds the codes' own scale at 1: the sphere leaves it free, and it would grow without end.
-        In training mode the running statistics follow the batch; the penalty's gradient flows through the batch.
+        A second term holds the codes' own scale at 1: the sphere leaves it free, and it would grow
+        without end. In training mode the running statistics follow the batch; the penalty's
+        gradient flows through the batch.
         """
         if self.training:
             self.mean.lerp_(distributed.mean(codes.detach().mean(0)), self.rate)
@@ -120,7 +133,8 @@ class WhiteLatent(nn.Module):
         return white * SIGNAL + noise * NOISE, penalty
 
     def prior_root(self) -> Tensor:
-        """The symmetric root of z's second moment [z_dim, z_dim]: times a unit Gaussian, it gives z like the codes'."""
+        """The symmetric root of z's second moment [z_dim, z_dim]: times a unit Gaussian, it gives z
+        like the codes'."""
         identity = torch.eye(len(self.moment), device=self.moment.device)
         values, vectors = torch.linalg.eigh(self.moment * SIGNAL**2 + identity * NOISE**2)
         root: Tensor = (vectors * torch.sqrt(values.clamp(min=0))) @ vectors.t()
@@ -128,7 +142,8 @@ class WhiteLatent(nn.Module):
 
 
 class ReconstructionLoss(nn.Module):
-    """Weighted L1 of colour, alpha and frozen features; the head counts most, the background least."""
+    """Weighted L1 of colour, alpha and frozen features; the head counts most, the background
+    least."""
 
     face: Tensor
 
@@ -136,11 +151,14 @@ class ReconstructionLoss(nn.Module):
         super().__init__()
         self.features, self.feature_weight = features, feature_weight
         steps = (torch.arange(size) + 0.5) / size
-        face = torch.exp(-(((steps - 0.5) / 0.2).square()[None] + ((steps - 0.46) / 0.24).square()[:, None]))
+        face = torch.exp(
+            -(((steps - 0.5) / 0.2).square()[None] + ((steps - 0.46) / 0.24).square()[:, None])
+        )
         self.register_buffer("face", face, persistent=False)
 
     def forward(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Both [n, 4, h, w] in [-1, 1] -> the terms (colour, alpha, features) and their sum (total)."""
+        """Both [n, 4, h, w] in [-1, 1] -> the terms (colour, alpha, features) and their sum
+        (total)."""
         weight = self.weight(targets)
         difference = images - targets
         colour = (difference[:, :3].abs() * weight).mean()
@@ -155,13 +173,16 @@ class ReconstructionLoss(nn.Module):
         return 0.4 + 0.6 * covered + 1.2 * covered * self.face
 
     def _feature_distance(self, image: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """L1 of each stage relative to the mean magnitude of the target's features; RGB [n, 3, h, w]."""
+        """L1 of each stage relative to the mean magnitude of the target's features; RGB [n, 3, h,
+        w]."""
         with torch.no_grad():
             wanted = self.features(target, FEATURE_STAGES)
         distance = image.new_zeros(())
         for ours, theirs in zip(self.features(image, FEATURE_STAGES), wanted, strict=True):
             pooled = F.adaptive_avg_pool2d(weight, ours.shape[2:])
-            distance = distance + ((ours - theirs).abs() * pooled).mean() / (distributed.mean(theirs.mean()) + 1e-3)
+            distance = distance + ((ours - theirs).abs() * pooled).mean() / (
+                distributed.mean(theirs.mean()) + 1e-3
+            )
         return distance / FEATURE_STAGES
 
 
@@ -169,9 +190,15 @@ class WarmStart:
     """The run: networks, optimisers and one step."""
 
     def __init__(
-        self, corpus: Corpus, seed: int = 0, total_kimg: float = 60.0, lr: float = 0.005,
-        preset: GanPreset = PRESETS["embedded-64"], device: torch.device | str = "cpu", batch: int = BATCH,
-    ) -> None:  # fmt: skip
+        self,
+        corpus: Corpus,
+        seed: int = 0,
+        total_kimg: float = 60.0,
+        lr: float = 0.005,
+        preset: GanPreset = PRESETS["embedded-64"],
+        device: torch.device | str = "cpu",
+        batch: int = BATCH,
+    ) -> None:
         """The corpus has the preset's resolution; batch: images a step, over all processes."""
         torch.manual_seed(seed)
         self.corpus, self.total_kimg, self.lr, self.device = corpus, total_kimg, lr, device
@@ -188,7 +215,12 @@ class WarmStart:
         self.latent = WhiteLatent(z_dim).to(device)
         self.loss = ReconstructionLoss(FrozenResNet(), preset.resolution).to(device)
         self.state = RunState(
-            modules={"g": self.generator, "g_ema": self.averaged, "e": self.encoder, "latent": self.latent},
+            modules={
+                "g": self.generator,
+                "g_ema": self.averaged,
+                "e": self.encoder,
+                "latent": self.latent,
+            },
             optimizers={
                 "g": torch.optim.Adam(self.generator.parameters(), lr=lr, betas=(0.5, 0.99)),
                 "e": torch.optim.Adam(self.encoder.parameters(), lr=lr / 3, betas=(0.5, 0.99)),
@@ -205,14 +237,26 @@ class WarmStart:
         images = self.generator(z, update_emas=True)
         terms = self.loss(images, targets)
         (terms["total"] + LATENT_WEIGHT * penalty).backward()
-        norms = {f"norm_{name}": step_if_finite(optimizer) for name, optimizer in self.state.optimizers.items()}
+        norms = {
+            f"norm_{name}": step_if_finite(optimizer)
+            for name, optimizer in self.state.optimizers.items()
+        }
         progress.steps += 1
         progress.images += self.batch
-        update_ema(self.averaged, self.generator, ema_beta(progress.images, self.batch, EMA_HALF_LIFE, EMA_RAMPUP))
-        return {name: term.item() for name, term in terms.items()} | {"penalty": penalty.item()} | norms
+        update_ema(
+            self.averaged,
+            self.generator,
+            ema_beta(progress.images, self.batch, EMA_HALF_LIFE, EMA_RAMPUP),
+        )
+        return (
+            {name: term.item() for name, term in terms.items()}
+            | {"penalty": penalty.item()}
+            | norms
+        )
 
     def _set_rate(self, kimg: float) -> None:
-        """Linear warm-up over 1 kimg; over the last three tenths of the run a linear decay to a twentieth."""
+        """Linear warm-up over 1 kimg; over the last three tenths of the run a linear decay to a
+        twentieth."""
         factor = min(kimg + 0.05, 1.0) * min(max((1 - kimg / self.total_kimg) / 0.3, 0.05), 1.0)
         for name, optimizer in self.state.optimizers.items():
             for group in optimizer.param_groups:
@@ -221,12 +265,29 @@ class WarmStart:
 
 @click.command()
 @click.option("--data", type=click.Path(exists=True, path_type=Path), help="Tars of KEY.rgba.png.")
-@click.option("--run", "run", type=click.Path(path_type=Path), required=True, help="Directory of the run.")
-@click.option("--matte", type=click.Path(exists=True, path_type=Path), help="StyleMatte that labels the scenes.")
-@click.option("--preset", type=click.Choice(list(PRESETS)), default="embedded-64", show_default=True)
-@click.option("--resume", type=click.Path(exists=True, path_type=Path), help="State to start from; default: the run's.")
+@click.option(
+    "--run", "run", type=click.Path(path_type=Path), required=True, help="Directory of the run."
+)
+@click.option(
+    "--matte",
+    type=click.Path(exists=True, path_type=Path),
+    help="StyleMatte that labels the scenes.",
+)
+@click.option(
+    "--preset", type=click.Choice(list(PRESETS)), default="embedded-64", show_default=True
+)
+@click.option(
+    "--resume",
+    type=click.Path(exists=True, path_type=Path),
+    help="State to start from; default: the run's.",
+)
 @click.option("--scenes", default=4, help="Scenes of each portrait in a corpus that is built now.")
-@click.option("--kimg", "total_kimg", default=60.0, help="Where the learning rate has decayed and the run ends.")
+@click.option(
+    "--kimg",
+    "total_kimg",
+    default=60.0,
+    help="Where the learning rate has decayed and the run ends.",
+)
 @click.option("--lr", default=0.005, help="Generator's learning rate at its highest.")
 @click.option("--seed", default=0)
 @click.option("--save-every", default=300.0, help="Seconds between states.")
@@ -236,36 +297,51 @@ def main(
     data: Path | None, run: Path, matte: Path | None, preset: str, resume: Path | None, scenes: int,
     total_kimg: float, lr: float, seed: int, save_every: float, threads: int, device: str,
 ) -> None:  # fmt: skip
-    """Train the warm start, or go on with it where RUN holds its state. Under torchrun, over several processes."""
+    """Train the warm start, or go on with it where RUN holds its state. Under torchrun, over
+    several processes."""
     restart_tuned()
     torch.set_num_threads(threads)
     with distributed.joined(device) as own:
         corpus = open_corpus(run, data, matte, scenes, PRESETS[preset].resolution)
         trainer = WarmStart(corpus, seed, total_kimg, lr, PRESETS[preset], own)
-        _resume_and_train(trainer, run, resume, save_every, {"seed": seed, "lr": lr, "kimg": total_kimg}, matte)
+        _resume_and_train(
+            trainer, run, resume, save_every, {"seed": seed, "lr": lr, "kimg": total_kimg}, matte
+        )
 
 
 def _resume_and_train(
-    trainer: WarmStart, run: Path, resume: Path | None, save_every: float, options: dict[str, Any], matte: Path | None
+    trainer: WarmStart,
+    run: Path,
+    resume: Path | None,
+    save_every: float,
+    options: dict[str, Any],
+    matte: Path | None,
 ) -> None:
     own = run / "warm-start.state.safetensors"
     if resume or own.exists():
         trainer.state.load(resume or own)
     progress = trainer.state.progress
     labels = matte.name if matte else "exact alpha"
-    progress.history.append({"stage": "warm start", "from_images": progress.images, "labels": labels, **options})
+    progress.history.append(
+        {"stage": "warm start", "from_images": progress.images, "labels": labels, **options}
+    )
     train(trainer, run, "warm-start", trainer.total_kimg * 1000, save_every, until_signalled())
 
 
-def open_corpus(run: Path, data: Path | None, matte: Path | None, scenes: int = 4, size: int = 64) -> Corpus:
-    """The run's corpus: labelled by a StyleMatte checkpoint if one is given, else with exact alpha; built once."""
+def open_corpus(
+    run: Path, data: Path | None, matte: Path | None, scenes: int = 4, size: int = 64
+) -> Corpus:
+    """The run's corpus: labelled by a StyleMatte checkpoint if one is given, else with exact alpha;
+    built once."""
     path = run / ("corpus.pt" if matte else "corpus-exact.pt")
     if path.exists():
         return Corpus.load(path)
     if data is None or distributed.count() > 1:
         raise click.UsageError("--data is needed to build the corpus, by one process alone")
     run.mkdir(parents=True, exist_ok=True)
-    corpus = build_corpus(data, size=size, scenes=scenes, labeller=stylematte_labeller(matte) if matte else None)
+    corpus = build_corpus(
+        data, size=size, scenes=scenes, labeller=stylematte_labeller(matte) if matte else None
+    )
     corpus.save(path)
     return corpus
 

@@ -1,7 +1,8 @@
-"""Training images of known alpha: portraits moved, recoloured, composited over backgrounds and degraded.
+"""Training images of known alpha: portraits moved, recoloured, composited over backgrounds and
+degraded.
 
-Colours here are float32 in [0, 1] until `draw_batch` returns images in [-1, 1]. A batch is a pure function of its
-inputs and of the state of `rng`.
+Colours here are float32 in [0, 1] until `draw_batch` returns images in [-1, 1]. A batch is a pure
+function of its inputs and of the state of `rng`.
 """
 
 import io
@@ -19,7 +20,8 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """image: float32 [n, 3, s, s] in [-1, 1]; alpha: [n, 1, s, s] in [0, 1]; contrast: see `composition_loss`."""
+    """image: float32 [n, 3, s, s] in [-1, 1]; alpha: [n, 1, s, s] in [0, 1]; contrast: see
+    `composition_loss`."""
 
     image: Tensor
     alpha: Tensor
@@ -38,7 +40,9 @@ def draw_batch(
     premultiplied = move(torch.cat([colour * alpha, alpha], dim=1), size, rng)
     behind = draw_scene(portraits, backgrounds, count, size, rng)
     behind = mute(behind, column(rng.choice([0.15, 0.4, 0.7, 1.0], count)))
-    behind = blur(jitter_colour(behind, rng), rng.choice([0, 0, 0, 0, 0.7, 2.5], count) * size / 128)
+    behind = blur(
+        jitter_colour(behind, rng), rng.choice([0, 0, 0, 0, 0.7, 2.5], count) * size / 128
+    )
     alpha = premultiplied[:, 3:].clamp(0, 1)
     behind = camouflage(behind, premultiplied, column(rng.uniform(-1, 1, count).clip(0)))
     image = premultiplied[:, :3] + behind * (1 - alpha)
@@ -55,7 +59,10 @@ def own_colour(premultiplied: Tensor) -> Tensor:
 
 def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     """uint8 [n, h, w, c] to float32 [n, c, h, w] in [0, 1]."""
-    return torch.from_numpy(np.require(pictures, requirements=["C", "W"])).permute(0, 3, 1, 2).float() / 255
+    return (
+        torch.from_numpy(np.require(pictures, requirements=["C", "W"])).permute(0, 3, 1, 2).float()
+        / 255
+    )
 
 
 def column(values: NDArray[np.floating], channels: int = 1) -> Tensor:
@@ -64,12 +71,15 @@ def column(values: NDArray[np.floating], channels: int = 1) -> Tensor:
 
 
 def jitter_colour(x: Tensor, rng: Rng, strength: float = 1.0) -> Tensor:
-    """Exposure, white balance, saturation, contrast and gamma, drawn per image; x: [n, 3, h, w] in [0, 1]."""
+    """Exposure, white balance, saturation, contrast and gamma, drawn per image; x: [n, 3, h, w] in
+    [0, 1]."""
     n = len(x)
     on = rng.random((n, 1)) < 0.7
 
     def draw(spread: float, channels: int = 1) -> Tensor:
-        return column(np.exp(rng.normal(0, spread * strength, (n, channels)) * on).ravel(), channels)
+        return column(
+            np.exp(rng.normal(0, spread * strength, (n, channels)) * on).ravel(), channels
+        )
 
     x = x * draw(0.2) * draw(0.08, 3)
     x = mute(x, draw(0.3))
@@ -79,7 +89,8 @@ def jitter_colour(x: Tensor, rng: Rng, strength: float = 1.0) -> Tensor:
 
 
 def camouflage(behind: Tensor, premultiplied: Tensor, strength: Tensor) -> Tensor:
-    """Moves the mean colour of a background towards that of the subject's upper half, head and hair.
+    """Moves the mean colour of a background towards that of the subject's upper half, head and
+    hair.
 
     behind: [n, 3, s, s]; premultiplied: [n, 4, s, s]; strength: [n, 1, 1, 1], 0 for no change.
     """
@@ -94,13 +105,18 @@ def mute(x: Tensor, saturation: Tensor) -> Tensor:
     return grey + (x - grey) * saturation
 
 
-def draw_scene(portraits: NDArray[np.uint8], backgrounds: NDArray[np.uint8], count: int, size: int, rng: Rng) -> Tensor:
-    """Crops of backgrounds, some pieced together along the tones of a third, some with scraps of people, some filtered.
+def draw_scene(
+    portraits: NDArray[np.uint8], backgrounds: NDArray[np.uint8], count: int, size: int, rng: Rng
+) -> Tensor:
+    """Crops of backgrounds, some pieced together along the tones of a third, some with scraps of
+    people, some filtered.
 
-    Scraps share the texture of people but not their shape. Returns [count, 3, size, size] in [0, 1].
+    Scraps share the texture of people but not their shape. Returns [count, 3, size, size] in [0,
+    1].
     """
     first, second, third = (
-        crop(to_tensor(backgrounds[rng.integers(len(backgrounds), size=count)]), size, rng) for _ in range(3)
+        crop(to_tensor(backgrounds[rng.integers(len(backgrounds), size=count)]), size, rng)
+        for _ in range(3)
     )
     pieced, scraps = rng.random(count) < 0.5, rng.random(count) < 0.3
     if scraps.any():
@@ -108,41 +124,62 @@ def draw_scene(portraits: NDArray[np.uint8], backgrounds: NDArray[np.uint8], cou
         second[torch.from_numpy(scraps)] = scrap(people[:, :3], size, rng)
     tone = third.mean(dim=1, keepdim=True)
     level = tone.flatten(1).quantile(float(rng.uniform(0.3, 0.8)), dim=1).view(-1, 1, 1, 1)
-    mask = torch.sigmoid((tone - level) * column(np.exp(rng.uniform(2, 5, count)))) * column(1.0 * (pieced | scraps))
+    mask = torch.sigmoid((tone - level) * column(np.exp(rng.uniform(2, 5, count)))) * column(
+        1.0 * (pieced | scraps)
+    )
     scene = filter_randomly(first + mask * (second - first), rng)
     relief = column(np.where(rng.random(count) < 0.4, rng.uniform(0, 4, count), 0))
     return (scene * (1 + relief * (tone - tone.mean(dim=(2, 3), keepdim=True)))).clamp(0, 1)
 
 
 def scrap(people: Tensor, size: int, rng: Rng) -> Tensor:
-    """Parts of people, enlarged 2 to 4 times and turned by any angle; [n, 3, h, w] to [n, 3, size, size]."""
+    """Parts of people, enlarged 2 to 4 times and turned by any angle; [n, 3, h, w] to [n, 3, size,
+    size]."""
     n = len(people)
-    angle, extent, theta = rng.uniform(0, 2 * np.pi, n), rng.uniform(0.25, 0.5, n), np.empty((n, 2, 3))
+    angle, extent, theta = (
+        rng.uniform(0, 2 * np.pi, n),
+        rng.uniform(0.25, 0.5, n),
+        np.empty((n, 2, 3)),
+    )
     theta[:, 0, 0], theta[:, 0, 1] = extent * np.cos(angle), -extent * np.sin(angle)
     theta[:, 1, 0], theta[:, 1, 1] = extent * np.sin(angle), extent * np.cos(angle)
     theta[:, :, 2] = rng.uniform([-0.4, -0.3], [0.4, 0.7], (n, 2))
-    return F.grid_sample(people, affine_grid(theta, size), padding_mode="reflection", align_corners=False)
+    return F.grid_sample(
+        people, affine_grid(theta, size), padding_mode="reflection", align_corners=False
+    )
 
 
 def filter_randomly(x: Tensor, rng: Rng) -> Tensor:
-    """Replaces some images by a random 3x3 convolution across colours of equal mean and spread (arXiv 2007.13003)."""
+    """Replaces some images by a random 3x3 convolution across colours of equal mean and spread
+    (arXiv 2007.13003)."""
     for index in np.flatnonzero(rng.random(len(x)) < 0.3):
-        kernel = rng.normal(0, 0.1, (3, 3, 3, 3)) + np.eye(3)[:, :, None, None] * (np.arange(9) == 4).reshape(3, 3)
+        kernel = rng.normal(0, 0.1, (3, 3, 3, 3)) + np.eye(3)[:, :, None, None] * (
+            np.arange(9) == 4
+        ).reshape(3, 3)
         image = x[index : index + 1]
-        turned = F.conv2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), torch.from_numpy(kernel.astype(np.float32)))
+        turned = F.conv2d(
+            F.pad(image, (1, 1, 1, 1), mode="replicate"),
+            torch.from_numpy(kernel.astype(np.float32)),
+        )
         mean, std = image.mean(dim=(2, 3), keepdim=True), image.std(dim=(2, 3), keepdim=True)
-        own_mean, own_std = turned.mean(dim=(2, 3), keepdim=True), turned.std(dim=(2, 3), keepdim=True)
+        own_mean, own_std = (
+            turned.mean(dim=(2, 3), keepdim=True),
+            turned.std(dim=(2, 3), keepdim=True),
+        )
         x[index : index + 1] = (turned - own_mean) / (own_std + 1e-4) * std + mean
     return x.clamp(0, 1)
 
 
 def affine_grid(theta: NDArray[np.floating], size: int) -> Tensor:
     """Sampling positions float32 [n, size, size, 2] of matrices [n, 2, 3]."""
-    return F.affine_grid(torch.from_numpy(theta.astype(np.float32)), [len(theta), 1, size, size], align_corners=False)
+    return F.affine_grid(
+        torch.from_numpy(theta.astype(np.float32)), [len(theta), 1, size, size], align_corners=False
+    )
 
 
 def move(premultiplied: Tensor, size: int, rng: Rng) -> Tensor:
-    """Flip, zoom, turn, shear and shift; sides and bottom are continued, the top is not. Returns [n, 4, size, size]."""
+    """Flip, zoom, turn, shear and shift; sides and bottom are continued, the top is not. Returns
+    [n, 4, size, size]."""
     n = len(premultiplied)
     zoom = np.exp(np.where(rng.random(n) < 0.7, rng.uniform(-0.35, 0.2, n), 0))
     angle = np.where(rng.random(n) < 0.6, rng.normal(0, 0.17, n), 0)
@@ -150,7 +187,10 @@ def move(premultiplied: Tensor, size: int, rng: Rng) -> Tensor:
     shear = np.where(rng.random(n) < 0.3, rng.normal(0, 0.1, n), 0)
     shift = np.where(rng.random((n, 1)) < 0.7, rng.normal(0, [0.15, 0.1], (n, 2)), 0)
     theta = np.empty((n, 2, 3))
-    theta[:, 0, 0], theta[:, 0, 1] = flip * zoom * np.cos(angle), flip * (shear - zoom * np.sin(angle))
+    theta[:, 0, 0], theta[:, 0, 1] = (
+        flip * zoom * np.cos(angle),
+        flip * (shear - zoom * np.sin(angle)),
+    )
     theta[:, 1, 0], theta[:, 1, 1] = zoom * np.sin(angle), zoom * np.cos(angle)
     theta[:, :, 2] = shift
     if size < 0.75 * premultiplied.shape[-1]:
@@ -161,19 +201,26 @@ def move(premultiplied: Tensor, size: int, rng: Rng) -> Tensor:
 
 
 def crop(backgrounds: Tensor, size: int, rng: Rng) -> Tensor:
-    """A flipped, turned, warped square part of 20 to 100 % of each background. Returns [n, 3, size, size]."""
+    """A flipped, turned, warped square part of 20 to 100 % of each background. Returns [n, 3, size,
+    size]."""
     n = len(backgrounds)
     extent, angle = rng.uniform(0.2, 1, n) ** 0.7, rng.normal(0, 0.08, n)
     theta = np.empty((n, 2, 3))
-    theta[:, 0, 0], theta[:, 0, 1] = extent * np.cos(angle) * rng.choice([-1, 1], n), -extent * np.sin(angle)
+    theta[:, 0, 0], theta[:, 0, 1] = (
+        extent * np.cos(angle) * rng.choice([-1, 1], n),
+        -extent * np.sin(angle),
+    )
     theta[:, 1, 0], theta[:, 1, 1] = extent * np.sin(angle), extent * np.cos(angle)
     theta[:, :, 2] = rng.uniform(-1, 1, (n, 2)) * (1 - extent[:, None])
     if size < 0.5 * backgrounds.shape[-1]:
         backgrounds = F.avg_pool2d(backgrounds, 2)
     waves = (
-        rng.normal(0, 1, (n, 2, *rng.integers(3, 9, 2))) * (0.15 * extent * (rng.random(n) < 0.4))[:, None, None, None]
+        rng.normal(0, 1, (n, 2, *rng.integers(3, 9, 2)))
+        * (0.15 * extent * (rng.random(n) < 0.4))[:, None, None, None]
     )
-    warp = F.interpolate(torch.from_numpy(waves.astype(np.float32)), size=(size, size), mode="bicubic")
+    warp = F.interpolate(
+        torch.from_numpy(waves.astype(np.float32)), size=(size, size), mode="bicubic"
+    )
     grid = affine_grid(theta, size) + warp.permute(0, 2, 3, 1)
     return F.grid_sample(backgrounds, grid, padding_mode="reflection", align_corners=False)
 
@@ -185,7 +232,9 @@ def blur(x: Tensor, sigmas: NDArray[np.floating]) -> Tensor:
         return x
     offsets = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * (offsets / np.maximum(sigmas, 1e-3)[:, None]) ** 2)
-    kernel = column((weights / weights.sum(1, keepdims=True)).ravel(), 2 * radius + 1)  # [n, k, 1, 1]
+    kernel = column(
+        (weights / weights.sum(1, keepdims=True)).ravel(), 2 * radius + 1
+    )  # [n, k, 1, 1]
     n, c, h, w = x.shape
     kernel = kernel.repeat_interleave(c, dim=0).view(n * c, 1, 1, -1)
     flat = F.pad(x.reshape(1, n * c, h, w), (radius, radius, radius, radius), mode="reflect")
@@ -210,6 +259,8 @@ def degrade(x: Tensor, rng: Rng) -> Tensor:
 def compress(x: Tensor, quality: int) -> Tensor:
     """A JPEG round trip; x: [3, h, w] in [0, 1]."""
     buffer = io.BytesIO()
-    Image.fromarray((x.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)).save(buffer, "JPEG", quality=quality)
+    Image.fromarray((x.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)).save(
+        buffer, "JPEG", quality=quality
+    )
     with Image.open(buffer) as image:
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255

@@ -24,7 +24,8 @@ class HeldOut:
 
 
 def held_out_pairs(tars: Iterable[Path], size: int) -> Iterator[HeldOut]:
-    """The scene where it is known; else the subject over a drawn background that follows from the sample's key.
+    """The scene where it is known; else the subject over a drawn background that follows from the
+    sample's key.
 
     Pictures are cut to their middle square and brought to `size` by area averaging.
     """
@@ -33,7 +34,8 @@ def held_out_pairs(tars: Iterable[Path], size: int) -> Iterator[HeldOut]:
             part = json.loads(members.get("json", b"{}")).get("part", "")
             if {"image.png", "alpha.png"} <= members.keys():
                 rgb, alpha = (
-                    middle_square(decode(members[f"{m}.png"], k)) for m, k in (("image", "RGB"), ("alpha", "L"))
+                    middle_square(decode(members[f"{m}.png"], k))
+                    for m, k in (("image", "RGB"), ("alpha", "L"))
                 )
                 rgb, alpha = resized(rgb, alpha, size, size, straight=False)
             elif "rgba.png" in members:
@@ -42,12 +44,19 @@ def held_out_pairs(tars: Iterable[Path], size: int) -> Iterator[HeldOut]:
                 rgb = over_drawn(key, rgb, alpha)
             else:
                 continue
-            yield HeldOut(key=key, part=part, rgb=rgb, alpha=np.divide(alpha, 255, dtype=np.float32))
+            yield HeldOut(
+                key=key, part=part, rgb=rgb, alpha=np.divide(alpha, 255, dtype=np.float32)
+            )
 
 
 def over_drawn(key: str, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Straight colour [h, w, 3] and alpha [h, w] over a background that follows from `key`."""
     height, width = alpha.shape
-    scene = render_background(np.random.default_rng(list(key.encode())), max(height, width))[:height, :width] * 255
+    scene = (
+        render_background(np.random.default_rng(list(key.encode())), max(height, width))[
+            :height, :width
+        ]
+        * 255
+    )
     weight = alpha[..., None] / np.float32(255)
     return np.floor(rgb * weight + scene * (1 - weight) + 0.5).astype(np.uint8)

@@ -8,7 +8,8 @@ BINOMIAL = (1.0, 4.0, 6.0, 4.0, 1.0)
 
 
 def laplacian_pyramid(alpha: Tensor, levels: int) -> list[Tensor]:
-    """Band-pass images, finest first: each the difference to a blurred copy of itself (Burt and Adelson 1983)."""
+    """Band-pass images, finest first: each the difference to a blurred copy of itself (Burt and
+    Adelson 1983)."""
     row = alpha.new_tensor(BINOMIAL)
     kernel = (row[:, None] * row / row.sum() ** 2).view(1, 1, 5, 5)
     bands = []
@@ -20,7 +21,8 @@ def laplacian_pyramid(alpha: Tensor, levels: int) -> list[Tensor]:
 
 
 def laplacian_loss(predicted: Tensor, true: Tensor, levels: int = 3) -> Tensor:
-    """Sum over levels k of 2^k times the L1 distance of the bands (arXiv 1703.07514, equation 8)."""
+    """Sum over levels k of 2^k times the L1 distance of the bands (arXiv 1703.07514, equation
+    8)."""
     bands = laplacian_pyramid(predicted - true, levels)
     return torch.stack([2.0**level * band.abs().mean() for level, band in enumerate(bands)]).sum()
 
@@ -35,14 +37,17 @@ def dice_loss(predicted: Tensor, true: Tensor, eps: float = 1.0) -> Tensor:
 def composition_loss(predicted: Tensor, true: Tensor, contrast: Tensor) -> Tensor:
     """L1 between the composites by both alphas (arXiv 1703.03872, section 4.1).
 
-    contrast: absolute difference of foreground and background colour, [n, 3, h, w]: the composites differ by
-    (p - t) (F - B).
+    contrast: absolute difference of foreground and background colour, [n, 3, h, w]: the composites
+    differ by (p - t) (F - B).
     """
     return ((predicted - true).abs() * contrast).mean()
 
 
-def matting_loss(predicted: Tensor, true: Tensor, contrast: Tensor | None = None) -> dict[str, Tensor]:
-    """`l1`, `laplacian`, `dice`, with a contrast `composition`, and their sum `total`, each a scalar."""
+def matting_loss(
+    predicted: Tensor, true: Tensor, contrast: Tensor | None = None
+) -> dict[str, Tensor]:
+    """`l1`, `laplacian`, `dice`, with a contrast `composition`, and their sum `total`, each a
+    scalar."""
     parts = {
         "l1": (predicted - true).abs().mean(),
         "laplacian": laplacian_loss(predicted, true),

@@ -1,4 +1,5 @@
-"""StyleMatte's training step, and the state that it takes to go on (arXiv 2305.02981, section 3.1)."""
+"""StyleMatte's training step, and the state that it takes to go on (arXiv 2305.02981, section
+3.1)."""
 
 import copy
 import math
@@ -28,7 +29,8 @@ class MattingTraining:
     steps: int
     seed: int = 0
     trained: Literal["all", "head"] = "all"
-    """The whole network, or only pyramid fusion and the last convolution on a pixel decoder that stays as it is."""
+    """The whole network, or only pyramid fusion and the last convolution on a pixel decoder that
+    stays as it is."""
     mixed_precision: bool = True
     """bfloat16 where it is safe, on CUDA only."""
     sizes: tuple[int, ...] = (64, 96, 128, 128)
@@ -63,12 +65,18 @@ class MattingTrainer:
         portraits: NDArray[np.uint8],
         backgrounds: NDArray[np.uint8],
     ) -> None:
-        self.network, self.ema = network.train(), copy.deepcopy(network).eval().requires_grad_(False)
+        self.network, self.ema = (
+            network.train(),
+            copy.deepcopy(network).eval().requires_grad_(False),
+        )
         self.options, self.portraits, self.backgrounds = options, portraits, backgrounds
         network.pixel_decoder.requires_grad_(options.trained == "all")
         self.trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.optimiser = torch.optim.AdamW(
-            self.trained.values(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.98)
+            self.trained.values(),
+            lr=options.learning_rate,
+            weight_decay=options.weight_decay,
+            betas=(0.9, 0.98),
         )
         self.step = 0
 
@@ -82,16 +90,23 @@ class MattingTrainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         device = self.network.conv.weight.device
-        with torch.autocast(device.type, torch.bfloat16, self.options.mixed_precision and device.type == "cuda"):
+        with torch.autocast(
+            device.type, torch.bfloat16, self.options.mixed_precision and device.type == "cuda"
+        ):
             predicted = predict_alpha(self.network, batch.image.to(device))
         losses = matting_loss(predicted.float(), batch.alpha.to(device), batch.contrast.to(device))
         self.optimiser.zero_grad(set_to_none=True)
         losses["total"].backward()
-        norm = nn.utils.clip_grad_norm_(self.trained.values(), self.options.clip_norm, error_if_nonfinite=True)
+        norm = nn.utils.clip_grad_norm_(
+            self.trained.values(), self.options.clip_norm, error_if_nonfinite=True
+        )
         self.optimiser.step()
         self.step += 1
         self._update_ema()
-        return {name: loss.item() for name, loss in losses.items()} | {"grad_norm": norm.item(), "lr": rate}
+        return {name: loss.item() for name, loss in losses.items()} | {
+            "grad_norm": norm.item(),
+            "lr": rate,
+        }
 
     @torch.no_grad()
     def _update_ema(self) -> None:
@@ -107,9 +122,15 @@ class MattingTrainer:
         tensors |= {f"ema.{name}": tensor for name, tensor in self.ema.state_dict().items()}
         for name, parameter in self.trained.items():
             moments = self.optimiser.state[parameter]
-            tensors |= {f"{moment}.{name}": moments[moment] for moment in MOMENTS if moment in moments}
+            tensors |= {
+                f"{moment}.{name}": moments[moment] for moment in MOMENTS if moment in moments
+            }
         partial = path.with_suffix(".partial")
-        save_file({name: t.detach().cpu().clone() for name, t in tensors.items()}, partial, {"step": str(self.step)})
+        save_file(
+            {name: t.detach().cpu().clone() for name, t in tensors.items()},
+            partial,
+            {"step": str(self.step)},
+        )
         os.replace(partial, path)
 
     def resume(self, path: Path) -> None:

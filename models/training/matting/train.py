@@ -1,8 +1,9 @@
-"""Trains StyleMatte on portraits of known alpha over procedural backgrounds (arXiv 2305.02981, section 3.1).
+"""Trains StyleMatte on portraits of known alpha over procedural backgrounds (arXiv 2305.02981,
+section 3.1).
 
-A run folder holds `state.safetensors` (all it takes to go on), `ema.safetensors` (the network to use), `scalars.jsonl`,
-`tensorboard/` and `grids/`. Batch k is a function of (seed, k) alone, so a resumed run repeats an uninterrupted one bit
-for bit.
+A run folder holds `state.safetensors` (all it takes to go on), `ema.safetensors` (the network to
+use), `scalars.jsonl`, `tensorboard/` and `grids/`. Batch k is a function of (seed, k) alone, so a
+resumed run repeats an uninterrupted one bit for bit.
 """
 
 import time
@@ -32,8 +33,11 @@ VALIDATION_SEED = 1_000_003  # added to a run's seed for its held-out background
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
-def validation_batch(portraits: NDArray[np.uint8], backgrounds: NDArray[np.uint8], seed: int) -> tuple[Tensor, Tensor]:
-    """Each portrait as it is, over one held-out background: image [n, 3, h, w] in [-1, 1], alpha [n, 1, h, w]."""
+def validation_batch(
+    portraits: NDArray[np.uint8], backgrounds: NDArray[np.uint8], seed: int
+) -> tuple[Tensor, Tensor]:
+    """Each portrait as it is, over one held-out background: image [n, 3, h, w] in [-1, 1], alpha
+    [n, 1, h, w]."""
     rng, subject = np.random.default_rng(seed), to_tensor(portraits)
     behind = crop(to_tensor(backgrounds[: len(portraits)]), portraits.shape[1], rng)
     alpha = subject[:, 3:]
@@ -42,13 +46,19 @@ def validation_batch(portraits: NDArray[np.uint8], backgrounds: NDArray[np.uint8
 
 @torch.no_grad()
 def validate(matte: StyleMatte, image: Tensor, alpha: Tensor, grid: Path) -> dict[str, float]:
-    """Mean MAD and IoU over the validation images; writes the first 24 as image, prediction, truth."""
+    """Mean MAD and IoU over the validation images; writes the first 24 as image, prediction,
+    truth."""
     device = matte.conv.weight.device
     predicted = torch.cat([predict_alpha(matte, part.to(device)).cpu() for part in image.split(20)])
     scores = matting_metrics(predicted[:, 0].numpy(), alpha[:, 0].numpy())
-    rows = torch.cat([(image + 1) / 2, predicted.expand(-1, 3, -1, -1), alpha.expand(-1, 3, -1, -1)], dim=3)[:24]
+    rows = torch.cat(
+        [(image + 1) / 2, predicted.expand(-1, 3, -1, -1), alpha.expand(-1, 3, -1, -1)], dim=3
+    )[:24]
     tiles = (rows.permute(0, 2, 3, 1).clamp(0, 1) * 255).round().byte().numpy()
-    sheet = [np.concatenate(list(tiles[start : start + 3]), axis=1) for start in range(0, len(tiles) - 2, 3)]
+    sheet = [
+        np.concatenate(list(tiles[start : start + 3]), axis=1)
+        for start in range(0, len(tiles) - 2, 3)
+    ]
     grid.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(sheet)).save(grid)
     return {"val_mad": float(scores["mad"].mean()), "val_iou": float(scores["iou"].mean())}
@@ -63,18 +73,30 @@ def train_matting(
     photos: Sequence[Path] = (),
     held_out_photos: Sequence[Path] = (),
 ) -> Iterator[dict[str, float]]:
-    """Trains up to `options.steps`, going on from `run`; yields each step's scalars, with validation at checkpoints.
+    """Trains up to `options.steps`, going on from `run`; yields each step's scalars, with
+    validation at checkpoints.
 
-    portraits, held_out: uint8 [n, h, w, 4], straight RGBA; photos: pictures without people, for more backgrounds.
+    portraits, held_out: uint8 [n, h, w, 4], straight RGBA; photos: pictures without people, for
+    more backgrounds.
     """
     seed, size = options.seed, options.background_size
-    backgrounds: Bank = background_bank(run / "backgrounds.npy", count=options.background_count, size=size, seed=seed)
+    backgrounds: Bank = background_bank(
+        run / "backgrounds.npy", count=options.background_count, size=size, seed=seed
+    )
     if photos:
-        crops = photo_bank(run / "photos.npy", photos, count=options.photo_crops, size=size, seed=seed)
+        crops = photo_bank(
+            run / "photos.npy", photos, count=options.photo_crops, size=size, seed=seed
+        )
         backgrounds = np.concatenate([backgrounds, crops])
-    unseen_seed, unseen_path, count = seed + VALIDATION_SEED, run / "backgrounds-val.npy", len(held_out)
+    unseen_seed, unseen_path, count = (
+        seed + VALIDATION_SEED,
+        run / "backgrounds-val.npy",
+        len(held_out),
+    )
     if held_out_photos:
-        unseen = photo_bank(run / "photos-val.npy", held_out_photos, count=count, size=size, seed=unseen_seed)
+        unseen = photo_bank(
+            run / "photos-val.npy", held_out_photos, count=count, size=size, seed=unseen_seed
+        )
     else:
         unseen = background_bank(unseen_path, count=count, size=size, seed=unseen_seed)
     validation = validation_batch(held_out, unseen, unseen_seed)
@@ -87,7 +109,9 @@ def train_matting(
             scalars = trainer.train_step()
             scalars |= {"seconds": time.perf_counter() - start}
             if trainer.step % options.checkpoint_every == 0 or trainer.step == options.steps:
-                scalars |= validate(trainer.ema, *validation, run / "grids" / f"{trainer.step:07d}.png")
+                scalars |= validate(
+                    trainer.ema, *validation, run / "grids" / f"{trainer.step:07d}.png"
+                )
                 trainer.save(state)
                 _publish(trainer, scalars, run / "ema.safetensors")
             log.write(trainer.step, scalars)
@@ -98,24 +122,58 @@ def _publish(trainer: MattingTrainer, scalars: dict[str, float], path: Path) -> 
     extra: dict[str, Any] = {"step": trainer.step, "options": asdict(trainer.options)}
     extra |= {name: value for name, value in scalars.items() if name.startswith("val_")}
     save_checkpoint(
-        path, kind="stylematte", config=trainer.ema.config.to_dict(), state=trainer.ema.state_dict(), extra=extra
+        path,
+        kind="stylematte",
+        config=trainer.ema.config.to_dict(),
+        state=trainer.ema.state_dict(),
+        extra=extra,
     )
 
 
 @click.command("train-matting")
 @click.option(
-    "--data", type=click.Path(path_type=Path, exists=True), required=True, help="Has tars in train/ and val/."
+    "--data",
+    type=click.Path(path_type=Path, exists=True),
+    required=True,
+    help="Has tars in train/ and val/.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder; an earlier run goes on.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Run folder; an earlier run goes on.",
+)
 @click.option("--steps", default=6000, show_default=True)
 @click.option("--learning-rate", default=1e-3, show_default=True, help="At its peak.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--preset", "sizes", default="tiny", show_default=True, help="Sizes of a new network: tiny or swin-t.")
-@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Checkpoint to start from instead.")
-@click.option("--photos", type=FOLDER, multiple=True, help="Folder of pictures without people: more backgrounds.")
+@click.option(
+    "--preset",
+    "sizes",
+    default="tiny",
+    show_default=True,
+    help="Sizes of a new network: tiny or swin-t.",
+)
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path, exists=True),
+    help="Checkpoint to start from instead.",
+)
+@click.option(
+    "--photos",
+    type=FOLDER,
+    multiple=True,
+    help="Folder of pictures without people: more backgrounds.",
+)
 @click.option("--held-out-photos", type=FOLDER, multiple=True, help="The same for validation.")
-@click.option("--train", "trained", type=click.Choice(["all", "head"]), default="all", show_default=True)
-@click.option("--photo-crops", default=1500, show_default=True, help="Crops of them in the bank of backgrounds.")
+@click.option(
+    "--train", "trained", type=click.Choice(["all", "head"]), default="all", show_default=True
+)
+@click.option(
+    "--photo-crops",
+    default=1500,
+    show_default=True,
+    help="Crops of them in the bank of backgrounds.",
+)
 @click.option("--device", default="cpu", show_default=True)
 def main(
     data: Path,
@@ -131,22 +189,31 @@ def main(
     photo_crops: int,
     device: str,
 ) -> None:
-    """Train StyleMatte on portraits: tars of KEY.rgba.png, or shards of rendered people with fg and alpha."""
+    """Train StyleMatte on portraits: tars of KEY.rgba.png, or shards of rendered people with fg and
+    alpha."""
     torch.manual_seed(seed)
     network = load_stylematte(start) if start else StyleMatte(preset(sizes))
     try:
-        portraits, held_out = (read_portraits(sorted((data / split).glob("*.tar"))) for split in ("train", "val"))
+        portraits, held_out = (
+            read_portraits(sorted((data / split).glob("*.tar"))) for split in ("train", "val")
+        )
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem
     out.mkdir(parents=True, exist_ok=True)
     options = MattingTraining(
-        steps=steps, seed=seed, trained=trained, learning_rate=learning_rate, photo_crops=photo_crops
+        steps=steps,
+        seed=seed,
+        trained=trained,
+        learning_rate=learning_rate,
+        photo_crops=photo_crops,
     )
     try:
         pictures, unseen = (list_photos(folders) for folders in (photos, held_out_photos))
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem
-    for scalars in train_matting(network.to(device), options, portraits, held_out, out, pictures, unseen):
+    for scalars in train_matting(
+        network.to(device), options, portraits, held_out, out, pictures, unseen
+    ):
         if scalars["step"] % 25 == 0 or "val_mad" in scalars:
             click.echo(" ".join(f"{name} {value:.4g}" for name, value in scalars.items()))
 

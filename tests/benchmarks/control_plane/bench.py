@@ -1,8 +1,10 @@
-"""Measures the control plane alone: real Valkey, S3, API and workers as processes, a generator that costs nothing.
+"""Measures the control plane alone: real Valkey, S3, API and workers as processes, a generator that
+costs nothing.
 
-Shards a second and processor time a shard by process, with one worker, then more; the API's latencies under an open
-loop of requests; Valkey's memory and latencies against the size of a dataset; a small order behind a huge one.
-Prints a table for each and writes all of it as JSON. `taskset -c 1` shows one core; everything it starts ends with it.
+Shards a second and processor time a shard by process, with one worker, then more; the API's
+latencies under an open loop of requests; Valkey's memory and latencies against the size of a
+dataset; a small order behind a huge one. Prints a table for each and writes all of it as JSON.
+`taskset -c 1` shows one core; everything it starts ends with it.
 """
 
 from __future__ import annotations
@@ -38,10 +40,13 @@ SMALL_ORDERS = 7
 
 
 class NullStack(Stack):
-    """The one-machine stack with null generators, without train worker and Flower; workers can be added."""
+    """The one-machine stack with null generators, without train worker and Flower; workers can be
+    added."""
 
     def programs(self) -> list[Program]:
-        return [self.null_worker(p) for p in super().programs() if p.name not in ("train", "flower")]
+        return [
+            self.null_worker(p) for p in super().programs() if p.name not in ("train", "flower")
+        ]
 
     def null_worker(self, program: Program, number: int = 1) -> Program:
         if not program.name.startswith("generate"):
@@ -60,7 +65,9 @@ class NullStack(Stack):
 def null_bundle(folder: Path) -> Path:
     """A bundle of no files: a worker of a deployment refuses it."""
     folder.mkdir()
-    bundle = Bundle(name="humans", files={}, thresholds={"mad": 1.0}, resolution=16, card={"null": True})
+    bundle = Bundle(
+        name="humans", files={}, thresholds={"mad": 1.0}, resolution=16, card={"null": True}
+    )
     (folder / BUNDLE_FILE).write_bytes(bundle.to_bytes())
     return folder
 
@@ -82,7 +89,14 @@ class Meter:
                     times = process.cpu_times()
                     seconds[server] += times.user + times.system
         commands = self._redis.info("commandstats").values()
-        inside_s = sum(c["usec"] for n, c in self._redis.info("commandstats").items() if n != "cmdstat_info") / 1e6
+        inside_s = (
+            sum(
+                c["usec"]
+                for n, c in self._redis.info("commandstats").items()
+                if n != "cmdstat_info"
+            )
+            / 1e6
+        )
         return {**seconds, "commands": sum(c["calls"] for c in commands), "valkey_inside": inside_s}
 
     def shards_done(self, dataset_id: str) -> int:
@@ -128,7 +142,8 @@ def spread(values: list[float], name: str) -> dict[str, float]:
 
 
 def small_orders(client: MatteForge, number: int, shard_us: int = 0) -> list[float]:
-    """Seconds from POST to `completed` of orders of one shard that takes `shard_us` to make, one after the other."""
+    """Seconds from POST to `completed` of orders of one shard that takes `shard_us` to make, one
+    after the other."""
     taken = []
     for _ in range(number):
         start_s = time.monotonic()
@@ -139,7 +154,8 @@ def small_orders(client: MatteForge, number: int, shard_us: int = 0) -> list[flo
 
 
 def fairness(client: MatteForge, workers: int) -> dict[str, Any]:
-    """One shard on an idle stack, and behind a huge order of shards that take as long: null ones, and 10 a second."""
+    """One shard on an idle stack, and behind a huge order of shards that take as long: null ones,
+    and 10 a second."""
     small_orders(client, 1)  # fills caches
     result: dict[str, Any] = {}
     for name, shard_us in (("null", 0), ("10_per_s", 100_000 * workers)):
@@ -163,10 +179,14 @@ def api_latencies(
 
     def load() -> dict[str, Any]:
         before = meter.read()["api"]
-        figures = asyncio.run(open_loop(stack.url, headers, known, rate_per_s=50, duration_s=round_s))
+        figures = asyncio.run(
+            open_loop(stack.url, headers, known, rate_per_s=50, duration_s=round_s)
+        )
         return {
             **figures,
-            "api_cpu_ms_per_request": round(1000 * (meter.read()["api"] - before) / figures["requests"], 2),
+            "api_cpu_ms_per_request": round(
+                1000 * (meter.read()["api"] - before) / figures["requests"], 2
+            ),
         }
 
     load()
@@ -181,7 +201,10 @@ def drain(client: MatteForge) -> None:
     """Wait until no dataset is active: one phase's rest must not be counted in the next."""
     deadline_s = time.monotonic() + 60
     while time.monotonic() < deadline_s:
-        if not any(next(iter(client.list(state=state)), None) for state in ("queued", "running", "finalizing")):
+        if not any(
+            next(iter(client.list(state=state)), None)
+            for state in ("queued", "running", "finalizing")
+        ):
             return
         time.sleep(0.3)
 
@@ -209,7 +232,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             result["fairness"] = fairness(client, options.workers)
             say("one shard behind 10^5", result["fairness"])
             drain(client)
-            result["api"] = api_latencies(client, stack, meter, options.workers, options.rounds, options.round_s)
+            result["api"] = api_latencies(
+                client, stack, meter, options.workers, options.rounds, options.round_s
+            )
             say("API", result["api"])
             drain(client)
             result["sizes"] = redis_sizes.measure(stack.valkey.url)
@@ -224,10 +249,17 @@ def say(title: str, figures: Any) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=2, help="measured with one, two, ... so many generate workers")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=2,
+        help="measured with one, two, ... so many generate workers",
+    )
     parser.add_argument("--windows", type=int, default=5)
     parser.add_argument("--window-s", type=float, default=4)
-    parser.add_argument("--rounds", type=int, default=3, help="of the open loop while shards are made")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of the open loop while shards are made"
+    )
     parser.add_argument("--round-s", type=float, default=15)
     parser.add_argument("--out", type=Path, help="write the JSON here")
     options = parser.parse_args()

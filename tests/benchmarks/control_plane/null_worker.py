@@ -1,7 +1,8 @@
-"""The real generate worker with a null generator: `celery --app null_worker:app worker`, this folder on the path.
+"""The real generate worker with a null generator: `celery --app null_worker:app worker`, this
+folder on the path.
 
-All of workers.app but the model: no bundle is loaded, each candidate is one constant picture that passes every filter.
-Lives beside the benchmarks so that no deployment can start it.
+All of workers.app but the model: no bundle is loaded, each candidate is one constant picture that
+passes every filter. Lives beside the benchmarks so that no deployment can start it.
 """
 
 import time
@@ -26,11 +27,16 @@ class NullSampler:
         time.sleep(plan.seed / 1e6)
         for start in range(0, plan.max_attempts(shard), plan.batch_size):
             attempts = range(start, start + plan.batch_size)
-            yield [self._one(plan, attempt, candidate_seed(plan.seed, shard, attempt)) for attempt in attempts]
+            yield [
+                self._one(plan, attempt, candidate_seed(plan.seed, shard, attempt))
+                for attempt in attempts
+            ]
 
     def _one(self, plan: Plan, attempt: int, seed: int) -> Candidate:
         facts = generated_facts(plan, generator="0" * 64, stylematte="0" * 64)
-        return Candidate(attempt=attempt, seed=seed, rgb_u8=RGB_U8, alpha=ALPHA_U8, scores=SCORES, facts=facts)
+        return Candidate(
+            attempt=attempt, seed=seed, rgb_u8=RGB_U8, alpha=ALPHA_U8, scores=SCORES, facts=facts
+        )
 
 
 def null_sampler_cache(*_: object, **__: object) -> Callable[[Plan], NullSampler]:

@@ -1,4 +1,5 @@
-"""An open loop of API requests: each is sent at its time, whether those before it were answered or not."""
+"""An open loop of API requests: each is sent at its time, whether those before it were answered or
+not."""
 
 from __future__ import annotations
 
@@ -16,15 +17,22 @@ ORDERS_AT = (4, 16)
 async def open_loop(
     url: str, headers: dict[str, str], dataset_id: str, *, rate_per_s: float, duration_s: float
 ) -> dict[str, Any]:
-    """Latencies in ms, counted from the time at which a request was due; `late` is the generator's own delay."""
+    """Latencies in ms, counted from the time at which a request was due; `late` is the generator's
+    own delay."""
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10, limits=limits) as client:
+    async with httpx.AsyncClient(
+        base_url=url, headers=headers, timeout=10, limits=limits
+    ) as client:
         start_s = time.monotonic() + 0.1
         requests = [
-            _at(client, start_s + n / rate_per_s, _kind(n), dataset_id) for n in range(int(rate_per_s * duration_s))
+            _at(client, start_s + n / rate_per_s, _kind(n), dataset_id)
+            for n in range(int(rate_per_s * duration_s))
         ]
         answers = await asyncio.gather(*requests)
-    by_kind = {kind: [ms for k, ms, _, _ in answers if k == kind] for kind in ("get", "list", "shards", "order")}
+    by_kind = {
+        kind: [ms for k, ms, _, _ in answers if k == kind]
+        for kind in ("get", "list", "shards", "order")
+    }
     figures = _percentiles([ms for _, ms, _, _ in answers])
     return {
         **figures,
@@ -39,7 +47,9 @@ def _kind(n: int) -> str:
     return "order" if n % len(MIX) in ORDERS_AT else MIX[n % len(MIX)]
 
 
-async def _at(client: httpx.AsyncClient, due_s: float, kind: str, dataset_id: str) -> tuple[str, float, float, int]:
+async def _at(
+    client: httpx.AsyncClient, due_s: float, kind: str, dataset_id: str
+) -> tuple[str, float, float, int]:
     await asyncio.sleep(due_s - time.monotonic())
     late_ms = 1000 * (time.monotonic() - due_s)
     try:

@@ -1,4 +1,5 @@
-"""What a dataset costs Valkey, against its number of shards: bytes by key, and time of each operation of the live view.
+"""What a dataset costs Valkey, against its number of shards: bytes by key, and time of each
+operation of the live view.
 
 Works in a logical database of its own, which the running service does not see.
 """
@@ -20,7 +21,8 @@ WINDOW = 8
 
 
 def measure(url: str) -> dict[str, Any]:
-    """By number of shards: bytes by key, and the median ms of each operation; the sizes take turns."""
+    """By number of shards: bytes by key, and the median ms of each operation; the sizes take
+    turns."""
     redis = connect(url.rsplit("/", 1)[0] + "/9")
     redis.flushdb()
     live = RedisLiveView(redis)
@@ -38,9 +40,13 @@ def measure(url: str) -> dict[str, Any]:
         keys = [f"mf:ds:{_id(shards)}{suffix}" for suffix in ("", ":done", ":rings", ":events")]
         result[str(shards)] = {
             "bytes": {
-                key.rpartition(":")[2] if key.count(":") > 2 else "hash": redis.memory_usage(key) or 0 for key in keys
+                key.rpartition(":")[2] if key.count(":") > 2 else "hash": redis.memory_usage(key)
+                or 0
+                for key in keys
             },
-            "median_ms": {name: round(statistics.median(values), 3) for name, values in times[shards].items()},
+            "median_ms": {
+                name: round(statistics.median(values), 3) for name, values in times[shards].items()
+            },
         }
     redis.flushdb()
     redis.close()
@@ -50,9 +56,14 @@ def measure(url: str) -> dict[str, Any]:
 def _operations(live: RedisLiveView, shards: int, turn: int) -> dict[str, Callable[[], object]]:
     dataset_id, shard = _id(shards), shards // 2 + turn
     record = ShardRecord(
-        shard=shard, name=f"{shard:06d}.tar", samples=1000, attempted=1100, rejected={"mad": 60, "iou": 40},
-        size_bytes=500_000_000, sha256="0" * 64,
-    )  # fmt: skip
+        shard=shard,
+        name=f"{shard:06d}.tar",
+        samples=1000,
+        attempted=1100,
+        rejected={"mad": 60, "iou": 40},
+        size_bytes=500_000_000,
+        sha256="0" * 64,
+    )
     return {
         "get": lambda: live.get(dataset_id),
         "undone": lambda: live.undone(dataset_id, start=0, limit=WINDOW),
@@ -65,7 +76,9 @@ def _operations(live: RedisLiveView, shards: int, turn: int) -> dict[str, Callab
 
 
 def _view(shards: int) -> DatasetView:
-    counts = Counts(requested=shards * 1000, shards_total=shards, accepted=shards * 500, shards_done=shards // 2)
+    counts = Counts(
+        requested=shards * 1000, shards_total=shards, accepted=shards * 500, shards_done=shards // 2
+    )
     now = utcnow()
     return DatasetView(
         id=_id(shards), state=DatasetState.RUNNING, spec=DatasetSpec(count=shards * 1000, seed=1),

@@ -69,7 +69,10 @@ def test_an_alias_keeps_its_history_and_publishing_again_adds_nothing(tmp_path):
     second = registry.publish(make_bundle(tmp_path / "b", b"better"), reason="gate passed")
     registry.publish(tmp_path / "b")
     moves = registry.aliases("humans").moves["champion"]
-    assert [(m.digest, m.reason) for m in moves] == [(first.digest, "published"), (second.digest, "gate passed")]
+    assert [(m.digest, m.reason) for m in moves] == [
+        (first.digest, "published"),
+        (second.digest, "gate passed"),
+    ]
 
 
 def test_a_shipped_bundle_is_champion_until_another_was_promoted(tmp_path):
@@ -132,13 +135,17 @@ def test_only_hashes_of_keys_are_stored():
     ring.register(key)
     assert ring.owner(key) == hashlib.sha256(key.encode()).hexdigest()
     assert ring.owner(key + "x") is None
-    stored = "".join(store.list_keys("")) + "".join(store.get(k)[0].decode() for k in store.list_keys(""))
+    stored = "".join(store.list_keys("")) + "".join(
+        store.get(k)[0].decode() for k in store.list_keys("")
+    )
     assert key not in stored
 
 
 def test_rollback_walks_back_to_what_was_champion_before(tmp_path):
     registry = Registry(MemoryStore())
-    digests = [registry.publish(make_bundle(tmp_path / name, name.encode())).digest for name in "abc"]
+    digests = [
+        registry.publish(make_bundle(tmp_path / name, name.encode())).digest for name in "abc"
+    ]
     assert registry.rollback("humans", reason="worse", actor="me").digest == digests[1]
     assert registry.resolve("humans") == digests[1]
     assert registry.rollback("humans", reason="worse still").digest == digests[0]

@@ -1,4 +1,5 @@
-"""core.rendered_people: shares are met exactly, whatever the count, and slots know nothing of shards."""
+"""core.rendered_people: shares are met exactly, whatever the count, and slots know nothing of
+shards."""
 
 from collections import Counter
 
@@ -10,7 +11,21 @@ from core.datasets.plan import make_plan
 from core.errors import InvalidSpec
 from core.rendered_people import ATTRIBUTES, Assignment, apportion, complete_shares, permute
 
-FIXED = ["female", "old", "tone6", "curly", "yes", "none", "none", "neutral", "down", "no", "window", "jacket", "bokeh"]
+FIXED = [
+    "female",
+    "old",
+    "tone6",
+    "curly",
+    "yes",
+    "none",
+    "none",
+    "neutral",
+    "down",
+    "no",
+    "window",
+    "jacket",
+    "bokeh",
+]
 SEEDS = st.integers(0, 2**63 - 1)
 
 
@@ -37,7 +52,10 @@ def test_counts_are_the_ordered_ones(seed, count, ordered):
         found = Counter(person[name] for person in people)
         assert {value: found[value] for value in values} == assignment.counts[name]
         for value in values[1:] if name == "beard" else values:
-            assert abs(found[value] - shares[name][value] * (men if name == "beard" else count)) < 1.001
+            assert (
+                abs(found[value] - shares[name][value] * (men if name == "beard" else count))
+                < 1.001
+            )
     assert all(p["beard"] == "none" for p in people if p["sex"] == "female" or p["age"] == "child")
 
 
@@ -78,7 +96,14 @@ def test_sex_age_and_skin_are_balanced_jointly():
 def test_the_example_of_the_documentation():
     shares = complete_shares({"hair": {"long": 0.5, "bald": 0.1}, "glasses": 0.3})
     counts = Assignment(seed=1, count=200, shares=shares).counts
-    assert counts["hair"] == {"bald": 20, "short": 20, "medium": 20, "long": 100, "curly": 20, "tied": 20}
+    assert counts["hair"] == {
+        "bald": 20,
+        "short": 20,
+        "medium": 20,
+        "long": 100,
+        "curly": 20,
+        "tied": 20,
+    }
     assert counts["glasses"] == {"no": 140, "yes": 60}
     assert set(counts["sex"].values()) == {100}
     assert set(counts["age"].values()) == {50}
@@ -102,7 +127,10 @@ def test_who_stands_in_a_slot_is_fixed_for_ever():
         ({"glasses": True}, "from 0 to 1, not True"),
         ({"glasses": "many"}, "from 0 to 1, not 'many'"),
         ({"hair": {"long": 0.7, "bald": 0.4}}, "add up to 1.1; they must add up to at most 1"),
-        ({"sex": {"female": 0.4, "male": 0.5}}, "add up to 0.9; they must add up to 1, since every value is named"),
+        (
+            {"sex": {"female": 0.4, "male": 0.5}},
+            "add up to 0.9; they must add up to 1, since every value is named",
+        ),
     ],
 )
 def test_a_distribution_that_cannot_be_is_refused(ordered, message):
@@ -115,10 +143,20 @@ def test_the_plan_holds_complete_shares_and_the_orders_filter_alone():
     from core.datasets.dataset import RenderedSpec
 
     spec = RenderedSpec(
-        source="rendered", count=10, attributes={"glasses": 1}, members=["trimap", "fg", "fg"], filter={"iou": 0.9}
+        source="rendered",
+        count=10,
+        attributes={"glasses": 1},
+        members=["trimap", "fg", "fg"],
+        filter={"iou": 0.9},
     )
     plan = make_plan(
-        spec, seed=1, bundle="b", thresholds={"mad": 0.1}, batch_size=8, threads=1, max_attempts_per_sample=3
+        spec,
+        seed=1,
+        bundle="b",
+        thresholds={"mad": 0.1},
+        batch_size=8,
+        threads=1,
+        max_attempts_per_sample=3,
     )
     assert plan.thresholds == {"iou": 0.9}
     assert (plan.truncation_psi, plan.batch_size, plan.shard_size) == (None, 1, 100)

@@ -1,4 +1,5 @@
-"""`matteforge cycle` after a trainer was killed: its lease is waited for, a living one's is not for ever."""
+"""`matteforge cycle` after a trainer was killed: its lease is waited for, a living one's is not for
+ever."""
 
 import pytest
 
@@ -33,7 +34,9 @@ def test_that_of_a_living_one_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     assert (clock.now_s, clock.attempts) == (35, 36)
 
 
-def test_work_that_outlasts_the_patience_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_outlasts_the_patience_is_not_begun_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clock = Clock(monkeypatch)
     cycle.attempt_until(lambda: (clock.attempt(), clock.sleep(3600))[0], lambda: False, 35)
     assert clock.attempts == 1

@@ -61,7 +61,11 @@ def test_valkey_wants_a_password_on_the_loopback_interface(tmp_path: Path) -> No
 def test_seaweedfs_is_closed(tmp_path: Path) -> None:
     ports = dict(zip(PORTS, range(9000, 9005), strict=True))
     server = SeaweedFS(
-        folder=tmp_path, ports=ports, access_key="access", secret_key="hidden", signing_keys=("a", "b", "c")
+        folder=tmp_path,
+        ports=ports,
+        access_key="access",
+        secret_key="hidden",
+        signing_keys=("a", "b", "c"),
     )
     program = server.program()
     identities = tmp_path / "s3.json"
@@ -87,7 +91,8 @@ def test_ports_are_free_and_different() -> None:
 
 
 def test_no_outgoing_connection_takes_the_port_of_a_server_that_is_started_again() -> None:
-    """A client that asks while the server is away would hold its port, or even be connected to itself."""
+    """A client that asks while the server is away would hold its port, or even be connected to
+    itself."""
     assert max(free_ports(50)) + GRPC_OFFSET < FIRST_EPHEMERAL_PORT
 
 
@@ -95,14 +100,24 @@ def test_every_process_is_started_with_secrets_in_its_environment_only(tmp_path:
     stack = Stack(tmp_path, port=8000, generate_workers=2, env={"MATTEFORGE_THREADS": "3"})
     programs = {program.name: program for program in stack.programs()}
     stack.stop()
-    assert list(programs) == ["control", "generate-1", "generate-2", "train", "beat", "flower", "api"]
+    assert list(programs) == [
+        "control",
+        "generate-1",
+        "generate-2",
+        "train",
+        "beat",
+        "flower",
+        "api",
+    ]
     secrets = [value for value in stack.secrets.model_dump().values() if isinstance(value, str)]
     for program in programs.values():
         assert not any(secret in argument for secret in secrets for argument in program.argv)
     assert programs["generate-2"].env["OMP_NUM_THREADS"] == "3"
     assert programs["generate-2"].env["MALLOC_MMAP_MAX_"] == "0"
     assert "MATTEFORGE_API_KEY" not in programs["generate-1"].env
-    assert programs["flower"].env["FLOWER_BASIC_AUTH"] == f"operator:{stack.secrets.flower_password}"
+    assert (
+        programs["flower"].env["FLOWER_BASIC_AUTH"] == f"operator:{stack.secrets.flower_password}"
+    )
     assert "--address=127.0.0.1" in programs["flower"].argv
 
 

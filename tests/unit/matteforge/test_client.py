@@ -1,4 +1,4 @@
-"""client.client: requests, retries and event streams against scripted answers."""
+"""matteforge.client: requests, retries and event streams against scripted answers."""
 
 import json
 import subprocess
@@ -23,8 +23,8 @@ class Blocker:
         if name.split(".")[0] in {"torch", "fastapi", "starlette", "redis", "boto3", "celery", "numpy", "models", "workers", "service", "pydantic_settings"}:
             raise ImportError(f"{name} is blocked")
 sys.meta_path.insert(0, Blocker())
-import client, client.cli
-client.MatteForge
+import matteforge, matteforge.cli.datasets
+matteforge.MatteForge
 """  # noqa: E501
 
 
@@ -46,7 +46,13 @@ def answer(record: DatasetOut | DatasetPage | ModelPage, status: int = 200) -> h
 
 
 def problem(status: int, code: str, **headers: str) -> httpx.Response:
-    body = {"type": "about:blank", "title": "t", "status": status, "detail": "so it is", "code": code}
+    body = {
+        "type": "about:blank",
+        "title": "t",
+        "status": status,
+        "detail": "so it is",
+        "code": code,
+    }
     return httpx.Response(status, json=body, headers=headers)
 
 
@@ -88,7 +94,8 @@ def test_an_order_sends_only_what_was_given_and_a_key():
 
 
 @pytest.mark.parametrize(
-    "failure", [httpx.ConnectError("no"), httpx.ReadTimeout("slow"), problem(503, "store_unavailable")]
+    "failure",
+    [httpx.ConnectError("no"), httpx.ReadTimeout("slow"), problem(503, "store_unavailable")],
 )
 def test_an_order_is_retried_under_the_same_key(failure):
     script = Script(failure, failure, answer(dataset(), 202))
@@ -115,14 +122,24 @@ def test_retry_after_is_respected():
 
 def test_a_refusal_has_the_problems_code_and_is_not_retried():
     script = Script(problem(422, "invalid_spec"))
-    with script.client() as client, pytest.raises(MatteForgeRequestError, match="so it is") as caught:
+    with (
+        script.client() as client,
+        pytest.raises(MatteForgeRequestError, match="so it is") as caught,
+    ):
         client.order(0)
-    assert (caught.value.code, caught.value.status, len(script.requests)) == ("invalid_spec", 422, 1)
+    assert (caught.value.code, caught.value.status, len(script.requests)) == (
+        "invalid_spec",
+        422,
+        1,
+    )
 
 
 def test_what_a_proxy_says_is_an_error_too():
     script = Script(httpx.Response(404, text="<html>nginx</html>"))
-    with script.client() as client, pytest.raises(MatteForgeRequestError, match="answered 404") as caught:
+    with (
+        script.client() as client,
+        pytest.raises(MatteForgeRequestError, match="answered 404") as caught,
+    ):
         client.get(IDENT)
     assert caught.value.code == "unknown"
 
@@ -131,7 +148,10 @@ def test_a_delete_whose_answer_was_lost_succeeds():
     script = Script(httpx.ReadError("cut"), problem(404, "not_found"))
     with script.client() as client:
         client.delete(IDENT)
-    with Script(problem(404, "not_found")).client() as client, pytest.raises(MatteForgeRequestError):
+    with (
+        Script(problem(404, "not_found")).client() as client,
+        pytest.raises(MatteForgeRequestError),
+    ):
         client.delete(IDENT)
 
 
@@ -142,7 +162,11 @@ def test_lists_go_through_all_pages():
     )
     with script.client() as client:
         assert len(list(client.list(state="queued"))) == 2
-    assert dict(script.requests[1].url.params) == {"limit": "100", "state": "queued", "cursor": "c1"}
+    assert dict(script.requests[1].url.params) == {
+        "limit": "100",
+        "state": "queued",
+        "cursor": "c1",
+    }
 
 
 def test_waiting_ends_with_the_dataset():
@@ -168,7 +192,9 @@ def test_fields_of_a_newer_service_are_ignored():
 
 
 def test_models():
-    model = ModelOut(name="humans", aliases={"champion": "sha256:0"}, resolution=128, thresholds={}, card={})
+    model = ModelOut(
+        name="humans", aliases={"champion": "sha256:0"}, resolution=128, thresholds={}, card={}
+    )
     with Script(answer(ModelPage(items=[model]))).client() as client:
         assert client.models() == [model]
 
@@ -203,14 +229,22 @@ def test_events_reconnect_where_they_broke_off(broken_stream):
     with script.client() as client:
         seen = list(client.events(IDENT))
     assert [event["kind"] for event in seen] == ["snapshot", "shard", "shard", "state"]
-    assert [request.headers.get("Last-Event-ID") for request in script.requests] == [None, "7-0", "7-0", "7-0"]
+    assert [request.headers.get("Last-Event-ID") for request in script.requests] == [
+        None,
+        "7-0",
+        "7-0",
+        "7-0",
+    ]
 
 
 def test_events_end_when_the_dataset_is_deleted():
     script = Script(events(("1-0", "snapshot", {"state": "running"})), problem(404, "not_found"))
     with script.client() as client:
         assert [event["kind"] for event in client.events(IDENT)] == ["snapshot"]
-    with Script(problem(404, "not_found")).client() as client, pytest.raises(MatteForgeRequestError):
+    with (
+        Script(problem(404, "not_found")).client() as client,
+        pytest.raises(MatteForgeRequestError),
+    ):
         list(client.events(IDENT))
 
 

@@ -25,7 +25,9 @@ class Forge:
     state: DatasetState = DatasetState.COMPLETED
     ranges: bool = True
     cut_after: int | None = None  # bytes per answer
-    rotten: dict[str, int] = field(default_factory=dict)  # name -> how many answers have a wrong byte
+    rotten: dict[str, int] = field(
+        default_factory=dict
+    )  # name -> how many answers have a wrong byte
     missing: set[str] = field(default_factory=set)
     token: str = "fresh"  # what a valid presigned URL carries
     listed_token: str = "fresh"
@@ -91,7 +93,9 @@ class Handler(BaseHTTPRequestHandler):
         if forge.rotten.get(name, 0) > 0:
             forge.rotten[name] -= 1
             body = bytes([body[0] ^ 1]) + body[1:]
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and forge.ranges else 0
+        start = (
+            int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and forge.ranges else 0
+        )
         headers = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if start else {}
         self.send(206 if start else 200, body[start:], cut=forge.cut_after, **headers)
 
@@ -207,7 +211,9 @@ def test_expired_urls_are_renewed(forge, client, tmp_path):
 
 def test_a_store_that_never_lets_us_in_ends_it(forge, client, tmp_path, monkeypatch):
     forge.listed_token = "old"
-    monkeypatch.setattr(client, "shard_url", lambda dataset_id, name: f"{forge.url}/store/{name}?token=old")
+    monkeypatch.setattr(
+        client, "shard_url", lambda dataset_id, name: f"{forge.url}/store/{name}?token=old"
+    )
     with pytest.raises(MatteForgeUnavailable):
         client.download(IDENT, tmp_path)
 

@@ -54,7 +54,14 @@ class World:
     def end(self, dataset_id: str, state: DatasetState = DatasetState.COMPLETED) -> None:
         """What the control worker does at the end of a dataset."""
         request = self.catalog.request(dataset_id)
-        counts = Counts(requested=30, accepted=30, attempted=36, rejected={"mad": 6}, shards_done=3, shards_total=3)
+        counts = Counts(
+            requested=30,
+            accepted=30,
+            attempted=36,
+            rejected={"mad": 6},
+            shards_done=3,
+            shards_total=3,
+        )
         now = utcnow()
         head = ManifestHead(
             id=dataset_id,
@@ -85,5 +92,14 @@ def world(tmp_path: Path) -> Iterator[World]:
     store, live, doorbell = MemoryStore(), MemoryLiveView(), MemoryDoorbell()
     bundle = publish(store, tmp_path)
     app = create_app(Settings(api_key=API_KEY), store=store, live=live, doorbell=doorbell)
-    with TestClient(app, headers={"Authorization": f"Bearer {API_KEY}"}, follow_redirects=False) as http:
-        yield World(store=store, live=live, doorbell=doorbell, catalog=Catalog(store), bundle=bundle, http=http)
+    with TestClient(
+        app, headers={"Authorization": f"Bearer {API_KEY}"}, follow_redirects=False
+    ) as http:
+        yield World(
+            store=store,
+            live=live,
+            doorbell=doorbell,
+            catalog=Catalog(store),
+            bundle=bundle,
+            http=http,
+        )

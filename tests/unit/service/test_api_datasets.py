@@ -11,16 +11,23 @@ from core.wire.datasets import DatasetOut
 
 
 def test_an_order_is_claimed_shown_and_rung(world):
-    answer = world.http.post("/v1/datasets", json={"count": 25, "shard_size": 10, "labels": {"team": "a"}})
+    answer = world.http.post(
+        "/v1/datasets", json={"count": 25, "shard_size": 10, "labels": {"team": "a"}}
+    )
     assert answer.status_code == 202
     body = answer.json()
     assert answer.headers["Location"] == f"/v1/datasets/{body['id']}" == body["links"]["self"]
     assert body["state"] == "queued"
     assert body["bundle"] == world.bundle.digest
     assert body["counts"] == {
-        "requested": 25, "accepted": 0, "attempted": 0, "rejected": {}, "shards_done": 0, "shards_total": 3,
+        "requested": 25,
+        "accepted": 0,
+        "attempted": 0,
+        "rejected": {},
+        "shards_done": 0,
+        "shards_total": 3,
         "attributes": {},
-    }  # fmt: skip
+    }
     assert body["spec"]["labels"] == {"team": "a"}
     assert body["spec"]["seed"] >= 0, "the drawn seed is shown"
     assert world.doorbell.rung[0][0] == Reconcile(dataset_id=body["id"])
@@ -140,7 +147,9 @@ def test_lists_page_newest_first_and_by_state(world):
     world.end(ids[1])
     seen, cursor = [], None
     while True:
-        page = world.http.get("/v1/datasets", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        page = world.http.get(
+            "/v1/datasets", params={"limit": 2} | ({"cursor": cursor} if cursor else {})
+        ).json()
         seen += [item["id"] for item in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -191,4 +200,6 @@ def test_the_manifest_is_streamed_once_it_exists(world):
     manifest = world.http.get(out["links"]["manifest"])
     assert manifest.headers["content-type"] == "application/json"
     assert manifest.json()["state"] == "completed"
-    assert [shard["sha256"] for shard in manifest.json()["shards"]] == [record.sha256 for record in records]
+    assert [shard["sha256"] for shard in manifest.json()["shards"]] == [
+        record.sha256 for record in records
+    ]

@@ -25,7 +25,9 @@ def follow(world, path: str, last_event_id: str | None = None) -> list[dict]:
     assert answer.headers["content-type"].startswith("text/event-stream")
     parsed = []
     for block in answer.text.strip().split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        fields = dict(
+            line.split(": ", 1) for line in block.splitlines() if not line.startswith(":")
+        )
         if fields:
             parsed.append({**fields, "data": json.loads(fields["data"])})
     return parsed

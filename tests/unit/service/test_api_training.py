@@ -12,15 +12,30 @@ from core.training.runs import TrainingRuns
 from service.routes import training_runs
 
 
-def corpus(name: str = "people", kind: CorpusKind = CorpusKind.PAIRS, splits: tuple[Split, ...] = tuple(Split)):
+def corpus(
+    name: str = "people",
+    kind: CorpusKind = CorpusKind.PAIRS,
+    splits: tuple[Split, ...] = tuple(Split),
+):
     shards = [
-        CorpusShard(name=f"{split}-{name}.tar", split=split, samples=5, size_bytes=1, sha256=f"{split}{name}")
+        CorpusShard(
+            name=f"{split}-{name}.tar",
+            split=split,
+            samples=5,
+            size_bytes=1,
+            sha256=f"{split}{name}",
+        )
         for split in splits
     ]
     return CorpusManifest(
-        name=name, kind=kind, licence="CC0-1.0", sources=["folder"], updated_at=utcnow(), shards=shards,
+        name=name,
+        kind=kind,
+        licence="CC0-1.0",
+        sources=["folder"],
+        updated_at=utcnow(),
+        shards=shards,
         rejected={"unreadable": 2},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -88,24 +103,38 @@ def test_an_idempotency_key_orders_once(world, book):
     other = world.http.post("/v1/training-runs", json={**BODY, "seed": 5}, headers=headers)
     assert again == first
     assert other.json()["code"] == "idempotency_mismatch"
-    assert len(list(TrainingRuns(world.store).ids())) == len(TrainingRuns(world.store).active()) == 1
+    assert (
+        len(list(TrainingRuns(world.store).ids())) == len(TrainingRuns(world.store).active()) == 1
+    )
 
 
 def test_progress_figures_and_pictures_are_shown(world, book):
     run = order(world)
     runs = TrainingRuns(world.store)
-    runs.put_stage(run["id"], StageRecord(stage=Stage.BASELINE, at=utcnow(), seconds=3.0, figures={"step": 4}))
+    runs.put_stage(
+        run["id"], StageRecord(stage=Stage.BASELINE, at=utcnow(), seconds=3.0, figures={"step": 4})
+    )
     runs.put_progress(
         run["id"],
         Progress(
-            sequence=7, at=utcnow(), stage=Stage.LABEL, fraction=0.25, eta_s=30.0, seconds=10.0, log=["a", "b"],
+            sequence=7,
+            at=utcnow(),
+            stage=Stage.LABEL,
+            fraction=0.25,
+            eta_s=30.0,
+            seconds=10.0,
+            log=["a", "b"],
             grids=["grids/labels.png"],
         ),
-    )  # fmt: skip
+    )
     shown = world.http.get(f"/v1/training-runs/{run['id']}").json()
     assert shown["state"] == "running"
     baseline, label, *rest = shown["stages"]
-    assert (baseline["state"], baseline["figures"], baseline["fraction"]) == ("done", {"step": 4}, 1.0)
+    assert (baseline["state"], baseline["figures"], baseline["fraction"]) == (
+        "done",
+        {"step": 4},
+        1.0,
+    )
     assert (label["state"], label["fraction"], label["eta_s"]) == ("running", 0.25, 30.0)
     assert f"training-runs/{run['id']}/files/label/grids/labels.png" in label["grids"][0]["url"]
     assert {stage["state"] for stage in rest} == {"waiting"}
@@ -116,7 +145,9 @@ def test_pages_are_newest_first(world, book):
     ids = [order(world, seed=seed)["id"] for seed in range(3)]
     order(world, domain="others")
     first = world.http.get("/v1/training-runs?domain=humans&limit=2").json()
-    second = world.http.get(f"/v1/training-runs?domain=humans&limit=2&cursor={first['next_cursor']}").json()
+    second = world.http.get(
+        f"/v1/training-runs?domain=humans&limit=2&cursor={first['next_cursor']}"
+    ).json()
     assert [run["id"] for run in first["items"] + second["items"]] == ids[::-1]
     assert second["next_cursor"] is None
     assert world.http.get("/v1/training-runs?cursor=nonsense").json()["code"] == "invalid_cursor"
@@ -136,7 +167,9 @@ def test_cancelling_is_asked_for_once_and_refused_at_the_end(world, book):
 
 def test_events_tell_the_end(world, book):
     run = order(world)
-    TrainingRuns(world.store).finish(run["id"], RunEnd(state=RunState.COMPLETED, at=utcnow(), promoted=True))
+    TrainingRuns(world.store).finish(
+        run["id"], RunEnd(state=RunState.COMPLETED, at=utcnow(), promoted=True)
+    )
     body = world.http.get(run["links"]["events"]).text
     assert body.startswith("event: state\ndata: ")
     assert json.loads(body.partition("data: ")[2])["promoted"] is True
@@ -147,11 +180,17 @@ def test_events_follow_a_run_through_its_stages(world, book, monkeypatch):
     run = order(world)
     told = [
         Progress(
-            sequence=i, at=utcnow(), stage=stage, fraction=0.5, eta_s=9.0, seconds=1.0, log=["a line"],
+            sequence=i,
+            at=utcnow(),
+            stage=stage,
+            fraction=0.5,
+            eta_s=9.0,
+            seconds=1.0,
+            log=["a line"],
             grids=["grids/labels.png"],
         )
         for i, stage in enumerate((Stage.BASELINE, Stage.BASELINE, Stage.LABEL))
-    ]  # fmt: skip
+    ]
     script = iter([told[0], told[0], told[1], told[2], told[2]])  # a snapshot reads it once more
 
     def progress(runs, run_id):
@@ -185,7 +224,9 @@ def test_promote_and_rollback_leave_an_audit_trail(world, tmp_path):
     first = world.bundle.digest
     second = world.bundle.model_copy(update={"card": {"kimg": 200}})
     world.store.put(f"registry/{second.digest[7:]}/bundle.json", second.to_bytes())
-    moved = world.http.post("/v1/models/humans/promote", json={"version": second.digest, "reason": "looks better"})
+    moved = world.http.post(
+        "/v1/models/humans/promote", json={"version": second.digest, "reason": "looks better"}
+    )
     assert moved.status_code == 200, moved.text
     assert world.http.get("/v1/models/humans").json()["aliases"]["champion"] == second.digest
     back = world.http.post("/v1/models/humans/rollback", json={"reason": "it does not"})
@@ -197,12 +238,16 @@ def test_promote_and_rollback_leave_an_audit_trail(world, tmp_path):
     ]
     assert len(trail[0]["actor"]) == 64
     assert world.http.get("/v1/models/humans/history").json() == back.json()
-    late = world.http.post("/v1/models/humans/rollback", json={"reason": "again", "present": second.digest})
+    late = world.http.post(
+        "/v1/models/humans/rollback", json={"reason": "again", "present": second.digest}
+    )
     assert late.json() == back.json()
     again = world.http.post("/v1/models/humans/rollback", json={"reason": "again"})
     assert again.status_code == 409
     assert world.http.get("/v1/models/humans/versions/champion").json()["card"] == {"kimg": 100}
-    unknown = world.http.post("/v1/models/humans/promote", json={"version": "sha256:" + "0" * 64, "reason": "x"})
+    unknown = world.http.post(
+        "/v1/models/humans/promote", json={"version": "sha256:" + "0" * 64, "reason": "x"}
+    )
     assert unknown.status_code == 404
 
 
@@ -210,7 +255,9 @@ def test_an_order_takes_the_new_champion_and_an_earlier_one_keeps_its_own(world)
     before = world.order()
     second = world.bundle.model_copy(update={"card": {"kimg": 200}})
     world.store.put(f"registry/{second.digest[7:]}/bundle.json", second.to_bytes())
-    world.http.post("/v1/models/humans/promote", json={"version": second.digest, "reason": "better"})
+    world.http.post(
+        "/v1/models/humans/promote", json={"version": second.digest, "reason": "better"}
+    )
     after = world.order()
     assert (before["bundle"], after["bundle"]) == (world.bundle.digest, second.digest)
     assert world.http.get(f"/v1/datasets/{before['id']}").json()["bundle"] == world.bundle.digest

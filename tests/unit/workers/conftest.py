@@ -1,4 +1,5 @@
-"""A whole worker in memory: stores, a sampler made of discs, and a broker that a test can empty by hand."""
+"""A whole worker in memory: stores, a sampler made of discs, and a broker that a test can empty by
+hand."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -37,7 +38,9 @@ class DiscSampler:
     def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
         for start in range(0, plan.max_attempts(shard), plan.batch_size):
             self.before_batch(shard, start)
-            yield [self._one(plan, shard, attempt) for attempt in range(start, start + plan.batch_size)]
+            yield [
+                self._one(plan, shard, attempt) for attempt in range(start, start + plan.batch_size)
+            ]
 
     def _one(self, plan: Plan, shard: int, attempt: int) -> Candidate:
         seed = candidate_seed(plan.seed, shard, attempt)
@@ -49,7 +52,9 @@ class DiscSampler:
         levels, kind = (255, np.uint8) if plan.alpha_bits == 8 else (65535, np.uint16)
         grey = (alpha * levels).astype(kind)
         facts = generated_facts(plan, generator=self.generator, stylematte=self.stylematte)
-        return Candidate(attempt=attempt, seed=seed, rgb_u8=rgb_u8, alpha=grey, scores=scores, facts=facts)
+        return Candidate(
+            attempt=attempt, seed=seed, rgb_u8=rgb_u8, alpha=grey, scores=scores, facts=facts
+        )
 
 
 @dataclass
@@ -76,17 +81,31 @@ class Bench:
         self.live.mark_initialised()
 
     def with_settings(self, **changes: object) -> None:
-        self.context = replace(self.context, settings=self.context.settings.model_copy(update=changes))
+        self.context = replace(
+            self.context, settings=self.context.settings.model_copy(update=changes)
+        )
 
-    def order(self, dataset_id: str = "ds_a", *, known: bool = True, **spec: object) -> DatasetRecord:
+    def order(
+        self, dataset_id: str = "ds_a", *, known: bool = True, **spec: object
+    ) -> DatasetRecord:
         """Claim a dataset as the API does; `known=False`: Redis was away."""
         parsed = SPEC.validate_python({"count": 10, "shard_size": 4, "seed": 7, **spec})
         plan = make_plan(
-            parsed, seed=parsed.seed or 0, bundle=BUNDLE, thresholds=THRESHOLDS, batch_size=4, threads=1,
+            parsed,
+            seed=parsed.seed or 0,
+            bundle=BUNDLE,
+            thresholds=THRESHOLDS,
+            batch_size=4,
+            threads=1,
             max_attempts_per_sample=20,
-        )  # fmt: skip
+        )
         record = DatasetRecord(
-            id=dataset_id, owner="o", spec=parsed, plan=plan, created_at=utcnow(), body_sha256="0" * 64
+            id=dataset_id,
+            owner="o",
+            spec=parsed,
+            plan=plan,
+            created_at=utcnow(),
+            body_sha256="0" * 64,
         )
         assert self.catalog.claim(record)
         if known:

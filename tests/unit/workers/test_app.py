@@ -10,7 +10,9 @@ HEAVY = ("torch", "transformers", "numpy", "scipy", "PIL", "models")
 
 
 def python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
 
 
 def test_the_parent_and_the_control_worker_import_nothing_heavy() -> None:
@@ -26,13 +28,14 @@ for name in {HEAVY}:
     sys.modules[name] = None
 from datetime import datetime
 from core.adapters.memory import *
-from core.catalog import Catalog
+from core.datasets.catalog import Catalog
 from core.settings import Settings
 from workers.context import Context
-from workers.reconcile import reconcile
+from workers.control.reconcile import reconcile
 import workers.app
 store = MemoryStore()
-reconcile(Context(settings=Settings(), catalog=Catalog(store), live=MemoryLiveView(), leases=MemoryLeaseBook(),
+reconcile(Context(settings=Settings(), catalog=Catalog(store), live=MemoryLiveView(),
+          leases=MemoryLeaseBook(),
           doorbell=MemoryDoorbell(), sampler=None), 0.0)
 """
     assert python(code) == ""
@@ -42,7 +45,9 @@ def test_every_message_has_a_task_and_beat_asks_for_reconciliation() -> None:
     import core.messages as messages
     from workers.app import app
 
-    kinds = [kind for kind in vars(messages).values() if isinstance(kind, type) and hasattr(kind, "task")]
+    kinds = [
+        kind for kind in vars(messages).values() if isinstance(kind, type) and hasattr(kind, "task")
+    ]
     assert {kind.task for kind in kinds} <= set(app.tasks)
     assert len(kinds) >= 2
     assert [entry["task"] for entry in app.conf.beat_schedule.values()] == [messages.Reconcile.task]
@@ -72,7 +77,9 @@ child = subprocess.Popen([sys.executable, "-c", {child!r}])
 print(child.pid, flush=True)
 child.wait()
 """
-    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().strip() for _ in range(2)]
         pid = int(next(line for line in lines if line != "up"))
@@ -85,7 +92,9 @@ child.wait()
 
 def test_a_child_whose_parent_is_already_gone_ends_itself() -> None:
     code = "from workers.lifecycle import die_with; die_with(2**22 + 1); print('still here')"
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+    )
     assert (process.returncode, process.stdout) == (-signal.SIGKILL, "")
 
 

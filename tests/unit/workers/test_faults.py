@@ -1,4 +1,5 @@
-"""Whatever call fails, whenever: the dataset completes, with the same bytes, nothing lost and nothing counted twice."""
+"""Whatever call fails, whenever: the dataset completes, with the same bytes, nothing lost and
+nothing counted twice."""
 
 import logging
 from collections.abc import Callable
@@ -13,7 +14,17 @@ from core.datasets.dataset import DatasetState
 from core.errors import LiveViewUnavailable, MatteForgeError, StoreUnavailable
 
 STORE = ("put", "get", "head", "stream", "list_keys", "list_names")
-LIVE = ("set_state", "add_shard", "undone", "ring_mark", "ring_marks", "clear_ring_mark", "active_ids", "put", "get")
+LIVE = (
+    "set_state",
+    "add_shard",
+    "undone",
+    "ring_mark",
+    "ring_marks",
+    "clear_ring_mark",
+    "active_ids",
+    "put",
+    "get",
+)
 BELL = ("ring", "depth")
 
 
@@ -24,7 +35,9 @@ class Killed(BaseException):
 class Faulty:
     """Fails some calls of a port: before it is done, or after, when only the answer is lost."""
 
-    def __init__(self, port: Any, names: tuple[str, ...], error: type[BaseException], faults: "Faults") -> None:
+    def __init__(
+        self, port: Any, names: tuple[str, ...], error: type[BaseException], faults: "Faults"
+    ) -> None:
         for name in names:
             setattr(port, name, faults.wrap(getattr(port, name), error))
 
@@ -61,12 +74,20 @@ def expected() -> dict[str, bytes]:
 
 
 @given(
-    faults=st.dictionaries(st.integers(1, 220), st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12),
+    faults=st.dictionaries(
+        st.integers(1, 220), st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12
+    ),
     flush_at=st.integers(0, 30),
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 def test_faults_anywhere(
-    bench_class: type, expected: dict[str, bytes], faults: dict[int, tuple[bool, bool]], flush_at: int
+    bench_class: type,
+    expected: dict[str, bytes],
+    faults: dict[int, tuple[bool, bool]],
+    flush_at: int,
 ) -> None:
     if not expected:
         calm = bench_class()

@@ -13,9 +13,19 @@ from workers.lifecycle import BUNDLES_KEPT, SamplerCache
 
 def plan_of(bundle: str, render: RenderPlan | None = None) -> Plan:
     return Plan(
-        count=1, shard_size=1, shards_total=1, seed=1, render=render, image_format="png", alpha_bits=8, bundle=bundle,
-        thresholds={}, batch_size=1, threads=1, max_attempts_per_sample=1,
-    )  # fmt: skip
+        count=1,
+        shard_size=1,
+        shards_total=1,
+        seed=1,
+        render=render,
+        image_format="png",
+        alpha_bits=8,
+        bundle=bundle,
+        thresholds={},
+        batch_size=1,
+        threads=1,
+        max_attempts_per_sample=1,
+    )
 
 
 PEOPLE = RenderPlan(size=64, shares=complete_shares({}), members=[])
@@ -36,7 +46,9 @@ class Shelf:
 
 @pytest.fixture
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    monkeypatch.setattr(GeneratedSampler, "from_folder", classmethod(lambda cls, folder, device: object()))
+    monkeypatch.setattr(
+        GeneratedSampler, "from_folder", classmethod(lambda cls, folder, device: object())
+    )
     return Shelf()
 
 
@@ -52,7 +64,9 @@ def test_the_least_recently_used_bundle_is_dropped(shelf: Shelf, tmp_path: Path)
     assert shelf.fetched == ["a", "b", "c", "b"]
 
 
-def test_a_bundle_that_was_never_published_is_rejected_not_retried(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_bundle_that_was_never_published_is_rejected_not_retried(
+    shelf: Shelf, tmp_path: Path
+) -> None:
     with pytest.raises(CheckpointRejected, match="unknown"):
         SamplerCache(shelf, cache_dir=tmp_path, device="cpu")(plan_of("unknown"))  # type: ignore[arg-type]
 
@@ -72,7 +86,9 @@ def test_each_source_of_a_bundle_has_its_sampler_and_a_process_one_renderer(
     renderers = []
     monkeypatch.setattr(process, "available", lambda: None)
     monkeypatch.setattr(
-        RenderedSampler, "from_folder", classmethod(lambda cls, folder, renderer, device: renderers.append(renderer))
+        RenderedSampler,
+        "from_folder",
+        classmethod(lambda cls, folder, renderer, device: renderers.append(renderer)),
     )
     cache = SamplerCache(shelf, cache_dir=tmp_path, device="cpu")  # type: ignore[arg-type]
     assert cache(plan_of("a")) is not None

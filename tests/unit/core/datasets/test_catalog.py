@@ -27,7 +27,9 @@ def record_of(count: int = 25, shard_size: int = 10, dataset_id: str = "ds_a") -
         threads=1,
         max_attempts_per_sample=5,
     )
-    return DatasetRecord(id=dataset_id, owner="o", spec=spec, plan=plan, created_at=NOW, body_sha256="x")
+    return DatasetRecord(
+        id=dataset_id, owner="o", spec=spec, plan=plan, created_at=NOW, body_sha256="x"
+    )
 
 
 def shard_of(number: int, samples: int = 10, **rejected: int) -> ShardRecord:
@@ -44,7 +46,9 @@ def shard_of(number: int, samples: int = 10, **rejected: int) -> ShardRecord:
 
 def head_of(state: DatasetState, dataset_id: str = "ds_a") -> ManifestHead:
     counts = Counts(requested=25, shards_total=3)
-    return ManifestHead(id=dataset_id, state=state, counts=counts, error=None, timestamps={state: NOW})
+    return ManifestHead(
+        id=dataset_id, state=state, counts=counts, error=None, timestamps={state: NOW}
+    )
 
 
 @pytest.fixture
@@ -110,7 +114,12 @@ def test_the_view_is_rebuilt_from_storage_alone(catalog):
     assert done == [0, 2]
     assert view.state is DatasetState.RUNNING
     assert view.counts == Counts(
-        requested=25, accepted=15, attempted=21, rejected={"mad": 4, "iou": 2}, shards_done=2, shards_total=3
+        requested=25,
+        accepted=15,
+        attempted=21,
+        rejected={"mad": 4, "iou": 2},
+        shards_done=2,
+        shards_total=3,
     )
     catalog.finish(record_of(), head_of(DatasetState.FAILED), [])
     assert catalog.view("ds_a")[0].state is DatasetState.FAILED

@@ -8,7 +8,14 @@ from core.datasets.criteria import BY_NAME, CHEAP, CRITERIA, check_thresholds, f
 from core.errors import InvalidSpec
 
 GOOD = {"coverage": 0.4, "connectedness": 1.0, "mad": 0.01, "iou": 0.98, "grad": 2.0}
-THRESHOLDS = {"coverage_min": 0.1, "coverage_max": 0.8, "connectedness": 0.95, "mad": 0.05, "iou": 0.9, "grad": 5.0}
+THRESHOLDS = {
+    "coverage_min": 0.1,
+    "coverage_max": 0.8,
+    "connectedness": 0.95,
+    "mad": 0.05,
+    "iou": 0.9,
+    "grad": 5.0,
+}
 
 
 def test_a_good_candidate_passes():
@@ -37,7 +44,9 @@ def test_nan_never_passes(score):
 
 def test_thresholds_are_inclusive():
     for criterion in CRITERIA:
-        assert criterion.passes({criterion.score: THRESHOLDS[criterion.name]}, THRESHOLDS[criterion.name])
+        assert criterion.passes(
+            {criterion.score: THRESHOLDS[criterion.name]}, THRESHOLDS[criterion.name]
+        )
 
 
 def test_cheap_checks_need_no_prediction():

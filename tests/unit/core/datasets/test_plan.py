@@ -15,7 +15,13 @@ DIGEST = "sha256:" + "0" * 64
 
 def plan_of(spec: DatasetSpec):
     return make_plan(
-        spec, seed=7, bundle=DIGEST, thresholds={"mad": 0.1}, batch_size=8, threads=1, max_attempts_per_sample=20
+        spec,
+        seed=7,
+        bundle=DIGEST,
+        thresholds={"mad": 0.1},
+        batch_size=8,
+        threads=1,
+        max_attempts_per_sample=20,
     )
 
 
@@ -29,7 +35,9 @@ def test_shards_hold_exactly_what_was_ordered(count, shard_size):
 
 @given(st.integers(0, 999_999), st.integers(1, 10_000))
 def test_a_shard_gives_up_after_whole_batches(shard, shard_size):
-    plan = plan_of(DatasetSpec(count=MAX_COUNT, shard_size=10_000)).model_copy(update={"shard_size": shard_size})
+    plan = plan_of(DatasetSpec(count=MAX_COUNT, shard_size=10_000)).model_copy(
+        update={"shard_size": shard_size}
+    )
     assert plan.max_attempts(0) % plan.batch_size == 0
     assert plan.max_attempts(0) >= plan.samples_in(0) * plan.max_attempts_per_sample
 
@@ -76,7 +84,10 @@ def test_nonsense_is_refused(bad):
 def test_candidate_seeds_are_fixed_for_ever():
     """Part of the format: another value here would change every delivered byte."""
     assert candidate_seed(1, 2, 3) == 3751671686878481423
-    assert len({candidate_seed(s, k, a) for s in range(10) for k in range(10) for a in range(10)}) == 1000
+    assert (
+        len({candidate_seed(s, k, a) for s in range(10) for k in range(10) for a in range(10)})
+        == 1000
+    )
 
 
 def test_keys_sort_in_delivery_order_and_hold_digits_only():
@@ -94,7 +105,16 @@ def test_an_idempotency_key_names_one_dataset_per_owner():
 
 @pytest.mark.parametrize(
     ("device", "resolution", "batch"),
-    [("cpu", 64, 8), ("cpu", 256, 8), ("cpu", 512, 4), ("cpu", 1024, 1), ("cuda", 64, 64), ("cuda", 1024, 16)],
+    [
+        ("cpu", 64, 8),
+        ("cpu", 256, 8),
+        ("cpu", 512, 4),
+        ("cpu", 1024, 1),
+        ("cuda", 64, 64),
+        ("cuda", 1024, 16),
+    ],
 )
-def test_a_batch_fits_the_device_class_and_the_resolution(device: str, resolution: int, batch: int) -> None:
+def test_a_batch_fits_the_device_class_and_the_resolution(
+    device: str, resolution: int, batch: int
+) -> None:
     assert choose_batch_size(device, resolution) == batch

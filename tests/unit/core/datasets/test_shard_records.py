@@ -1,4 +1,5 @@
-"""core.datasets.shard_records: reading what was committed, compacted or not, and how many requests it takes."""
+"""core.datasets.shard_records: reading what was committed, compacted or not, and how many requests
+it takes."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -27,9 +28,14 @@ class CountingStore(MemoryStore):
 
 def shard_of(number: int) -> ShardRecord:
     return ShardRecord(
-        shard=number, name=f"{number:06d}.tar", samples=10, attempted=12, rejected={"mad": 2}, size_bytes=7,
+        shard=number,
+        name=f"{number:06d}.tar",
+        samples=10,
+        attempted=12,
+        rejected={"mad": 2},
+        size_bytes=7,
         sha256=f"{number:064x}",
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +87,8 @@ def test_a_record_that_is_missing_keeps_its_block_from_being_written(store: Coun
 
 @pytest.mark.parametrize("compacted", [0, 10, 30, 40])
 @pytest.mark.parametrize(
-    ("after", "limit"), [(-1, None), (-1, 3), (8, 2), (9, 1), (9, 20), (17, 30), (38, None), (43, 9), (99, 5), (0, 0)]
+    ("after", "limit"),
+    [(-1, None), (-1, 3), (8, 2), (9, 1), (9, 20), (17, 30), (38, None), (43, 9), (99, 5), (0, 0)],
 )
 def test_pages_do_not_depend_on_what_is_compacted(
     store: CountingStore, compacted: int, after: int, limit: int | None
@@ -130,7 +137,11 @@ def test_a_page_that_was_read_before_costs_a_listing(store: CountingStore) -> No
     catalog = Catalog(store)
     first = list(catalog.shard_records("ds_a", after=3, limit=6))
     store.reads.clear()
-    assert list(catalog.shard_records("ds_a", after=3, limit=6)) == first == [shard_of(n) for n in range(4, 10)]
+    assert (
+        list(catalog.shard_records("ds_a", after=3, limit=6))
+        == first
+        == [shard_of(n) for n in range(4, 10)]
+    )
     assert store.reads == {"records": 1}
     store.delete(keys.shard_record("ds_a", 5))
     assert [record.shard for record in catalog.shard_records("ds_a", after=3, limit=3)] == [4, 6, 7]
@@ -153,7 +164,10 @@ def test_lost_blocks_are_made_again_and_two_writers_agree(store: CountingStore) 
     for block in (1, 3):
         store.delete(keys.record_block("ds_a", block))
     assert numbers(records) == list(range(40))
-    store.head, head = lambda key: None, store.head  # another writer was between our look and our put
+    store.head, head = (
+        lambda key: None,
+        store.head,
+    )  # another writer was between our look and our put
     assert records.compact(below=40)
     store.head = head
     while records.compact(below=40):

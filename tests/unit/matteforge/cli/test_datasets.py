@@ -30,7 +30,7 @@ def dataset(state: DatasetState) -> DatasetOut:
 
 
 class FakeClient:
-    """Stands for client.client.MatteForge; `state` is what datasets are in."""
+    """Stands for matteforge.client.MatteForge; `state` is what datasets are in."""
 
     state = DatasetState.COMPLETED
     calls: list[tuple]
@@ -44,7 +44,9 @@ class FakeClient:
     def __exit__(self, *args: object) -> None:
         pass
 
-    def order(self, count: int, *, idempotency_key: str | None = None, **options: object) -> DatasetOut:
+    def order(
+        self, count: int, *, idempotency_key: str | None = None, **options: object
+    ) -> DatasetOut:
         self.calls.append(("order", count, idempotency_key, options))
         return dataset(DatasetState.QUEUED)
 
@@ -78,12 +80,29 @@ def run(command, *arguments: str) -> Result:
 
 def test_order_passes_on_what_was_given(fake):
     result = run(
-        datasets.order, "64", "--psi", "0.5", "--alpha-bits", "16", "--filter", "mad=0.02", "--filter", "iou=0.9",
-        "--label", "team=a=b", "--idempotency-key", "x",
-    )  # fmt: skip
+        datasets.order,
+        "64",
+        "--psi",
+        "0.5",
+        "--alpha-bits",
+        "16",
+        "--filter",
+        "mad=0.02",
+        "--filter",
+        "iou=0.9",
+        "--label",
+        "team=a=b",
+        "--idempotency-key",
+        "x",
+    )
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{IDENT}\n"
-    options = {"truncation_psi": 0.5, "alpha_bits": 16, "filter": {"mad": 0.02, "iou": 0.9}, "labels": {"team": "a=b"}}
+    options = {
+        "truncation_psi": 0.5,
+        "alpha_bits": 16,
+        "filter": {"mad": 0.02, "iou": 0.9},
+        "labels": {"team": "a=b"},
+    }
     assert fake.calls == [("connect", datasets.DEFAULT_URL, "k"), ("order", 64, "x", options)]
 
 
@@ -158,7 +177,9 @@ def test_cancel(fake):
     "error",
     [
         MatteForgeUnavailable("nobody answers"),
-        MatteForgeRequestError(Problem(type="t", title="t", status=404, detail="nobody answers", code="not_found")),
+        MatteForgeRequestError(
+            Problem(type="t", title="t", status=404, detail="nobody answers", code="not_found")
+        ),
     ],
 )
 def test_errors_are_one_line(fake, monkeypatch, error):

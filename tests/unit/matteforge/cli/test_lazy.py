@@ -13,23 +13,28 @@ WITHOUT = """
 import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"torch", "fastapi", "redis", "boto3", "celery", "numpy", "PIL", "httpx", "uvicorn"}:
+        if name.split(".")[0] in {"torch", "fastapi", "redis", "boto3", "celery", "numpy", "PIL",
+                                  "httpx", "uvicorn"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Block())
-from deploy.cli import main
+from matteforge.cli.main import main
 main(sys.argv[1:], prog_name="matteforge")
 """
 
 
 def test_help_needs_nothing_but_click() -> None:
-    shown = subprocess.run([sys.executable, "-c", WITHOUT, "--help"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", WITHOUT, "--help"], capture_output=True, text=True, check=True
+    )
     for name, (_, help_text) in COMMANDS.items():
         assert name in shown.stdout
         assert help_text[:30] in shown.stdout
 
 
 def test_a_command_whose_needs_are_not_met_says_so() -> None:
-    refused = subprocess.run([sys.executable, "-c", WITHOUT, "order", "1"], capture_output=True, text=True, check=False)
+    refused = subprocess.run(
+        [sys.executable, "-c", WITHOUT, "order", "1"], capture_output=True, text=True, check=False
+    )
     assert refused.returncode == 1
     assert refused.stderr == "Error: `matteforge order` needs httpx, which is not installed\n"
 

@@ -15,9 +15,16 @@ from matteforge.cli.schedules import schedules
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OUT = ScheduleOut(
-    domain="humans", every_s=43200, min_new_samples=100, set_at=NOW, last_run=None, due_at=NOW, new_samples=7,
-    run=TrainingSpec(domain="humans", labelled=["a"], unlabelled=["b"]), waits_for="93 more new samples",
-)  # fmt: skip
+    domain="humans",
+    every_s=43200,
+    min_new_samples=100,
+    set_at=NOW,
+    last_run=None,
+    due_at=NOW,
+    new_samples=7,
+    run=TrainingSpec(domain="humans", labelled=["a"], unlabelled=["b"]),
+    waits_for="93 more new samples",
+)
 ANSWERS = {
     "PUT": httpx.Response(200, content=OUT.model_dump_json()),
     "GET": httpx.Response(200, content=SchedulePage(items=[OUT]).model_dump_json()),

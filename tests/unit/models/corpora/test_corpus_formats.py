@@ -1,4 +1,5 @@
-"""Corpora in the layouts that matting data sets come in: what is found, what is refused, where it goes."""
+"""Corpora in the layouts that matting data sets come in: what is found, what is refused, where it
+goes."""
 
 import io
 import json
@@ -45,7 +46,10 @@ def p3m(root: Path) -> None:
     for i in range(3):
         write(root / f"train/blurred_image/p_{i}.jpg", picture(i))
         write(root / f"train/mask/p_{i}.png", disc())
-    for part, images, seed in (("P3M-500-P", "blurred_image", 10), ("P3M-500-NP", "original_image", 20)):
+    for part, images, seed in (
+        ("P3M-500-P", "blurred_image", 10),
+        ("P3M-500-NP", "original_image", 20),
+    ):
         write(root / f"validation/{part}/{images}/v.jpg", picture(seed))
         write(root / f"validation/{part}/mask/v.png", disc())
         write(root / f"validation/{part}/trimap/v.png", disc())
@@ -69,7 +73,11 @@ def webdataset(root: Path) -> None:
     root.mkdir()
     with tarfile.open(root / "a.tar", "w") as tar:
         for i in range(3):
-            for suffix, content in (("image.png", png(picture(i))), ("alpha.png", png(disc())), ("json", b"{}")):
+            for suffix, content in (
+                ("image.png", png(picture(i))),
+                ("alpha.png", png(disc())),
+                ("json", b"{}"),
+            ):
                 info = tarfile.TarInfo(f"{i:05d}.{suffix}")
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content))
@@ -90,8 +98,12 @@ def test_pairs_are_found_in_each_layout(tmp_path, layout, parts):
 
 
 def test_what_a_shard_of_ours_derives_from_a_pair_is_no_sample_of_its_own(tmp_path):
-    members = {"0.image.png": png(picture(1)), "0.alpha.png": png(disc()), "0.composite.png": png(picture(2)),
-               "0.fg.png": png(picture(3, channels=4))}  # fmt: skip
+    members = {
+        "0.image.png": png(picture(1)),
+        "0.alpha.png": png(disc()),
+        "0.composite.png": png(picture(2)),
+        "0.fg.png": png(picture(3, channels=4)),
+    }
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
         for name, content in members.items():
             info = tarfile.TarInfo(f"./{name}")
@@ -165,9 +177,15 @@ def test_what_is_wrong_with_a_file_is_told_and_the_others_are_kept(book, tmp_pat
     assert manifest.samples() == 1
     reasons = {rejection.source: rejection.reason for rejection in report.rejections}
     assert {Path(source).name: reason for source, reason in reasons.items()} == {
-        "good.png": "duplicate", "empty.png": "empty_alpha", "full.png": "full_alpha", "other.png": "size_mismatch",
-        "small.png": "too_small", "lonely.png": "no_alpha", "orphan.png": "no_image", "broken.png": "unreadable",
-    }  # fmt: skip
+        "good.png": "duplicate",
+        "empty.png": "empty_alpha",
+        "full.png": "full_alpha",
+        "other.png": "size_mismatch",
+        "small.png": "too_small",
+        "lonely.png": "no_alpha",
+        "orphan.png": "no_image",
+        "broken.png": "unreadable",
+    }
     assert manifest.rejected == dict(report.rejected)
 
 
@@ -186,7 +204,10 @@ def test_broken_archives_are_told_and_what_can_be_read_is_kept(book, tmp_path):
     write(root / "whole.png", picture(9))
     manifest, report = add_corpus(book, "d", root, kind=CorpusKind.IMAGES, licence="x")
     assert manifest.samples() == 2
-    assert {(r.source, r.reason) for r in report.rejections} == {("cut.tar", "unreadable"), ("none.tar", "unreadable")}
+    assert {(r.source, r.reason) for r in report.rejections} == {
+        ("cut.tar", "unreadable"),
+        ("none.tar", "unreadable"),
+    }
     with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
         archive.writestr("a.png", png(picture(11)))
         archive.writestr("b.png", png(picture(12)))
@@ -227,7 +248,12 @@ def test_zips_are_read_and_can_be_narrowed(book, tmp_path):
         for i, kind in enumerate(("cat", "dog", "cat")):
             archive.writestr(f"afhq/train/{kind}/{i}.png", png(picture(i)))
     manifest, _ = add_corpus(
-        book, "cats", tmp_path / "afhq.zip", kind=CorpusKind.IMAGES, licence="CC-BY-NC-4.0", within="afhq/train/cat/"
+        book,
+        "cats",
+        tmp_path / "afhq.zip",
+        kind=CorpusKind.IMAGES,
+        licence="CC-BY-NC-4.0",
+        within="afhq/train/cat/",
     )
     assert manifest.samples() == 2
 

@@ -1,4 +1,5 @@
-"""The estimated foreground leaves torch's number of threads alone: resumed trainings must repeat calm ones."""
+"""The estimated foreground leaves torch's number of threads alone: resumed trainings must repeat
+calm ones."""
 
 import os
 import subprocess
@@ -17,5 +18,7 @@ print(before, torch.get_num_threads())
 
 def test_the_first_estimate_keeps_the_number_of_torch_threads():
     environment = {**os.environ, "NUMBA_NUM_THREADS": str(min(2, os.cpu_count() or 1))}
-    told = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
+    )
     assert told.stdout.split() == ["1", "1"]

@@ -1,4 +1,5 @@
-"""Pixel conversions: every stored value survives the round trip; rounding, clamping and compositing are as written."""
+"""Pixel conversions: every stored value survives the round trip; rounding, clamping and compositing
+are as written."""
 
 import numpy as np
 import pytest
@@ -77,7 +78,12 @@ def test_values_out_of_range_are_clamped() -> None:
     assert alpha_to_u16(wild).ravel().tolist() == [0, 0, 65535, 65535]
     assert rgb_to_u8(wild.repeat(1, 3, 1, 1))[..., 0].ravel().tolist() == [0, 0, 255, 255]
     rgb, alpha = split_rgba(wild.repeat(1, 4, 1, 1))
-    assert (rgb.min().item(), rgb.max().item(), alpha.min().item(), alpha.max().item()) == (-1, 1, 0, 1)
+    assert (rgb.min().item(), rgb.max().item(), alpha.min().item(), alpha.max().item()) == (
+        -1,
+        1,
+        0,
+        1,
+    )
 
 
 def test_split_needs_four_channels() -> None:
@@ -94,9 +100,15 @@ def test_other_pixel_types_are_refused() -> None:
 @given(st.floats(-1, 1, width=32), st.floats(-1, 1, width=32), st.floats(0, 1, width=32))
 def test_composite_follows_its_equation(foreground: float, background: float, alpha: float) -> None:
     shape = (1, 3, 1, 1)
-    mixed = composite(torch.full(shape, foreground), torch.full((1, 1, 1, 1), alpha), torch.full(shape, background))
+    mixed = composite(
+        torch.full(shape, foreground),
+        torch.full((1, 1, 1, 1), alpha),
+        torch.full(shape, background),
+    )
     assert mixed.shape == shape
-    assert mixed[0, 0, 0, 0].item() == pytest.approx(alpha * foreground + (1 - alpha) * background, abs=1e-6)
+    assert mixed[0, 0, 0, 0].item() == pytest.approx(
+        alpha * foreground + (1 - alpha) * background, abs=1e-6
+    )
 
 
 def test_composite_is_exact_where_alpha_is_0_or_1() -> None:

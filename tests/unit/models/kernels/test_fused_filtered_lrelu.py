@@ -1,4 +1,5 @@
-"""The fused filtered leaky relu against the textbook: zero insertion and full convolutions, in float64."""
+"""The fused filtered leaky relu against the textbook: zero insertion and full convolutions, in
+float64."""
 
 from __future__ import annotations
 
@@ -43,7 +44,11 @@ class Case:
 
         down = None
         if self.down_taps is not None:
-            down = filter_of(self.down_taps, self.down_taps) if self.radial else filter_of(self.down_taps)
+            down = (
+                filter_of(self.down_taps, self.down_taps)
+                if self.radial
+                else filter_of(self.down_taps)
+            )
         return {
             "up_filter": None if self.up_taps is None else filter_of(self.up_taps),
             "down_filter": down,
@@ -60,7 +65,9 @@ BASE = Case()
 CASES = {
     "layer": BASE,
     "up_4": replace(BASE, up=4, up_taps=24, padding=(-6, -9, -6, -9), size=(19, 24)),
-    "up_4_radial": replace(BASE, up=4, up_taps=24, padding=(-2, -5, -2, -5), size=(19, 24), radial=True),
+    "up_4_radial": replace(
+        BASE, up=4, up_taps=24, padding=(-2, -5, -2, -5), size=(19, 24), radial=True
+    ),
     "radial": replace(BASE, radial=True, padding=(11, 10, 11, 10)),
     "to_rgb": Case(1, 1, None, None, (0, 0, 0, 0), gain=1.0, slope=1.0),
     "down_4": replace(BASE, down=4, down_taps=24, size=(31, 20)),
@@ -133,11 +140,16 @@ def assert_textbook(case: Case) -> None:
     arguments = case.arguments()
     x, bias = torch.randn(2, 3, *case.size, requires_grad=True), torch.randn(3, requires_grad=True)
     exact_x, exact_bias = (t.detach().double().requires_grad_() for t in (x, bias))
-    y, exact = filtered_lrelu(x, bias=bias, **arguments), textbook(exact_x, bias=exact_bias, **arguments)
+    y, exact = (
+        filtered_lrelu(x, bias=bias, **arguments),
+        textbook(exact_x, bias=exact_bias, **arguments),
+    )
     assert_near(y, exact)
     cotangent = torch.randn_like(y)
     gradients = torch.autograd.grad(y, (x, bias), cotangent)
-    for gradient, expected in zip(gradients, torch.autograd.grad(exact, (exact_x, exact_bias), cotangent), strict=True):
+    for gradient, expected in zip(
+        gradients, torch.autograd.grad(exact, (exact_x, exact_bias), cotangent), strict=True
+    ):
         assert_near(gradient, expected)
 
 
@@ -151,15 +163,23 @@ def test_output_and_gradients_are_the_textbook_s(case: Case) -> None:
 def test_any_geometry_is_the_textbook_s(data: st.DataObject) -> None:
     up, down = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))
     radial = data.draw(st.booleans())
-    up_taps, down_taps = data.draw(st.integers(1, 24)), data.draw(st.integers(1, 9 if radial else 24))
+    up_taps, down_taps = (
+        data.draw(st.integers(1, 24)),
+        data.draw(st.integers(1, 9 if radial else 24)),
+    )
     size, padding = [], []
     for _ in range(2):
         length = data.draw(st.integers(1, 40))
         least = max(1, up_taps + down_taps - 1) - length * up  # so that one sample is left
         low = data.draw(st.integers(max(-12, -length * up + 1), 40))
         size.append(length)
-        padding += [low, data.draw(st.integers(max(least - low, -length * up - min(low, 0) + 1), 60))]
-    assert_textbook(Case(up, down, up_taps, down_taps, tuple(padding), (size[1], size[0]), radial=radial))
+        padding += [
+            low,
+            data.draw(st.integers(max(least - low, -length * up - min(low, 0) + 1), 60)),
+        ]
+    assert_textbook(
+        Case(up, down, up_taps, down_taps, tuple(padding), (size[1], size[0]), radial=radial)
+    )
 
 
 @pytest.mark.parametrize("name", ["layer", "up_4", "radial", "to_rgb"])
@@ -184,7 +204,9 @@ def test_what_comes_out_is_rescaled(name: str) -> None:
     plain = filtered_lrelu(x, bias=bias, **arguments)
     expected = plain * rescale[:, :, None, None]
     assert torch.equal(filtered_lrelu(x, bias=bias, rescale=rescale, **arguments), expected)
-    recorded = filtered_lrelu(x.requires_grad_(), bias=bias, rescale=rescale.requires_grad_(), **arguments)
+    recorded = filtered_lrelu(
+        x.requires_grad_(), bias=bias, rescale=rescale.requires_grad_(), **arguments
+    )
     cotangent = torch.randn_like(recorded)
     of_x, of_rescale = torch.autograd.grad(recorded, (x, rescale), cotangent)
     assert_near(of_rescale, (cotangent * plain).sum((2, 3)))
@@ -196,12 +218,17 @@ def test_what_comes_out_is_rescaled(name: str) -> None:
 def test_the_torch_version_agrees(name: str) -> None:
     arguments = CASES[name].arguments()
     x, bias = torch.randn(2, 3, *CASES[name].size), torch.randn(3)
-    assert_near(filtered_lrelu(x, bias=bias, **arguments), filtered_lrelu_torch(x, bias=bias, **arguments))
+    assert_near(
+        filtered_lrelu(x, bias=bias, **arguments), filtered_lrelu_torch(x, bias=bias, **arguments)
+    )
 
 
 def test_bias_is_optional() -> None:
     x, arguments = torch.randn(1, 2, *BASE.size), BASE.arguments()
-    assert torch.equal(filtered_lrelu(x, bias=None, **arguments), filtered_lrelu(x, bias=torch.zeros(2), **arguments))
+    assert torch.equal(
+        filtered_lrelu(x, bias=None, **arguments),
+        filtered_lrelu(x, bias=torch.zeros(2), **arguments),
+    )
 
 
 @pytest.mark.parametrize("layout", ["channels_last", "transposed", "expanded"])
@@ -218,7 +245,9 @@ def test_memory_layout_does_not_matter(layout: str) -> None:
     assert torch.equal(y, filtered_lrelu(view.detach().clone(), bias=bias, **arguments))
     (gradient,) = torch.autograd.grad(y, view, torch.ones_like(y).mT)
     dense = view.detach().clone().requires_grad_()
-    (expected,) = torch.autograd.grad(filtered_lrelu(dense, bias=bias, **arguments), dense, torch.ones_like(y))
+    (expected,) = torch.autograd.grad(
+        filtered_lrelu(dense, bias=bias, **arguments), dense, torch.ones_like(y)
+    )
     assert torch.equal(gradient, expected)
 
 
@@ -251,7 +280,9 @@ def test_a_plane_does_not_depend_on_its_batch() -> None:
     arguments = BASE.arguments()
     x, bias = torch.randn(4, 3, *BASE.size), torch.randn(3)
     together = filtered_lrelu(x, bias=bias, **arguments)
-    assert torch.equal(together, torch.cat([filtered_lrelu(one, bias=bias, **arguments) for one in x.split(1)]))
+    assert torch.equal(
+        together, torch.cat([filtered_lrelu(one, bias=bias, **arguments) for one in x.split(1)])
+    )
 
 
 def test_an_empty_batch_gives_an_empty_batch() -> None:

@@ -1,4 +1,5 @@
-"""The Triton kernel under Triton's interpreter, against the textbook; on a GPU it is compiled: see the marker `gpu`."""
+"""The Triton kernel under Triton's interpreter, against the textbook; on a GPU it is compiled: see
+the marker `gpu`."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from models.networks.stylegan3 import ops
 
 @pytest.fixture(scope="module")
 def interpreted() -> ModuleType:
-    """A copy of the module whose kernels are interpreted: that is decided when they are decorated."""
+    """A copy of the module whose kernels are interpreted: that is decided when they are
+    decorated."""
     spec = importlib.util.spec_from_file_location("interpreted_triton", triton_kernel.__file__)
     assert spec
     assert spec.loader
@@ -47,7 +49,9 @@ def textbook(x, up_filter, down_filter, bias, up, down, padding, gain, slope, cl
     inserted[:, :, :, 0, :, 0] = x + bias[:, None, None]
     x = convolve(F.pad(inserted.reshape(n, c, h * up, w * up), padding), up_filter) * up**2
     x = F.leaky_relu(x, slope) * gain
-    return convolve(x if clamp is None else x.clamp(-clamp, clamp), down_filter)[:, :, ::down, ::down]
+    return convolve(x if clamp is None else x.clamp(-clamp, clamp), down_filter)[
+        :, :, ::down, ::down
+    ]
 
 
 CASES = {
@@ -98,7 +102,17 @@ def test_gradients_and_radial_filters_are_left_to_torch() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_compiled_kernel_agrees_with_torch(dtype: torch.dtype) -> None:
     x = torch.randn(2, 8, 36, 36, device="cuda", dtype=dtype)
-    arguments = lowpass(12).cuda(), lowpass(12).cuda(), x.new_ones(8), 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, 256.0
+    arguments = (
+        lowpass(12).cuda(),
+        lowpass(12).cuda(),
+        x.new_ones(8),
+        2,
+        2,
+        (9, 8, 9, 8),
+        2**0.5,
+        0.2,
+        256.0,
+    )
     expected = ops.filtered_lrelu_torch(x, *arguments)
     difference = (ops.filtered_lrelu(x, *arguments) - expected).abs().max()
     assert difference <= (1e-5 if dtype == torch.float32 else 1e-2) * expected.abs().max()

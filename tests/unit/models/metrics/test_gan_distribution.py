@@ -31,9 +31,14 @@ def test_distance_of_two_gaussians_by_hand() -> None:
 def test_distance_agrees_with_the_matrix_root() -> None:
     scipy = pytest.importorskip("scipy.linalg")
     rng = torch.Generator().manual_seed(0)
-    first, second = (moments(torch.randn(50, 6, generator=rng) @ torch.randn(6, 6, generator=rng)) for _ in range(2))
+    first, second = (
+        moments(torch.randn(50, 6, generator=rng) @ torch.randn(6, 6, generator=rng))
+        for _ in range(2)
+    )
     root = torch.from_numpy(scipy.sqrtm((first.covariance @ second.covariance).numpy()).real)
-    expected = (first.mean - second.mean).square().sum() + (first.covariance + second.covariance - 2 * root).trace()
+    expected = (first.mean - second.mean).square().sum() + (
+        first.covariance + second.covariance - 2 * root
+    ).trace()
     assert frechet_distance(first, second) == pytest.approx(float(expected), rel=1e-9)
 
 
@@ -85,7 +90,10 @@ def test_copies_are_suspect_and_strangers_not() -> None:
 
 def test_coverage_by_hand() -> None:
     """References at 0, 1, 2, 10 on a line: the nearest neighbours are 1, 1, 1 and 8 away."""
-    references, queries = torch.tensor([[0.0], [1], [2], [10]]), torch.tensor([[-0.9], [-1.1], [3.0], [17.9], [18.1]])
+    references, queries = (
+        torch.tensor([[0.0], [1], [2], [10]]),
+        torch.tensor([[-0.9], [-1.1], [3.0], [17.9], [18.1]]),
+    )
     assert coverage(queries, references, neighbours=1).tolist() == [True, False, True, True, False]
     assert coverage(references, references, neighbours=2).all()
     with pytest.raises(ValueError, match="more than 3"):
@@ -96,7 +104,9 @@ def test_precision_sees_quality_and_recall_variety() -> None:
     rng = torch.Generator().manual_seed(0)
     reals = torch.randn(300, 4, generator=rng)
     narrow, wide = torch.randn(300, 4, generator=rng) * 0.3, torch.randn(300, 4, generator=rng) * 3
-    assert coverage(narrow, reals).float().mean() > 0.95 > 0.5 > coverage(reals, narrow).float().mean()
+    assert (
+        coverage(narrow, reals).float().mean() > 0.95 > 0.5 > coverage(reals, narrow).float().mean()
+    )
     assert coverage(reals, wide).float().mean() > 0.9 > 0.5 > coverage(wide, reals).float().mean()
 
 
@@ -104,14 +114,20 @@ def test_precision_sees_quality_and_recall_variety() -> None:
 def test_the_distance_by_inner_products_is_the_same(n: int, m: int, d: int) -> None:
     """Drawing every image once gives the value itself."""
     rng = torch.Generator().manual_seed(1)
-    first, second = torch.randn(n, d, generator=rng).double(), torch.randn(m, d, generator=rng).double() * 2 + 1
+    first, second = (
+        torch.randn(n, d, generator=rng).double(),
+        torch.randn(m, d, generator=rng).double() * 2 + 1,
+    )
     squares = first.square().sum(1), second.square().sum(1)
     expected = frechet_distance(moments(first), moments(second))
-    assert _gram_distance(first, second, first @ second.t(), *squares) == pytest.approx(expected, rel=1e-6)
+    assert _gram_distance(first, second, first @ second.t(), *squares) == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_a_change_is_the_difference_and_narrower_than_of_two_figures() -> None:
-    """Few real images move both distances alike: drawn together, they leave the difference alone."""
+    """Few real images move both distances alike: drawn together, they leave the difference
+    alone."""
     rng = torch.Generator().manual_seed(3)
     old, new = torch.randn(400, 3, generator=rng) + 1, torch.randn(400, 3, generator=rng) + 0.8
     reals = torch.randn(50, 3, generator=rng)
@@ -131,7 +147,9 @@ def test_a_change_is_the_difference_and_narrower_than_of_two_figures() -> None:
 def test_intervals_hold_the_value_and_shrink_with_more_images() -> None:
     rng = torch.Generator().manual_seed(2)
     few, many = (
-        frechet_figure(torch.randn(n, 3, generator=rng) + 1, torch.randn(n, 3, generator=rng), seed=0)
+        frechet_figure(
+            torch.randn(n, 3, generator=rng) + 1, torch.randn(n, 3, generator=rng), seed=0
+        )
         for n in (40, 1000)
     )
     assert few.low < few.value < few.high

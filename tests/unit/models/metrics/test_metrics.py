@@ -26,7 +26,11 @@ def test_constant_difference():
 
 
 def test_each_image_has_its_own_value_and_where_limits_the_pixels():
-    predicted, true, where = alphas(0.0, (2, 4, 4)), alphas(0.0, (2, 4, 4)), np.zeros((2, 4, 4), bool)
+    predicted, true, where = (
+        alphas(0.0, (2, 4, 4)),
+        alphas(0.0, (2, 4, 4)),
+        np.zeros((2, 4, 4), bool),
+    )
     predicted[1, 0, 0], where[1, 0, :2] = 1, True
     assert matting.mad(predicted, true).tolist() == [0, 1 / 16]
     assert matting.mad(predicted, true, where).tolist() == [0, 0.5]
@@ -47,14 +51,17 @@ def test_gradient_of_a_lone_pixel():
     # Kernels have unit energy: an impulse answers with 1 along each axis.
     assert matting.grad(lone, alphas()) == pytest.approx([2 / 10], rel=1e-5)
     assert matting.grad(lone / 2, alphas()) == pytest.approx([2 / 40], rel=1e-5)
-    np.testing.assert_allclose(np.diff(matting.gradient_magnitude(ramp)[0, :, 8:32], axis=1), 0, atol=1e-6)
+    np.testing.assert_allclose(
+        np.diff(matting.gradient_magnitude(ramp)[0, :, 8:32], axis=1), 0, atol=1e-6
+    )
 
 
 def test_connectivity_charges_what_is_cut_off():
     true, predicted = alphas(0, (1, 10, 10)), alphas(0, (1, 10, 10))
     true[0, 2:8, 2:5] = predicted[0, 2:8, 2:5] = 1
     predicted[0, 5, 8] = 1
-    # The lone pixel never joins the largest region: level 0, so its connectedness is 1 in `true` and 0 in `predicted`.
+    # The lone pixel never joins the largest region: level 0, so its connectedness is 1 in `true`
+    # and 0 in `predicted`.
     assert matting.conn(predicted, true) == pytest.approx([1 / 1000])
     predicted[0, 5, 8] = 0.1
     assert matting.conn(predicted, true) == pytest.approx([0])

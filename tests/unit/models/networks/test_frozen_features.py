@@ -18,13 +18,16 @@ def rgb() -> torch.Tensor:
 
 
 def test_agrees_with_the_graph_in_the_file(network: FrozenResNet, rgb: torch.Tensor) -> None:
-    """The first stage, run by the onnx package's own evaluator; its input is BGR less the channel means, NHWC."""
+    """The first stage, run by the onnx package's own evaluator; its input is BGR less the channel
+    means, NHWC."""
     from onnx.reference import ReferenceEvaluator
 
     model = onnx.load(str(feature_file()))
     last = next(i for i, node in enumerate(model.graph.node) if node.output[0] == "Relu_9:0")
     del model.graph.node[last + 1 :], model.graph.output[:]
-    model.graph.output.append(onnx.helper.make_tensor_value_info("Relu_9:0", onnx.TensorProto.FLOAT, None))
+    model.graph.output.append(
+        onnx.helper.make_tensor_value_info("Relu_9:0", onnx.TensorProto.FLOAT, None)
+    )
     bgr = (rgb.flip(1) + 1) * 127.5 - torch.tensor([104.0, 117.0, 123.0])[:, None, None]
     (expected,) = ReferenceEvaluator(model).run(None, {"input:0": bgr.permute(0, 2, 3, 1).numpy()})
     actual = network(rgb, 2)[1]
@@ -49,7 +52,13 @@ def test_every_convolution_is_used_in_its_place(network: FrozenResNet) -> None:
 def test_shapes_and_gradient(network: FrozenResNet, rgb: torch.Tensor) -> None:
     image = rgb[:, :, :64, :64].clone().requires_grad_(True)
     maps = network(image)
-    assert [tuple(m.shape[1:]) for m in maps] == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4), (1024, 2, 2)]
+    assert [tuple(m.shape[1:]) for m in maps] == [
+        (64, 32, 32),
+        (128, 16, 16),
+        (256, 8, 8),
+        (512, 4, 4),
+        (1024, 2, 2),
+    ]
     sum(m.mean() for m in maps).backward()
     assert image.grad is not None
     assert image.grad.abs().sum() > 0

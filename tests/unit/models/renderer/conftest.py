@@ -9,6 +9,9 @@ from models.renderer.person.shape import Shape
 @pytest.fixture
 def plain_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw(rng, labels):
-        return Shape(maleness=float(labels["sex"] == "male"), targets={"nose/nose-width": float(rng.random())})
+        return Shape(
+            maleness=float(labels["sex"] == "male"),
+            targets={"nose/nose-width": float(rng.random())},
+        )
 
     monkeypatch.setitem(spec.CONCEPTS, "shape", draw)

@@ -8,7 +8,12 @@ import pytest
 from models.renderer.scene.scene import Camera
 
 CAMERA = Camera(
-    position=(1.0, 2.0, 20.0), target=(0.0, 1.5, 0.0), roll_rad=0.05, focal_mm=80.0, focus_dm=20.0, aperture_dm=0.1
+    position=(1.0, 2.0, 20.0),
+    target=(0.0, 1.5, 0.0),
+    roll_rad=0.05,
+    focal_mm=80.0,
+    focus_dm=20.0,
+    aperture_dm=0.1,
 )
 
 

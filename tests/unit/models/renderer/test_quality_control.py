@@ -31,7 +31,10 @@ def swollen(scene: Scene, material: str, by_dm: float) -> Scene:
 
 @pytest.mark.parametrize(
     ("labels", "material"),
-    [({"headwear": "headscarf", "hand": "no"}, "cloth"), ({"headwear": "none", "hair": "short"}, "skin")],
+    [
+        ({"headwear": "headscarf", "hand": "no"}, "cloth"),
+        ({"headwear": "none", "hair": "short"}, "skin"),
+    ],
 )
 def test_a_surface_that_pierces_another_is_found(labels: dict[str, str], material: str) -> None:
     scene = build_scene(draw_spec(SEED, {"pose": "frontal", "clothes": "tshirt", **labels}))

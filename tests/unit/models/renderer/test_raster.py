@@ -12,10 +12,15 @@ def drawn(squares: list[tuple[float, float]], lens: np.ndarray = PINHOLE) -> np.
     """Primitives [16, 16] of squares of (shift to the right, depth)."""
     depths, primitives = raster.empty(16)
     corners = np.concatenate(
-        [np.dstack([SQUARE + np.array([shift, 0]), np.full((2, 3), depth)]) for shift, depth in squares],
+        [
+            np.dstack([SQUARE + np.array([shift, 0]), np.full((2, 3), depth)])
+            for shift, depth in squares
+        ],
         dtype=np.float32,
     )
-    raster.draw_triangles(corners, np.ones(corners.shape[:2], np.float32), lens, 0, depths, primitives)
+    raster.draw_triangles(
+        corners, np.ones(corners.shape[:2], np.float32), lens, 0, depths, primitives
+    )
     return primitives
 
 
@@ -44,15 +49,22 @@ def test_through_the_lens_only_what_is_out_of_focus_moves() -> None:
 
 
 def test_covering_marks_the_points_that_drawing_fills() -> None:
-    """Random triangles, some cut, and strands through a lens; `room` hides what lies among covered pixels alone."""
+    """Random triangles, some cut, and strands through a lens; `room` hides what lies among covered
+    pixels alone."""
     rng, side, per_pixel = np.random.default_rng(0), 64, 4
     corners = np.concatenate(
-        [rng.uniform(-10, 74, (60, 1, 2)) + rng.normal(0, 9, (60, 3, 2)), rng.uniform(5, 15, (60, 3, 1))], axis=2
+        [
+            rng.uniform(-10, 74, (60, 1, 2)) + rng.normal(0, 9, (60, 3, 2)),
+            rng.uniform(5, 15, (60, 3, 1)),
+        ],
+        axis=2,
     ).astype(np.float32)
     cut = rng.normal(0.3, 1, (60, 3)).astype(np.float32)
     places = rng.uniform(0, 64, (80, 1, 2)) + np.cumsum(rng.normal(0, 4, (80, 6, 2)), axis=1)
     keys = np.concatenate(
-        [places, rng.uniform(5, 15, (80, 6, 1)), rng.uniform(0.2, 2, (80, 6, 1))], axis=2, dtype=np.float32
+        [places, rng.uniform(5, 15, (80, 6, 1)), rng.uniform(0.2, 2, (80, 6, 1))],
+        axis=2,
+        dtype=np.float32,
     )
     lens = np.array([8, -5, 0.8, -0.5], np.float32)
     depths, primitives = raster.empty(side)

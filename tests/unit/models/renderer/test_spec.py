@@ -14,7 +14,11 @@ SEEDS = range(40)
 
 
 def differences(one: PortraitSpec, other: PortraitSpec) -> set[str]:
-    return {field.name for field in fields(one) if getattr(one, field.name) != getattr(other, field.name)}
+    return {
+        field.name
+        for field in fields(one)
+        if getattr(one, field.name) != getattr(other, field.name)
+    }
 
 
 def test_json_gives_the_same_spec_back() -> None:
@@ -33,7 +37,10 @@ def test_a_seed_draws_one_person_and_another_seed_another() -> None:
 def test_varying_a_concept_changes_it_alone(concept: str) -> None:
     seen = set()
     for seed in SEEDS:
-        spec = draw_spec(seed, {"hair": "medium", "headwear": "hat", "beard": "full", "sex": "male", "age": "old"})
+        spec = draw_spec(
+            seed,
+            {"hair": "medium", "headwear": "hat", "beard": "full", "sex": "male", "age": "old"},
+        )
         changed = vary(spec, concept, 1)
         seen |= differences(spec, changed)
         other = {name for name in ATTRIBUTES if spec.labels[name] != changed.labels[name]}
@@ -57,12 +64,17 @@ def test_every_attribute_comes_as_ordered() -> None:
 
 def test_surroundings_leave_the_person_alone() -> None:
     plain = draw_spec(5, {"background": "plain", "light": "studio", "sex": "female"})
-    assert differences(plain, draw_spec(5, {**plain.attributes(), "background": "street"})) == {"background", "labels"}
+    assert differences(plain, draw_spec(5, {**plain.attributes(), "background": "street"})) == {
+        "background",
+        "labels",
+    }
     lit = draw_spec(5, {**plain.attributes(), "light": "sun"})
     assert differences(plain, lit) <= {"light", "labels", "sensor"}
 
 
-@pytest.mark.parametrize(("given", "match"), [({"shoes": "red"}, "choose from sex"), ({"hair": "blue"}, "bald")])
+@pytest.mark.parametrize(
+    ("given", "match"), [({"shoes": "red"}, "choose from sex"), ({"hair": "blue"}, "bald")]
+)
 def test_unknown_attributes_are_refused(given: dict[str, str], match: str) -> None:
     with pytest.raises(InvalidSpec, match=match):
         draw_spec(0, given)
@@ -70,7 +82,12 @@ def test_unknown_attributes_are_refused(given: dict[str, str], match: str) -> No
 
 @pytest.mark.parametrize(
     ("change", "match"),
-    [({"version": 0}, "version 0"), ({"seed": "one"}, "seed|one"), ({"shoes": 1}, "shoes"), ({"hair": None}, "Hair")],
+    [
+        ({"version": 0}, "version 0"),
+        ({"seed": "one"}, "seed|one"),
+        ({"shoes": 1}, "shoes"),
+        ({"hair": None}, "Hair"),
+    ],
 )
 def test_a_damaged_spec_is_refused(change: dict[str, object], match: str) -> None:
     data = {**json.loads(draw_spec(0, {}).to_json()), **change}

@@ -7,7 +7,8 @@ from models.renderer.render import straight
 
 
 def test_noise_in_what_few_paths_saw_leaves_no_speckles() -> None:
-    """A grey disc with a soft edge: premultiplied colour is denoised, its alpha is that of two paths a pixel."""
+    """A grey disc with a soft edge: premultiplied colour is denoised, its alpha is that of two
+    paths a pixel."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:64, 0:64] - 31.5
     alpha = np.clip((22 - np.hypot(x, y)) / 6, 0, 1).astype(np.float32)

@@ -9,14 +9,23 @@ from core.rendered_people import ATTRIBUTES
 from models.renderer.mesh.geometry import Array
 from models.renderer.scene import light
 from models.renderer.scene.scene import World
-from models.renderer.scene.surroundings import KINDS, LUMA, Surroundings, directions, panorama, towards
+from models.renderer.scene.surroundings import (
+    KINDS,
+    LUMA,
+    Surroundings,
+    directions,
+    panorama,
+    towards,
+)
 
 ROWS = 96
 KEY = (0.9, 0.4)
 SEEN = directions(ROWS)
 
 
-def painted(kind: str, seed: int = 1, key: tuple[float, float] = KEY, strength: float = 0.4) -> Array:
+def painted(
+    kind: str, seed: int = 1, key: tuple[float, float] = KEY, strength: float = 0.4
+) -> Array:
     around = Surroundings(kind=kind, seed=seed, strength=strength, rgb=(1.0, 1.0, 1.0))
     return panorama(around, [key, (-0.7, 0.2)], ROWS)
 
@@ -55,8 +64,14 @@ def test_what_shines_lies_where_the_key_light_is(kind: str, azimuth: float) -> N
 def test_an_overcast_sky_is_brighter_above_and_land_is_dark() -> None:
     for seed in range(5):
         luminance = painted("clouds", seed) @ LUMA
-        above, level, below = SEEN[..., 2] > 0.9, np.abs(SEEN[..., 2] - 0.55) < 0.05, SEEN[..., 2] < -0.5
-        assert luminance[above].mean() > 1.05 * luminance[level].mean() > luminance[below].mean(), seed
+        above, level, below = (
+            SEEN[..., 2] > 0.9,
+            np.abs(SEEN[..., 2] - 0.55) < 0.05,
+            SEEN[..., 2] < -0.5,
+        )
+        assert luminance[above].mean() > 1.05 * luminance[level].mean() > luminance[below].mean(), (
+            seed
+        )
 
 
 @pytest.mark.parametrize("label", ATTRIBUTES["light"])
@@ -77,4 +92,6 @@ def test_the_middle_of_the_panorama_lies_towards_the_camera() -> None:
     np.testing.assert_array_equal(world.panorama, expected)
     (made,) = light.lamps(replace(spec, lamps=(lamp,)), axes, np.zeros(3))
     x, y, z = np.array(made.position) / np.linalg.norm(made.position)
-    np.testing.assert_allclose([z, x, y], towards((lamp.azimuth_rad, lamp.elevation_rad)), atol=1e-9)
+    np.testing.assert_allclose(
+        [z, x, y], towards((lamp.azimuth_rad, lamp.elevation_rad)), atol=1e-9
+    )

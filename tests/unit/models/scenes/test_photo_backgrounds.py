@@ -13,10 +13,13 @@ from models.scenes.panoramas import main, read_panorama, view
 
 
 def longitude_and_latitude(height: int = 256) -> np.ndarray:
-    """A panorama whose red is the longitude's cosine, green its sine and blue the height above the horizon."""
+    """A panorama whose red is the longitude's cosine, green its sine and blue the height above the
+    horizon."""
     y, x = np.mgrid[0:height, 0 : 2 * height] + 0.5
     longitude, latitude = x / height * np.pi, (0.5 - y / height) * np.pi
-    return np.stack([np.cos(longitude), np.sin(longitude), np.sin(latitude)], axis=-1).astype(np.float32)
+    return np.stack([np.cos(longitude), np.sin(longitude), np.sin(latitude)], axis=-1).astype(
+        np.float32
+    )
 
 
 def write_exr(path: Path, pixels: np.ndarray) -> Path:
@@ -42,12 +45,16 @@ def test_a_view_is_as_wide_as_its_field_and_upright():
 
 def test_views_of_a_panorama_become_photographs(tmp_path):
     source = write_exr(tmp_path / "room.exr", np.abs(longitude_and_latitude(64)) * 5)
-    result = CliRunner().invoke(main, [str(source), "--out", str(tmp_path / "photos"), "--views", "3"])
+    result = CliRunner().invoke(
+        main, [str(source), "--out", str(tmp_path / "photos"), "--views", "3"]
+    )
     assert result.exit_code == 0, result.output
     photos = list_photos([tmp_path / "photos"])
     assert [photo.name for photo in photos] == [f"000-room-{index:03d}.png" for index in range(3)]
     pictures = [np.asarray(Image.open(photo)) for photo in photos]
-    assert all(picture.shape[0] == picture.shape[1] and 60 < picture.mean() < 220 for picture in pictures)
+    assert all(
+        picture.shape[0] == picture.shape[1] and 60 < picture.mean() < 220 for picture in pictures
+    )
 
 
 def test_a_picture_that_is_no_panorama_is_refused(tmp_path):

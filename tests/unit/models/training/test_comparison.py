@@ -34,7 +34,9 @@ def test_a_portrait_is_labelled_or_not_whatever_tar_it_came_in(tmp_path: Path) -
     halves = [tar_of(tmp_path / "a.tar", names[:11]), tar_of(tmp_path / "b.tar", names[11:])]
     comparison.split_portraits([whole], 7, tmp_path / "one")
     comparison.split_portraits(reversed(halves), 7, tmp_path / "two")
-    labelled, unlabelled = (names_in(tmp_path / "one" / f"{name}.tar") for name in ("labelled", "unlabelled"))
+    labelled, unlabelled = (
+        names_in(tmp_path / "one" / f"{name}.tar") for name in ("labelled", "unlabelled")
+    )
     assert len(labelled) == 7
     assert labelled | unlabelled == set(names)
     assert not labelled & unlabelled
@@ -84,10 +86,16 @@ def test_the_table_pairs_each_arm_with_the_labelled_one(tmp_path: Path) -> None:
     for arm, offset in (("labelled", 0.0), ("generated", 0.25)):
         for seed in range(2):
             (tmp_path / f"{arm}-{seed}").mkdir()
-            scores = {name: [1.0 + offset, 2.0 + offset, 9.0 + offset] for name in comparison.MEASURES}
+            scores = {
+                name: [1.0 + offset, 2.0 + offset, 9.0 + offset] for name in comparison.MEASURES
+            }
             (tmp_path / f"{arm}-{seed}" / "scores.json").write_text(json.dumps(scores))
     lines = comparison.table(tmp_path).splitlines()
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| labelled", "| generated", "| … minus labelled"]
+    assert [line.split(" | ")[0] for line in lines[2:]] == [
+        "| labelled",
+        "| generated",
+        "| … minus labelled",
+    ]
     assert lines[2].startswith("| labelled | 2 | 4.0000 [")
     assert lines[4].endswith("| 0.2500 [0.2500, 0.2500] |")
 
@@ -97,7 +105,11 @@ def test_the_table_shows_each_share_of_an_arm_by_itself(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         scores = {measure: [1.0, 2.0] for measure in comparison.MEASURES}
         (tmp_path / name / "scores.json").write_text(json.dumps(scores))
-    arms = [line.split("|")[1:3] for line in comparison.table(tmp_path).splitlines()[2:] if "minus" not in line]
+    arms = [
+        line.split("|")[1:3]
+        for line in comparison.table(tmp_path).splitlines()[2:]
+        if "minus" not in line
+    ]
     assert [(name.strip(), seeds.strip()) for name, seeds in arms] == [
         ("labelled", "1"),
         ("generated", "2"),
@@ -106,7 +118,11 @@ def test_the_table_shows_each_share_of_an_arm_by_itself(tmp_path: Path) -> None:
 
 
 def test_arms_that_go_on_from_the_labeller_are_compared_with_their_like(tmp_path: Path) -> None:
-    for name, value in {"labelled-0": 5.0, "labelled_tuned-0": 3.0, "generated_tuned_20%-0": 2.0}.items():
+    for name, value in {
+        "labelled-0": 5.0,
+        "labelled_tuned-0": 3.0,
+        "generated_tuned_20%-0": 2.0,
+    }.items():
         (tmp_path / name).mkdir()
         scores = {measure: [value, value] for measure in comparison.MEASURES}
         (tmp_path / name / "scores.json").write_text(json.dumps(scores))

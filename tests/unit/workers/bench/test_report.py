@@ -15,7 +15,9 @@ from workers.bench.report import load_rows, regressions, table, to_json
 from workers.bench.timing import Ratio, median_ms, ratio, take_turns
 
 
-def row(value: float, *, case: str = "t64", name: str = "textbook / ours", more: bool = True) -> Row:
+def row(
+    value: float, *, case: str = "t64", name: str = "textbook / ours", more: bool = True
+) -> Row:
     made = Ratio(name=name, value=value, low=value, high=value, target=3.5, more_is_better=more)
     return Row(case=case, ms={"ours": 1.0}, ratios=(made,))
 
@@ -27,7 +29,8 @@ def test_a_ratio_is_of_the_least_times_and_its_spread_of_the_rounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "more", "reached"), [(4, True, True), (3, True, False), (3, False, True), (4, False, False)]
+    ("value", "more", "reached"),
+    [(4, True, True), (3, True, False), (3, False, True), (4, False, False)],
 )
 def test_a_target_is_a_floor_or_a_ceiling(value: float, more: bool, reached: bool) -> None:
     assert row(value, more=more).ratios[0].reached is reached
@@ -37,7 +40,9 @@ def test_variants_take_turns_after_a_first_call() -> None:
     calls: list[str] = []
     ticks = iter(range(100))
     seconds = take_turns(
-        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2, lambda: float(next(ticks))
+        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")},
+        2,
+        lambda: float(next(ticks)),
     )
     assert calls == ["a", "b", "a", "b", "a", "b"]
     assert seconds == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
@@ -45,14 +50,17 @@ def test_variants_take_turns_after_a_first_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "more", "worse"), [(2.9, True, False), (2.3, True, True), (3.7, False, False), (3.8, False, True)]
+    ("now", "more", "worse"),
+    [(2.9, True, False), (2.3, True, True), (3.7, False, False), (3.8, False, True)],
 )
 def test_the_guard_allows_a_quarter_and_no_more(now: float, more: bool, worse: bool) -> None:
     assert bool(regressions([row(now, more=more)], [row(3.0, more=more)], tolerance=0.25)) is worse
 
 
 def test_the_guard_compares_equal_cases_only_and_refuses_to_compare_none() -> None:
-    assert regressions([row(1.0), row(3.0, case="t128")], [row(3.0, case="t128")], tolerance=0.1) == []
+    assert (
+        regressions([row(1.0), row(3.0, case="t128")], [row(3.0, case="t128")], tolerance=0.1) == []
+    )
     with pytest.raises(ValueError, match="none"):
         regressions([row(1.0)], [row(1.0, case="another")], tolerance=0.1)
 
@@ -79,10 +87,22 @@ def test_the_textbook_makes_the_same_image() -> None:
     assert TEXTBOOK["modulated_conv"] is textbook.modulated_conv
 
 
-def test_the_command_measures_writes_and_guards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_measures_writes_and_guards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cli, "restart_tuned", lambda: None)
     file = tmp_path / "bench.json"
-    options = ["--device", "cpu", "--rounds", "1", "--case", "embedded-64", "--batch", "1", "--no-training"]
+    options = [
+        "--device",
+        "cpu",
+        "--rounds",
+        "1",
+        "--case",
+        "embedded-64",
+        "--batch",
+        "1",
+        "--no-training",
+    ]
     threads = torch.get_num_threads()
     made = CliRunner().invoke(cli.bench, [*options, "--json", str(file)])
     assert made.exit_code == 0, made.output

@@ -69,11 +69,23 @@ def test_small_orders_start_before_any_larger_one_that_waits(bench: Any) -> None
 
 @pytest.mark.parametrize(
     ("remaining", "first", "priority"),
-    [(0, True, 0), (1, True, 0), (10, False, 0), (11, True, 1), (100, True, 1), (101, False, 2), (1000, False, 2),
-     (1001, True, PRIORITY_FIRST), (1001, False, PRIORITY_LAST), (10**8, True, PRIORITY_FIRST),
-     (10**8, False, PRIORITY_LAST)],
-)  # fmt: skip
-def test_the_less_an_order_lacks_the_sooner_it_is_served(remaining: int, first: bool, priority: int) -> None:
+    [
+        (0, True, 0),
+        (1, True, 0),
+        (10, False, 0),
+        (11, True, 1),
+        (100, True, 1),
+        (101, False, 2),
+        (1000, False, 2),
+        (1001, True, PRIORITY_FIRST),
+        (1001, False, PRIORITY_LAST),
+        (10**8, True, PRIORITY_FIRST),
+        (10**8, False, PRIORITY_LAST),
+    ],
+)
+def test_the_less_an_order_lacks_the_sooner_it_is_served(
+    remaining: int, first: bool, priority: int
+) -> None:
     assert shard_priority(remaining, first=first) == priority
 
 
@@ -84,7 +96,9 @@ def test_an_order_gets_more_urgent_towards_its_end(bench: Any) -> None:
         bench.run(shard)
     bench.doorbell.rung.clear()
     bench.reconcile()
-    assert bench.doorbell.rung == [(Ring(dataset_id="ds_a", shard=4), shard_priority(8, first=False))]
+    assert bench.doorbell.rung == [
+        (Ring(dataset_id="ds_a", shard=4), shard_priority(8, first=False))
+    ]
 
 
 def test_a_lost_message_is_rung_again_but_not_a_waiting_one(bench: Any) -> None:
@@ -161,7 +175,11 @@ def test_recover_is_idempotent(bench: Any) -> None:
     assert recover(bench.context) == 1
     once = bench.live.get("ds_a"), bench.live.undone("ds_a", start=0, limit=9), bench.objects()
     assert recover(bench.context) == 1
-    assert once == (bench.live.get("ds_a"), bench.live.undone("ds_a", start=0, limit=9), bench.objects())
+    assert once == (
+        bench.live.get("ds_a"),
+        bench.live.undone("ds_a", start=0, limit=9),
+        bench.objects(),
+    )
     assert bench.live.is_initialised()
 
 

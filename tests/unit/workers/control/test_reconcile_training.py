@@ -1,4 +1,5 @@
-"""workers.control.reconcile_training: every run gets a trainer, one a domain, and the queue does not grow."""
+"""workers.control.reconcile_training: every run gets a trainer, one a domain, and the queue does
+not grow."""
 
 from datetime import timedelta
 
@@ -15,10 +16,17 @@ from workers.control.reconcile_training import reconcile_training
 
 def grow(bench, suffix=""):
     """Three shards of nine samples more."""
-    shards = [CorpusShard(name=s, split=s, samples=9, size_bytes=1, sha256=s + suffix) for s in Split]
+    shards = [
+        CorpusShard(name=s, split=s, samples=9, size_bytes=1, sha256=s + suffix) for s in Split
+    ]
     CorpusBook(bench.store).grow(
         CorpusManifest(
-            name="c", kind=CorpusKind.PAIRS, licence="CC0", sources=["x"], updated_at=utcnow(), shards=shards
+            name="c",
+            kind=CorpusKind.PAIRS,
+            licence="CC0",
+            sources=["x"],
+            updated_at=utcnow(),
+            shards=shards,
         )
     )
 
@@ -149,13 +157,17 @@ def test_two_that_look_at_once_or_one_that_dies_in_between_order_one_run(bench, 
     now = utcnow()
     schedule = schedules.set_a(now)
     assert schedules.start(schedule, now) == schedules.start(schedule, now)
-    bench.store.put("schedules/a.json", schedule.model_dump_json().encode())  # died before it could note the run
+    bench.store.put(
+        "schedules/a.json", schedule.model_dump_json().encode()
+    )  # died before it could note the run
     assert len(schedules.start_due(now)) == 1
     assert len(list(TrainingRuns(bench.store).ids())) == 1
     assert schedules.get("a").last_run is not None
 
 
-def test_a_replaced_schedule_counts_from_its_last_run_and_a_deleted_one_orders_nothing(bench, schedules):
+def test_a_replaced_schedule_counts_from_its_last_run_and_a_deleted_one_orders_nothing(
+    bench, schedules
+):
     now = utcnow()
     schedules.set_a(now)
     (first,) = schedules.start_due(now)

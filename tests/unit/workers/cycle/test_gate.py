@@ -12,7 +12,9 @@ SLICES = {key: ["all", "even" if int(key) % 2 == 0 else "odd"] for key in OLD}
 
 
 def judged(new, **changes):
-    return decide(OLD, new, SLICES, **{"metric": "mad", "margin": 0.002, "fewest": 30, "seed": 1, **changes})
+    return decide(
+        OLD, new, SLICES, **{"metric": "mad", "margin": 0.002, "fewest": 30, "seed": 1, **changes}
+    )
 
 
 def changed(by, noise=0.001):
@@ -87,7 +89,9 @@ def test_the_interval_covers_as_often_as_it_says():
 
 def view(low, high):
     middle = Interval(value=(low + high) / 2, low=low, high=high)
-    return DistanceFigures(champion=Interval(value=2, low=1, high=3), candidate=middle, difference=middle)
+    return DistanceFigures(
+        champion=Interval(value=2, low=1, high=3), candidate=middle, difference=middle
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,9 @@ def view(low, high):
         ((1, 2), (-2, -1), False, "further from the corpus beyond the interval in rgb_over_grey"),
     ],
 )
-def test_a_generator_passes_when_it_is_nearer_in_one_view_and_further_in_none(rgb, alpha, passed, said):
+def test_a_generator_passes_when_it_is_nearer_in_one_view_and_further_in_none(
+    rgb, alpha, passed, said
+):
     decision = decide_generator({"rgb_over_grey": view(*rgb), "alpha": view(*alpha)}, images=1000)
     assert (decision.passed, decision.images) == (passed, 1000)
     assert said in decision.reason

@@ -1,4 +1,5 @@
-"""The CUDA side of the engine: its logic on the CPU, itself only where there is a GPU (never yet)."""
+"""The CUDA side of the engine: its logic on the CPU, itself only where there is a GPU (never
+yet)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +34,9 @@ def capture_by_hand(work: Callable[[], None]) -> Callable[[], None]:
 
 def test_a_graph_is_captured_once_for_each_batch_size_and_psi() -> None:
     captured = []
-    graphed = GraphedGenerator(Doubling(), lambda work: (captured.append(1), capture_by_hand(work))[1])
+    graphed = GraphedGenerator(
+        Doubling(), lambda work: (captured.append(1), capture_by_hand(work))[1]
+    )
     for n, psi in ((4, 1.0), (4, 1.0), (4, 0.5), (2, 0.5), (2, 0.5)):
         z = torch.randn(n, 3)
         assert torch.equal(graphed(z, psi), 2 * z * psi)
@@ -97,13 +100,21 @@ def test_a_graph_equals_the_generator_it_captured(bundle_folder: Path) -> None:
     engine = GeneratedSampler.from_folder(bundle_folder, device="cuda")
     z = torch.randn(4, engine.config.z_dim, device="cuda")
     with torch.inference_mode():
-        torch.testing.assert_close(engine.sample(z, 0.7), engine._generator(z, truncation_psi=0.7), rtol=0, atol=0)
+        torch.testing.assert_close(
+            engine.sample(z, 0.7), engine._generator(z, truncation_psi=0.7), rtol=0, atol=0
+        )
 
 
 @pytest.mark.gpu
 def test_a_gpu_repeats_itself_and_is_close_to_the_cpu(bundle_folder: Path) -> None:
     first, again, cpu = (
-        [c for batch in GeneratedSampler.from_folder(bundle_folder, device=device).candidates(plan(), 0) for c in batch]
+        [
+            c
+            for batch in GeneratedSampler.from_folder(bundle_folder, device=device).candidates(
+                plan(), 0
+            )
+            for c in batch
+        ]
         for device in ("cuda", "cuda", "cpu")
     )
     for a, b, c in zip(first, again, cpu, strict=True):

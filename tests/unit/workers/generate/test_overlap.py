@@ -1,4 +1,5 @@
-"""Encoding beside the model and a commit behind the task: order, bounds, errors, and who waits for whom."""
+"""Encoding beside the model and a commit behind the task: order, bounds, errors, and who waits for
+whom."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -109,11 +110,15 @@ def test_a_store_that_is_away_leaves_the_shard_to_the_reconciler(
     assert len(bench.doorbell.rung) == rung, "not at once: the store needs time"
 
 
-def test_a_shard_is_encoded_off_the_model_s_thread(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shard_is_encoded_off_the_model_s_thread(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     threads = set()
     encode = module.encode_alpha
     monkeypatch.setattr(
-        module, "encode_alpha", lambda alpha: (threads.add(threading.current_thread()), encode(alpha))[1]
+        module,
+        "encode_alpha",
+        lambda alpha: (threads.add(threading.current_thread()), encode(alpha))[1],
     )
     bench.order()
     bench.run(0)

@@ -1,4 +1,5 @@
-"""Rendered people through a worker, with a renderer that draws discs and spoils every third picture."""
+"""Rendered people through a worker, with a renderer that draws discs and spoils every third
+picture."""
 
 import io
 import json
@@ -63,7 +64,10 @@ class Discs:
         rng = np.random.default_rng(spec.seed)
         y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
         alpha = np.clip((0.6 - np.hypot(x, y)) * 5, 0, 1).astype(np.float32)
-        rgb_u8, grey = rng.integers(0, 256, (size, size, 3), dtype=np.uint8), (alpha * 255).astype(np.uint8)
+        rgb_u8, grey = (
+            rng.integers(0, 256, (size, size, 3), dtype=np.uint8),
+            (alpha * 255).astype(np.uint8),
+        )
         made = {
             "fg": {"fg_u8": rgb_u8},
             "trimap": {"trimap_u8": grey},
@@ -72,7 +76,12 @@ class Discs:
             "parts": {"parts_u8": grey // 64},
             "landmarks": {"landmarks": {"chin": (1.5, 2.0)}},
         }
-        wanted = {name: array for member in members if member != "alpha" for name, array in made[member].items()}
+        wanted = {
+            name: array
+            for member in members
+            if member != "alpha"
+            for name, array in made[member].items()
+        }
         return Picture(rgb_u8=rgb_u8, alpha=alpha, camera={"focal_px": 100.0}, **wanted)
 
 
@@ -85,7 +94,9 @@ class Half(nn.Module):
 
 @pytest.fixture
 def discs(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Discs:
-    monkeypatch.setattr(rendered_sampler, "draw_spec", lambda seed, attributes: Sketch(seed, dict(attributes)))
+    monkeypatch.setattr(
+        rendered_sampler, "draw_spec", lambda seed, attributes: Sketch(seed, dict(attributes))
+    )
     renderer = Discs()
     bench.sampler = rendered_sampler.RenderedSampler(
         renderer, Half(), version="discs/1", stylematte="2" * 64, device="cpu"
@@ -94,7 +105,14 @@ def discs(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Discs:
 
 
 def order(bench: Any, dataset_id: str = "ds_a", **spec: object):
-    fields = {"source": "rendered", "size": 64, "count": 20, "shard_size": 8, "attributes": WANTED, **spec}
+    fields = {
+        "source": "rendered",
+        "size": 64,
+        "count": 20,
+        "shard_size": 8,
+        "attributes": WANTED,
+        **spec,
+    }
     return bench.order(dataset_id, **fields)
 
 
@@ -109,7 +127,9 @@ def samples(bench: Any, dataset_id: str = "ds_a") -> list[tuple[RenderedSample, 
     return [(parse_sample(members["json"]), members) for _, members in sorted(found.items())]  # type: ignore[misc]
 
 
-def test_the_manifest_and_the_samples_hold_exactly_what_was_ordered(bench: Any, discs: Discs) -> None:
+def test_the_manifest_and_the_samples_hold_exactly_what_was_ordered(
+    bench: Any, discs: Discs
+) -> None:
     plan = order(bench).plan
     bench.work()
     counts = bench.catalog.end("ds_a").counts
@@ -142,7 +162,10 @@ def test_pictures_do_not_depend_on_the_shard_size(bench: Any, discs: Discs) -> N
         order(bench, dataset_id, shard_size=shard_size)
     bench.work()
     first, second = (
-        [(s.slot, s.seed, s.attributes, m["image.png"], m["alpha.png"]) for s, m in samples(bench, d)]
+        [
+            (s.slot, s.seed, s.attributes, m["image.png"], m["alpha.png"])
+            for s, m in samples(bench, d)
+        ]
         for d in ("ds_a", "ds_b")
     )
     assert first == second
@@ -157,13 +180,25 @@ def test_bytes_are_the_same_each_time(bench: Any, discs: Discs) -> None:
 
 
 def test_members_are_written_as_ordered(bench: Any, discs: Discs) -> None:
-    order(bench, count=1, members=["landmarks", "depth", "fg", "trimap", "normals", "parts"], alpha_bits=16)
+    order(
+        bench,
+        count=1,
+        members=["landmarks", "depth", "fg", "trimap", "normals", "parts"],
+        alpha_bits=16,
+    )
     bench.run(0)
     ((sample, members),) = samples(bench)
     assert set(members) == {
-        "image.png", "alpha.png", "json", "fg.png", "trimap.png", "depth.png", "normals.png", "parts.png",
+        "image.png",
+        "alpha.png",
+        "json",
+        "fg.png",
+        "trimap.png",
+        "depth.png",
+        "normals.png",
+        "parts.png",
         "landmarks.json",
-    }  # fmt: skip
+    }
     assert json.loads(members["landmarks.json"]) == {"chin": [1.5, 2.0]}
     assert np.asarray(Image.open(io.BytesIO(members["depth.png"]))).max() > 255
     assert np.asarray(Image.open(io.BytesIO(members["alpha.png"]))).max() == 65535
@@ -171,7 +206,9 @@ def test_members_are_written_as_ordered(bench: Any, discs: Discs) -> None:
     assert not hasattr(sample, "truncation_psi")
 
 
-def test_disagreement_with_stylematte_is_measured_and_rejects_only_on_request(bench: Any, discs: Discs) -> None:
+def test_disagreement_with_stylematte_is_measured_and_rejects_only_on_request(
+    bench: Any, discs: Discs
+) -> None:
     discs.spoilt = lambda spec: False
     order(bench, count=2)
     bench.work()
@@ -184,16 +221,23 @@ def test_disagreement_with_stylematte_is_measured_and_rejects_only_on_request(be
     assert "mad rejected 20 of 20 candidates (threshold 0.1)" in end.error.detail
 
 
-def test_a_slot_that_never_passes_ends_its_dataset_with_the_defect(bench: Any, discs: Discs) -> None:
+def test_a_slot_that_never_passes_ends_its_dataset_with_the_defect(
+    bench: Any, discs: Discs
+) -> None:
     discs.spoilt = lambda spec: len(discs.surveyed) > 3
     order(bench)
     bench.run(0)
     record = bench.catalog.shard_record("ds_a", 0)
     assert (record.samples, record.attempted, record.rejected) == (3, 23, {"face_covered": 20})
-    assert "face_covered rejected 20 of 23 candidates; what was accepted stays" in bench.catalog.failure("ds_a").detail
+    assert (
+        "face_covered rejected 20 of 23 candidates; what was accepted stays"
+        in bench.catalog.failure("ds_a").detail
+    )
 
 
-def test_a_portrait_that_kills_its_renderer_does_not_go_on_for_ever(bench: Any, discs: Discs) -> None:
+def test_a_portrait_that_kills_its_renderer_does_not_go_on_for_ever(
+    bench: Any, discs: Discs
+) -> None:
     def die(spec: Sketch) -> bool:
         raise RendererFailed
 
@@ -209,8 +253,15 @@ def test_a_portrait_that_kills_its_renderer_does_not_go_on_for_ever(bench: Any, 
 def test_the_largest_record_fits_into_an_objects_metadata() -> None:
     attributes = {name: dict.fromkeys(values, 9_999) for name, values in ATTRIBUTES.items()}
     record = ShardRecord(
-        shard=999_998, name="999998.tar", samples=10_000, attempted=200_000, size_bytes=10**12, sha256="0" * 64,
-        rejected=dict.fromkeys(("face_covered", "out_of_frame", "poke_through", "mad", "iou", "grad"), 99_999),
+        shard=999_998,
+        name="999998.tar",
+        samples=10_000,
+        attempted=200_000,
+        size_bytes=10**12,
+        sha256="0" * 64,
+        rejected=dict.fromkeys(
+            ("face_covered", "out_of_frame", "poke_through", "mad", "iou", "grad"), 99_999
+        ),
         attributes=attributes,
-    )  # fmt: skip
+    )
     assert len("record" + record.model_dump_json()) < 2048, "S3 takes 2 kB of user metadata"

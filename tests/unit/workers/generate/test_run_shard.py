@@ -28,7 +28,9 @@ def test_a_shard_holds_its_first_accepted_candidates_in_attempt_order(bench: Any
     attempts = [record["attempt"] for record in records]
     assert [record["key"] for record in records] == [f"000000{n:05d}" for n in range(4)]
     assert attempts == sorted(attempts)
-    assert [record["seed"] for record in records] == [candidate_seed(7, 0, attempt) for attempt in attempts]
+    assert [record["seed"] for record in records] == [
+        candidate_seed(7, 0, attempt) for attempt in attempts
+    ]
     assert all(record["scores"]["mad"] <= plan.thresholds["mad"] for record in records)
     committed = bench.catalog.shard_record("ds_a", 0)
     assert committed.attempted == attempts[-1] + 1 == 4 + sum(committed.rejected.values())
@@ -53,7 +55,9 @@ def test_bytes_depend_on_the_plan_alone(bench: Any) -> None:
     for dataset_id, seed in (("ds_a", 7), ("ds_b", 7), ("ds_c", 8)):
         bench.order(dataset_id, seed=seed)
         bench.run(1, dataset_id)
-    first, again, other = (bench.store.get(keys.shard_tar(d, 1))[0] for d in ("ds_a", "ds_b", "ds_c"))
+    first, again, other = (
+        bench.store.get(keys.shard_tar(d, 1))[0] for d in ("ds_a", "ds_b", "ds_c")
+    )
     assert first == again
     assert first != other
 
@@ -115,7 +119,9 @@ def test_a_tombstone_in_mid_shard_stops_before_the_commit(bench: Any, kind: str)
     assert bench.store.head(keys.shard_tar("ds_a", 0)) is None
 
 
-def test_tombstones_are_looked_for_while_sampling(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tombstones_are_looked_for_while_sampling(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "STOP_CHECK_S", 0.0)
     bench.order(filter={"mad": 0.0})
     batches: list[int] = []

@@ -17,9 +17,14 @@ BODY = b"the tar" * 100
 
 def record_of(body: bytes, **changes: object) -> ShardRecord:
     fields = {
-        "shard": 0, "name": "000000.tar", "samples": 4, "attempted": 9, "rejected": {"mad": 5}, "size_bytes": len(body),
+        "shard": 0,
+        "name": "000000.tar",
+        "samples": 4,
+        "attempted": 9,
+        "rejected": {"mad": 5},
+        "size_bytes": len(body),
         "sha256": hashlib.sha256(body).hexdigest(),
-    }  # fmt: skip
+    }
     return ShardRecord(**(fields | changes))
 
 
@@ -39,13 +44,17 @@ def test_tar_with_its_record_as_metadata_then_the_record(bench: Any, tar: Path) 
 
 
 def test_the_metadata_fits_the_2_kib_of_s3() -> None:
-    rejected = dict.fromkeys(("coverage_min", "coverage_max", "connectedness", "mad", "iou", "grad"), 10**6)
+    rejected = dict.fromkeys(
+        ("coverage_min", "coverage_max", "connectedness", "mad", "iou", "grad"), 10**6
+    )
     record = record_of(BODY, shard=999_998, name="999998.tar", rejected=rejected, attempted=10**7)
     assert len(record.model_dump_json()) < 600
     assert record.model_dump_json().isascii()
 
 
-def test_an_earlier_winner_is_adopted_and_not_overwritten(bench: Any, tar: Path, tmp_path: Path) -> None:
+def test_an_earlier_winner_is_adopted_and_not_overwritten(
+    bench: Any, tar: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "other.tar"
     other.write_bytes(b"another stack's bytes")
     winner = record_of(other.read_bytes(), attempted=11)
@@ -55,15 +64,20 @@ def test_an_earlier_winner_is_adopted_and_not_overwritten(bench: Any, tar: Path,
 
 
 def test_a_lost_answer_is_healed(bench: Any, tar: Path) -> None:
-    """The put succeeded, but the worker never heard of it: the retry sees 412, adopts and writes the record."""
+    """The put succeeded, but the worker never heard of it: the retry sees 412, adopts and writes
+    the record."""
     metadata = {RECORD: record_of(BODY).model_dump_json()}
     bench.store.put(keys.shard_tar("ds_a", 0), BODY, metadata=metadata)
     assert commit_shard(bench.catalog, "ds_a", tar, record_of(BODY)) == record_of(BODY)
     assert bench.catalog.shard_record("ds_a", 0) == record_of(BODY)
 
 
-@pytest.mark.parametrize("metadata", [{}, {RECORD: "{}"}, {RECORD: record_of(b"other bytes").model_dump_json()}])
-def test_a_tar_that_is_not_what_it_claims_is_corrupt(bench: Any, tar: Path, metadata: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "metadata", [{}, {RECORD: "{}"}, {RECORD: record_of(b"other bytes").model_dump_json()}]
+)
+def test_a_tar_that_is_not_what_it_claims_is_corrupt(
+    bench: Any, tar: Path, metadata: dict[str, str]
+) -> None:
     bench.store.put(keys.shard_tar("ds_a", 0), BODY, metadata=metadata)
     with pytest.raises(ShardCorrupt):
         commit_shard(bench.catalog, "ds_a", tar, record_of(BODY))
@@ -71,9 +85,13 @@ def test_a_tar_that_is_not_what_it_claims_is_corrupt(bench: Any, tar: Path, meta
 
 
 @pytest.mark.parametrize(
-    "end", [lambda c: c.cancel("ds_a", utcnow()), lambda c: c.delete("ds_a", utcnow())], ids=["cancel", "delete"]
+    "end",
+    [lambda c: c.cancel("ds_a", utcnow()), lambda c: c.delete("ds_a", utcnow())],
+    ids=["cancel", "delete"],
 )
-def test_nothing_is_committed_behind_a_tombstone(bench: Any, tar: Path, end: Callable[[Catalog], bool]) -> None:
+def test_nothing_is_committed_behind_a_tombstone(
+    bench: Any, tar: Path, end: Callable[[Catalog], bool]
+) -> None:
     end(bench.catalog)
     with pytest.raises(Cancelled):
         commit_shard(bench.catalog, "ds_a", tar, record_of(BODY))
@@ -100,6 +118,11 @@ def test_a_crash_at_any_write_heals_on_the_next_run(
     with pytest.raises(StoreUnavailable):
         commit_shard(bench.catalog, "ds_a", tar, record_of(BODY))
     monkeypatch.undo()
-    assert adopt_shard(bench.catalog, "ds_a", 0) == (None if (step, answer_lost) == (1, False) else record_of(BODY))
+    assert adopt_shard(bench.catalog, "ds_a", 0) == (
+        None if (step, answer_lost) == (1, False) else record_of(BODY)
+    )
     assert commit_shard(bench.catalog, "ds_a", tar, record_of(BODY)) == record_of(BODY)
-    assert list(bench.store.list_keys("")) == [keys.shard_record("ds_a", 0), keys.shard_tar("ds_a", 0)]
+    assert list(bench.store.list_keys("")) == [
+        keys.shard_record("ds_a", 0),
+        keys.shard_tar("ds_a", 0),
+    ]

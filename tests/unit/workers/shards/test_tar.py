@@ -13,7 +13,10 @@ from workers.shards.encode import encode_alpha, encode_image, encode_png
 from workers.shards.read import read_samples
 from workers.shards.tar import ShardTar
 
-SAMPLES = {f"00000000{n:03d}": {"json": b"{}", "alpha.png": b"a" * (n * 700), "image.png": b"b"} for n in range(3)}
+SAMPLES = {
+    f"00000000{n:03d}": {"json": b"{}", "alpha.png": b"a" * (n * 700), "image.png": b"b"}
+    for n in range(3)
+}
 
 
 def write(path: Path, samples: dict[str, dict[str, bytes]]) -> ShardTar:
@@ -25,10 +28,24 @@ def write(path: Path, samples: dict[str, dict[str, bytes]]) -> ShardTar:
 
 def record(key: str, **changes: object) -> GeneratedSample:
     fields = {
-        "key": key, "shard": 0, "index": 0, "attempt": 0, "seed": 1, "dataset_seed": 1, "truncation_psi": 0.7,
-        "transform": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "batch_size": 8, "bundle": "b", "generator": "g",
-        "stylematte": "s", "format_version": 1, "width": 8, "height": 6, "scores": {}, "thresholds": {},
-    }  # fmt: skip
+        "key": key,
+        "shard": 0,
+        "index": 0,
+        "attempt": 0,
+        "seed": 1,
+        "dataset_seed": 1,
+        "truncation_psi": 0.7,
+        "transform": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        "batch_size": 8,
+        "bundle": "b",
+        "generator": "g",
+        "stylematte": "s",
+        "format_version": 1,
+        "width": 8,
+        "height": 6,
+        "scores": {},
+        "thresholds": {},
+    }
     return GeneratedSample(**(fields | changes))
 
 
@@ -53,7 +70,11 @@ def test_hash_and_size_are_those_of_the_file(tmp_path: Path) -> None:
 
     tar = write(tmp_path / "t.tar", SAMPLES)
     body = (tmp_path / "t.tar").read_bytes()
-    assert (tar.sha256, tar.size_bytes, tar.samples) == (hashlib.sha256(body).hexdigest(), len(body), 3)
+    assert (tar.sha256, tar.size_bytes, tar.samples) == (
+        hashlib.sha256(body).hexdigest(),
+        len(body),
+        3,
+    )
 
 
 def test_members_have_fixed_order_time_owner_and_format(tmp_path: Path) -> None:
@@ -65,7 +86,9 @@ def test_members_have_fixed_order_time_owner_and_format(tmp_path: Path) -> None:
         "00000000000.image.png",
         "00000000000.json",
     ]
-    assert {(m.mtime, m.uid, m.gid, m.uname, m.gname, m.mode) for m in members} == {(0, 0, 0, "", "", 0o644)}
+    assert {(m.mtime, m.uid, m.gid, m.uname, m.gname, m.mode) for m in members} == {
+        (0, 0, 0, "", "", 0o644)
+    }
     assert (tmp_path / "t.tar").read_bytes()[257:265] == b"ustar  \0", "GNU, not PAX"
 
 
@@ -99,7 +122,9 @@ def test_unknown_format_is_named() -> None:
         encode_image(np.zeros((1, 1, 3), np.uint8), "tiff")
 
 
-@pytest.mark.parametrize(("shape", "mode"), [((5, 3), "L"), ((5, 3, 1), "L"), ((5, 3, 3), "RGB"), ((5, 3, 4), "RGBA")])
+@pytest.mark.parametrize(
+    ("shape", "mode"), [((5, 3), "L"), ((5, 3, 1), "L"), ((5, 3, 3), "RGB"), ((5, 3, 4), "RGBA")]
+)
 def test_png_of_each_number_of_channels_reads_back(shape: tuple[int, ...], mode: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     image = Image.open(io.BytesIO(encode_png(pixels)))
@@ -113,7 +138,9 @@ def test_png_of_two_channels_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("kind", "mode"), [(np.uint8, "L"), (np.uint16, "I;16")])
-def test_alpha_is_grey_and_keeps_its_depth(kind: type[np.uint8] | type[np.uint16], mode: str) -> None:
+def test_alpha_is_grey_and_keeps_its_depth(
+    kind: type[np.uint8] | type[np.uint16], mode: str
+) -> None:
     alpha = np.array([[0, 128, np.iinfo(kind).max]], kind)
     image = Image.open(io.BytesIO(encode_alpha(alpha)))
     assert image.mode == mode
@@ -121,7 +148,10 @@ def test_alpha_is_grey_and_keeps_its_depth(kind: type[np.uint8] | type[np.uint16
 
 
 def test_samples_are_read_back(tmp_path: Path) -> None:
-    write(tmp_path / "t.tar", {"00000000000": sample("00000000000"), "00000000001": sample("00000000001", index=1)})
+    write(
+        tmp_path / "t.tar",
+        {"00000000000": sample("00000000000"), "00000000001": sample("00000000001", index=1)},
+    )
     first, second = read_samples(tmp_path / "t.tar")
     assert (first.record.key, second.record.index) == ("00000000000", 1)
     assert first.rgb_u8.shape == (6, 8, 3)
@@ -135,7 +165,9 @@ def test_samples_are_read_back(tmp_path: Path) -> None:
         lambda members: members.pop("image.png"),
         lambda members: members.update(json=b"{"),
         lambda members: members.update({"alpha.png": members["alpha.png"][:20]}),
-        lambda members: members.update(json=json.dumps(json.loads(members["json"]) | {"width": 9}).encode()),
+        lambda members: members.update(
+            json=json.dumps(json.loads(members["json"]) | {"width": 9}).encode()
+        ),
     ],
 )
 def test_a_damaged_sample_is_refused_by_key(tmp_path: Path, damage: object) -> None:

@@ -1,4 +1,5 @@
-"""Checkpoints: what is written is read back, equal content gives equal bytes, and a wrong file is refused by reason."""
+"""Checkpoints: what is written is read back, equal content gives equal bytes, and a wrong file is
+refused by reason."""
 
 import json
 import os
@@ -10,7 +11,13 @@ import torch
 from safetensors.torch import save_file
 
 from core.errors import CheckpointRejected
-from models.networks.checkpoints.checkpoint import HEADER_KEY, digest, halved, load_checkpoint, save_checkpoint
+from models.networks.checkpoints.checkpoint import (
+    HEADER_KEY,
+    digest,
+    halved,
+    load_checkpoint,
+    save_checkpoint,
+)
 from models.networks.checkpoints.load import build_with, check_state, load_discriminator
 from models.networks.discriminator import build_discriminator
 
@@ -19,18 +26,32 @@ CONFIG = {"c_dim": 0, "img_resolution": 8, "img_channels": 4, "channel_base": 64
 
 
 def small_state() -> dict[str, torch.Tensor]:
-    return {"b": torch.arange(6.0).reshape(2, 3).half(), "a": torch.tensor(0.25), "n": torch.tensor(3)}
+    return {
+        "b": torch.arange(6.0).reshape(2, 3).half(),
+        "a": torch.tensor(0.25),
+        "n": torch.tensor(3),
+    }
 
 
 def write_header(path: Path, header: Any) -> None:
-    save_file({"a": torch.zeros(1)}, path, {HEADER_KEY: header if isinstance(header, str) else json.dumps(header)})
+    save_file(
+        {"a": torch.zeros(1)},
+        path,
+        {HEADER_KEY: header if isinstance(header, str) else json.dumps(header)},
+    )
 
 
 def test_round_trip_keeps_values_dtypes_and_records(tmp_path: Path) -> None:
     path = tmp_path / "made" / "x.safetensors"
-    save_checkpoint(path, kind="stylematte", config=CONFIG, state=small_state(), extra={"kimg": 1.5})
+    save_checkpoint(
+        path, kind="stylematte", config=CONFIG, state=small_state(), extra={"kimg": 1.5}
+    )
     checkpoint = load_checkpoint(path, kind="stylematte")
-    assert (checkpoint.kind, checkpoint.config, checkpoint.extra) == ("stylematte", CONFIG, {"kimg": 1.5})
+    assert (checkpoint.kind, checkpoint.config, checkpoint.extra) == (
+        "stylematte",
+        CONFIG,
+        {"kimg": 1.5},
+    )
     assert checkpoint.state.keys() == small_state().keys()
     for name, tensor in small_state().items():
         assert checkpoint.state[name].dtype == tensor.dtype
@@ -41,20 +62,29 @@ def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
     first, second, third = (tmp_path / name for name in "123")
     state = small_state()
     save_checkpoint(first, kind=KIND, config={"a": 1, "b": 2}, state=state)
-    save_checkpoint(second, kind=KIND, config={"b": 2, "a": 1}, state=dict(reversed(state.items())), extra={})
+    save_checkpoint(
+        second, kind=KIND, config={"b": 2, "a": 1}, state=dict(reversed(state.items())), extra={}
+    )
     save_checkpoint(third, kind=KIND, config={"a": 1, "b": 3}, state=state)
     assert digest(first) == digest(second) != digest(third)
 
 
 def test_views_and_shared_tensors_are_written_as_seen(tmp_path: Path) -> None:
     base = torch.arange(24.0).reshape(1, 2, 3, 4)
-    state = {"whole": base, "part": base[:, 1], "turned": base.mT, "nhwc": base.to(memory_format=torch.channels_last)}
+    state = {
+        "whole": base,
+        "part": base[:, 1],
+        "turned": base.mT,
+        "nhwc": base.to(memory_format=torch.channels_last),
+    }
     save_checkpoint(tmp_path / "x", kind=KIND, config={}, state=state)
     read = load_checkpoint(tmp_path / "x", kind=KIND).state
     assert all(torch.equal(read[name], tensor) for name, tensor in state.items())
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "x"
     save_checkpoint(path, kind=KIND, config={}, state=small_state())
     before = digest(path)
@@ -71,7 +101,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
 def test_configs_that_are_not_json_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        save_checkpoint(tmp_path / "x", kind=KIND, config={"psi": float("nan")}, state=small_state())
+        save_checkpoint(
+            tmp_path / "x", kind=KIND, config={"psi": float("nan")}, state=small_state()
+        )
 
 
 @pytest.mark.parametrize("kept", [0, 7, 8, 100, -1])
@@ -88,7 +120,10 @@ def test_truncated_files_are_refused(tmp_path: Path, kept: int) -> None:
     [
         ({"format_version": 2, "kind": KIND, "config": {}, "extra": {}}, "format version 2"),
         ({"kind": KIND, "config": {}, "extra": {}}, "format version None"),
-        ({"format_version": 1, "kind": "stylematte", "config": {}, "extra": {}}, "holds a stylematte, not a"),
+        (
+            {"format_version": 1, "kind": "stylematte", "config": {}, "extra": {}},
+            "holds a stylematte, not a",
+        ),
         ({"format_version": 1, "kind": KIND, "config": [], "extra": {}}, "'config' is missing"),
         ({"format_version": 1, "kind": KIND, "config": {}}, "'extra' is missing"),
         ([1], "format version None"),
@@ -140,11 +175,15 @@ def linear(config: dict[str, Any]) -> torch.nn.Linear:
         ({"weight": torch.zeros(3, 3)}, "misshaped: weight"),
     ],
 )
-def test_tensors_that_do_not_fit_are_refused_by_name(change: dict[str, torch.Tensor | None], reason: str) -> None:
+def test_tensors_that_do_not_fit_are_refused_by_name(
+    change: dict[str, torch.Tensor | None], reason: str
+) -> None:
     config = {"in_features": 2, "out_features": 3}
     state = {**linear(config).state_dict(), **change}
     with pytest.raises(CheckpointRejected, match=f"{reason}$"):
-        check_state(linear, config, {name: tensor for name, tensor in state.items() if tensor is not None})
+        check_state(
+            linear, config, {name: tensor for name, tensor in state.items() if tensor is not None}
+        )
 
 
 def test_checking_an_absurd_config_costs_no_memory() -> None:

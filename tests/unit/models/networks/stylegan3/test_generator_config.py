@@ -15,13 +15,20 @@ from models.networks.stylegan3.filters import design_lowpass
 
 
 def test_round_trip_through_json() -> None:
-    config = GeneratorConfig(img_resolution=128, mapping_kwargs=MappingConfig(num_layers=4), conv_clamp=None)
+    config = GeneratorConfig(
+        img_resolution=128, mapping_kwargs=MappingConfig(num_layers=4), conv_clamp=None
+    )
     assert GeneratorConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
 def test_defaults_are_the_paper_s_config_t() -> None:
     config = GeneratorConfig.from_dict({"img_resolution": 1024})
-    assert (config.channel_base, config.channel_max, config.num_layers, config.num_critical) == (32768, 512, 14, 2)
+    assert (config.channel_base, config.channel_max, config.num_layers, config.num_critical) == (
+        32768,
+        512,
+        14,
+        2,
+    )
     assert (config.first_cutoff, config.conv_kernel, config.use_radial_filters) == (2, 3, False)
 
 
@@ -58,7 +65,9 @@ def test_refuses(values: dict[str, object], message: str) -> None:
 @pytest.mark.parametrize("resolution", [32, 64, 128, 256, 512, 1024])
 @pytest.mark.parametrize(("layers", "margin"), [(14, 10), (6, 4)])
 def test_schedule_is_consistent(resolution: int, layers: int, margin: int) -> None:
-    config = GeneratorConfig(img_resolution=resolution, num_layers=layers, margin_size=margin, first_stopband=4)
+    config = GeneratorConfig(
+        img_resolution=resolution, num_layers=layers, margin_size=margin, first_stopband=4
+    )
     schedule = layer_schedule(config)
     assert len(schedule) == layers + 1
     assert [spec.to_rgb for spec in schedule] == [False] * layers + [True]
@@ -66,7 +75,9 @@ def test_schedule_is_consistent(resolution: int, layers: int, margin: int) -> No
     assert schedule[-1].name == f"L{layers}_{resolution}_4"
     for spec in schedule:
         assert spec.tmp_rate == spec.in_rate * spec.up == spec.out_rate * spec.down
-        upsampled = (spec.in_size + spec.kernel - 1) * spec.up + sum(spec.padding[:2]) - spec.up_taps + 1
+        upsampled = (
+            (spec.in_size + spec.kernel - 1) * spec.up + sum(spec.padding[:2]) - spec.up_taps + 1
+        )
         assert (upsampled - spec.down_taps) // spec.down + 1 == spec.out_size
         assert math.log2(spec.out_rate).is_integer()
         assert spec.padding[0] + spec.unread * spec.up < spec.up or spec.unread == 0

@@ -72,7 +72,9 @@ def test_state_is_loaded_strictly() -> None:
     generator = small()
     state = generator.state_dict()
     with pytest.raises(RuntimeError, match="Missing"):
-        generator.load_reference_state({name: value for name, value in state.items() if name != "mapping.w_avg"})
+        generator.load_reference_state(
+            {name: value for name, value in state.items() if name != "mapping.w_avg"}
+        )
     with pytest.raises(RuntimeError, match="Unexpected"):
         generator.load_reference_state({**state, "extra": torch.zeros(1)})
     with pytest.raises(RuntimeError, match="size mismatch"):
@@ -81,7 +83,8 @@ def test_state_is_loaded_strictly() -> None:
 
 @torch.no_grad()
 def test_a_translated_input_gives_a_translated_image() -> None:
-    """The point of the architecture (2106.12423, section 2): whole-pixel shifts of the canvas shift the image."""
+    """The point of the architecture (2106.12423, section 2): whole-pixel shifts of the canvas shift
+    the image."""
     generator, z = small(), torch.randn(2, 16)
     generator(z, update_emas=True)
     still = generator(z)

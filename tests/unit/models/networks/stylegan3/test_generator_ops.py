@@ -14,7 +14,12 @@ from models.networks.stylegan3.ops import filtered_lrelu, filtered_lrelu_torch
 
 
 def textbook_modulated_conv(
-    x: torch.Tensor, weight: torch.Tensor, styles: torch.Tensor, demodulate: bool, padding: int, gain: torch.Tensor
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    styles: torch.Tensor,
+    demodulate: bool,
+    padding: int,
+    gain: torch.Tensor,
 ) -> torch.Tensor:
     """One set of weights per sample, as a grouped convolution."""
     if demodulate:
@@ -69,10 +74,13 @@ def _lowpass(taps: int, radial: bool = False) -> torch.Tensor | None:
     if taps == 1:
         return None
     ramp = torch.linspace(0.5, 1.5, taps, dtype=torch.float64)
-    return design_lowpass(taps, 1.0, 1.0, 8.0, radial).double() * (ramp[:, None] * ramp.square() if radial else ramp)
+    return design_lowpass(taps, 1.0, 1.0, 8.0, radial).double() * (
+        ramp[:, None] * ramp.square() if radial else ramp
+    )
 
 
-# (size, up, down, up taps, down taps, radial, padding): the layers of the goldens, then less regular ones.
+# (size, up, down, up taps, down taps, radial, padding): the layers of the goldens, then less
+# regular ones.
 GEOMETRIES = [
     ((38, 38), 2, 2, 12, 12, False, (9, 8, 9, 8)),
     ((38, 38), 4, 2, 24, 12, False, (-6, -9, -6, -9)),
@@ -93,7 +101,17 @@ def test_filtered_lrelu_torch(geometry: Any, slope: float, clamp: float | None) 
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(1, 2, h, w, dtype=torch.float64, generator=generator).requires_grad_()
     bias = torch.randn(2, dtype=torch.float64, generator=generator).requires_grad_()
-    rest = (_lowpass(up_taps), _lowpass(down_taps, radial), bias, up, down, padding, 1.5, slope, clamp)
+    rest = (
+        _lowpass(up_taps),
+        _lowpass(down_taps, radial),
+        bias,
+        up,
+        down,
+        padding,
+        1.5,
+        slope,
+        clamp,
+    )
     expected, actual = textbook_filtered_lrelu(x, *rest), filtered_lrelu_torch(x, *rest)
     assert actual.shape == expected.shape
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12)
@@ -113,7 +131,9 @@ def test_the_dispatcher_s_choice_equals_the_torch_path_in_float32() -> None:
     x, bias = torch.randn(2, 8, 38, 38), torch.randn(8)
     low = design_lowpass(12, 2.0, 6.0, 32.0)
     rest = (low, low, bias, 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, 256.0)
-    torch.testing.assert_close(filtered_lrelu(x, *rest), filtered_lrelu_torch(x, *rest), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        filtered_lrelu(x, *rest), filtered_lrelu_torch(x, *rest), rtol=0, atol=1e-5
+    )
     scale = torch.rand(2, 8) + 0.5
     expected = filtered_lrelu_torch(x * scale[:, :, None, None], *rest)
     torch.testing.assert_close(filtered_lrelu(x, *rest, scale), expected, rtol=0, atol=1e-5)
@@ -125,7 +145,10 @@ def test_the_dispatcher_s_choice_equals_the_torch_path_in_float32() -> None:
 def test_modulated_conv(demodulate: bool, kernel: int) -> None:
     generator = torch.Generator().manual_seed(2)
     shapes = (3, 5, 9, 7), (4, 5, kernel, kernel), (3, 5), ()
-    inputs = [torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_() for shape in shapes]
+    inputs = [
+        torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
+        for shape in shapes
+    ]
     x, weight, styles, gain = inputs
     expected = textbook_modulated_conv(x, weight, styles, demodulate, kernel - 1, gain)
     actual = modulated_conv(x, weight, styles, demodulate, kernel - 1, gain)
@@ -145,12 +168,17 @@ def test_modulated_conv_ignores_the_scale_of_weights_and_of_all_styles() -> None
 def test_half_precision_stays_in_half_precision_and_near() -> None:
     generator = torch.Generator().manual_seed(3)
     x, bias = torch.randn(1, 8, 20, 20, generator=generator), torch.randn(8, generator=generator)
-    weight, styles = torch.randn(8, 8, 3, 3, generator=generator), torch.randn(1, 8, generator=generator)
+    weight, styles = (
+        torch.randn(8, 8, 3, 3, generator=generator),
+        torch.randn(1, 8, generator=generator),
+    )
     low = design_lowpass(12, 2.0, 6.0, 32.0)
 
     def layer(dtype: torch.dtype) -> torch.Tensor:
         y = modulated_conv(x.to(dtype), weight, styles, padding=2, input_gain=torch.tensor(0.5))
-        return filtered_lrelu_torch(y, low, low, bias.to(dtype), 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, 256.0)
+        return filtered_lrelu_torch(
+            y, low, low, bias.to(dtype), 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, 256.0
+        )
 
     half = layer(torch.float16)
     assert half.dtype == torch.float16

@@ -1,4 +1,5 @@
-"""The fast deformable attention against transformers' own: values, gradients, threads, and what it refuses."""
+"""The fast deformable attention against transformers' own: values, gradients, threads, and what it
+refuses."""
 
 import numpy as np
 import pytest
@@ -8,7 +9,11 @@ from transformers.models.mask2former.modeling_mask2former import (
 )
 
 from models.networks.stylematte import StyleMatte, preset
-from models.networks.stylematte.deformable_attention import DeformableAttention, sample, sample_torch
+from models.networks.stylematte.deformable_attention import (
+    DeformableAttention,
+    sample,
+    sample_torch,
+)
 
 CASES = {
     "tiny at 128 px": (3, [(4, 4), (8, 8), (16, 16)], 4, 16),
@@ -39,7 +44,9 @@ def value_and_gradients(operation, value, shapes, centres, offsets, weights):
 def test_values_and_gradients_are_those_of_the_oracle(name):
     arguments = case(*CASES[name])
     for ours, theirs in zip(
-        value_and_gradients(sample, *arguments), value_and_gradients(sample_torch, *arguments), strict=True
+        value_and_gradients(sample, *arguments),
+        value_and_gradients(sample_torch, *arguments),
+        strict=True,
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5 * float(theirs.abs().max()))
 
@@ -85,7 +92,9 @@ def test_stylematte_is_the_same_network_with_it(monkeypatch):
     with torch.inference_mode():
         ours = matte(image)
         monkeypatch.setattr(
-            DeformableAttention, "forward", Mask2FormerPixelDecoderEncoderMultiscaleDeformableAttention.forward
+            DeformableAttention,
+            "forward",
+            Mask2FormerPixelDecoderEncoderMultiscaleDeformableAttention.forward,
         )
         theirs = matte(image)
     np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-5)

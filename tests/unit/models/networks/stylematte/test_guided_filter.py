@@ -1,4 +1,5 @@
-"""Fast guided filter: window means, and what it must do with guides that explain the map or say nothing."""
+"""Fast guided filter: window means, and what it must do with guides that explain the map or say
+nothing."""
 
 import pytest
 import torch

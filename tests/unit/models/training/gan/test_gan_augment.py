@@ -20,7 +20,9 @@ def test_colour_never_touches_alpha(seed: int, p: float) -> None:
 
 def test_colour_changes_rgb() -> None:
     before = images()
-    assert (change_colour(before, 1.0, torch.Generator().manual_seed(0)) - before).abs().mean() > 0.01
+    assert (
+        change_colour(before, 1.0, torch.Generator().manual_seed(0)) - before
+    ).abs().mean() > 0.01
 
 
 @given(seed=st.integers(0, 2**32))

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from models.training.gan.alignment import Faces, align_faces, crop
-from models.training.gan.corpus import Corpus, aligned_heads, build_corpus, read_portraits, smooth_backgrounds, to_pm1
+from models.training.gan.corpus import (
+    Corpus,
+    aligned_heads,
+    build_corpus,
+    read_portraits,
+    smooth_backgrounds,
+    to_pm1,
+)
 
 DATA = Path(__file__).parents[4] / "data"
 COUNT = 24
@@ -33,7 +40,8 @@ def test_crop_keeps_the_middle_at_half_the_scale() -> None:
 
 
 def test_faces_follow_a_shift_of_the_pictures(portraits: torch.Tensor, faces: Faces) -> None:
-    """Moved six pixels to the right, faces are found six pixels further right, for nearly all portraits."""
+    """Moved six pixels to the right, faces are found six pixels further right, for nearly all
+    portraits."""
     moved = portraits.roll(6, 3)
     moved[..., :6] = 0
     found = align_faces(moved)

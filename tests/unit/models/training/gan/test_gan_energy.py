@@ -39,7 +39,9 @@ def test_draws_depend_on_the_generator_alone(energy: EnergyDistance) -> None:
 def test_images_like_the_real_ones_are_nearest(energy: EnergyDistance) -> None:
     like, flat = distance(energy, views(20, 0.8, 1)), distance(energy, views(20, 0.1, 1))
     one_image = views(1, 0.8, 1)
-    repeated = distance(energy, torch.cat([one_image[:1].repeat(20, 1, 1, 1), one_image[1:].repeat(20, 1, 1, 1)]))
+    repeated = distance(
+        energy, torch.cat([one_image[:1].repeat(20, 1, 1, 1), one_image[1:].repeat(20, 1, 1, 1)])
+    )
     assert like < flat
     assert like < repeated
 

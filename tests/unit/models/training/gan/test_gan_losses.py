@@ -1,7 +1,12 @@
 import torch
 from torch import nn
 
-from models.training.gan.losses import GradientBalance, RgbaDiscriminator, over_backgrounds, r1_penalty
+from models.training.gan.losses import (
+    GradientBalance,
+    RgbaDiscriminator,
+    over_backgrounds,
+    r1_penalty,
+)
 from models.training.gan.presets import PRESETS
 
 
@@ -14,7 +19,11 @@ def test_r1_of_a_linear_discriminator_is_its_squared_weight() -> None:
 
 
 def test_balance_gives_each_source_its_share() -> None:
-    reference, weak, strong = torch.tensor([3.0, 4.0]), torch.tensor([0.0, 1e-3]), torch.tensor([100.0, 0.0])
+    reference, weak, strong = (
+        torch.tensor([3.0, 4.0]),
+        torch.tensor([0.0, 1e-3]),
+        torch.tensor([100.0, 0.0]),
+    )
     total = GradientBalance(2)(reference, [weak, strong], [0.5, 0.2])
     torch.testing.assert_close(total, torch.tensor([3.0 + 1.0, 4.0 + 2.5]))
 

@@ -2,7 +2,12 @@ import pytest
 import torch
 
 from models.networks.frozen_features import FrozenResNet
-from models.training.gan.projection import ProjectedDiscriminator, RandomMixing, generator_loss, hinge_loss
+from models.training.gan.projection import (
+    ProjectedDiscriminator,
+    RandomMixing,
+    generator_loss,
+    hinge_loss,
+)
 
 
 @pytest.fixture(scope="module")
@@ -11,7 +16,10 @@ def features() -> FrozenResNet:
 
 
 def test_hinge_by_hand() -> None:
-    real, fake = [torch.tensor([2.0, 0.0]), torch.tensor([1.0])], [torch.tensor([-3.0, 0.5]), torch.tensor([0.0])]
+    real, fake = (
+        [torch.tensor([2.0, 0.0]), torch.tensor([1.0])],
+        [torch.tensor([-3.0, 0.5]), torch.tensor([0.0])],
+    )
     assert float(hinge_loss(real, fake)) == pytest.approx(((0.5 + 0.75) + (0 + 1)) / 2)
     assert float(generator_loss(fake)) == pytest.approx((1.25 + 0) / 2)
 

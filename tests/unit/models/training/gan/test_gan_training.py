@@ -30,7 +30,11 @@ def corpus() -> Corpus:
     rng = torch.Generator().manual_seed(0)
     steps = (torch.arange(32) + 0.5) / 16 - 1
     radius = 0.4 + 0.3 * torch.rand(12, 1, 1, 1, generator=rng)
-    disc = (steps.square()[None] + steps.square()[:, None] < radius.square()).float().repeat_interleave(2, 0)
+    disc = (
+        (steps.square()[None] + steps.square()[:, None] < radius.square())
+        .float()
+        .repeat_interleave(2, 0)
+    )
     colour = torch.rand(12, 3, 1, 1, generator=rng).repeat_interleave(2, 0)
     scene = colour * disc + torch.rand(24, 3, 1, 1, generator=rng) * (1 - disc)
     images = (torch.cat([scene, disc], 1) * 255).byte()
@@ -40,7 +44,11 @@ def corpus() -> Corpus:
 def build(kind: str, corpus: Corpus) -> Trainer:
     if kind == "warm start":
         return WarmStart(corpus, seed=1, preset=TINY)
-    presets = {"adversarial": TINY, "unanchored": UNANCHORED, "matching": replace(TINY, adversarial=MATCHING)}
+    presets = {
+        "adversarial": TINY,
+        "unanchored": UNANCHORED,
+        "matching": replace(TINY, adversarial=MATCHING),
+    }
     return Adversarial(corpus, presets[kind], seed=1)
 
 
@@ -59,7 +67,9 @@ def test_a_resumed_run_goes_on_bit_for_bit(kind: str, corpus: Corpus, tmp_path: 
     assert [resumed.step(), resumed.step()] == expected
     for name, module in whole.state.modules.items():
         for key, tensor in module.state_dict().items():
-            assert torch.equal(tensor, resumed.state.modules[name].state_dict()[key]), f"{name}.{key}"
+            assert torch.equal(tensor, resumed.state.modules[name].state_dict()[key]), (
+                f"{name}.{key}"
+            )
     assert resumed.state.progress == whole.state.progress
 
 
@@ -115,7 +125,9 @@ def test_a_compact_state_is_small_and_loads(corpus: Corpus, tmp_path: Path) -> N
     assert (tmp_path / "state.safetensors").stat().st_size < 12_000_000
     resumed = Adversarial(corpus, TINY, seed=2)
     resumed.state.load(tmp_path / "state.safetensors")
-    for ours, theirs in zip(whole.generator.parameters(), resumed.generator.parameters(), strict=True):
+    for ours, theirs in zip(
+        whole.generator.parameters(), resumed.generator.parameters(), strict=True
+    ):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
     assert resumed.state.optimizers["g"].state_dict()["state"]
     assert not resumed.state.optimizers["d_rgba"].state_dict()["state"]
@@ -142,7 +154,9 @@ def test_codes_begin_as_whitened_components_and_tell_hues_apart(corpus: Corpus) 
 
 def test_fewer_pictures_than_codes_are_enough() -> None:
     corpus = Corpus(images=torch.randint(256, (2, 4, 32, 32), dtype=torch.uint8), keys=("a", "b"))
-    assert torch.isfinite(WarmStart(corpus, seed=1, preset=TINY).encoder(to_pm1(corpus.images))).all()
+    assert torch.isfinite(
+        WarmStart(corpus, seed=1, preset=TINY).encoder(to_pm1(corpus.images))
+    ).all()
 
 
 def test_a_step_that_is_not_finite_changes_no_weight(corpus: Corpus) -> None:
@@ -173,11 +187,15 @@ def test_the_generator_stands_still_in_the_discriminators_lead(corpus: Corpus) -
     stage = Adversarial(corpus, replace(TINY, adversarial=settings), seed=1)
     before, judge = copy.deepcopy(stage.generator), copy.deepcopy(stage.rgba)
     stage.step(), stage.step()
-    assert all(torch.equal(a, b) for a, b in zip(before.parameters(), stage.generator.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(before.parameters(), stage.generator.parameters(), strict=True)
+    )
     assert not torch.equal(judge.net.b4.out.weight, stage.rgba.net.b4.out.weight)
     stage.step(), stage.step()
     assert not torch.equal(
-        before.mapping.get_parameter("fc0.weight"), stage.generator.mapping.get_parameter("fc0.weight")
+        before.mapping.get_parameter("fc0.weight"),
+        stage.generator.mapping.get_parameter("fc0.weight"),
     )
 
 
@@ -206,7 +224,9 @@ def test_codes_lie_on_the_sphere_and_collapse_costs() -> None:
 
 def test_the_folded_prior_has_the_codes_moments() -> None:
     latent = WhiteLatent(8, rate=1.0)
-    codes = torch.randn(20000, 8, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.2, 3, 8)
+    codes = torch.randn(20000, 8, generator=torch.Generator().manual_seed(0)) * torch.linspace(
+        0.2, 3, 8
+    )
     z, _ = latent(codes, torch.Generator().manual_seed(1))
     drawn = torch.randn(20000, 8, generator=torch.Generator().manual_seed(2)) @ latent.prior_root()
     torch.testing.assert_close(drawn.t() @ drawn / 20000, z.t() @ z / 20000, atol=0.06, rtol=0.06)
@@ -264,7 +284,9 @@ def test_the_card_has_its_references(corpus: Corpus, tmp_path: Path) -> None:
             assert set(figures) == {"mean_image_frechet", "real_against_real", "psi_1", "psi_0.7"}
             for name in ("frechet", "precision", "recall"):
                 assert (
-                    figures["psi_1"][name]["low"] <= figures["psi_1"][name]["value"] <= figures["psi_1"][name]["high"]
+                    figures["psi_1"][name]["low"]
+                    <= figures["psi_1"][name]["value"]
+                    <= figures["psi_1"][name]["high"]
                 )
     for psi in ("psi_1", "psi_0.7"):
         assert report[psi]["nearest_training_image"]["pixels"]["held_out_minimum"] < 1e-5

@@ -30,14 +30,20 @@ def test_known_values(true):
     losses = matting_loss(torch.zeros_like(true), true)
     assert losses["l1"].item() == pytest.approx(160 / 1024)
     assert losses["dice"].item() == pytest.approx(1 - 1 / 161)
-    assert losses["total"] == pytest.approx(sum(losses[name].item() for name in ("l1", "laplacian", "dice")))
+    assert losses["total"] == pytest.approx(
+        sum(losses[name].item() for name in ("l1", "laplacian", "dice"))
+    )
 
 
 def test_laplacian_sees_detail_but_no_constant(true):
     assert laplacian_loss(true * 0.5 + 0.3, true * 0.5).item() == pytest.approx(0, abs=1e-6)
     shifted = torch.roll(true, 1, dims=3)
     assert laplacian_loss(shifted, true) > laplacian_loss(true * 0.9, true)
-    assert [tuple(band.shape[-2:]) for band in laplacian_pyramid(true, 3)] == [(32, 32), (16, 16), (8, 8)]
+    assert [tuple(band.shape[-2:]) for band in laplacian_pyramid(true, 3)] == [
+        (32, 32),
+        (16, 16),
+        (8, 8),
+    ]
 
 
 def test_dice_is_bounded_and_per_image(true):
@@ -65,4 +71,6 @@ def test_composition_is_the_difference_of_the_composites(true):
     expected = (composites[0] - composites[1]).abs().mean()
     assert composition_loss(predicted, true, contrast).item() == pytest.approx(expected.item())
     losses = matting_loss(predicted, true, contrast)
-    assert losses["total"].item() == pytest.approx(sum(v.item() for k, v in losses.items() if k != "total"))
+    assert losses["total"].item() == pytest.approx(
+        sum(v.item() for k, v in losses.items() if k != "total")
+    )

@@ -66,7 +66,8 @@ def test_portraits_are_straight_rgba(portraits):
 
 
 def test_shards_of_rendered_people_are_portraits_too(portraits, tmp_path):
-    """Foreground and a 16-bit alpha, as orders of rendered people and `matteforge render` write them."""
+    """Foreground and a 16-bit alpha, as orders of rendered people and `matteforge render` write
+    them."""
     rgb, alpha = portraits[0, ..., :3], portraits[0, ..., 3]
     folder = tmp_path / "people"
     folder.mkdir()
@@ -92,7 +93,8 @@ def test_portraits_of_several_sizes_are_refused(tmp_path):
 
 def test_batches_follow_from_their_seed(portraits):
     first, again, other = (
-        draw_batch(portraits, backgrounds(), count=4, size=64, rng=np.random.default_rng(seed)) for seed in (1, 1, 2)
+        draw_batch(portraits, backgrounds(), count=4, size=64, rng=np.random.default_rng(seed))
+        for seed in (1, 1, 2)
     )
     image, alpha = first.image, first.alpha
     assert (tuple(image.shape), tuple(alpha.shape)) == ((4, 3, 64, 64), (4, 1, 64, 64))
@@ -110,7 +112,12 @@ def test_composites_show_the_background_where_alpha_is_zero(portraits):
     assert batch.alpha.max() == 0
     opaque = portraits.copy()
     opaque[..., 3] = 255
-    assert draw_batch(opaque, backgrounds(), count=8, size=64, rng=np.random.default_rng(0)).alpha.mean() > 0.8
+    assert (
+        draw_batch(
+            opaque, backgrounds(), count=8, size=64, rng=np.random.default_rng(0)
+        ).alpha.mean()
+        > 0.8
+    )
     assert batch.image.std(dim=(2, 3)).max() < 0.2
 
 
@@ -160,7 +167,11 @@ def test_a_resumed_run_equals_an_uninterrupted_one(portraits, tmp_path):
 
 
 def test_published_weights_evaluate(portraits, tmp_path, pairs_tar):
-    list(train_matting(network(), replace(OPTIONS, steps=2), portraits, portraits[:6], tmp_path / "run"))
+    list(
+        train_matting(
+            network(), replace(OPTIONS, steps=2), portraits, portraits[:6], tmp_path / "run"
+        )
+    )
     checkpoint = tmp_path / "run" / "ema.safetensors"
     report = evaluate_corpus(checkpoint, [pairs_tar], worst=2, out_dir=tmp_path / "worst")
     assert report["count"] == 3
@@ -181,7 +192,9 @@ def test_evaluation_needs_pairs(tmp_path):
     (tmp_path / "empty").mkdir()
     matte = network()
     path = tmp_path / "matte.safetensors"
-    save_checkpoint(path, kind="stylematte", config=matte.config.to_dict(), state=matte.state_dict())
+    save_checkpoint(
+        path, kind="stylematte", config=matte.config.to_dict(), state=matte.state_dict()
+    )
     with pytest.raises(CorpusRejected, match="no pairs of picture and alpha in empty"):
         evaluate_corpus(path, [tmp_path / "empty"])
 
@@ -213,7 +226,10 @@ def pairs_tar(tmp_path, portraits) -> Path:
     path = tmp_path / "pairs.tar"
     with tarfile.open(path, "w") as archive:
         for key, portrait in enumerate(portraits[:3]):
-            for suffix, picture in (("image.png", portrait[..., :3]), ("alpha.png", portrait[..., 3])):
+            for suffix, picture in (
+                ("image.png", portrait[..., :3]),
+                ("alpha.png", portrait[..., 3]),
+            ):
                 file = tmp_path / f"{key}.{suffix}"
                 Image.fromarray(picture).save(file)
                 archive.add(file, file.name)
@@ -229,14 +245,21 @@ def test_the_head_alone_can_be_trained_and_resumed(portraits, tmp_path):
     resumed.resume(tmp_path / "state.safetensors")
     assert trainer.train_step() == resumed.train_step()
     before = network().state_dict()
-    changed = {name for name, tensor in resumed.network.state_dict().items() if not torch.equal(tensor, before[name])}
+    changed = {
+        name
+        for name, tensor in resumed.network.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
     assert {name.partition(".")[0] for name in changed} == {"fpn", "conv"}
     assert "conv.weight" in changed
 
 
 def test_half_precision_stays_near_full_precision(portraits):
     """CUDA's mixed precision, by the same autocast on the CPU."""
-    matte, image = network(), draw_batch(portraits, backgrounds(), count=2, size=64, rng=np.random.default_rng(0)).image
+    matte, image = (
+        network(),
+        draw_batch(portraits, backgrounds(), count=2, size=64, rng=np.random.default_rng(0)).image,
+    )
     exact = predict_alpha(matte, image)
     with torch.autocast("cpu", torch.bfloat16):
         rounded = predict_alpha(matte, image)
@@ -251,7 +274,9 @@ def test_contrast_makes_the_composite(portraits):
     opaque = portraits[:2].copy()
     opaque[..., 3] = 255
     opaque[..., :3] = 200
-    batch = draw_batch(opaque, np.zeros((1, 64, 64, 3), np.uint8), count=6, size=32, rng=np.random.default_rng(1))
+    batch = draw_batch(
+        opaque, np.zeros((1, 64, 64, 3), np.uint8), count=6, size=32, rng=np.random.default_rng(1)
+    )
     assert batch.contrast.shape == batch.image.shape
     assert batch.contrast.max() > 0.3
     assert batch.contrast.min() >= 0
