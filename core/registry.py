@@ -1,9 +1,9 @@
 """Model bundles: immutable versions by digest, and the aliases that point to them.
 
 registry/DIGEST/bundle.json + the files it names
-                                      a bundle {generator, StyleMatte, thresholds, cards}
-aliases/NAME.json                     {"aliases": {"champion": {digest, history}}}, moved by If-Match
-training-states/SHA256.safetensors    what training it on takes; optional
+                                     a bundle {generator, StyleMatte, thresholds, cards}
+aliases/NAME.json                    {"aliases": {"champion": {digest, history}}}, moved by If-Match
+training-states/SHA256.safetensors   what training it on takes; optional
 
 A bundle's digest is the SHA-256 of its bundle.json, which names the SHA-256 of every file: nothing
 in it can change.
