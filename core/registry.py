@@ -39,6 +39,7 @@ GENERATOR_FILE = "generator.safetensors"
 TRAINING_STATE_FILE = (
     "training-state.safetensors"  # may lie in a bundle's folder; no part of the bundle
 )
+UNFINISHED = "fetch-"  # what a folder's name begins with while a bundle is fetched into it
 JSON = "application/json"
 BUNDLES_KEPT = 100  # remembered by a process
 _REFERENCE = re.compile(
@@ -264,7 +265,7 @@ class Registry:
             return target
         bundle = self.bundle(digest)
         cache_dir.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="fetch-", dir=cache_dir))
+        folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=cache_dir))
         (folder / BUNDLE_FILE).write_bytes(bundle.to_bytes())
         for name in bundle.files:
             with (folder / name).open("wb") as file:

@@ -27,7 +27,7 @@ def command(process: str, extra: Sequence[str] = ()) -> list[str]:
     if process == "beat":
         return [*celery, "beat", "--loglevel", "INFO", "--pidfile=", *extra]
     if process == "flower":
-        return [*celery, "flower", *extra]
+        return [*python, "deploy.flower", "--app", "workers.app:app", "flower", *extra]
     worker = [
         "worker",
         "--queues",

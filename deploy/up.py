@@ -1,5 +1,6 @@
 """`matteforge up`: the whole service in the foreground."""
 
+import shlex
 import signal
 import threading
 from pathlib import Path
@@ -73,16 +74,15 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _summary(stack: Stack) -> str:
-    user, password = stack.flower_login
     return f"""
 MatteForge is ready.
 
   API      {stack.url}   (reference: {stack.url}/docs)
-  API key  {stack.api_key}   (kept in {stack.secrets_file})
-  Flower   {stack.flower_url}   user {user}, password {password}
-  S3       {stack.seaweedfs.url}   keys in {stack.secrets_file}
+  Flower   {stack.flower_url}   (user {stack.flower_login[0]})
+  S3       {stack.seaweedfs.url}
   Data     {stack.data_dir}
+  Secrets  {stack.secrets_file}   (API key, passwords: never printed)
 
-  export MATTEFORGE_URL={stack.url} MATTEFORGE_API_KEY={stack.api_key}
+  . {shlex.quote(str(stack.env_file))}   # MATTEFORGE_URL, MATTEFORGE_API_KEY and the rest
   matteforge order 64 --watch
 """

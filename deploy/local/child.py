@@ -114,12 +114,19 @@ class Child:
 
     def _copy_output(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
-        with self._log.open("a") as log, process.stdout:
+        with open(self._log, "a", opener=_private) as log, process.stdout:
             for line in process.stdout:
                 log.write(line)
                 log.flush()
                 self.tail.append(line.rstrip())
                 self._echo(self.program.name, line.rstrip())
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a log that its owner alone may read, whatever the umask says."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def _is_over(pid: int) -> bool:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shlex
+import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from typing import IO, Self
 
 import models
 from core.adapters.s3 import S3Store
-from core.registry import BUNDLE_FILE, Registry
+from core.registry import BUNDLE_FILE, UNFINISHED, Registry
 from deploy.local.ports import LOOPBACK, free_ports
 from deploy.local.program import Program, always_ready, write_private
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
@@ -56,6 +57,7 @@ class Stack:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data_dir = data_dir.resolve()
         self.secrets_file = self.data_dir / "secrets.json"
+        self.env_file = self.data_dir / "env"
         self._lock = _lock(self.data_dir / "lock")
         self.secrets = Secrets.of(self.secrets_file, api_key=os.environ.get("MATTEFORGE_API_KEY"))
         api_port, self._flower_port, valkey_port = (
@@ -96,6 +98,7 @@ class Stack:
             "MATTEFORGE_S3_SECRET_KEY": self.secrets.s3_secret_key,
             "MATTEFORGE_RENDERED": str(int(self._rendered)),
             "MATTEFORGE_CACHE_DIR": str(self.data_dir / "cache"),
+            "TMPDIR": str(self.data_dir / "tmp"),
             "PYTHONUNBUFFERED": "1",
             **self._extra_env,
         }
@@ -111,8 +114,12 @@ class Stack:
 
     def _start(self, *programs: Program) -> Self:
         self.supervisor = Supervisor(self.data_dir / "logs", self._echo)
-        lines = (f"export {name}={shlex.quote(value)}" for name, value in self.settings().items())
-        write_private(self.data_dir / "env", "\n".join(lines) + "\n")  # for tools: `. DATA_DIR/env`
+        sweep(self.data_dir)
+        named = {**self.settings(), "MATTEFORGE_URL": self.url, "MATTEFORGE_API_KEY": self.api_key}
+        lines = (f"export {name}={shlex.quote(value)}" for name, value in named.items())
+        write_private(
+            self.env_file, "\n".join(lines) + "\n"
+        )  # for people and tools: `. DATA_DIR/env`
         try:
             self.supervisor.add(self.valkey.program(), self.seaweedfs.program())
             self._publish()
@@ -212,6 +219,17 @@ class Stack:
             store.probe()
             for folder in self._bundles:
                 Registry(store).publish_shipped(folder)
+
+
+def sweep(data_dir: Path) -> None:
+    """Remove what processes of an earlier stack left when they were killed.
+
+    The caller holds the directory's lock.
+    """
+    shutil.rmtree(data_dir / "tmp", ignore_errors=True)
+    (data_dir / "tmp").mkdir(mode=0o700)
+    for unfinished in (data_dir / "cache").glob(f"{UNFINISHED}*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def shipped_bundles() -> tuple[Path, ...]:

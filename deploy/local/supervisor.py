@@ -30,7 +30,7 @@ class Supervisor:
     """
 
     def __init__(self, logs: Path, echo: Callable[[str, str], None] = silent) -> None:
-        logs.mkdir(parents=True, exist_ok=True)
+        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._logs = logs
         self._echo = echo
         self._children: list[Child] = []

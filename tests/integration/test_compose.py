@@ -59,7 +59,7 @@ def test_no_secret_has_a_default():
         "S3_ACCESS_KEY",
         "S3_SECRET_KEY",
         "MATTEFORGE_API_KEY",
-        "FLOWER_BASIC_AUTH",
+        "FLOWER_PASSWORD",
     ):
         assert f"${{{name}:?" in text
         assert f"${{{name}:-" not in text

@@ -1,18 +1,22 @@
 """What the one-machine stack writes down, and who may read it."""
 
 import json
+import re
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from deploy.local import seaweedfs
 from deploy.local.ports import free_ports, is_free
 from deploy.local.program import write_private
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
 from deploy.local.secrets import Secrets
-from deploy.local.stack import DataDirInUse, Stack, shipped_bundles
+from deploy.local.stack import DataDirInUse, Stack, shipped_bundles, sweep
 from deploy.local.valkey import Valkey
 from deploy.up import up
 
@@ -82,6 +86,55 @@ def test_seaweedfs_is_closed(tmp_path: Path) -> None:
         "WEED_JWT_FILER_SIGNING_READ_KEY",
     }
     assert "hidden" not in " ".join(program.argv)
+
+
+def test_every_part_of_seaweedfs_has_a_certificate(tmp_path: Path) -> None:
+    """The parts are those of `weed scaffold -config=security`: one that a new version adds must not
+    stay open.
+    """
+    weed = Path(sys.executable).with_name("weed")
+    scaffold = subprocess.run(
+        [weed, "scaffold", "-config=security"], capture_output=True, text=True, check=True
+    )
+    parts = re.findall(r"^\[((?:grpc|https)\.\w+)\]", scaffold.stdout, re.MULTILINE)
+    assert "grpc.filer" in parts
+    server = SeaweedFS(
+        folder=tmp_path,
+        ports=dict(zip(PORTS, range(9000, 9005), strict=True)),
+        access_key="a",
+        secret_key="b",
+        signing_keys=("a", "b", "c"),
+    )
+    env = server.program().env
+    for part in parts:
+        name = part.upper().replace(".", "_")
+        assert {f"WEED_{name}_CERT", f"WEED_{name}_KEY"} <= set(env), part
+
+
+def test_sockets_of_killed_servers_are_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seaweedfs, "SOCKETS", tmp_path)
+    dead, alive = tmp_path / "seaweedfs-s3-1.sock", tmp_path / "seaweedfs-s3-2.sock"
+    with socket.socket(socket.AF_UNIX) as left, socket.socket(socket.AF_UNIX) as listening:
+        left.bind(str(dead))
+        listening.bind(str(alive))
+        listening.listen()
+        seaweedfs.sweep_sockets()
+        assert not dead.exists()
+        assert alive.exists()
+
+
+def test_temporary_files_of_a_killed_stack_are_swept(tmp_path: Path) -> None:
+    for left in (
+        tmp_path / "tmp" / "matteforge-shard-x",
+        tmp_path / "cache" / "fetch-y",
+        tmp_path / "cache" / "kept",
+    ):
+        left.mkdir(parents=True)
+    sweep(tmp_path)
+    assert [path.name for path in (tmp_path / "tmp").iterdir()] == []
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["kept"]
 
 
 def test_ports_are_free_and_different() -> None:
