@@ -11,7 +11,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from core.errors import InvalidSpec
 
@@ -32,6 +32,8 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 }
 MEMBERS = ("fg", "trimap", "depth", "normals", "parts", "landmarks")
 """Ground truth beyond alpha that can be ordered."""
+Framing = Literal["free", "aligned"]
+"""How the camera frames: as photographers do, or with every head in one place and of one size."""
 
 Distribution = Mapping[str, float | Mapping[str, float]]
 """As ordered: attribute -> {value: share}, or the share of `yes`."""
@@ -137,7 +139,7 @@ class Assignment:
         people = _people(counts["sex"], counts["age"])
         self._people, self._men = (
             _Ranges(people),
-            sum(people[who] for who in people if _is_man(*who)),
+            sum(people[who] for who in people if is_man(*who)),
         )
         beards = apportion(self._men, shares["beard"], f"{seed}/beard")
         counts["beard"] = beards | {"none": beards["none"] + count - self._men}
@@ -187,7 +189,8 @@ class _Ranges(Generic[Value]):
         return self._values[bisect_right(self._ends, number)]
 
 
-def _is_man(sex: str, age: str) -> bool:
+def is_man(sex: str, age: str) -> bool:
+    """Whether they may have a beard."""
     return sex == "male" and age != "child"
 
 
@@ -206,7 +209,7 @@ def _people(sexes: Mapping[str, int], ages: Mapping[str, int]) -> dict[tuple[str
     cells = {("male", age): men[age] for age in ages} | {
         ("female", age): ages[age] - men[age] for age in ages
     }
-    return dict(sorted(cells.items(), key=lambda cell: not _is_man(*cell[0])))
+    return dict(sorted(cells.items(), key=lambda cell: not is_man(*cell[0])))
 
 
 def _hash(text: str) -> int:

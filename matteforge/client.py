@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from core.datasets.dataset import DatasetState, Member
+from core.rendered_people import Framing
 from core.wire.datasets import DatasetOut, DatasetPage, ModelOut, ModelPage, ShardOut, ShardPage
 from matteforge.download import Progress, download
 from matteforge.errors import MatteForgeRequestError, MatteForgeUnavailable
@@ -37,6 +38,7 @@ class OrderOptions(TypedDict, total=False):
     filter: dict[str, float]
     labels: dict[str, str]
     size: int
+    framing: Framing
     attributes: dict[str, float | dict[str, float]]
     members: list[Member]
 

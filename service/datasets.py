@@ -118,9 +118,11 @@ def delete(services: Services, dataset_id: str) -> None:
 
 
 def _fingerprint(spec: AnySpec) -> str:
-    """Without the source, which older replays lack; no two sources have the same fields."""
-    canonical = json.dumps(spec.model_dump(mode="json", exclude={"source"}), sort_keys=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    """Without the source and the first framing, which older replays lack; no two sources have the same fields."""
+    fields = spec.model_dump(mode="json", exclude={"source"})
+    if fields.get("framing") == "free":
+        del fields["framing"]
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _replay(services: Services, dataset_id: str, body_sha256: str) -> DatasetView | None:

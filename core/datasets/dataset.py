@@ -20,7 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core.datasets.criteria import check_thresholds
 from core.errors import InvalidSpec
-from core.rendered_people import MEMBERS, complete_shares
+from core.rendered_people import MEMBERS, Framing, complete_shares
 
 MAX_COUNT = 10**8
 MAX_SHARD_SIZE = 10_000
@@ -102,6 +102,11 @@ class RenderedSpec(OrderSpec):
         100, ge=1, le=MAX_SHARD_SIZE, description="samples a shard; a picture takes seconds"
     )
     size: int = Field(256, ge=64, le=1024, description="pixels a side")
+    framing: Framing = Field(
+        "free",
+        description="free: the camera stands as a photographer's might; aligned: every head in "
+        "one place and of one size, no motion, hardly any noise, for generators to learn from",
+    )
     attributes: dict[str, float | dict[str, float]] = Field(
         default_factory=dict,
         description="shares of an attribute's values, met exactly: {value: share}, or the share "

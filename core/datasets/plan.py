@@ -1,7 +1,8 @@
 """From a spec to a plan: how many shards, which seeds, how many attempts. Pure arithmetic.
 
 A candidate is a pure function of (generator digest, seed, shard, attempt, psi, batch size, format
-version); a rendered one of (renderer's version, seed, slot, redraw, count, shares, size).
+version); a rendered one of (renderer's version, seed, slot, redraw, count, shares, framing,
+size).
 Everything that may change bytes is fixed here, once, when the dataset is created.
 """
 
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from core.datasets.dataset import MAX_SHARDS, DatasetSpec, Frozen, Member, RenderedSpec
 from core.errors import InvalidSpec
-from core.rendered_people import Shares, complete_shares
+from core.rendered_people import Framing, Shares, complete_shares
 
 PIXELS_A_BATCH = {
     "cpu": 1024**2,
@@ -28,6 +29,7 @@ class RenderPlan(Frozen):
     shares: Shares = Field(
         description="of every attribute and value: as ordered, the rest by default"
     )
+    framing: Framing = Field("free", description="how the camera frames heads")
     members: list[Member] = Field(description="ground truth beside alpha")
 
 
@@ -123,7 +125,8 @@ def choose_batch_size(device: str, resolution: int) -> int:
 
 
 def _render_plan(spec: RenderedSpec) -> RenderPlan:
-    return RenderPlan(size=spec.size, shares=complete_shares(spec.attributes), members=spec.members)
+    shares = complete_shares(spec.attributes)
+    return RenderPlan(size=spec.size, shares=shares, framing=spec.framing, members=spec.members)
 
 
 def candidate_seed(seed: int, shard: int, attempt: int) -> int:

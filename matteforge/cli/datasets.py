@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 from rich.console import Console
@@ -23,7 +23,7 @@ from rich.text import Text
 
 from core.datasets.criteria import BY_NAME
 from core.datasets.dataset import DatasetState
-from core.rendered_people import MEMBERS
+from core.rendered_people import MEMBERS, Framing
 from core.wire.datasets import DatasetOut
 from matteforge.client import MatteForge, OrderOptions
 from matteforge.download import Progress as DownloadProgress
@@ -127,6 +127,11 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="StyleMatteGAN or rendered people  [default: generated]",
 )
 @click.option("--size", type=int, help="rendered: pixels a side, 64 to 1024  [default: 256]")
+@click.option(
+    "--framing",
+    type=click.Choice(get_args(Framing)),
+    help="rendered: heads anywhere or in one place  [default: free]",
+)
 @click.option(
     "--attributes",
     callback=_json_object,

@@ -1,45 +1,48 @@
 """`matteforge render`: people as PNG files, with their specs and a contact sheet."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 import click
 import numpy as np
 from PIL import Image
 
+from core.datasets.plan import candidate_seed
 from core.errors import MatteForgeError
-from core.rendered_people import ATTRIBUTES
+from core.rendered_people import (
+    ATTRIBUTES,
+    Assignment,
+    Distribution,
+    Framing,
+    complete_shares,
+)
 from models.renderer.blender.picture import MEMBERS, Picture
 from models.renderer.blender.process import RenderProcess, available
 from models.renderer.render import Quality, Survey, survey
 from models.renderer.spec import PortraitSpec, draw_spec, vary
 
-REDRAWS = 20
-"""How often a spec with a defect is drawn anew before it is kept, and said so."""
-NEXT_DRAW = 1_000_003
+DRAWS = 20
+"""How often a person with a defect is drawn before they are kept, and said so."""
+EXAMPLE = '{"glasses": 0.3, "hair": {"long": 0.5}}'
 SHEET_COLUMNS, SHEET_TILE_PX = 4, 256
 
 
 @click.command()
 @click.option("--count", default=16, show_default=True, help="How many people.")
+@click.option("--size", default=512, show_default=True, type=click.IntRange(32, 4096), help="Side in pixels.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the files.")
+@click.option("--seed", default=0, show_default=True, help="People of an order with this seed.")
 @click.option(
-    "--size", default=512, show_default=True, type=click.IntRange(32, 4096), help="Side in pixels."
+    "--framing",
+    default="free",
+    show_default=True,
+    type=click.Choice(get_args(Framing)),
+    help="Heads as photographers frame them, or all in one place and of one size.",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder for the files.",
-)
-@click.option("--seed", default=0, show_default=True, help="Of the first; the others follow.")
-@click.option(
-    "--attribute",
-    "given",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Such as hair=long; may be repeated.",
-)
+@click.option("--attribute", "given", multiple=True, metavar="NAME=VALUE", help="Such as hair=long; may be repeated.")
+@click.option("--attributes", "shares", default="{}", metavar="JSON", help="Shares, as an order takes them.")
 @click.option(
     "--spec",
     "file",
@@ -62,18 +65,9 @@ SHEET_COLUMNS, SHEET_TILE_PX = 4, 256
 )
 @click.option("--threads", default=1, show_default=True, help="Cores to render on.")
 def render(
-    count: int,
-    size: int,
-    out: Path,
-    seed: int,
-    given: tuple[str, ...],
-    file: Path | None,
-    concept: str | None,
-    members: str,
-    photos: Path | None,
-    samples: int,
-    threads: int,
-) -> None:
+    count: int, size: int, out: Path, seed: int, framing: Framing, given: tuple[str, ...], shares: str,
+    file: Path | None, concept: str | None, members: str, photos: Path | None, samples: int, threads: int,
+) -> None:  # fmt: skip
     """Render people who never were: KEY.image.png, KEY.alpha.png (16 bit), labels, KEY.json (the
     spec), a sheet."""
     if missing := available():
@@ -81,16 +75,13 @@ def render(
     wanted = tuple(name for name in members.split(",") if name)
     if unknown := [name for name in wanted if name not in MEMBERS]:
         raise click.ClickException(f"unknown member {unknown[0]}; known: {', '.join(MEMBERS)}")
-    out.mkdir(parents=True, exist_ok=True)
     tiles = []
     try:
+        people = Assignment(seed=seed, count=count, shares=complete_shares(_attributes(given, shares)))
+        out.mkdir(parents=True, exist_ok=True)
         with RenderProcess(threads=threads) as renderer:
-            for number, spec in enumerate(_specs(count, seed, _attributes(given), file, concept)):
-                person = survey(spec) if file or concept else fit(spec)
-                spec, picture = (
-                    person.spec,
-                    renderer.draw(person, size, wanted, Quality(samples=samples), photos),
-                )
+            for number, person in enumerate(_sitters(people, count, seed, framing, file, concept)):
+                spec, picture = person.spec, renderer.draw(person, size, wanted, Quality(samples=samples), photos)
                 write(out, f"{number:06d}", spec, picture)
                 tiles.append(picture.rgb_u8)
                 words = (*spec.labels.values(), *picture.defects)
@@ -101,35 +92,44 @@ def render(
     click.echo(f"{len(tiles)} people and {out / 'contact-sheet.png'}")
 
 
-def _attributes(given: tuple[str, ...]) -> dict[str, str]:
+def _attributes(given: tuple[str, ...], shares: str) -> Distribution:
     pairs = [pair.partition("=") for pair in given]
     if wrong := [name for name, equals, _ in pairs if not equals or name not in ATTRIBUTES]:
+        raise click.ClickException(f"{wrong[0]} is not NAME=VALUE with a NAME of {', '.join(ATTRIBUTES)}")
+    try:
+        ordered = json.loads(shares)
+    except ValueError:
+        ordered = None
+    if not isinstance(ordered, dict):
         raise click.ClickException(
-            f"{wrong[0]} is not NAME=VALUE with a NAME of {', '.join(ATTRIBUTES)}"
+            f"--attributes is not a JSON object such as {EXAMPLE}: {shares:.60}"
         )
-    return {name: value for name, _, value in pairs}
+    return ordered | {name: {value: 1.0} for name, _, value in pairs}
 
 
-def _specs(
-    count: int, seed: int, attributes: dict[str, str], file: Path | None, concept: str | None
-) -> Iterator[PortraitSpec]:
-    base = PortraitSpec.from_json(file.read_text()) if file else draw_spec(seed, attributes)
-    if concept:
-        yield from (vary(base, concept, number) for number in range(count))
-    elif file:
-        yield base
+def _sitters(
+    people: Assignment, count: int, seed: int, framing: Framing, file: Path | None, concept: str | None
+) -> Iterator[Survey]:
+    if not file and not concept:
+        yield from (fit(seed, slot, people[slot], framing) for slot in range(count))
+        return
+    first = candidate_seed(seed, 0, 0)
+    base = PortraitSpec.from_json(file.read_text()) if file else draw_spec(first, people[0], framing)
+    if not concept:
+        yield survey(base)
     else:
-        yield from (draw_spec(seed + number, attributes) for number in range(count))
+        yield from (survey(vary(base, concept, number, framing)) for number in range(count))
 
 
-def fit(spec: PortraitSpec) -> Survey:
-    """A person without defects: the same attributes, the next seed, until one is fit; the last one
-    if none is."""
-    surveyed = survey(spec)
-    for _ in range(REDRAWS):
+def fit(seed: int, slot: int, attributes: Mapping[str, str], framing: Framing) -> Survey:
+    """Who stands in a slot of an order: drawn until they have no defect, at most DRAWS times.
+
+    Raises InvalidSpec for unknown attributes.
+    """
+    for redraw in range(DRAWS):
+        surveyed = survey(draw_spec(candidate_seed(seed, slot, redraw), attributes, framing))
         if not surveyed.defects:
             break
-        surveyed = survey(draw_spec(surveyed.spec.seed + NEXT_DRAW, spec.attributes()))
     return surveyed
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import InvalidSpec
-from core.rendered_people import ATTRIBUTES
+from core.rendered_people import ATTRIBUTES, Framing, complete_shares, is_man
 from models.renderer.person import (
     accessories,
     clothes,
@@ -31,20 +31,6 @@ from models.renderer.scene.camera import Motion, Sensor  # fmt: skip
 VERSION = 7
 """Of what a spec's numbers mean; a change of geometry, materials or streams that moves a pixel
 raises it."""
-DEFAULT_SHARES: dict[str, tuple[float, ...]] = {  # attributes that are not drawn evenly
-    "age": (0.15, 0.4, 0.25, 0.2),
-    "glasses": (0.8, 0.2),
-    "headwear": (0.84, 0.08, 0.04, 0.04),
-    "expression": (0.34, 0.34, 0.12, 0.1, 0.1),
-    "pose": (0.44, 0.2, 0.2, 0.08, 0.08),
-    "hand": (0.9, 0.1),
-}
-HAIR_SHARES = {  # bald, short, medium, long, curly, tied
-    "female": (0.01, 0.12, 0.25, 0.28, 0.14, 0.20),
-    "male": (0.10, 0.58, 0.12, 0.04, 0.14, 0.02),
-}
-BEARD_SHARES = (0.5, 0.25, 0.25)
-CLOTHES_SHARES = {"female": (0.25, 0.2, 0.2, 0.15, 0.2), "male": (0.32, 0.28, 0.2, 0.2, 0.0)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +101,15 @@ CONCEPTS: dict[str, Draw] = {
     "sensor": camera.draw_sensor,
     "motion": camera.draw_motion,
 }
+FRAMED: dict[Framing, dict[str, Draw]] = {
+    "free": {},
+    "aligned": {
+        "camera": camera.draw_aligned,
+        "sensor": camera.draw_clean_sensor,
+        "motion": camera.draw_still,
+    },
+}
+"""What a framing draws in another way; the person, the light and the background stay."""
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
@@ -122,30 +117,34 @@ def stream(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng((seed, zlib.crc32(name.encode())))
 
 
-def draw_spec(seed: int, attributes: Mapping[str, str]) -> PortraitSpec:
-    """A person with these attributes, the others drawn. Raises InvalidSpec for unknown names or
-    values."""
+def draw_spec(seed: int, attributes: Mapping[str, str], framing: Framing = "free") -> PortraitSpec:
+    """A person with these attributes, the others drawn.
+
+    Raises InvalidSpec for unknown names or values.
+    """
     labels = draw_labels(seed, attributes)
-    parts = {name: draw(stream(seed, name), labels) for name, draw in CONCEPTS.items()}
+    draws = CONCEPTS | FRAMED[framing]
+    parts = {name: draw(stream(seed, name), labels) for name, draw in draws.items()}
     return PortraitSpec(seed=seed, labels=labels, **parts)
 
 
-def vary(spec: PortraitSpec, concept: str, number: int) -> PortraitSpec:
-    """The same picture but for one concept, drawn anew; `hair` also draws its label. Raises
-    InvalidSpec."""
+def vary(spec: PortraitSpec, concept: str, number: int, framing: Framing = "free") -> PortraitSpec:
+    """The same picture but for one concept, drawn anew; `hair` also draws its label.
+
+    Raises InvalidSpec for a concept that can't be varied.
+    """
     if concept not in CONCEPTS:
         raise InvalidSpec(f"{concept} can't be varied; one of {', '.join(CONCEPTS)} can")
     name = f"{concept}/{number}"
     labels = dict(spec.labels)
     if concept in ATTRIBUTES:
         labels[concept] = _draw_label(stream(spec.seed, f"label/{name}"), concept, labels)
-    return replace(
-        spec, labels=labels, **{concept: CONCEPTS[concept](stream(spec.seed, name), labels)}
-    )
+    draw = (CONCEPTS | FRAMED[framing])[concept]
+    return replace(spec, labels=labels, **{concept: draw(stream(spec.seed, name), labels)})
 
 
 def draw_labels(seed: int, given: Mapping[str, str]) -> dict[str, str]:
-    """Every attribute of the vocabulary: as given, or drawn from its own sub-stream."""
+    """Every attribute of the vocabulary: as given, or drawn from its own sub-stream by the shares of an order."""
     for name, value in given.items():
         if value not in ATTRIBUTES.get(name, ()):
             known = ", ".join(ATTRIBUTES.get(name, ATTRIBUTES))
@@ -159,19 +158,10 @@ def draw_labels(seed: int, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _draw_label(rng: np.random.Generator, name: str, known: Mapping[str, str]) -> str:
-    values = ATTRIBUTES[name]
-    shares = DEFAULT_SHARES.get(name, (1 / len(values),) * len(values))
-    if name == "hair":
-        shares = HAIR_SHARES[known["sex"]]
-    elif name == "clothes":
-        shares = CLOTHES_SHARES[known["sex"]]
-    elif name == "beard":
-        shares = (
-            BEARD_SHARES if known["sex"] == "male" and known["age"] != "child" else (1.0, 0.0, 0.0)
-        )
-    elif name == "headwear" and known["sex"] == "male":
-        shares = (0.84, 0.12, 0.0, 0.04)
-    return str(rng.choice(values, p=shares))
+    if name == "beard" and not is_man(known["sex"], known["age"]):
+        return "none"
+    shares = complete_shares({})[name]
+    return str(rng.choice(list(shares), p=list(shares.values())))
 
 
 def _record(kind: Any, data: Any) -> Any:

@@ -106,7 +106,7 @@ class RenderedSampler:
         attempt: int,
     ) -> Candidate:
         seed = candidate_seed(plan.seed, slot, redraw)
-        spec = draw_spec(seed, attributes)
+        spec = draw_spec(seed, attributes, wanted.framing)
         surveyed = self._renderer.survey(spec)
         if surveyed.defects:
             return Candidate(

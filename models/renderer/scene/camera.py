@@ -1,7 +1,7 @@
 """Where the camera stands, how it frames, what its sensor adds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,6 +66,18 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> CameraSpec:
     )
 
 
+def draw_aligned(rng: np.random.Generator, labels: Mapping[str, str]) -> CameraSpec:
+    """A portrait whose head has one size and one place, to a few pixels of 128, as generators learn them best."""
+    return CameraSpec(
+        pitch_rad=float(rng.normal(0.02, 0.05)),
+        roll_rad=float(rng.normal(0, 0.01)),
+        frame_heads=float(np.clip(rng.normal(1.95, 0.08), 1.75, 2.2)),
+        offset_heads=(float(rng.normal(0, 0.02)), float(rng.normal(0.28, 0.02))),
+        distance_dm=float(rng.uniform(12, 22)),
+        f_number=float(rng.choice([0.0, 4.0])),
+    )
+
+
 def draw_sensor(rng: np.random.Generator, labels: Mapping[str, str]) -> Sensor:
     """Noisier in the evening."""
     evening = labels["light"] == "evening"
@@ -80,6 +92,12 @@ def draw_sensor(rng: np.random.Generator, labels: Mapping[str, str]) -> Sensor:
     )
 
 
+def draw_clean_sensor(rng: np.random.Generator, labels: Mapping[str, str]) -> Sensor:
+    """The same exposure and colours, next to no noise, a sharp lens, no JPEG."""
+    sensor = draw_sensor(rng, labels)
+    return replace(sensor, noise=min(sensor.noise, 0.006), softness_px=0.0, jpeg_quality=0)
+
+
 def draw_motion(rng: np.random.Generator, labels: Mapping[str, str]) -> Motion:
     """One picture in eight is blurred by motion."""
     moves = rng.random() < 0.125
@@ -87,6 +105,11 @@ def draw_motion(rng: np.random.Generator, labels: Mapping[str, str]) -> Motion:
         length_px=float(rng.uniform(2, 10)) if moves else 0.0,
         angle_rad=float(rng.uniform(0, np.pi)) if moves else 0.0,
     )
+
+
+def draw_still(rng: np.random.Generator, labels: Mapping[str, str]) -> Motion:
+    """Nobody moves."""
+    return Motion(length_px=0.0, angle_rad=0.0)
 
 
 def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:

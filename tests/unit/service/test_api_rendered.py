@@ -4,12 +4,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from core.adapters.memory import MemoryDoorbell
-from core.datasets.dataset import DatasetSpec
+from core.datasets.dataset import DatasetSpec, RenderedSpec
 from core.settings import Settings
 from service.app import create_app
 from service.datasets import _fingerprint
 
 FINGERPRINT = "f8c4874ccaf6e798ee186e60ffa8b101d57c895c9b9e377671557af49f3ef462"
+RENDERED_FINGERPRINT = "882ecf325e212734a87bd582adde7d77dcd58c2be48012e355865d8f634639a5"
 ORDER = {"count": 5, "source": "rendered"}
 
 
@@ -66,6 +67,8 @@ def test_without_a_renderer_it_is_refused_at_once_with_what_to_install(world):
         ({"count": 5, "size": 64}, "/size", "only orders of source 'rendered' have it"),
         ({"count": 5, "source": "photos"}, "/source", "generated and rendered"),
         ({"count": 5, "source": ["rendered"]}, "/source", "generated and rendered"),
+        ({"count": 5, "framing": "aligned"}, "/framing", "only orders of source 'rendered' have it"),
+        ({**ORDER, "framing": "tight"}, "/framing", "'free' or 'aligned'"),
         ({**ORDER, "size": 63}, "/size", "greater than or equal to 64"),
         ({**ORDER, "size": 1025}, "/size", "less than or equal to 1024"),
         ({**ORDER, "members": ["mask"]}, "/members/0", "'fg'"),
@@ -87,6 +90,12 @@ def test_what_can_not_be_is_refused_by_its_name(http, spec, pointer, detail):
 def test_the_fingerprint_of_an_order_is_what_it_was_before_there_were_sources():
     """Else an Idempotency-Key sent again after an upgrade would be refused."""
     assert _fingerprint(DatasetSpec(count=3, seed=1)) == FINGERPRINT
+
+
+def test_the_fingerprint_of_rendered_people_is_what_it_was_before_there_were_framings():
+    people = RenderedSpec(source="rendered", count=3, seed=1)
+    assert _fingerprint(people) == RENDERED_FINGERPRINT
+    assert _fingerprint(people.model_copy(update={"framing": "aligned"})) != RENDERED_FINGERPRINT
 
 
 def test_both_kinds_of_order_are_in_the_api_description(http):

@@ -33,6 +33,7 @@ class Sketch:
 
     seed: int
     labels: dict[str, str]
+    framing: str
 
     def to_json(self) -> str:
         return json.dumps({"seed": self.seed, "labels": self.labels})
@@ -95,7 +96,9 @@ class Half(nn.Module):
 @pytest.fixture
 def discs(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Discs:
     monkeypatch.setattr(
-        rendered_sampler, "draw_spec", lambda seed, attributes: Sketch(seed, dict(attributes))
+        rendered_sampler,
+        "draw_spec",
+        lambda seed, labels, framing: Sketch(seed, dict(labels), framing),
     )
     renderer = Discs()
     bench.sampler = rendered_sampler.RenderedSampler(
@@ -155,6 +158,13 @@ def test_a_redraw_keeps_the_attributes_and_takes_the_next_seed(bench: Any, discs
         assert sample.slot == sample.shard * 8 + sample.index
         assert sample.spec == {"seed": sample.seed, "labels": sample.attributes}
     assert any(sample.redraw for sample, _ in samples(bench))
+
+
+@pytest.mark.parametrize("framing", ["free", "aligned"])
+def test_the_ordered_framing_reaches_the_renderer(bench: Any, discs: Discs, framing: str) -> None:
+    order(bench, count=2, framing=framing)
+    bench.work()
+    assert {sketch.framing for sketch in discs.drawn} == {framing}
 
 
 def test_pictures_do_not_depend_on_the_shard_size(bench: Any, discs: Discs) -> None:
