@@ -118,7 +118,10 @@ def delete(services: Services, dataset_id: str) -> None:
 
 
 def _fingerprint(spec: AnySpec) -> str:
-    """Without the source and the first framing, which older replays lack; no two sources have the same fields."""
+    """Without the source and the framing `free`, which older replays lack.
+
+    No two sources have the same fields.
+    """
     fields = spec.model_dump(mode="json", exclude={"source"})
     if fields.get("framing") == "free":
         del fields["framing"]

@@ -31,8 +31,15 @@ SHEET_COLUMNS, SHEET_TILE_PX = 4, 256
 
 @click.command()
 @click.option("--count", default=16, show_default=True, help="How many people.")
-@click.option("--size", default=512, show_default=True, type=click.IntRange(32, 4096), help="Side in pixels.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the files.")
+@click.option(
+    "--size", default=512, show_default=True, type=click.IntRange(32, 4096), help="Side in pixels."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for the files.",
+)
 @click.option("--seed", default=0, show_default=True, help="People of an order with this seed.")
 @click.option(
     "--framing",
@@ -41,8 +48,16 @@ SHEET_COLUMNS, SHEET_TILE_PX = 4, 256
     type=click.Choice(get_args(Framing)),
     help="Heads as photographers frame them, or all in one place and of one size.",
 )
-@click.option("--attribute", "given", multiple=True, metavar="NAME=VALUE", help="Such as hair=long; may be repeated.")
-@click.option("--attributes", "shares", default="{}", metavar="JSON", help="Shares, as an order takes them.")
+@click.option(
+    "--attribute",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Such as hair=long; may be repeated.",
+)
+@click.option(
+    "--attributes", "shares", default="{}", metavar="JSON", help="Shares, as an order takes them."
+)
 @click.option(
     "--spec",
     "file",
@@ -65,9 +80,20 @@ SHEET_COLUMNS, SHEET_TILE_PX = 4, 256
 )
 @click.option("--threads", default=1, show_default=True, help="Cores to render on.")
 def render(
-    count: int, size: int, out: Path, seed: int, framing: Framing, given: tuple[str, ...], shares: str,
-    file: Path | None, concept: str | None, members: str, photos: Path | None, samples: int, threads: int,
-) -> None:  # fmt: skip
+    count: int,
+    size: int,
+    out: Path,
+    seed: int,
+    framing: Framing,
+    given: tuple[str, ...],
+    shares: str,
+    file: Path | None,
+    concept: str | None,
+    members: str,
+    photos: Path | None,
+    samples: int,
+    threads: int,
+) -> None:
     """Render people who never were: KEY.image.png, KEY.alpha.png (16 bit), labels, KEY.json (the
     spec), a sheet."""
     if missing := available():
@@ -77,11 +103,16 @@ def render(
         raise click.ClickException(f"unknown member {unknown[0]}; known: {', '.join(MEMBERS)}")
     tiles = []
     try:
-        people = Assignment(seed=seed, count=count, shares=complete_shares(_attributes(given, shares)))
+        people = Assignment(
+            seed=seed, count=count, shares=complete_shares(_attributes(given, shares))
+        )
         out.mkdir(parents=True, exist_ok=True)
         with RenderProcess(threads=threads) as renderer:
             for number, person in enumerate(_sitters(people, count, seed, framing, file, concept)):
-                spec, picture = person.spec, renderer.draw(person, size, wanted, Quality(samples=samples), photos)
+                spec, picture = (
+                    person.spec,
+                    renderer.draw(person, size, wanted, Quality(samples=samples), photos),
+                )
                 write(out, f"{number:06d}", spec, picture)
                 tiles.append(picture.rgb_u8)
                 words = (*spec.labels.values(), *picture.defects)
@@ -95,7 +126,9 @@ def render(
 def _attributes(given: tuple[str, ...], shares: str) -> Distribution:
     pairs = [pair.partition("=") for pair in given]
     if wrong := [name for name, equals, _ in pairs if not equals or name not in ATTRIBUTES]:
-        raise click.ClickException(f"{wrong[0]} is not NAME=VALUE with a NAME of {', '.join(ATTRIBUTES)}")
+        raise click.ClickException(
+            f"{wrong[0]} is not NAME=VALUE with a NAME of {', '.join(ATTRIBUTES)}"
+        )
     try:
         ordered = json.loads(shares)
     except ValueError:
@@ -108,13 +141,20 @@ def _attributes(given: tuple[str, ...], shares: str) -> Distribution:
 
 
 def _sitters(
-    people: Assignment, count: int, seed: int, framing: Framing, file: Path | None, concept: str | None
+    people: Assignment,
+    count: int,
+    seed: int,
+    framing: Framing,
+    file: Path | None,
+    concept: str | None,
 ) -> Iterator[Survey]:
     if not file and not concept:
         yield from (fit(seed, slot, people[slot], framing) for slot in range(count))
         return
     first = candidate_seed(seed, 0, 0)
-    base = PortraitSpec.from_json(file.read_text()) if file else draw_spec(first, people[0], framing)
+    base = (
+        PortraitSpec.from_json(file.read_text()) if file else draw_spec(first, people[0], framing)
+    )
     if not concept:
         yield survey(base)
     else:

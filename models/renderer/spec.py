@@ -144,7 +144,7 @@ def vary(spec: PortraitSpec, concept: str, number: int, framing: Framing = "free
 
 
 def draw_labels(seed: int, given: Mapping[str, str]) -> dict[str, str]:
-    """Every attribute of the vocabulary: as given, or drawn from its own sub-stream by the shares of an order."""
+    """Every attribute: as given, or drawn from its own sub-stream by the shares of an order."""
     for name, value in given.items():
         if value not in ATTRIBUTES.get(name, ()):
             known = ", ".join(ATTRIBUTES.get(name, ATTRIBUTES))

@@ -67,7 +67,7 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> CameraSpec:
 
 
 def draw_aligned(rng: np.random.Generator, labels: Mapping[str, str]) -> CameraSpec:
-    """A portrait whose head has one size and one place, to a few pixels of 128, as generators learn them best."""
+    """A portrait whose head has one size and one place, to a few pixels of 128."""
     return CameraSpec(
         pitch_rad=float(rng.normal(0.02, 0.05)),
         roll_rad=float(rng.normal(0, 0.01)),

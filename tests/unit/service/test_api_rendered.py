@@ -67,7 +67,11 @@ def test_without_a_renderer_it_is_refused_at_once_with_what_to_install(world):
         ({"count": 5, "size": 64}, "/size", "only orders of source 'rendered' have it"),
         ({"count": 5, "source": "photos"}, "/source", "generated and rendered"),
         ({"count": 5, "source": ["rendered"]}, "/source", "generated and rendered"),
-        ({"count": 5, "framing": "aligned"}, "/framing", "only orders of source 'rendered' have it"),
+        (
+            {"count": 5, "framing": "aligned"},
+            "/framing",
+            "only orders of source 'rendered' have it",
+        ),
         ({**ORDER, "framing": "tight"}, "/framing", "'free' or 'aligned'"),
         ({**ORDER, "size": 63}, "/size", "greater than or equal to 64"),
         ({**ORDER, "size": 1025}, "/size", "less than or equal to 1024"),

@@ -27,7 +27,10 @@ def test_aligned_heads_have_one_size_and_place(aligned: list[PortraitSpec]) -> N
 
 
 def test_an_aligned_picture_is_sharp_and_clean(aligned: list[PortraitSpec]) -> None:
-    assert all(spec.motion.length_px == spec.sensor.jpeg_quality == spec.sensor.softness_px == 0 for spec in aligned)
+    assert all(
+        spec.motion.length_px == spec.sensor.jpeg_quality == spec.sensor.softness_px == 0
+        for spec in aligned
+    )
     assert max(spec.sensor.noise for spec in aligned) <= 0.006
 
 

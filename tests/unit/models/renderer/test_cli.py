@@ -1,4 +1,4 @@
-"""`matteforge render` draws the people of an order: same slots, same seeds, same redraws. No Blender here."""
+"""`matteforge render` draws the people of an order: same slots, seeds and redraws. No Blender."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +30,9 @@ def surveyed(monkeypatch: pytest.MonkeyPatch) -> list[PortraitSpec]:
 
 def test_who_is_rendered_is_who_would_be_delivered(surveyed: list[PortraitSpec]) -> None:
     found = [cli.fit(9, slot, PEOPLE[slot], "aligned").spec for slot in range(8)]
-    assert found == [draw_spec(candidate_seed(9, slot, 1), PEOPLE[slot], "aligned") for slot in range(8)]
+    assert found == [
+        draw_spec(candidate_seed(9, slot, 1), PEOPLE[slot], "aligned") for slot in range(8)
+    ]
     assert len(surveyed) == 16
     assert sum(spec.labels["glasses"] == "yes" for spec in found) == 4
 
