@@ -30,7 +30,9 @@ SHEET_COLUMNS, SHEET_TILE_PX = 4, 256
 
 
 @click.command()
-@click.option("--count", default=16, show_default=True, help="How many people.")
+@click.option(
+    "--count", default=16, show_default=True, type=click.IntRange(1), help="How many people."
+)
 @click.option(
     "--size", default=512, show_default=True, type=click.IntRange(32, 4096), help="Side in pixels."
 )
