@@ -22,6 +22,7 @@ setup: .venv/installed ## a .venv with the exact versions of requirements.lock
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.lock -r requirements.nodeps
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/matteforge-application.pth"
 	touch $@
 
 demo: setup ## order 64 portraits from a real stack, download and check them, draw demo-output/contact-sheet.png

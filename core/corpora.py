@@ -12,32 +12,17 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from pydantic import Field
 
 from core import keys
-from core.datasets.dataset import Frozen
 from core.errors import NotFound, PreconditionFailed, StateConflict
 from core.ports import ObjectStore
+from matteforge.schemas.base import Frozen
+from matteforge.schemas.corpora import CorpusKind, Split
 
-NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 KEY_DIGITS = 24
 REPORTED = 1000  # rejected files that are named; the others are only counted
-
-
-class CorpusKind(StrEnum):
-    PAIRS = (
-        "pairs"  # KEY.rgba.png, and KEY.image.png + KEY.alpha.png where the whole picture is known
-    )
-    IMAGES = "images"  # KEY.image.png or .jpg, alpha unknown
-    BACKGROUNDS = "backgrounds"  # the same, without a subject
-
-
-class Split(StrEnum):
-    TRAIN = "train"
-    VALIDATION = "validation"
-    TEST = "test"
 
 
 SHARES = {Split.TRAIN: 0.8, Split.VALIDATION: 0.1, Split.TEST: 0.1}

@@ -12,9 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.datasets.dataset import Counts, DatasetState, DatasetView, ErrorInfo
+from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
 from core.messages import Message
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from core import keys
-from core.datasets.dataset import Frozen, utcnow
+from core.datasets.dataset import utcnow
 from core.errors import (
     CheckpointRejected,
     NotFound,
@@ -30,6 +30,7 @@ from core.errors import (
     StoreUnavailable,
 )
 from core.ports import ObjectStore
+from matteforge.schemas.base import Frozen
 
 CHAMPION = "champion"
 CANDIDATE = "candidate"

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import click
 
-from core.corpora import CorpusKind
 from core.errors import MatteForgeError
-from core.training.run import RunState
 from core.training.runs import TrainingRuns
-from core.wire.training import run_out
 from deploy.local.stack import DataDirInUse, Stack
 from deploy.local.supervisor import StartFailed
 from matteforge.cli.training import parse_settings, show
+from matteforge.schemas.corpora import CorpusKind
+from matteforge.schemas.training import RunState
+from service.wire import run_out
 
 SOURCE = click.Path(path_type=Path, exists=True)
 

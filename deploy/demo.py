@@ -8,11 +8,10 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from core.datasets.dataset import DatasetState
-from core.wire.datasets import DatasetOut
 from deploy.local.stack import DataDirInUse, Stack
 from deploy.local.supervisor import StartFailed
 from matteforge.client import MatteForge
+from matteforge.schemas.datasets import DatasetOut, DatasetState
 from workers.shards.contact_sheet import draw_contact_sheet
 from workers.shards.read import Sample, read_samples
 

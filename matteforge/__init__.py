@@ -1,14 +1,28 @@
-"""A client of the MatteForge API: needs httpx and pydantic, no FastAPI, no torch."""
+"""Synthetic training data for portrait matting: the client of a MatteForge service.
 
-from matteforge.client import MatteForge
-from matteforge.download import Progress
-from matteforge.errors import (
-    DownloadCorrupt,
-    MatteForgeError,
-    MatteForgeRequestError,
-    MatteForgeUnavailable,
-)
+from matteforge import MatteForge
 
+with MatteForge("http://127.0.0.1:8000", api_key) as client:
+    dataset = client.order(64, seed=1)
+    client.wait(dataset.id)
+    client.download(dataset.id, "portraits")
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matteforge.client import MatteForge
+    from matteforge.download import Progress
+    from matteforge.errors import (
+        DownloadCorrupt,
+        MatteForgeError,
+        MatteForgeRequestError,
+        MatteForgeUnavailable,
+    )
+
+__version__ = version("matteforge")
 __all__ = [
     "DownloadCorrupt",
     "MatteForge",
@@ -16,4 +30,14 @@ __all__ = [
     "MatteForgeRequestError",
     "MatteForgeUnavailable",
     "Progress",
+    "__version__",
 ]
+
+# `matteforge --help` needs click alone: a name is imported when it is used.
+_HOMES = {"MatteForge": "client", "Progress": "download"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)

@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 import httpx
 
-from core.datasets.dataset import DatasetState, Member
-from core.rendered_people import Framing
-from core.wire.datasets import DatasetOut, DatasetPage, ModelOut, ModelPage, ShardOut, ShardPage
 from matteforge.download import Progress, download
 from matteforge.errors import MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.schemas.attributes import Framing
+from matteforge.schemas.datasets import DatasetOut, DatasetPage, DatasetState, ShardOut, ShardPage
+from matteforge.schemas.models import ModelOut, ModelPage
+from matteforge.schemas.orders import Member
 from matteforge.training import Training
 from matteforge.transport import Transport, pauses, problem_of
 
@@ -24,7 +25,7 @@ SILENCE_S = 60.0  # an event stream speaks every 15 s
 
 
 class OrderOptions(TypedDict, total=False):
-    """Fields of core.datasets.dataset.AnySpec beside count; what is left out, the service
+    """Fields of matteforge.schemas.orders.AnySpec beside count; what is left out, the service
     decides."""
 
     source: Literal["generated", "rendered"]

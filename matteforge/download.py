@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import httpx
 
-from core.wire.datasets import ShardOut
 from matteforge.errors import DownloadCorrupt, MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.schemas.datasets import ShardOut
 from matteforge.transport import pauses, problem_of
 
 if TYPE_CHECKING:

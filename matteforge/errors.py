@@ -6,7 +6,7 @@ MatteForgeError
 └── DownloadCorrupt         a shard's bytes do not match its sha256, twice
 """
 
-from core.wire.datasets import FieldError, Problem
+from matteforge.schemas.problems import FieldError, Problem
 
 
 class MatteForgeError(Exception):

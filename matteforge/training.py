@@ -4,17 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from core.wire.training import (
-    CorpusOut,
-    CorpusPage,
-    MoveOut,
-    MovePage,
-    ScheduleOut,
-    SchedulePage,
-    TrainingRunOut,
-    TrainingRunPage,
-    VersionOut,
-)
+from matteforge.schemas.corpora import CorpusOut, CorpusPage
+from matteforge.schemas.models import MoveOut, MovePage, VersionOut
+from matteforge.schemas.training import ScheduleOut, SchedulePage, TrainingRunOut, TrainingRunPage
 from matteforge.transport import Transport
 
 PAGE = 20
@@ -35,7 +27,7 @@ class Training:
         idempotency_key: str,
         **options: Any,
     ) -> TrainingRunOut:
-        """One turn of the cycle; options are the other fields of core.training.run.TrainingSpec."""
+        """One turn of the cycle; options are the other fields of TrainingSpec."""
         body = {
             "domain": domain,
             "labelled": list(labelled),

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from core.wire.datasets import Problem
 from matteforge.errors import MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.schemas.problems import Problem
 
 RETRIED = frozenset({500, 502, 503, 504})
 FIRST_PAUSE_S = 0.2

@@ -18,7 +18,8 @@ from core.keyring import KeyRing
 from core.ports import Doorbell, LiveView, ObjectStore
 from core.registry import Registry
 from core.settings import Settings
-from core.wire.datasets import MAX_BODY_BYTES, Problem
+from matteforge.schemas.datasets import MAX_BODY_BYTES
+from matteforge.schemas.problems import Problem
 from service import problems
 from service.dependencies import Services
 from service.metrics import Metrics, RequestMetrics

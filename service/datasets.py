@@ -7,15 +7,7 @@ import logging
 import secrets
 
 from core.datasets.catalog import Catalog
-from core.datasets.dataset import (
-    AnySpec,
-    Counts,
-    DatasetState,
-    DatasetView,
-    RenderedSpec,
-    new_dataset_id,
-    utcnow,
-)
+from core.datasets.dataset import DatasetView, new_dataset_id, utcnow
 from core.datasets.manifest import DatasetRecord
 from core.datasets.plan import Plan, choose_batch_size, make_plan
 from core.errors import (
@@ -27,6 +19,8 @@ from core.errors import (
     TransientError,
 )
 from core.messages import Reconcile
+from matteforge.schemas.datasets import Counts, DatasetState
+from matteforge.schemas.orders import AnySpec, RenderedSpec
 from service.dependencies import Services
 
 log = logging.getLogger(__name__)

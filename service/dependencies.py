@@ -15,8 +15,10 @@ from core.errors import NotFound
 from core.ports import Doorbell, LiveView, ObjectStore
 from core.registry import Registry
 from core.settings import Settings
-from core.wire.datasets import DATASET_ID, MODEL_NAME, SHARD_NAME
-from core.wire.training import CORPUS_NAME, TRAINING_RUN_ID
+from matteforge.schemas.corpora import CORPUS_NAME
+from matteforge.schemas.datasets import DATASET_ID, SHARD_NAME
+from matteforge.schemas.models import MODEL_NAME
+from matteforge.schemas.training import TRAINING_RUN_ID
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.datasets.dataset import DatasetState
 from core.errors import TransientError
 from core.messages import QUEUES
 from core.ports import Doorbell, LiveView
+from matteforge.schemas.datasets import DatasetState
 
 log = logging.getLogger(__name__)
 

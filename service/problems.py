@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from core import errors
-from core.wire.datasets import FieldError, Problem
+from matteforge.schemas.problems import FieldError, Problem
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5

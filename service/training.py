@@ -9,10 +9,11 @@ from core import keys
 from core.datasets.dataset import utcnow
 from core.errors import IdempotencyMismatch, InvalidCursor, NotFound, StateConflict, TransientError
 from core.messages import Reconcile
-from core.training.run import RunState, Stage, TrainingSpec, TrainingView, new_run_id
+from core.training.run import TrainingView, new_run_id
 from core.training.runs import TrainingRuns, pin_run
-from core.wire.training import TrainingRunOut, run_out
+from matteforge.schemas.training import RunState, Stage, TrainingRunOut, TrainingSpec
 from service.dependencies import Services
+from service.wire import run_out
 
 log = logging.getLogger(__name__)
 

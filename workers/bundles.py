@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.datasets.criteria import check_thresholds
-from core.errors import CheckpointRejected
+from core.errors import CheckpointRejected, InvalidSpec
 from core.registry import BUNDLE_FILE, GENERATOR_FILE, Bundle
+from matteforge.schemas.criteria import check_thresholds
 from models.networks.checkpoints.checkpoint import (
     Kind,
     digest,
@@ -33,8 +33,12 @@ def assemble(
     that it loads.
 
     Raises CheckpointRejected when a checkpoint is of another kind, or the generator has no alpha
-    channel.
+    channel, and InvalidSpec when a threshold is not one of the filter's or out of its range.
     """
+    try:
+        check_thresholds(thresholds)
+    except ValueError as error:
+        raise InvalidSpec(str(error)) from error
     folder.mkdir(parents=True, exist_ok=True)
     sources: dict[str, tuple[Path, Kind]] = {
         GENERATOR_FILE: (generator, "stylemattegan-generator"),
@@ -55,7 +59,7 @@ def assemble(
     bundle = Bundle(
         name=name,
         files={file: digest(folder / file) for file in sources},
-        thresholds=check_thresholds(thresholds),
+        thresholds=dict(thresholds),
         resolution=config.img_resolution,
         card=dict(card or {}),
     )

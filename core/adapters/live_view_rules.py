@@ -6,8 +6,8 @@ import binascii
 import re
 from datetime import datetime
 
-from core.datasets.dataset import TERMINAL, DatasetState
 from core.errors import InvalidCursor
+from matteforge.schemas.datasets import TERMINAL, DatasetState
 
 EVENTS_KEPT = 1000  # a dataset
 NO_EVENT = "0-0"

@@ -19,10 +19,11 @@ from core.adapters.live_view_rules import (
 )
 from core.adapters.memory_store import MemoryStore
 from core.datasets.catalog import add_shard
-from core.datasets.dataset import Counts, DatasetState, DatasetView, ErrorInfo
+from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
 from core.messages import Message, bell_of
 from core.ports import Event
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 
 __all__ = ["MemoryDoorbell", "MemoryLeaseBook", "MemoryLiveView", "MemoryStore"]
 

@@ -33,10 +33,11 @@ from core.adapters.live_view_rules import (
 )
 from core.adapters.redis_records import to_bitmap, to_counters, to_event, to_fields, to_view
 from core.datasets.catalog import add_shard
-from core.datasets.dataset import TERMINAL, Counts, DatasetState, DatasetView, ErrorInfo
+from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
 from core.errors import LiveViewUnavailable
 from core.ports import Event
+from matteforge.schemas.datasets import TERMINAL, Counts, DatasetState, ErrorInfo
 
 INITIALISED = "mf:initialised"
 INDEX = "mf:index"

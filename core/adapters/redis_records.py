@@ -7,8 +7,10 @@ from datetime import datetime
 from pydantic import TypeAdapter
 
 from core.adapters.live_view_rules import rank
-from core.datasets.dataset import AnySpec, Counts, DatasetState, DatasetView, ErrorInfo
+from core.datasets.dataset import DatasetView
 from core.ports import Event
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
+from matteforge.schemas.orders import AnySpec
 
 SPEC: TypeAdapter[AnySpec] = TypeAdapter(AnySpec)
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from core import keys
-from core.datasets.dataset import Counts, DatasetState, DatasetView, ErrorInfo
+from core.datasets.dataset import DatasetView
 from core.datasets.manifest import DatasetRecord, ManifestHead, ShardRecord, manifest_lines
 from core.datasets.plan import Plan
 from core.datasets.shard_records import ShardRecords
 from core.errors import Cancelled, NotFound, PreconditionFailed
 from core.ports import ObjectStore
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 
 JSON = "application/json"
 RECORDS_KEPT = 1000  # claims remembered by a process

@@ -6,8 +6,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from core.datasets.dataset import AnySpec, Counts, DatasetState, ErrorInfo, Frozen
 from core.datasets.plan import Plan
+from matteforge.schemas.base import Frozen
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
+from matteforge.schemas.orders import AnySpec
 
 
 class ShardRecord(Frozen):

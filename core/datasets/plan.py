@@ -10,9 +10,10 @@ import hashlib
 
 from pydantic import Field
 
-from core.datasets.dataset import MAX_SHARDS, DatasetSpec, Frozen, Member, RenderedSpec
 from core.errors import InvalidSpec
-from core.rendered_people import Framing, Shares, complete_shares
+from matteforge.schemas.attributes import Framing, Shares, complete_shares
+from matteforge.schemas.base import Frozen
+from matteforge.schemas.orders import MAX_SHARDS, DatasetSpec, Member, RenderedSpec
 
 PIXELS_A_BATCH = {
     "cpu": 1024**2,

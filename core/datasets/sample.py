@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, TypeAdapter
 
-from core.datasets.dataset import Frozen
+from matteforge.schemas.base import Frozen
 
 
 def shard_name(shard: int) -> str:

@@ -16,22 +16,20 @@ from typing import TypeVar
 
 from core import keys
 from core.corpora import CorpusBook
-from core.datasets.dataset import Frozen, utcnow
+from core.datasets.dataset import utcnow
 from core.errors import InvalidSpec, NotFound, PreconditionFailed
 from core.ports import ObjectStore
 from core.registry import CHAMPION, Registry
 from core.training.run import (
-    STAGES,
     Progress,
     RunEnd,
-    RunState,
-    Stage,
     StageRecord,
     TrainingRecord,
-    TrainingSpec,
     TrainingView,
     check_corpora,
 )
+from matteforge.schemas.base import Frozen
+from matteforge.schemas.training import STAGES, RunState, Stage, TrainingSpec
 
 READERS = 8
 Record = TypeVar("Record", bound=Frozen)

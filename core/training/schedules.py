@@ -15,11 +15,12 @@ from pydantic import Field
 
 from core import keys
 from core.corpora import CorpusBook, CorpusManifest
-from core.datasets.dataset import Frozen
 from core.errors import InvalidSpec, NotFound, PreconditionFailed, StateConflict
 from core.ports import ObjectStore
-from core.training.run import TrainingRecord, TrainingSpec, new_run_id
+from core.training.run import TrainingRecord, new_run_id
 from core.training.runs import TrainingRuns, pin_run
+from matteforge.schemas.base import Frozen
+from matteforge.schemas.training import TrainingSpec
 
 log = logging.getLogger(__name__)
 SHORTEST_S, LONGEST_S = 60.0, 366 * 86400.0

@@ -21,13 +21,12 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from core.datasets.criteria import BY_NAME
-from core.datasets.dataset import DatasetState
-from core.rendered_people import MEMBERS, Framing
-from core.wire.datasets import DatasetOut
 from matteforge.client import MatteForge, OrderOptions
 from matteforge.download import Progress as DownloadProgress
 from matteforge.errors import MatteForgeError
+from matteforge.schemas.attributes import MEMBERS, Framing
+from matteforge.schemas.criteria import BY_NAME
+from matteforge.schemas.datasets import DatasetOut, DatasetState
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_URL = "http://127.0.0.1:8000"

@@ -4,6 +4,8 @@
 """
 
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
@@ -44,6 +46,16 @@ COMMANDS = {
 }
 
 
+def application_is_here() -> bool:
+    """True in a checkout or an image of MatteForge. A project of the user's own may well have a
+    package called `deploy`, so the packages are known by their neighbours, and not imported."""
+    spec = find_spec("deploy")
+    root = Path(spec.origin).parents[1] if spec and spec.origin else None
+    return root is not None and all(
+        (root / file).is_file() for file in ("workers/app.py", "service/app.py", "core/ports.py")
+    )
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are named."""
 
@@ -54,6 +66,11 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        if not module.startswith("matteforge.") and not application_is_here():
+            raise click.ClickException(
+                f"`matteforge {cmd_name}` needs the whole application: clone the repository, run "
+                "`make setup` there, and use its .venv/bin/matteforge; this is the client alone"
+            )
         try:
             command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:

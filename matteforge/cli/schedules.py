@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from core.wire.training import ScheduleOut
 from matteforge.cli.datasets import service
 from matteforge.cli.training import parse_settings
 from matteforge.client import MatteForge
+from matteforge.schemas.training import ScheduleOut
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

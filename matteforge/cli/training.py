@@ -8,10 +8,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from core.training.run import RunState
-from core.wire.training import TrainingRunOut
 from matteforge.cli.datasets import service
 from matteforge.client import MatteForge
+from matteforge.schemas.training import RunState, TrainingRunOut
 
 
 @click.group()

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.corpora import KEY_DIGITS, CorpusKind
+from core.corpora import KEY_DIGITS
+from matteforge.schemas.corpora import CorpusKind
 from models.corpora.formats import Entry, Read
 
 U8 = NDArray[np.uint8]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from core.corpora import CorpusKind
 from core.errors import CorpusRejected
+from matteforge.schemas.corpora import CorpusKind
 from models.corpora.formats import read_entries
 from models.corpora.validate import Refused, check_entry
 from models.metrics.matting import full_metrics

@@ -11,13 +11,8 @@ from PIL import Image
 
 from core.datasets.plan import candidate_seed
 from core.errors import MatteForgeError
-from core.rendered_people import (
-    ATTRIBUTES,
-    Assignment,
-    Distribution,
-    Framing,
-    complete_shares,
-)
+from core.rendered_people import Assignment
+from matteforge.schemas.attributes import ATTRIBUTES, Distribution, Framing, complete_shares
 from models.renderer.blender.picture import MEMBERS, Picture
 from models.renderer.blender.process import RenderProcess, available
 from models.renderer.render import Quality, Survey, survey

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from core.errors import InvalidSpec
-from core.rendered_people import ATTRIBUTES, Framing, complete_shares, is_man
+from core.rendered_people import is_man
+from matteforge.schemas.attributes import ATTRIBUTES, Framing, complete_shares
 from models.renderer.person import (
     accessories,
     clothes,

@@ -4,9 +4,10 @@ data."""
 from fastapi import APIRouter
 
 from core.corpora import CorpusBook, CorpusManifest
-from core.wire.training import CorpusOut, CorpusPage
+from matteforge.schemas.corpora import CorpusPage
 from service.dependencies import CorpusName, ServicesDep, bearer
 from service.problems import documented
+from service.wire import corpus_out
 
 router = APIRouter(prefix="/v1/corpora", tags=["training"], dependencies=[bearer])
 
@@ -15,7 +16,7 @@ router = APIRouter(prefix="/v1/corpora", tags=["training"], dependencies=[bearer
 def list_corpora(services: ServicesDep) -> CorpusPage:
     """Every corpus: kind, licence, samples by split, what was left out."""
     book = CorpusBook(services.store)
-    return CorpusPage(items=[CorpusOut.from_manifest(book.get(name)) for name in book.names()])
+    return CorpusPage(items=[corpus_out(book.get(name)) for name in book.names()])
 
 
 @router.get(

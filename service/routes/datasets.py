@@ -8,12 +8,14 @@ from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from core import keys
-from core.datasets.dataset import AnySpec, DatasetState, utcnow
+from core.datasets.dataset import utcnow
 from core.errors import NotFound, StateConflict
-from core.wire.datasets import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage
+from matteforge.schemas.datasets import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage, DatasetState
+from matteforge.schemas.orders import AnySpec
 from service import datasets
 from service.dependencies import DatasetId, OwnerDep, ServicesDep, bearer
 from service.problems import documented, located
+from service.wire import dataset_out
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[bearer])
 
@@ -70,7 +72,7 @@ def order(
     """N image-alpha pairs, each measured by StyleMatte. Answers at once; follow the dataset at
     `Location`."""
     view = datasets.place_order(services, owner, spec, idempotency_key)
-    out = DatasetOut.from_view(view, utcnow())
+    out = dataset_out(view, utcnow())
     response.headers["Location"] = out.links["self"]
     return out
 
@@ -87,9 +89,7 @@ def list_datasets(
     """Newest first."""
     views, next_cursor = services.live.page(state=state, after=cursor, limit=limit)
     now = utcnow()
-    return DatasetPage(
-        items=[DatasetOut.from_view(view, now) for view in views], next_cursor=next_cursor
-    )
+    return DatasetPage(items=[dataset_out(view, now) for view in views], next_cursor=next_cursor)
 
 
 @router.get(
@@ -100,7 +100,7 @@ def list_datasets(
 )
 def get_dataset(dataset_id: DatasetId, services: ServicesDep) -> DatasetOut:
     """State, counts, pace and links."""
-    return DatasetOut.from_view(datasets.load_view(services, dataset_id), utcnow())
+    return dataset_out(datasets.load_view(services, dataset_id), utcnow())
 
 
 @router.post(
@@ -112,7 +112,7 @@ def get_dataset(dataset_id: DatasetId, services: ServicesDep) -> DatasetOut:
 )
 def cancel(dataset_id: DatasetId, services: ServicesDep) -> DatasetOut:
     """No further shards are begun; those that are committed stay downloadable."""
-    return DatasetOut.from_view(datasets.cancel(services, dataset_id), utcnow())
+    return dataset_out(datasets.cancel(services, dataset_id), utcnow())
 
 
 @router.delete(

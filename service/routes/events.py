@@ -10,13 +10,14 @@ from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from core.datasets.dataset import DatasetState, DatasetView, utcnow
+from core.datasets.dataset import DatasetView, utcnow
 from core.errors import NotFound, TransientError
 from core.ports import Event
-from core.wire.datasets import DatasetOut
+from matteforge.schemas.datasets import DatasetState
 from service.datasets import load_view
 from service.dependencies import DatasetId, Services, ServicesDep, bearer
 from service.problems import documented
+from service.wire import dataset_out
 
 router = APIRouter(
     prefix="/v1/datasets/{dataset_id}/events", tags=["datasets"], dependencies=[bearer]
@@ -101,7 +102,7 @@ def _next(services: Services, dataset_id: str, cursor: str | None) -> list[Event
     if found is not None:
         return found
     newest = services.live.last_event_id(dataset_id)
-    out = DatasetOut.from_view(load_view(services, dataset_id), utcnow())
+    out = dataset_out(load_view(services, dataset_id), utcnow())
     return [Event(id=newest, kind="snapshot", data=out.model_dump(mode="json"))]
 
 

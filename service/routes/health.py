@@ -6,7 +6,7 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from core.errors import MatteForgeError
-from core.wire.datasets import Health
+from matteforge.schemas.problems import Health
 from service.dependencies import ServicesDep, bearer
 from service.metrics import Metrics
 from service.problems import documented, problem_response

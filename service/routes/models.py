@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from core.registry import CHAMPION
-from core.wire.datasets import ModelOut, ModelPage
+from matteforge.schemas.models import ModelOut, ModelPage
 from service.dependencies import ModelName, Services, ServicesDep, bearer
 from service.problems import documented
 

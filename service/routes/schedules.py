@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Response
 from core.datasets.dataset import utcnow
 from core.errors import InvalidSpec
 from core.training.schedules import Schedule, Schedules, ScheduleSpec
-from core.wire.training import ScheduleOut, SchedulePage
+from matteforge.schemas.training import ScheduleOut, SchedulePage
 from service.dependencies import ModelName, OwnerDep, Services, ServicesDep, bearer
 from service.problems import documented
 from service.routes.datasets import json_only
+from service.wire import schedule_out
 
 router = APIRouter(prefix="/v1/training-schedules", tags=["training"], dependencies=[bearer])
 
@@ -57,4 +58,4 @@ def delete_schedule(name: ModelName, services: ServicesDep) -> Response:
 
 
 def _out(services: Services, schedule: Schedule) -> ScheduleOut:
-    return ScheduleOut.of(schedule, Schedules(services.store).turn(schedule, utcnow()))
+    return schedule_out(schedule, Schedules(services.store).turn(schedule, utcnow()))

@@ -11,9 +11,10 @@ from fastapi.responses import RedirectResponse
 from core import keys
 from core.datasets.sample import shard_name
 from core.errors import InvalidCursor, NotFound
-from core.wire.datasets import ShardOut, ShardPage
+from matteforge.schemas.datasets import ShardPage
 from service.dependencies import DatasetId, Services, ServicesDep, ShardNumber, bearer
 from service.problems import documented, located
+from service.wire import shard_out
 
 router = APIRouter(
     prefix="/v1/datasets/{dataset_id}/shards", tags=["shards"], dependencies=[bearer]
@@ -35,10 +36,7 @@ def list_shards(
     found = services.catalog.shard_records(dataset_id, after=after, limit=limit + 1, total=total)
     records = list(islice(found, limit + 1))
     shown = records[:limit]
-    items = [
-        ShardOut.from_record(record, _presign(services, dataset_id, record.shard))
-        for record in shown
-    ]
+    items = [shard_out(record, _presign(services, dataset_id, record.shard)) for record in shown]
     return ShardPage(
         items=items, next_cursor=_encode(shown[-1].shard) if len(records) > limit else None
     )

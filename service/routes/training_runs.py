@@ -11,9 +11,8 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from core.errors import NotFound, TransientError
-from core.training.run import TrainingSpec
 from core.training.runs import TrainingRuns
-from core.wire.training import TrainingRunOut, TrainingRunPage
+from matteforge.schemas.training import TrainingRunOut, TrainingRunPage, TrainingSpec
 from service import training
 from service.dependencies import OwnerDep, Services, ServicesDep, TrainingRunId, bearer
 from service.problems import documented, located

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path
 
 from core.errors import NotFound
 from core.registry import CHAMPION
-from core.wire.training import MoveOut, MovePage, PromoteIn, RollbackIn, VersionOut
+from matteforge.schemas.models import MoveOut, MovePage, PromoteIn, RollbackIn, VersionOut
 from service.dependencies import ModelName, OwnerDep, Services, ServicesDep, bearer
 from service.problems import documented
 from service.routes.datasets import json_only

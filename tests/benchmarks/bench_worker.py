@@ -23,13 +23,14 @@ from PIL import Image
 from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView
 from core.adapters.memory_store import MemoryStore
 from core.datasets.catalog import Catalog, DatasetRecord
-from core.datasets.criteria import first_failure
-from core.datasets.dataset import DatasetSpec, utcnow
+from core.datasets.dataset import utcnow
 from core.datasets.plan import Plan, make_plan
 from core.registry import load_bundle_folder
 from core.settings import Settings
 from deploy.local.stack import BUCKET as S3_BUCKET
 from deploy.local.stack import Stack
+from matteforge.schemas.criteria import first_failure
+from matteforge.schemas.orders import DatasetSpec
 from models.networks.stylematte import predict_alpha
 from workers.bench.timing import median_ms, ratio, take_turns
 from workers.context import Context

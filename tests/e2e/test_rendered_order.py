@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from core.rendered_people import Assignment, complete_shares
+from core.rendered_people import Assignment
 from matteforge.client import MatteForge
 from matteforge.errors import MatteForgeRequestError
+from matteforge.schemas.attributes import complete_shares
 from models.renderer.blender.process import available
 from workers.shards.read import read_samples
 

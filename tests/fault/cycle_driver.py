@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.corpora import CorpusBook
-from core.training.run import STAGES, Stage, TrainingSpec, new_run_id
+from core.training.run import new_run_id
 from core.training.runs import TrainingRuns, pin_run
+from matteforge.schemas.training import STAGES, Stage, TrainingSpec
 from workers.app import context
 from workers.cycle import job, run_cycle, stylemattegan
 from workers.cycle.corpora import add_corpus

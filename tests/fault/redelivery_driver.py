@@ -28,7 +28,7 @@ def baseline(job, shop) -> dict[str, object]:
 
 @worker_process_init.connect
 def replace_stages(**_: object) -> None:
-    from core.training.run import STAGES, Stage
+    from matteforge.schemas.training import STAGES, Stage
     from workers.cycle import run_cycle
 
     for stage in STAGES:

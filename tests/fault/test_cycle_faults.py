@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.training.run import STAGES, RunState, Stage
 from core.training.runs import TrainingRuns
+from matteforge.schemas.training import STAGES, RunState, Stage
 
 HERE = Path(__file__).parent
 PORTRAITS = HERE.parent / "data" / "portraits-000000.tar"

@@ -12,13 +12,15 @@ from types import SimpleNamespace
 import pytest
 
 from core.adapters.celery import CeleryDoorbell
-from core.corpora import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
+from core.corpora import CorpusBook, CorpusManifest, CorpusShard
 from core.datasets.catalog import Catalog
 from core.datasets.dataset import utcnow
 from core.messages import RunCycle
 from core.settings import Settings
-from core.training.run import RunState, TrainingSpec, new_run_id
+from core.training.run import new_run_id
 from core.training.runs import TrainingRuns, pin_run
+from matteforge.schemas.corpora import CorpusKind, Split
+from matteforge.schemas.training import RunState, TrainingSpec
 from workers.control.reconcile_training import reconcile_training
 
 DRIVER = Path(__file__).parent / "redelivery_driver.py"

@@ -11,8 +11,9 @@ from core.corpora import CorpusBook
 from core.datasets.catalog import Catalog
 from core.registry import Registry
 from core.settings import Settings
-from core.training.run import TrainingSpec, TrainingView, new_run_id
+from core.training.run import TrainingView, new_run_id
 from core.training.runs import TrainingRuns, pin_run
+from matteforge.schemas.training import TrainingSpec
 from workers.context import Context
 from workers.cycle.corpora import add_corpus
 from workers.cycle.run_cycle import run_cycle

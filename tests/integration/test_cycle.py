@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.datasets.criteria import check_thresholds
-from core.training.run import STAGES, RunState, Stage
+from matteforge.schemas.criteria import check_thresholds
+from matteforge.schemas.training import STAGES, RunState, Stage
 from models.networks.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from models.networks.checkpoints.load import load_generator, load_stylematte
 from workers.cycle import run_cycle as module

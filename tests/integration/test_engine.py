@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from core.datasets.criteria import BY_NAME
-from core.datasets.dataset import DatasetSpec
 from core.datasets.plan import Plan, candidate_seed, make_plan
 from core.errors import CheckpointRejected
 from core.registry import BUNDLE_FILE, load_bundle_folder
+from matteforge.schemas.criteria import BY_NAME
+from matteforge.schemas.orders import DatasetSpec
 from models.imaging.pixels import alpha_from_pixels, rgb_from_u8
 from models.networks.checkpoints.load import load_stylematte
 from models.networks.stylegan3 import build_generator

@@ -7,11 +7,13 @@ import pytest
 
 from core.adapters.memory import MemoryLiveView
 from core.adapters.redis import RedisLiveView, connect
-from core.datasets.dataset import Counts, DatasetSpec, DatasetState, DatasetView, ErrorInfo
+from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
 from core.errors import InvalidCursor, LiveViewUnavailable
 from core.ports import LiveView
 from deploy.local.ports import free_ports
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
+from matteforge.schemas.orders import DatasetSpec
 
 START = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 QUEUED, RUNNING, FINALIZING = DatasetState.QUEUED, DatasetState.RUNNING, DatasetState.FINALIZING

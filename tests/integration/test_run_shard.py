@@ -14,12 +14,14 @@ from core.adapters.celery import CeleryDoorbell
 from core.adapters.redis import RedisLeaseBook, RedisLiveView, connect
 from core.adapters.s3 import S3Store
 from core.datasets.catalog import Catalog
-from core.datasets.dataset import DatasetSpec, DatasetState, utcnow
+from core.datasets.dataset import utcnow
 from core.datasets.manifest import DatasetRecord
 from core.datasets.plan import make_plan
 from core.messages import QUEUE_GENERATE
 from core.registry import Registry
 from core.settings import Settings
+from matteforge.schemas.datasets import DatasetState
+from matteforge.schemas.orders import DatasetSpec
 from workers.context import Context
 from workers.control.reconcile import reconcile, recover
 from workers.generate.run_shard import run_shard

@@ -10,11 +10,12 @@ from click.testing import CliRunner, Result
 
 import workers.app
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView, MemoryStore
-from core.corpora import CorpusBook, Split
+from core.corpora import CorpusBook
 from core.datasets.catalog import Catalog
-from core.datasets.criteria import BY_NAME
 from core.messages import Reconcile
 from core.registry import Registry, load_bundle_folder
+from matteforge.schemas.corpora import Split
+from matteforge.schemas.criteria import BY_NAME
 from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE
 from workers.commands import models
 from workers.cycle.corpora import add_corpus

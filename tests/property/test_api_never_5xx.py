@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView
 from core.adapters.memory_store import MemoryStore
-from core.datasets.dataset import DatasetSpec
 from core.registry import Bundle, Registry
 from core.settings import Settings
+from matteforge.schemas.orders import DatasetSpec
 from service.app import create_app
 
 FIELDS = tuple(DatasetSpec.model_fields)

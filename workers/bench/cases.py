@@ -15,8 +15,8 @@ from unittest import mock
 import torch
 import torch.nn.functional as F
 
-from core.datasets.dataset import DatasetSpec
 from core.datasets.plan import Plan, make_plan
+from matteforge.schemas.orders import DatasetSpec
 from models.networks.stylegan3 import Generator, build_generator, synthesis
 from models.networks.stylegan3.config import LayerSpec
 from models.networks.stylematte import StyleMatte, deformable_attention, predict_alpha, preset

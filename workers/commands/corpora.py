@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from core.corpora import CorpusBook, CorpusKind, CorpusManifest, Split
+from core.corpora import CorpusBook, CorpusManifest
 from core.errors import MatteForgeError
+from matteforge.schemas.corpora import CorpusKind, Split
 
 KINDS = click.Choice([kind.value for kind in CorpusKind])
 

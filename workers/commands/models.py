@@ -233,7 +233,8 @@ def _stylematte(model: str, folder: Path) -> Path:
 
 
 def _sources(corpus: str, split: str, folder: Path) -> list[Path]:
-    from core.corpora import CorpusBook, Split
+    from core.corpora import CorpusBook
+    from matteforge.schemas.corpora import Split
     from workers.app import context
     from workers.cycle.corpora import fetch_split
 

@@ -9,10 +9,11 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from core.datasets.catalog import add_shard
-from core.datasets.dataset import Counts, DatasetState, ErrorInfo, utcnow
+from core.datasets.dataset import utcnow
 from core.datasets.manifest import DatasetRecord, ManifestHead, ShardRecord
 from core.datasets.plan import Plan
 from core.errors import BudgetExhausted
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 from workers.context import Context
 
 log = logging.getLogger(__name__)

@@ -4,10 +4,10 @@ few seconds."""
 import logging
 import secrets
 
-from core.datasets.dataset import DatasetState
 from core.errors import NotFound, StoreRefused, TransientError
 from core.leases import shard_lease
 from core.messages import PRIORITY_FIRST, QUEUE_GENERATE, Reconcile, RunShard, shard_priority
+from matteforge.schemas.datasets import DatasetState
 from workers.context import Context
 from workers.control.finalize import finalize, publish_end
 

@@ -8,9 +8,10 @@ import secrets
 
 from core.datasets.dataset import utcnow
 from core.messages import QUEUE_TRAIN, RunCycle
-from core.training.run import RunEnd, RunState, TrainingRecord, domain_lease
+from core.training.run import RunEnd, TrainingRecord, domain_lease
 from core.training.runs import TrainingRuns
 from core.training.schedules import Schedules
+from matteforge.schemas.training import RunState
 from workers.context import Context
 
 log = logging.getLogger(__name__)

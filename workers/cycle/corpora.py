@@ -12,19 +12,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from core import keys
-from core.corpora import (
-    NAME,
-    REPORTED,
-    CorpusBook,
-    CorpusKind,
-    CorpusManifest,
-    CorpusShard,
-    Rejection,
-    Split,
-    split_of,
-)  # fmt: skip
+from core.corpora import REPORTED, CorpusBook, CorpusManifest, CorpusShard, Rejection, split_of
 from core.datasets.dataset import utcnow
 from core.errors import CorpusRejected, InvalidSpec, NotFound
+from matteforge.schemas.base import NAME
+from matteforge.schemas.corpora import CorpusKind, Split
 from models.corpora.foreground import straight_foreground
 from models.corpora.formats import Entry, read_entries
 from models.corpora.validate import Refused, Sample, check_entry

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.corpora import Split
-from core.training.run import DistanceFigures, Stage
+from matteforge.schemas.corpora import Split
+from matteforge.schemas.training import DistanceFigures, Stage
 from models.imaging.pixels import rgb_from_u8
 from models.metrics.matting import full_metrics
 from models.networks.checkpoints.load import load_stylematte

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.training.run import (
+from matteforge.schemas.training import (
     DistanceFigures,
     GateDecision,
     GeneratorDecision,

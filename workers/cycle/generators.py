@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.registry import GENERATOR_FILE
-from core.training.run import DistanceFigures, Interval, Stage
+from matteforge.schemas.training import DistanceFigures, Interval, Stage
 from models.metrics.frechet import VIEWS, Figure, frechet_change, pooled_features
 from models.metrics.generator_card import sample, write_contact_sheet
 from models.networks.checkpoints.load import load_generator, load_stylematte

@@ -17,8 +17,9 @@ from core import keys
 from core.datasets.dataset import utcnow
 from core.errors import Cancelled, CheckpointRejected, NotFound, PermanentError
 from core.leases import HeldLease
-from core.training.run import Progress, Stage, StageRecord, TrainingRecord
+from core.training.run import Progress, StageRecord, TrainingRecord
 from core.training.runs import TrainingRuns
+from matteforge.schemas.training import Stage
 
 log = logging.getLogger(__name__)
 TELL_S = 2.0  # between two writes of the progress, and two looks for a cancellation

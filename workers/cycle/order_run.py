@@ -6,11 +6,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from core.corpora import CorpusBook, CorpusKind
+from core.corpora import CorpusBook
 from core.errors import InvalidSpec
 from core.ports import ObjectStore
-from core.training.run import TrainingSpec, new_run_id
+from core.training.run import new_run_id
 from core.training.runs import TrainingRuns, pin_run
+from matteforge.schemas.corpora import CorpusKind
+from matteforge.schemas.training import TrainingSpec
 from workers.commands.corpora import add_and_tell
 
 OWNER = "command line"

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 
 from core.corpora import CorpusBook
-from core.datasets.dataset import ErrorInfo, utcnow
+from core.datasets.dataset import utcnow
 from core.errors import Cancelled, MatteForgeError, TransientError
 from core.leases import HeldLease, hold
 from core.registry import Registry
-from core.training.run import STAGES, RunEnd, RunState, Stage, TrainingRecord, domain_lease
+from core.training.run import RunEnd, TrainingRecord, domain_lease
 from core.training.runs import TrainingRuns
+from matteforge.schemas.datasets import ErrorInfo
+from matteforge.schemas.training import STAGES, RunState, Stage
 from workers.context import Context
 from workers.cycle import evaluate, register, stylematte, stylemattegan
 from workers.cycle.job import Job

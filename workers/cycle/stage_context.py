@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.corpora import CorpusBook, Split
+from core.corpora import CorpusBook
 from core.registry import Registry
+from matteforge.schemas.corpora import Split
 from workers.cycle.corpora import fetch_split
 from workers.cycle.job import Job
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.corpora import Split
 from core.errors import CorpusRejected
-from core.training.run import Stage
+from matteforge.schemas.corpora import Split
+from matteforge.schemas.training import Stage
 from models.corpora.pairs import read_squares
 from models.networks.checkpoints.checkpoint import digest, halved, load_checkpoint, save_checkpoint
 from models.networks.checkpoints.load import load_stylematte

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from core import keys
-from core.corpora import Split
-from core.datasets.criteria import first_failure
 from core.datasets.plan import Plan
 from core.errors import CheckpointRejected
 from core.registry import GENERATOR_FILE
-from core.training.run import Stage
+from matteforge.schemas.corpora import Split
+from matteforge.schemas.criteria import first_failure
+from matteforge.schemas.training import Stage
 from models.corpora.foreground import straight_foreground
 from models.corpora.validate import content_key
 from models.networks.checkpoints.checkpoint import digest

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.corpora import Split
+from matteforge.schemas.corpora import Split
 from models.corpora.pairs import read_squares
 from models.networks.checkpoints.load import load_stylematte
 from models.training.gan.corpus import LABEL_SIZE, compose_scenes

@@ -63,7 +63,7 @@ def aligned_pairs(
 
 
 def score_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Iterator[dict[str, float]]:
-    """Every score of core.datasets.criteria for each pair: the exact alpha stands where the
+    """Every score of matteforge.schemas.criteria for each pair: the exact alpha stands where the
     generator's will."""
     remaining = iter(pairs)
     while batch := list(islice(remaining, BATCH)):

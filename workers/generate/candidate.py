@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.datasets.criteria import first_failure
 from core.datasets.plan import Plan
+from matteforge.schemas.criteria import first_failure
 
 IDENTITY = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 Member = NDArray[np.uint8] | NDArray[np.uint16] | Mapping[str, Any]

@@ -12,10 +12,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from core.datasets.criteria import CHEAP, first_failure
 from core.datasets.plan import Plan, candidate_seed
 from core.errors import CheckpointRejected
 from core.registry import GENERATOR_FILE, load_bundle_folder
+from matteforge.schemas.criteria import CHEAP, first_failure
 from models.imaging.pixels import quantised_alpha, quantised_rgb, rgb_from_levels, split_rgba
 from models.networks.checkpoints.load import load_generator, load_stylematte
 from models.networks.stylegan3 import Generator, GeneratorConfig

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from core.datasets.dataset import DatasetState, ErrorInfo, utcnow
+from core.datasets.dataset import utcnow
 from core.datasets.manifest import ShardRecord
 from core.datasets.plan import Plan
 from core.datasets.sample import SampleRecord, sample_key, shard_name, to_sample
@@ -27,6 +27,7 @@ from core.errors import (
 )
 from core.leases import HeldLease, hold, shard_lease
 from core.messages import Reconcile
+from matteforge.schemas.datasets import DatasetState, ErrorInfo
 from workers.context import Context
 from workers.control.finalize import starved
 from workers.generate.candidate import Candidate, Sampler

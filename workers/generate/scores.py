@@ -1,5 +1,4 @@
-"""The scores that core.datasets.criteria looks at, and the thresholds they are held against. Arrays
-only, no torch."""
+"""Scores that the filter looks at (matteforge.schemas.criteria): arrays only, no torch."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from core.datasets.criteria import CRITERIA
+from matteforge.schemas.criteria import CRITERIA
 from models.metrics.matting import grad, iou, mad
 
 Alphas = NDArray[np.float32]

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from core.adapters.redis import RedisLiveView, connect
-from core.datasets.dataset import Counts, DatasetSpec, DatasetState, DatasetView, utcnow
+from core.datasets.dataset import DatasetView, utcnow
 from core.datasets.manifest import ShardRecord
+from matteforge.schemas.datasets import Counts, DatasetState
+from matteforge.schemas.orders import DatasetSpec
 
 SIZES = (1_000, 10_000, 100_000)
 REPEATS = 200

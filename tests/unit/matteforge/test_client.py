@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from core.datasets.dataset import Counts, DatasetSpec, DatasetState, DatasetView
-from core.wire.datasets import DatasetOut, DatasetPage, ModelOut, ModelPage
+from core.datasets.dataset import DatasetView
 from matteforge import MatteForge, MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.schemas.datasets import Counts, DatasetOut, DatasetPage, DatasetState
+from matteforge.schemas.models import ModelOut, ModelPage
+from matteforge.schemas.orders import DatasetSpec
+from service.wire import dataset_out
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 IDENT = "ds_" + "0" * 24
@@ -38,7 +41,7 @@ def dataset(state: DatasetState = DatasetState.QUEUED, accepted: int = 0) -> Dat
         counts=counts,
         timestamps={DatasetState.QUEUED: NOW, state: NOW},
     )
-    return DatasetOut.from_view(view, NOW)
+    return dataset_out(view, NOW)
 
 
 def answer(record: DatasetOut | DatasetPage | ModelPage, status: int = 200) -> httpx.Response:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from core.datasets.dataset import Counts, DatasetSpec, DatasetState, DatasetView, utcnow
-from core.wire.datasets import DatasetOut, ShardOut, ShardPage
+from core.datasets.dataset import DatasetView, utcnow
 from matteforge import DownloadCorrupt, MatteForge, MatteForgeUnavailable, Progress
 from matteforge.errors import MatteForgeRequestError
+from matteforge.schemas.datasets import Counts, DatasetOut, DatasetState, ShardOut, ShardPage
+from matteforge.schemas.orders import DatasetSpec
+from service.wire import dataset_out
 
 IDENT = "ds_" + "0" * 24
 
@@ -45,7 +47,7 @@ class Forge:
             counts=Counts(requested=1, shards_total=len(self.files)),
             timestamps={DatasetState.QUEUED: now, self.state: now},
         )
-        return DatasetOut.from_view(view, now)
+        return dataset_out(view, now)
 
     def page(self) -> ShardPage:
         items = [

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.datasets.dataset import DatasetState
 from core.errors import LiveViewUnavailable, StoreUnavailable
 from core.messages import Reconcile
-from core.wire.datasets import DatasetOut
+from matteforge.schemas.datasets import DatasetState
+from service.wire import dataset_out
 
 
 def test_an_order_is_claimed_shown_and_rung(world):
@@ -132,7 +132,7 @@ def test_pace_counts_from_the_start_of_the_work(world):
     start = datetime.now(UTC)
     world.live.set_state(out["id"], DatasetState.RUNNING, start)
     world.commit(out["id"], 0)
-    later = DatasetOut.from_view(world.live.get(out["id"]), start + timedelta(seconds=5))
+    later = dataset_out(world.live.get(out["id"]), start + timedelta(seconds=5))
     assert later.rate == pytest.approx(2.0)
     assert later.eta_s == pytest.approx(10.0)
     world.end(out["id"])

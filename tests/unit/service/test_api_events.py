@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from core.adapters.live_view_rules import EVENTS_KEPT
-from core.datasets.dataset import DatasetState, utcnow
+from core.datasets.dataset import utcnow
 from core.errors import LiveViewUnavailable
+from matteforge.schemas.datasets import DatasetState
 from service.routes import events
 
 

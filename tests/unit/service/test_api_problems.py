@@ -8,7 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from core import errors
-from core.wire.datasets import MAX_BODY_BYTES, Problem
+from matteforge.schemas.datasets import MAX_BODY_BYTES
+from matteforge.schemas.problems import Problem
 from service.problems import STATUS
 
 JSON_TYPE = {"Content-Type": "application/json"}

@@ -4,8 +4,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from core.adapters.memory import MemoryDoorbell
-from core.datasets.dataset import DatasetSpec, RenderedSpec
 from core.settings import Settings
+from matteforge.schemas.orders import DatasetSpec, RenderedSpec
 from service.app import create_app
 from service.datasets import _fingerprint
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from core.corpora import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
+from core.corpora import CorpusBook, CorpusManifest, CorpusShard
 from core.datasets.dataset import utcnow
+from matteforge.schemas.corpora import CorpusKind, Split
 
 RUN = {"domain": "humans", "labelled": ["people"], "unlabelled": ["people"], "preset": "tiny"}
 BODY = {"every_s": 86400, "min_new_samples": 10, "run": RUN}

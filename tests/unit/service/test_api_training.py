@@ -4,11 +4,13 @@ import json
 
 import pytest
 
-from core.corpora import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
+from core.corpora import CorpusBook, CorpusManifest, CorpusShard
 from core.datasets.dataset import utcnow
 from core.messages import Reconcile
-from core.training.run import Progress, RunEnd, RunState, Stage, StageRecord
+from core.training.run import Progress, RunEnd, StageRecord
 from core.training.runs import TrainingRuns
+from matteforge.schemas.corpora import CorpusKind, Split
+from matteforge.schemas.training import RunState, Stage
 from service.routes import training_runs
 
 

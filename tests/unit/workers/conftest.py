@@ -10,11 +10,12 @@ from pydantic import TypeAdapter
 
 from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView, MemoryStore
 from core.datasets.catalog import Catalog
-from core.datasets.dataset import AnySpec, utcnow
+from core.datasets.dataset import utcnow
 from core.datasets.manifest import DatasetRecord
 from core.datasets.plan import Plan, candidate_seed, make_plan
 from core.messages import Reconcile, RunShard
 from core.settings import Settings
+from matteforge.schemas.orders import AnySpec
 from workers.context import Context
 from workers.control.reconcile import reconcile
 from workers.generate.candidate import Candidate, Sampler, generated_facts

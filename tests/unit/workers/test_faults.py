@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import keys
-from core.datasets.dataset import DatasetState
 from core.errors import LiveViewUnavailable, MatteForgeError, StoreUnavailable
+from matteforge.schemas.datasets import DatasetState
 
 STORE = ("put", "get", "head", "stream", "list_keys", "list_names")
 LIVE = (

@@ -4,7 +4,7 @@ import pytest
 
 from core.datasets.plan import Plan, RenderPlan
 from core.errors import CheckpointRejected, NotFound, SourceUnavailable
-from core.rendered_people import complete_shares
+from matteforge.schemas.attributes import complete_shares
 from models.renderer.blender import process
 from workers.generate.generated_sampler import GeneratedSampler
 from workers.generate.rendered_sampler import RenderedSampler

@@ -8,10 +8,11 @@ import pytest
 from core import keys
 from core.adapters.memory import MemoryStore
 from core.datasets.catalog import Catalog
-from core.datasets.dataset import Counts, DatasetSpec, DatasetState, ErrorInfo
 from core.datasets.manifest import DatasetRecord, ManifestHead, ShardRecord
 from core.datasets.plan import make_plan
 from core.errors import NotFound
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
+from matteforge.schemas.orders import DatasetSpec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from core.datasets.dataset import MAX_COUNT, DatasetSpec, new_dataset_id
+from core.datasets.dataset import new_dataset_id
 from core.datasets.plan import candidate_seed, choose_batch_size, make_plan
 from core.datasets.sample import sample_key, shard_name
 from core.errors import InvalidSpec
+from matteforge.schemas.orders import MAX_COUNT, DatasetSpec
 
 DIGEST = "sha256:" + "0" * 64
 

@@ -5,10 +5,13 @@ from datetime import timedelta
 import pytest
 from click.testing import CliRunner, Result
 
-from core.datasets.dataset import Counts, DatasetSpec, DatasetState, DatasetView, ErrorInfo, utcnow
-from core.wire.datasets import DatasetOut, Problem
+from core.datasets.dataset import DatasetView, utcnow
 from matteforge.cli import datasets
 from matteforge.errors import MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.schemas.datasets import Counts, DatasetOut, DatasetState, ErrorInfo
+from matteforge.schemas.orders import DatasetSpec
+from matteforge.schemas.problems import Problem
+from service.wire import dataset_out
 
 IDENT = "ds_" + "0" * 24
 
@@ -26,7 +29,7 @@ def dataset(state: DatasetState) -> DatasetOut:
         if state is DatasetState.FAILED
         else None,
     )
-    return DatasetOut.from_view(view, now)
+    return dataset_out(view, now)
 
 
 class FakeClient:

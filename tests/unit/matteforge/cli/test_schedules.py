@@ -7,11 +7,10 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from core.training.run import TrainingSpec
-from core.wire.training import ScheduleOut, SchedulePage
 from matteforge import MatteForge
 from matteforge.cli import datasets
 from matteforge.cli.schedules import schedules
+from matteforge.schemas.training import ScheduleOut, SchedulePage, TrainingSpec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OUT = ScheduleOut(

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from core.adapters.memory import MemoryStore
-from core.corpora import CorpusBook, CorpusKind, Split, split_of
+from core.corpora import CorpusBook, split_of
 from core.errors import CorpusRejected, InvalidSpec, NotFound, StateConflict
+from matteforge.schemas.corpora import CorpusKind, Split
 from models.corpora.foreground import straight_foreground
 from models.corpora.formats import read_entries
 from models.corpora.pairs import decode, read_samples

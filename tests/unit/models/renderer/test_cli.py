@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from core.datasets.plan import candidate_seed
-from core.rendered_people import Assignment, complete_shares
+from core.rendered_people import Assignment
+from matteforge.schemas.attributes import complete_shares
 from models.renderer import cli
 from models.renderer.spec import PortraitSpec, draw_spec
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from core.errors import InvalidSpec
-from core.rendered_people import ATTRIBUTES
+from matteforge.schemas.attributes import ATTRIBUTES
 from models.renderer.spec import CONCEPTS, PortraitSpec, draw_spec, vary
 
 pytestmark = pytest.mark.usefixtures("plain_shapes")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.rendered_people import ATTRIBUTES
+from matteforge.schemas.attributes import ATTRIBUTES
 from models.renderer.mesh.geometry import Array
 from models.renderer.scene import light
 from models.renderer.scene.scene import World

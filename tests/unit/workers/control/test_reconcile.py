@@ -5,11 +5,12 @@ import pytest
 
 from core import keys
 from core.datasets import shard_records
-from core.datasets.dataset import DatasetState, ErrorInfo, utcnow
+from core.datasets.dataset import utcnow
 from core.errors import StoreUnavailable
 from core.leases import shard_lease
 from core.messages import PRIORITY_FIRST, PRIORITY_LAST, QUEUE_GENERATE, shard_priority
 from core.messages import RunShard as Ring
+from matteforge.schemas.datasets import DatasetState, ErrorInfo
 from workers.control.reconcile import recover
 
 

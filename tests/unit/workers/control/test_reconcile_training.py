@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from core.corpora import CorpusBook, CorpusKind, CorpusManifest, CorpusShard, Split
+from core.corpora import CorpusBook, CorpusManifest, CorpusShard
 from core.datasets.dataset import utcnow
 from core.messages import RunCycle
-from core.training.run import RunEnd, RunState, TrainingSpec, domain_lease, new_run_id
+from core.training.run import RunEnd, domain_lease, new_run_id
 from core.training.runs import TrainingRuns, pin_run
 from core.training.schedules import Schedules, ScheduleSpec
+from matteforge.schemas.corpora import CorpusKind, Split
+from matteforge.schemas.training import RunState, TrainingSpec
 from workers.control.reconcile_training import reconcile_training
 
 

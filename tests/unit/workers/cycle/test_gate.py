@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.training.run import DistanceFigures, Interval
+from matteforge.schemas.training import DistanceFigures, Interval
 from workers.cycle.gate import decide, decide_generator, mean_interval
 
 RNG = np.random.default_rng(0)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.datasets.dataset import DatasetSpec
 from core.datasets.plan import Plan, make_plan
+from matteforge.schemas.orders import DatasetSpec
 from models.networks.stylegan3 import build_generator
 from workers.generate.cuda import GraphedGenerator, download_at_once
 from workers.generate.generated_sampler import GeneratedSampler

@@ -15,12 +15,13 @@ from PIL import Image
 from torch import nn
 
 from core import keys
-from core.datasets.dataset import DatasetState
 from core.datasets.manifest import ShardRecord
 from core.datasets.plan import candidate_seed
 from core.datasets.sample import RenderedSample, parse_sample
 from core.errors import RendererFailed
-from core.rendered_people import ATTRIBUTES, MEMBERS, Assignment
+from core.rendered_people import Assignment
+from matteforge.schemas.attributes import ATTRIBUTES, MEMBERS
+from matteforge.schemas.datasets import DatasetState
 from models.renderer.blender.picture import Picture
 from workers.generate import rendered_sampler, run_shard
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from core import keys
-from core.datasets.dataset import DatasetState, utcnow
+from core.datasets.dataset import utcnow
 from core.datasets.plan import candidate_seed
 from core.errors import CheckpointRejected, StoreRefused, StoreUnavailable
 from core.leases import shard_lease
 from core.messages import Reconcile
+from matteforge.schemas.datasets import DatasetState
 from workers.generate import run_shard as module
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.datasets.criteria import BY_NAME, first_failure
+from matteforge.schemas.criteria import BY_NAME, first_failure
 from models.metrics.matting import grad
 from workers.generate.scores import calibrate, connectedness, score_agreement, score_subjects
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from core.errors import InvalidSpec
-
 Scores = Mapping[str, float]
 Thresholds = Mapping[str, float]
 
@@ -78,13 +76,13 @@ CHEAP = ("coverage_min", "coverage_max", "connectedness")  # need the generator'
 
 
 def check_thresholds(thresholds: Thresholds) -> dict[str, float]:
-    """The same thresholds, validated. Raises InvalidSpec that names the criterion and its range."""
+    """The same thresholds, validated. Raises ValueError that names the criterion and its range."""
     for name, value in thresholds.items():
         if name not in BY_NAME:
-            raise InvalidSpec(f"unknown criterion {name!r} in filter; known: {', '.join(BY_NAME)}")
+            raise ValueError(f"unknown criterion {name!r} in filter; known: {', '.join(BY_NAME)}")
         criterion = BY_NAME[name]
         if not math.isfinite(value) or not criterion.low <= value <= criterion.high:
-            raise InvalidSpec(
+            raise ValueError(
                 f"filter.{name} must be {criterion.low:g} to {criterion.high:g} "
                 f"({criterion.meaning}), not {value}"
             )

@@ -1,11 +1,10 @@
-"""core.datasets.criteria: which threshold rejects a candidate."""
+"""matteforge.schemas.criteria: which threshold rejects a candidate."""
 
 import math
 
 import pytest
 
-from core.datasets.criteria import BY_NAME, CHEAP, CRITERIA, check_thresholds, first_failure
-from core.errors import InvalidSpec
+from matteforge.schemas.criteria import BY_NAME, CHEAP, CRITERIA, check_thresholds, first_failure
 
 GOOD = {"coverage": 0.4, "connectedness": 1.0, "mad": 0.01, "iou": 0.98, "grad": 2.0}
 THRESHOLDS = {
@@ -59,10 +58,10 @@ def test_a_criterion_without_threshold_does_not_reject():
 
 
 def test_unknown_and_absurd_thresholds_are_named():
-    with pytest.raises(InvalidSpec, match=r"beauty.*known: coverage_min"):
+    with pytest.raises(ValueError, match=r"beauty.*known: coverage_min"):
         check_thresholds({"beauty": 1.0})
     for name in BY_NAME:
-        with pytest.raises(InvalidSpec, match=name):
+        with pytest.raises(ValueError, match=name):
             check_thresholds({name: math.nan})
-        with pytest.raises(InvalidSpec, match=name):
+        with pytest.raises(ValueError, match=name):
             check_thresholds({name: -1.0})

@@ -1,1 +1,0 @@
-"""Wire schemas of the REST API."""

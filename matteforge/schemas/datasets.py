@@ -1,0 +1,102 @@
+"""Wire schemas: what the REST API answers. The order itself is matteforge.schemas.orders.AnySpec.
+
+Responses may gain fields; a client ignores those it does not know.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from matteforge.schemas.base import Frozen, Wire
+from matteforge.schemas.orders import AnySpec
+
+DATASET_ID = r"^ds_[0-9a-f]{24}$"
+SHARD_NAME = r"^[0-9]{6}\.tar$"
+MAX_BODY_BYTES = 1 << 20
+MAX_IDEMPOTENCY_KEY = 255
+
+
+class DatasetState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return self in TERMINAL
+
+
+TERMINAL = frozenset({DatasetState.COMPLETED, DatasetState.FAILED, DatasetState.CANCELLED})
+
+
+class Counts(Frozen):
+    """Progress in samples (and shards). attempted = accepted + all rejected, once every shard is
+    done."""
+
+    requested: int = Field(ge=0)
+    accepted: int = Field(0, ge=0)
+    attempted: int = Field(0, ge=0)
+    rejected: dict[str, int] = Field(default_factory=dict, description="rejections by criterion")
+    shards_done: int = Field(0, ge=0)
+    shards_total: int = Field(ge=0)
+    attributes: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description="accepted samples by attribute and value; of rendered people only",
+    )
+
+
+class ErrorInfo(Frozen):
+    """Why a dataset failed: the stable code and a sentence for people."""
+
+    code: str
+    detail: str
+
+
+class DatasetOut(Wire):
+    """One dataset, as far as it has got."""
+
+    id: str = Field(examples=["ds_0123456789abcdef01234567"])
+    state: DatasetState
+    timestamps: dict[DatasetState, datetime] = Field(description="when each state was entered, UTC")
+    spec: AnySpec = Field(description="the order; the seed is the one in use")
+    bundle: str = Field(
+        description="digest of the pinned model bundle", examples=["sha256:" + "0" * 64]
+    )
+    counts: Counts
+    rate: float | None = Field(description="accepted samples a second, null before the first shard")
+    eta_s: float | None = Field(description="seconds left at that rate, null when unknown or ended")
+    error: ErrorInfo | None = Field(description="why a dataset failed")
+    cancel_requested: bool
+    links: dict[str, str] = Field(description="paths of what belongs to the dataset")
+
+
+class DatasetPage(Wire):
+    """Datasets, newest first."""
+
+    items: list[DatasetOut]
+    next_cursor: str | None = Field(
+        description="pass as `cursor` for the next page; null on the last one"
+    )
+
+
+class ShardOut(Wire):
+    """One committed shard: a WebDataset tar."""
+
+    name: str = Field(pattern=SHARD_NAME, examples=["000000.tar"])
+    samples: int
+    size_bytes: int
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the tar")
+    url: str = Field(description="presigned: needs no key, expires")
+
+
+class ShardPage(Wire):
+    """Committed shards in shard order."""
+
+    items: list[ShardOut]
+    next_cursor: str | None = Field(
+        description="pass as `cursor` for the next page; null on the last one for now"
+    )

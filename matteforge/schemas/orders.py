@@ -1,0 +1,178 @@
+"""What a user may order."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from matteforge.schemas.attributes import MEMBERS, Framing, complete_shares
+from matteforge.schemas.base import Frozen
+from matteforge.schemas.criteria import check_thresholds
+
+MAX_COUNT = 10**8
+
+
+MAX_SHARD_SIZE = 10_000
+
+
+MAX_SHARDS = 999_999
+
+
+MODEL_REFERENCE = r"^[a-z0-9][a-z0-9-]{0,62}(@([a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64}))?$"
+
+
+Member = Literal["fg", "trimap", "depth", "normals", "parts", "landmarks"]
+
+
+Label = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+
+
+class OrderSpec(Frozen):
+    """What every order says, whatever its source. Strict: numbers are numbers, nothing is
+    coerced."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    count: int = Field(ge=1, le=MAX_COUNT, description="image-alpha pairs wanted", examples=[64])
+    model: str = Field(
+        "humans",
+        pattern=MODEL_REFERENCE,
+        description="alias, name@alias or name@sha256:DIGEST; its StyleMatte measures every "
+        "picture",
+        examples=["humans"],
+    )
+    seed: int | None = Field(
+        None, ge=0, lt=2**63, description="drawn and stored when absent", examples=[1]
+    )
+    shard_size: int = Field(1000, ge=1, le=MAX_SHARD_SIZE, description="samples a shard")
+    image_format: Literal["png", "webp", "jpeg"] = Field(
+        "png", description="png and webp are lossless, jpeg is quality 95"
+    )
+    alpha_bits: Literal[8, 16] = Field(8, description="bits of the grey alpha PNG")
+    filter: dict[str, float] = Field(
+        default_factory=dict, description="thresholds, by criterion", examples=[{"mad": 0.05}]
+    )
+    labels: dict[Label, Label] = Field(
+        default_factory=dict,
+        max_length=50,
+        description="free tags, kept as they are",
+        examples=[{"team": "matting"}],
+    )
+
+    @field_validator("filter")
+    @classmethod
+    def _known_criteria(cls, value: dict[str, float]) -> dict[str, float]:
+        return check_thresholds(value)
+
+
+class DatasetSpec(OrderSpec):
+    """An order of StyleMatteGAN's samples, the default source. `filter` replaces thresholds of the
+    bundle."""
+
+    source: Literal["generated"] = "generated"
+    truncation_psi: float = Field(
+        0.7,
+        gt=0,
+        le=1.5,
+        description="1 = full variety, smaller = closer to the mean; 0 would be one image",
+    )
+
+
+class RenderedSpec(OrderSpec):
+    """An order of rendered people, whose alpha is exact. Only what `filter` names rejects a
+    picture."""
+
+    source: Literal["rendered"]
+    shard_size: int = Field(
+        100, ge=1, le=MAX_SHARD_SIZE, description="samples a shard; a picture takes seconds"
+    )
+    size: int = Field(256, ge=64, le=1024, description="pixels a side")
+    framing: Framing = Field(
+        "free",
+        description="free: the camera stands as a photographer's might; aligned: every head in "
+        "one place and of one size, no motion, hardly any noise, for generators to learn from",
+    )
+    attributes: dict[str, float | dict[str, float]] = Field(
+        default_factory=dict,
+        description="shares of an attribute's values, met exactly: {value: share}, or the share "
+        "of `yes`; what is left "
+        "is spread evenly over the values not named",
+        examples=[{"hair": {"long": 0.5, "bald": 0.1}, "glasses": 0.3}],
+    )
+    members: list[Member] = Field(
+        default_factory=list,
+        max_length=50,
+        description="ground truth beside alpha",
+        examples=[["fg", "trimap"]],
+    )
+
+    @field_validator("attributes", mode="before")
+    @classmethod
+    def _known_attributes(cls, value: object) -> object:
+        if isinstance(value, dict):
+            complete_shares(value)
+        return value
+
+    @field_validator("members")
+    @classmethod
+    def _each_once(cls, value: list[Member]) -> list[Member]:
+        return sorted(set(value), key=MEMBERS.index)
+
+
+SOURCES: dict[object, type[DatasetSpec] | type[RenderedSpec]] = {
+    "generated": DatasetSpec,
+    "rendered": RenderedSpec,
+}
+
+
+def _of_its_source(value: Any, handler: ValidatorFunctionWrapHandler) -> DatasetSpec | RenderedSpec:
+    """Validates an order as one of its source. What belongs to another source only is refused by
+    its name."""
+    if not isinstance(value, dict):
+        return (
+            value
+            if isinstance(value, DatasetSpec | RenderedSpec)
+            else DatasetSpec.model_validate(value)
+        )
+    source = value.get("source", "generated")
+    if not (isinstance(source, str) and source in SOURCES):
+        raise _refusal(
+            {"source": f"there are the sources {' and '.join(map(str, SOURCES))}"}, value
+        )
+    kind = SOURCES[source]
+    owners = {name: other for other, spec in SOURCES.items() for name in spec.model_fields}
+    foreign = {
+        name: owners[name] for name in value if name in owners and name not in kind.model_fields
+    }
+    if foreign:
+        raise _refusal(
+            {name: f"only orders of source {other!r} have it" for name, other in foreign.items()},
+            value,
+        )
+    return kind.model_validate(value)
+
+
+def _refusal(reasons: dict[str, str], value: dict[str, Any]) -> ValidationError:
+    lines = [
+        InitErrorDetails(
+            type=PydanticCustomError("source", "{reason}", {"reason": reason}),
+            loc=(name,),
+            input=value[name],
+        )
+        for name, reason in reasons.items()
+    ]
+    return ValidationError.from_exception_data("order", lines)
+
+
+AnySpec = Annotated[DatasetSpec | RenderedSpec, WrapValidator(_of_its_source)]
+"""What a user orders."""

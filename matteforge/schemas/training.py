@@ -1,0 +1,313 @@
+"""Training runs and schedules on the wire: what is ordered, its stages, what the gate decided."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from matteforge.schemas.base import NAME, Frozen, Wire
+from matteforge.schemas.datasets import ErrorInfo
+
+TRAINING_RUN_ID = r"^tr_[0-9a-f]{24}$"
+
+
+CorpusName = Annotated[str, StringConstraints(pattern=NAME)]
+
+
+class Stage(StrEnum):
+    """The stages in their order. Each is done once; its record and its files are in S3."""
+
+    # the champion's StyleMatte; without a champion one is trained on the labelled pairs
+    BASELINE = "baseline"
+    LABEL = "label"  # it labels the unlabelled corpus
+    WARM_START = "warm_start"  # StyleMatteGAN, stage 1
+    ADVERSARIAL = "adversarial"  # StyleMatteGAN, stage 2
+    SAMPLE = "sample"  # samples, those kept on which both networks agree
+    FINE_TUNE = "fine_tune"  # StyleMatte on labelled pairs and accepted samples
+    # both StyleMattes on the test split, both generators against the labelled corpus
+    EVALUATE = "evaluate"
+    GATE = "gate"
+    REGISTER = (
+        "register"  # thresholds, bundle, NAME@candidate; NAME@champion if the gate lets it pass
+    )
+    RELABEL = "relabel"  # the champion there is now labels the corpus for the next turn
+
+
+STAGES = tuple(Stage)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # An hour or two on one CPU core, 64 pixels.
+    "embedded": {},
+    # Seconds: for tests and for a look at the machinery. Its pictures mean nothing.
+    "tiny": {
+        "generator": "tiny-32",
+        "matting_network": "micro",
+        "matting_size": 64,
+        "matting_batch": 2,
+        "baseline_steps": 4,
+        "matting_steps": 2,
+        "warm_start_kimg": 0.016,
+        "adversarial_kimg": 0.016,
+        "samples": 4,
+        "sample_attempts": 32,
+        "rendered_backgrounds": 4,
+        "gate_pairs": 2,
+        "gate_images": 16,
+    },
+}
+
+
+class TrainingSpec(Frozen):
+    """What a user asks for. Strict: numbers are numbers. Budgets end a stage early; what it has by
+    then is used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    domain: str = Field(pattern=NAME, description="name of the model", examples=["humans"])
+    preset: Literal["embedded", "tiny"] = Field(
+        "embedded", description="gives the defaults of all that follows"
+    )
+    labelled: list[CorpusName] = Field(
+        min_length=1, max_length=20, description="corpora of image-alpha pairs"
+    )
+    unlabelled: list[CorpusName] = Field(
+        min_length=1,
+        max_length=20,
+        description="corpora to be labelled: images, or pairs whose alpha is not looked at",
+    )
+    framing: Literal["square", "aligned"] = Field(
+        "square",
+        description="aligned: crops around what is alike in all pictures, a face below the top of "
+        "the subject",
+    )
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    generator: Literal["embedded-64", "embedded-128", "tiny-32"] = "embedded-64"
+    continue_generator: bool = Field(
+        True,
+        description="the champion's generator is trained on where its state is kept and it has "
+        "this size",
+    )
+    warm_start_kimg: float = Field(
+        20.0, gt=0, le=25_000, description="thousand images that StyleMatteGAN sees"
+    )
+    adversarial_kimg: float = Field(
+        20.0, ge=0, le=25_000, description="thousand images of its sharpening"
+    )
+    samples: int = Field(
+        500, ge=0, le=100_000, description="accepted samples that StyleMatte learns from"
+    )
+    sample_attempts: int = Field(5000, ge=1, description="candidates after which sampling ends")
+    truncation_psi: float = Field(1.0, gt=0, le=1.5)
+    synthetic_share: float = Field(
+        0.5, ge=0, le=0.95, description="at most this share of the fine-tuning pictures"
+    )
+
+    matting_network: Literal["tiny", "swin-t", "micro"] = Field(
+        "tiny", description="where there is no champion"
+    )
+    matting_size: int = Field(
+        128, ge=32, le=1024, multiple_of=32, description="pixels a side of its pictures"
+    )
+    matting_batch: int = Field(8, ge=2, le=256, description="pictures of that size in a step")
+    baseline_steps: int = Field(3000, ge=1, description="where there is no champion")
+    matting_steps: int = Field(1000, ge=1)
+    matting_rate: float = Field(
+        3e-4, gt=0, le=0.01, description="peak learning rate of the fine-tuning"
+    )
+    backgrounds: list[CorpusName] = Field(
+        default_factory=list,
+        max_length=20,
+        description="corpora of photographs without subjects, put behind them",
+    )
+    rendered_backgrounds: int = Field(
+        1000, ge=1, le=100_000, description="drawn scenes, used besides"
+    )
+
+    stage_budget_s: float | None = Field(
+        None, gt=0, description="a training stage ends after so many seconds"
+    )
+    gate_pairs: int = Field(30, ge=2, description="test pairs below which nothing passes the gate")
+    slice_margin: float = Field(0.002, ge=0, le=1, description="MAD by which no slice may be worse")
+    gate_images: int = Field(
+        1000,
+        ge=2,
+        le=100_000,
+        description="of each generator and, at most, of the corpus, to measure distances",
+    )
+    promote: bool = Field(True, description="False: what passes the gate stays NAME@candidate")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, given: Any) -> Any:
+        if isinstance(given, dict) and isinstance(preset := given.get("preset", "embedded"), str):
+            return {**PRESETS.get(preset, {}), **given}
+        return given
+
+
+class RunState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return self in (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED)
+
+
+class Interval(Frozen):
+    """A mean and its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class SliceFigures(Frozen):
+    """One slice of the held-out pairs."""
+
+    pairs: int
+    champion: float
+    candidate: float
+    difference: Interval = Field(description="candidate minus champion, paired")
+    worse: bool = Field(description="by more than the margin")
+
+
+class DistanceFigures(Frozen):
+    """Frechet distances of both generators from the same pictures."""
+
+    champion: Interval
+    candidate: Interval
+    difference: Interval = Field(description="candidate minus champion, paired")
+
+
+class GeneratorDecision(Frozen):
+    """Why a candidate's StyleMatteGAN may replace the champion's, or not."""
+
+    passed: bool
+    reason: str
+    images: int = Field(description="of each generator, and of the corpus")
+    views: dict[str, DistanceFigures] = Field(
+        description="rgb_over_grey and alpha, by the champion StyleMatte's encoder"
+    )
+
+
+class GateDecision(Frozen):
+    """Why a candidate's StyleMatte may replace the champion's, or not, and its generator beside it.
+
+    Smaller is better for the metric.
+    """
+
+    passed: bool
+    reason: str
+    metric: str
+    pairs: int
+    champion: Interval
+    candidate: Interval
+    difference: Interval = Field(description="candidate minus champion, paired")
+    slices: dict[str, SliceFigures]
+    margin: float
+    level: float = Field(description="of the intervals")
+    resamples: int
+    seed: int
+    generator: GeneratorDecision | None = Field(
+        None, description="None: there is no champion to compare with"
+    )
+
+    @property
+    def any_passed(self) -> bool:
+        """Whether one of both networks may replace the champion's."""
+        return self.passed or (self.generator is not None and self.generator.passed)
+
+    def told(self) -> list[str]:
+        """A line for each network."""
+        judged: dict[str, GateDecision | GeneratorDecision | None] = {
+            "StyleMatte": self,
+            "StyleMatteGAN": self.generator,
+        }
+        return [
+            f"the gate {'lets' if decision.passed else 'does not let'} {network} pass: "
+            f"{decision.reason}"
+            for network, decision in judged.items()
+            if decision is not None
+        ]
+
+
+class PictureOut(Wire):
+    """A grid of pictures that a stage has drawn."""
+
+    name: str = Field(examples=["grids/gan-00020.png"])
+    url: str = Field(description="presigned: needs no key, expires")
+
+
+class StageOut(Wire):
+    """One stage of a run."""
+
+    stage: Stage
+    state: str = Field(description="waiting, running or done")
+    seconds: float | None = Field(description="of work, over all its starts")
+    fraction: float = Field(description="0 to 1")
+    eta_s: float | None = Field(description="seconds left of this stage; null when unknown")
+    figures: dict[str, Any] = Field(description="what it found; empty until it is done")
+    grids: list[PictureOut]
+
+
+class TrainingRunOut(Wire):
+    """One training run, as far as it has got."""
+
+    id: str = Field(examples=["tr_0123456789abcdef01234567"])
+    state: RunState
+    created_at: datetime
+    ended_at: datetime | None
+    spec: TrainingSpec
+    corpora: dict[str, str] = Field(
+        description="digest of each corpus, pinned when the run was ordered"
+    )
+    champion: str | None = Field(
+        description="digest of the bundle to be beaten; null for a new domain"
+    )
+    stages: list[StageOut]
+    log: list[str] = Field(description="the newest lines")
+    decision: GateDecision | None = Field(description="the gate's, once it was taken")
+    candidate: str | None = Field(description="digest of the bundle that came out")
+    promoted: bool
+    error: ErrorInfo | None
+    cancel_requested: bool
+    links: dict[str, str]
+
+
+class TrainingRunPage(Wire):
+    """Training runs, newest first."""
+
+    items: list[TrainingRunOut]
+    next_cursor: str | None = Field(
+        description="pass as `cursor` for the next page; null on the last one"
+    )
+
+
+class ScheduleOut(Wire):
+    """A domain's schedule and what it waits for."""
+
+    domain: str
+    every_s: float
+    min_new_samples: int
+    run: TrainingSpec
+    set_at: datetime
+    last_run: str | None = Field(description="the run that it started last")
+    due_at: datetime = Field(description="the next run starts not before")
+    new_samples: int = Field(
+        description="in its labelled and unlabelled corpora, which the last run had not seen"
+    )
+    waits_for: str | None = Field(
+        description="a time, samples, or the end of a run; null: it starts within a minute"
+    )
+
+
+class SchedulePage(Wire):
+    """Every schedule."""
+
+    items: list[ScheduleOut]
