@@ -11,6 +11,8 @@ from PIL import Image
 
 from models.corpora.validate import grey_u8, resized
 
+SUFFIXES = ("png", "webp", "jpg")
+
 
 def read_samples(tar: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """(key, {suffix: content}) of each run of members with one key: the name up to its first
@@ -37,14 +39,19 @@ def decode(png: bytes, mode: str) -> NDArray[np.uint8]:
         return grey_u8(image) if mode == "L" else np.asarray(image.convert(mode))
 
 
+def member(members: Mapping[str, bytes], name: str, mode: str) -> NDArray[np.uint8] | None:
+    """The member `name.png`, `name.webp` or `name.jpg`, decoded; None if there is none of them."""
+    found = (members[f"{name}.{suffix}"] for suffix in SUFFIXES if f"{name}.{suffix}" in members)
+    return next((decode(content, mode) for content in found), None)
+
+
 def straight_rgba(members: Mapping[str, bytes]) -> NDArray[np.uint8] | None:
-    """A sample's straight colour and alpha, uint8 [h, w, 4]: `rgba.png`, else `fg.png` with
-    `alpha.png`, else None."""
-    if "rgba.png" in members:
-        return decode(members["rgba.png"], "RGBA")
-    if {"fg.png", "alpha.png"} <= members.keys():
-        return np.dstack([decode(members["fg.png"], "RGB"), decode(members["alpha.png"], "L")])
-    return None
+    """A sample's straight colour and alpha, uint8 [h, w, 4]: `rgba`, else `fg` with `alpha.png`,
+    else None."""
+    if (rgba := member(members, "rgba", "RGBA")) is not None:
+        return rgba
+    foreground, alpha = member(members, "fg", "RGB"), member(members, "alpha", "L")
+    return None if foreground is None or alpha is None else np.dstack([foreground, alpha])
 
 
 def read_portraits(tars: Iterable[Path]) -> NDArray[np.uint8]:
@@ -57,6 +64,18 @@ def read_portraits(tars: Iterable[Path]) -> NDArray[np.uint8]:
     if len(sizes := {rgba.shape for rgba in pictures}) > 1:
         raise ValueError(f"these tars hold portraits of {len(sizes)} sizes; one is needed")
     return np.stack(pictures)
+
+
+def read_scenes(tars: Iterable[Path]) -> NDArray[np.uint8]:
+    """The portraits that come with the scene they were drawn in: its colour and the exact alpha,
+    uint8 [n, h, w, 4]. n may be 0."""
+    scenes = [np.empty((0, 1, 1, 4), np.uint8)]
+    for tar in tars:
+        for _, members in read_samples(tar):
+            rgba, scene = straight_rgba(members), member(members, "image", "RGB")
+            if rgba is not None and scene is not None:
+                scenes.append(np.dstack([scene, rgba[..., 3]])[None])
+    return np.concatenate(scenes[1:] or scenes)
 
 
 def read_pairs(tar: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:

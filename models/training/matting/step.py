@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.networks.stylematte import StyleMatte, predict_alpha
-from models.training.matting.augment import draw_batch
+from models.training.matting.augment import Batch, draw_batch
 from models.training.matting.losses import matting_loss
+from models.training.matting.own_scenes import draw_scenes, joined
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
@@ -46,6 +47,8 @@ class MattingTraining:
     background_size: int = 160
     photo_crops: int = 1500
     """Crops of photographs that join the procedural backgrounds, where photographs are given."""
+    scene_share: float = 0.15
+    """Share of a batch that shows people in their own scenes, where there are some."""
     checkpoint_every: int = 200
 
     def learning_rate_at(self, step: int) -> float:
@@ -64,12 +67,14 @@ class MattingTrainer:
         options: MattingTraining,
         portraits: NDArray[np.uint8],
         backgrounds: NDArray[np.uint8],
+        scenes: NDArray[np.uint8] | None = None,
     ) -> None:
         self.network, self.ema = (
             network.train(),
             copy.deepcopy(network).eval().requires_grad_(False),
         )
         self.options, self.portraits, self.backgrounds = options, portraits, backgrounds
+        self.scenes = scenes if scenes is not None and len(scenes) else None
         network.pixel_decoder.requires_grad_(options.trained == "all")
         self.trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.optimiser = torch.optim.AdamW(
@@ -85,7 +90,7 @@ class MattingTrainer:
         rng = np.random.default_rng((self.options.seed, self.step))
         size = int(rng.choice(self.options.sizes))
         count = max(2, self.options.batch_pixels // size**2)
-        batch = draw_batch(self.portraits, self.backgrounds, count=count, size=size, rng=rng)
+        batch = self._draw(count, size, rng)
         rate = self.options.learning_rate_at(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -107,6 +112,17 @@ class MattingTrainer:
             "grad_norm": norm.item(),
             "lr": rate,
         }
+
+    def _draw(self, count: int, size: int, rng: np.random.Generator) -> Batch:
+        if self.scenes is None:
+            return draw_batch(self.portraits, self.backgrounds, count=count, size=size, rng=rng)
+        whole = min(int(rng.binomial(count, self.options.scene_share)), count - 1)
+        composed = draw_batch(
+            self.portraits, self.backgrounds, count=count - whole, size=size, rng=rng
+        )
+        if whole == 0:
+            return composed
+        return joined(composed, draw_scenes(self.scenes, count=whole, size=size, rng=rng))
 
     @torch.no_grad()
     def _update_ema(self) -> None:

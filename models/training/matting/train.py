@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from models.corpora.pairs import read_portraits
+from models.corpora.pairs import read_portraits, read_scenes
 from models.metrics.matting import matting_metrics
 from models.networks.checkpoints.checkpoint import save_checkpoint
 from models.networks.checkpoints.load import load_stylematte
@@ -72,12 +72,13 @@ def train_matting(
     run: Path,
     photos: Sequence[Path] = (),
     held_out_photos: Sequence[Path] = (),
+    scenes: NDArray[np.uint8] | None = None,
 ) -> Iterator[dict[str, float]]:
     """Trains up to `options.steps`, going on from `run`; yields each step's scalars, with
     validation at checkpoints.
 
     portraits, held_out: uint8 [n, h, w, 4], straight RGBA; photos: pictures without people, for
-    more backgrounds.
+    more backgrounds; scenes: uint8 [m, h, w, 4], colour of whole scenes and the subject's alpha.
     """
     seed, size = options.seed, options.background_size
     backgrounds: Bank = background_bank(
@@ -100,7 +101,7 @@ def train_matting(
     else:
         unseen = background_bank(unseen_path, count=count, size=size, seed=unseen_seed)
     validation = validation_batch(held_out, unseen, unseen_seed)
-    trainer = MattingTrainer(network, options, portraits, backgrounds)
+    trainer = MattingTrainer(network, options, portraits, backgrounds, scenes)
     if (state := run / "state.safetensors").exists():
         trainer.resume(state)
     with ScalarLog(run, "scalars") as log:
@@ -190,13 +191,12 @@ def main(
     device: str,
 ) -> None:
     """Train StyleMatte on portraits: tars of KEY.rgba.png, or shards of rendered people with fg and
-    alpha."""
+    alpha. Those that have an image as well are also shown in the scene they were drawn in."""
     torch.manual_seed(seed)
     network = load_stylematte(start) if start else StyleMatte(preset(sizes))
     try:
-        portraits, held_out = (
-            read_portraits(sorted((data / split).glob("*.tar"))) for split in ("train", "val")
-        )
+        train, val = (sorted((data / split).glob("*.tar")) for split in ("train", "val"))
+        portraits, held_out, scenes = read_portraits(train), read_portraits(val), read_scenes(train)
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem
     out.mkdir(parents=True, exist_ok=True)
@@ -212,7 +212,7 @@ def main(
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem
     for scalars in train_matting(
-        network.to(device), options, portraits, held_out, out, pictures, unseen
+        network.to(device), options, portraits, held_out, out, pictures, unseen, scenes
     ):
         if scalars["step"] % 25 == 0 or "val_mad" in scalars:
             click.echo(" ".join(f"{name} {value:.4g}" for name, value in scalars.items()))
