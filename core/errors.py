@@ -4,6 +4,7 @@ MatteForgeError
 ├── RequestError            the caller can mend it
 │   ├── InvalidSpec         invalid_spec
 │   ├── InvalidCursor       invalid_cursor
+│   ├── InvalidQuery        invalid_query
 │   ├── Unauthorized        unauthorized
 │   ├── NotFound            not_found
 │   ├── StateConflict       state_conflict
@@ -55,6 +56,12 @@ class InvalidCursor(RequestError):
     """The cursor was not made by this service; leave it out to start at the first page."""
 
     code = "invalid_cursor"
+
+
+class InvalidQuery(RequestError):
+    """The filter or the order of samples can't be read."""
+
+    code = "invalid_query"
 
 
 class Unauthorized(RequestError):

@@ -52,6 +52,16 @@ def record_block(dataset_id: str, block: int) -> str:
     return f"{record_blocks(dataset_id)}{block:03d}.jsonl"
 
 
+def sample_index(dataset_id: str, shard: int) -> str:
+    """What lies where in one shard: a Parquet table, a row a sample."""
+    return f"{DATASETS}{dataset_id}/samples/{shard:06d}.parquet"
+
+
+def companion(dataset_id: str, name: str) -> str:
+    """A file that lies beside the shards when they are downloaded, e.g. samples.parquet."""
+    return f"{DATASETS}{dataset_id}/files/{name}"
+
+
 def corpus_manifest(name: str) -> str:
     return f"{CORPORA}{name}/manifest.json"
 

@@ -58,6 +58,10 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> tuple[bytes, ObjectInfo]:
         """A whole object. NotFound when there is none."""
 
+    def get_range(self, key: str, start: int, size_bytes: int) -> bytes:
+        """Bytes [start, start + size_bytes) of an object, fewer at its end. NotFound when there is
+        none."""
+
     def head(self, key: str) -> ObjectInfo | None: ...
 
     def stream(self, key: str, *, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:

@@ -31,11 +31,13 @@ from service.routes import (
     events,
     health,
     models,
+    samples,
     schedules,
     shards,
     training_runs,
     versions,
 )
+from service.samples import Samples
 from service.startup import Startup
 
 DESCRIPTION = """Synthetic training data for portrait matting: order N pairs, get WebDataset shards.
@@ -78,6 +80,7 @@ def create_app(
         datasets,
         events,
         shards,
+        samples,
         models,
         versions,
         corpora,
@@ -101,13 +104,15 @@ def _services(
 ) -> Services:
     redis_url = settings.redis_url.get_secret_value()
     chosen: ObjectStore = store or S3Store.from_settings(settings)
+    catalog = Catalog(chosen)
     return Services(
         settings=settings,
         store=chosen,
         live=live or RedisLiveView(connect(redis_url)),
         doorbell=doorbell or CeleryDoorbell(redis_url),
-        catalog=Catalog(chosen),
+        catalog=catalog,
         registry=Registry(chosen),
+        samples=Samples(chosen, catalog),
     )
 
 

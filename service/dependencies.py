@@ -19,6 +19,7 @@ from matteforge.schemas.corpora import CORPUS_NAME
 from matteforge.schemas.datasets import DATASET_ID, SHARD_NAME
 from matteforge.schemas.models import MODEL_NAME
 from matteforge.schemas.training import TRAINING_RUN_ID
+from service.samples import Samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class Services:
     doorbell: Doorbell
     catalog: Catalog
     registry: Registry
+    samples: Samples
 
 
 async def _services(request: Request) -> Services:

@@ -23,6 +23,7 @@ STATUS: Mapping[type[errors.MatteForgeError], int] = {
     errors.RequestError: 400,
     errors.InvalidSpec: 422,
     errors.InvalidCursor: 400,
+    errors.InvalidQuery: 400,
     errors.Unauthorized: 401,
     errors.NotFound: 404,
     errors.StateConflict: 409,

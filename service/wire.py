@@ -20,6 +20,8 @@ from matteforge.schemas.training import (
     TrainingRunOut,
 )
 
+LINKS = ("events", "shards", "samples", "preview.webp", "manifest", "cancel")
+
 
 def dataset_out(view: DatasetView, now: datetime) -> DatasetOut:
     """A dataset as it is answered: adds what depends on the clock, rate and time left."""
@@ -37,7 +39,7 @@ def dataset_out(view: DatasetView, now: datetime) -> DatasetOut:
         error=view.error,
         cancel_requested=view.cancel_requested,
         links={"self": path}
-        | {name: f"{path}/{name}" for name in ("events", "shards", "manifest", "cancel")},
+        | {name: f"{path}/{name}" for name in LINKS},
     )
 
 

@@ -62,6 +62,9 @@ class MemoryStore:
             raise NotFound(f"no object {key}")
         return self._objects[key]
 
+    def get_range(self, key: str, start: int, size_bytes: int) -> bytes:
+        return self.get(key)[0][start : start + size_bytes]
+
     def head(self, key: str) -> ObjectInfo | None:
         return self._objects[key][1] if key in self._objects else None
 

@@ -50,6 +50,15 @@ def test_an_empty_object_is_an_object(store: ObjectStore) -> None:
     assert b"".join(store.stream("empty")) == b""
 
 
+def test_a_range_is_part_of_an_object(store: ObjectStore) -> None:
+    store.put("abc", b"0123456789")
+    assert store.get_range("abc", 0, 1) == b"0"
+    assert store.get_range("abc", 3, 4) == b"3456"
+    assert store.get_range("abc", 8, 100) == b"89"
+    with pytest.raises(NotFound):
+        store.get_range("nothing", 0, 1)
+
+
 def test_what_is_missing_is_not_found(store: ObjectStore) -> None:
     assert store.head("nothing") is None
     with pytest.raises(NotFound):

@@ -33,6 +33,7 @@ from workers.control.finalize import starved
 from workers.generate.candidate import Candidate, Sampler
 from workers.generate.overlap import map_ahead
 from workers.shards.commit import adopt_shard, commit_shard
+from workers.shards.companions import explain_shard
 from workers.shards.encode import ALPHA_SUFFIX, SUFFIX, encode_alpha, encode_image, encode_member
 from workers.shards.tar import ShardTar
 
@@ -94,6 +95,8 @@ def _deliver(
             if made.path is not None:
                 lease.check()
                 record = commit_shard(context.catalog, dataset_id, made.path, record)
+                if record == made.record:
+                    explain_shard(context.catalog.store, dataset_id, shard, made.path)
             full = record.samples == made.plan.samples_in(shard)
             if not full:
                 context.catalog.fail(dataset_id, starved(made.plan, record))

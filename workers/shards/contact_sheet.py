@@ -18,8 +18,8 @@ BACKDROP = np.array(
 
 
 def draw_contact_sheet(samples: Sequence[Sample], path: Path) -> None:
-    """Write a PNG with one triplet (image, alpha, composite over a plain colour) a sample, COLUMNS
-    triplets a row."""
+    """Write a picture, in the format of its name, with one triplet (image, alpha, composite over a
+    plain colour) a sample, COLUMNS triplets a row."""
     rows = -(-len(samples) // COLUMNS)
     width, height = 3 * TILE + GAP, TILE + GAP
     sheet = Image.new("RGB", (COLUMNS * width + GAP, rows * height + GAP), "white")
