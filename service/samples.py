@@ -103,7 +103,9 @@ class Samples:
         """At most `limit` samples after `cursor`. Raises NotFound, InvalidQuery, InvalidCursor."""
         total = self._catalog.request(dataset_id).plan.shards_total
         source, complete = self._rows(dataset_id, total)
-        numbers, matched, last = select(source, where=where, order=order, cursor=cursor, limit=limit)
+        numbers, matched, last = select(
+            source, where=where, order=order, cursor=cursor, limit=limit
+        )
         return SamplePage(
             items=[_out(dataset_id, row, source.schema) for row in source.rows(numbers)],
             next_cursor=last,

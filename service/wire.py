@@ -38,8 +38,7 @@ def dataset_out(view: DatasetView, now: datetime) -> DatasetOut:
         eta_s=eta_s,
         error=view.error,
         cancel_requested=view.cancel_requested,
-        links={"self": path}
-        | {name: f"{path}/{name}" for name in LINKS},
+        links={"self": path} | {name: f"{path}/{name}" for name in LINKS},
     )
 
 

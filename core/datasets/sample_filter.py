@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from core.errors import InvalidQuery
 
 MAX_LENGTH = 500
-Mask = pa.Array | pa.ChunkedArray
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "less",
     ast.LtE: "less_equal",
@@ -49,10 +48,9 @@ class SampleFilter:
         except (RecursionError, OverflowError, pa.ArrowException):
             raise InvalidQuery(f"where can't be worked out; {EXAMPLE}") from None
 
-    def mask(self, table: pa.Table) -> Mask:
-        """A boolean a row; null where a column has no value."""
-        mask: Mask = self._evaluate(self._tree, table)
-        return mask
+    def mask(self, table: pa.Table) -> Any:
+        """A boolean a row (an Arrow array); null where a column has no value."""
+        return self._evaluate(self._tree, table)
 
     def _evaluate(self, node: ast.expr, table: pa.Table) -> Any:
         if isinstance(node, ast.BoolOp):

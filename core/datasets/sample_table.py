@@ -3,9 +3,9 @@
 datasets/ID/samples/NNNNNN.parquet   of one shard, put before the shard's record
 datasets/ID/files/samples.parquet    of the whole dataset, once it has ended
 
-Columns: key, shard, index, split, seed, psi, width, height; every score by its name; every threshold
-as `threshold_NAME`; every attribute by its name; of each member `NAME_file` (its suffix in the tar),
-`NAME_offset` and `NAME_size` in bytes, and `NAME_sha256`.
+Columns: key, shard, index, split, seed, psi, width, height; every score by its name; every
+threshold as `threshold_NAME`; every attribute by its name; of each member `NAME_file` (its suffix
+in the tar), `NAME_offset` and `NAME_size` in bytes, and `NAME_sha256`.
 """
 
 import hashlib

@@ -86,7 +86,7 @@ def test_samples_come_with_what_a_gallery_needs(world: Any, delivered: str) -> N
 
 
 def test_members_are_read_from_the_shard(world: Any, delivered: str) -> None:
-    item = world.http.get(f"{delivered}/samples", params={"where": "seed == %d" % (2**62 + 7)})
+    item = world.http.get(f"{delivered}/samples", params={"where": f"seed == {2**62 + 7}"})
     members = item.json()["items"][0]["members"]
     for name, path in members.items():
         answer = world.http.get(path)
