@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matteforge.async_client import AsyncMatteForge
     from matteforge.client import MatteForge
     from matteforge.download import Progress
     from matteforge.errors import (
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __version__ = version("matteforge")
 __all__ = [
+    "AsyncMatteForge",
     "DownloadCorrupt",
     "MatteForge",
     "MatteForgeError",
@@ -34,7 +36,7 @@ __all__ = [
 ]
 
 # `matteforge --help` needs click alone: a name is imported when it is used.
-_HOMES = {"MatteForge": "client", "Progress": "download"}
+_HOMES = {"AsyncMatteForge": "async_client", "MatteForge": "client", "Progress": "download"}
 
 
 def __getattr__(name: str) -> Any:

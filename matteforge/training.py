@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from urllib.parse import quote
 
-from matteforge.schemas.corpora import CorpusOut, CorpusPage
-from matteforge.schemas.models import MoveOut, MovePage, VersionOut
-from matteforge.schemas.training import ScheduleOut, SchedulePage, TrainingRunOut, TrainingRunPage
+from matteforge import calls
+from matteforge.schemas.corpora import CorpusOut
+from matteforge.schemas.models import MoveOut, VersionOut
+from matteforge.schemas.training import ScheduleOut, TrainingRunOut
 from matteforge.transport import Transport
-
-PAGE = 20
 
 
 class Training:
@@ -28,35 +26,31 @@ class Training:
         **options: Any,
     ) -> TrainingRunOut:
         """One turn of the cycle; options are the other fields of TrainingSpec."""
-        body = {
-            "domain": domain,
-            "labelled": list(labelled),
-            "unlabelled": list(unlabelled),
-            **options,
-        }
-        headers = {"Idempotency-Key": idempotency_key}
-        answer = self._transport.request("POST", "/v1/training-runs", json=body, headers=headers)
-        return TrainingRunOut.model_validate_json(answer.content)
+        return self._transport.send(
+            calls.order_run(
+                domain,
+                labelled=labelled,
+                unlabelled=unlabelled,
+                idempotency_key=idempotency_key,
+                options=options,
+            )
+        )
 
     def get(self, run_id: str) -> TrainingRunOut:
-        return TrainingRunOut.model_validate_json(
-            self._transport.request("GET", _run(run_id)).content
-        )
+        return self._transport.send(calls.run(run_id))
 
     def list(self, *, domain: str | None = None) -> Iterator[TrainingRunOut]:
         """Newest first, all pages."""
-        params: dict[str, str | int] = {"limit": PAGE} | ({"domain": domain} if domain else {})
+        call = calls.runs(domain)
         while True:
-            answer = self._transport.request("GET", "/v1/training-runs", params=params)
-            page = TrainingRunPage.model_validate_json(answer.content)
+            page = self._transport.send(call)
             yield from page.items
             if page.next_cursor is None:
                 return
-            params["cursor"] = page.next_cursor
+            call = call.after(page.next_cursor)
 
     def cancel(self, run_id: str) -> TrainingRunOut:
-        answer = self._transport.request("POST", f"{_run(run_id)}/cancel")
-        return TrainingRunOut.model_validate_json(answer.content)
+        return self._transport.send(calls.cancel_run(run_id))
 
     def wait(
         self,
@@ -75,71 +69,53 @@ class Training:
             self._transport.sleep(poll_s)
 
     def corpora(self) -> Sequence[CorpusOut]:
-        return CorpusPage.model_validate_json(
-            self._transport.request("GET", "/v1/corpora").content
-        ).items
+        return self._transport.send(calls.corpora()).items
 
     # Schedules
 
     def schedules(self) -> Sequence[ScheduleOut]:
-        return SchedulePage.model_validate_json(
-            self._transport.request("GET", "/v1/training-schedules").content
-        ).items
+        return self._transport.send(calls.schedules()).items
 
     def set_schedule(
-        self, domain: str, *, every_s: float, min_new_samples: int = 0, labelled: Sequence[str],
-        unlabelled: Sequence[str], **options: Any,
-    ) -> ScheduleOut:  # fmt: skip
+        self,
+        domain: str,
+        *,
+        every_s: float,
+        min_new_samples: int = 0,
+        labelled: Sequence[str],
+        unlabelled: Sequence[str],
+        **options: Any,
+    ) -> ScheduleOut:
         """Train a domain again and again; options as of `order`."""
-        run = {
-            "domain": domain,
-            "labelled": list(labelled),
-            "unlabelled": list(unlabelled),
-            **options,
-        }
-        body = {"every_s": every_s, "min_new_samples": min_new_samples, "run": run}
-        return ScheduleOut.model_validate_json(
-            self._transport.request("PUT", _schedule(domain), json=body).content
+        return self._transport.send(
+            calls.set_schedule(
+                domain,
+                every_s=every_s,
+                min_new_samples=min_new_samples,
+                labelled=labelled,
+                unlabelled=unlabelled,
+                options=options,
+            )
         )
 
     def delete_schedule(self, domain: str) -> None:
-        self._transport.request("DELETE", _schedule(domain))
+        self._transport.send(calls.delete_schedule(domain))
 
     # Versions
 
     def history(self, model: str) -> Sequence[MoveOut]:
         """The audit trail of a model's aliases, newest first."""
-        return MovePage.model_validate_json(
-            self._transport.request("GET", _model(model, "history")).content
-        ).items
+        return self._transport.send(calls.history(model)).items
 
     def version(self, model: str, version: str) -> VersionOut:
         """version: an alias or sha256:DIGEST."""
-        answer = self._transport.request("GET", _model(model, "versions", version))
-        return VersionOut.model_validate_json(answer.content)
+        return self._transport.send(calls.version(model, version))
 
     def promote(self, model: str, version: str, reason: str) -> Sequence[MoveOut]:
         """Make a version the champion; returns the audit trail."""
-        body = {"version": version, "reason": reason}
-        answer = self._transport.request("POST", _model(model, "promote"), json=body)
-        return MovePage.model_validate_json(answer.content).items
+        return self._transport.send(calls.promote(model, version, reason)).items
 
     def rollback(self, model: str, reason: str, *, present: str) -> Sequence[MoveOut]:
         """Make the champion before `present` (a digest) champion again; nothing when `present` is
         not the champion."""
-        answer = self._transport.request(
-            "POST", _model(model, "rollback"), json={"reason": reason, "present": present}
-        )
-        return MovePage.model_validate_json(answer.content).items
-
-
-def _run(run_id: str) -> str:
-    return f"/v1/training-runs/{quote(run_id, safe='')}"
-
-
-def _schedule(domain: str) -> str:
-    return f"/v1/training-schedules/{quote(domain, safe='')}"
-
-
-def _model(name: str, *rest: str) -> str:
-    return "/".join(("/v1/models", *(quote(part, safe=":") for part in (name, *rest))))
+        return self._transport.send(calls.rollback(model, reason, present)).items

@@ -1,13 +1,15 @@
 """HTTP with patience: retries with jitter, and problems as exceptions."""
 
+import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import httpx
 from pydantic import ValidationError
 
+from matteforge.calls import Call
 from matteforge.errors import MatteForgeRequestError, MatteForgeUnavailable
 from matteforge.schemas.problems import Problem
 
@@ -15,6 +17,7 @@ RETRIED = frozenset({500, 502, 503, 504})
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
 
+Answer = TypeVar("Answer")
 Sleep = Callable[[float], None]
 
 
@@ -38,57 +41,89 @@ def problem_of(response: httpx.Response) -> Problem:
         )
 
 
+def retry_after_s(response: httpx.Response) -> float:
+    """Seconds that the service asks to wait, within reason; 0 when it does not say."""
+    value = response.headers.get("Retry-After", "")
+    return min(float(value), LONGEST_PAUSE_S) if value.isdecimal() else 0.0
+
+
+class Tries:
+    """The tries of one call: what to make of each outcome, and how long to wait. No network."""
+
+    def __init__(self, call: Call[Answer], attempts: int) -> None:
+        self._call = call
+        self._waits = pauses(attempts)
+        self._failure: Exception | None = None
+
+    def settled(self, response: httpx.Response) -> bool:
+        """True when the response is the answer. Raises MatteForgeRequestError for a refusal."""
+        if response.status_code < 400:
+            return True
+        if self._call.gone_is_done and self._failure and response.status_code == 404:
+            return True
+        refusal = MatteForgeRequestError(problem_of(response))
+        if response.status_code not in RETRIED:
+            raise refusal
+        self._failure = refusal
+        return False
+
+    def failed(self, error: httpx.TransportError) -> None:
+        self._failure = error
+
+    def wait_s(self, asked_for_s: float) -> float:
+        """Seconds before the next try. Raises MatteForgeUnavailable when there is none left."""
+        wait_s = next(self._waits, None)
+        if wait_s is None:
+            where = f"{self._call.method} {self._call.path}"
+            raise MatteForgeUnavailable(f"{where}: {self._failure}") from self._failure
+        return max(wait_s, asked_for_s)
+
+
 class Transport:
-    """Requests to one service. Every request that goes through here must be safe to repeat."""
+    """Calls to one service, one after the other. Raises MatteForgeRequestError for a refusal and
+    MatteForgeUnavailable when the tries are spent."""
 
     def __init__(self, http: httpx.Client, *, attempts: int = 5, sleep: Sleep = time.sleep) -> None:
         self.http = http
         self.attempts = attempts
         self.sleep = sleep
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        json: object = None,
-        params: Mapping[str, str | int] | None = None,
-        headers: Mapping[str, str] | None = None,
-        gone_is_done: bool = False,
-    ) -> httpx.Response:
-        """A response below 400. MatteForgeRequestError for 4xx, MatteForgeUnavailable when retries
-        are spent.
-
-        gone_is_done: a 404 after a first try whose answer was lost means that this try did it.
-        """
-        waits = pauses(self.attempts)
-        failure: Exception | None = None
+    def send(self, call: Call[Answer]) -> Answer:
+        tries = Tries(call, self.attempts)
         while True:
+            asked_for_s = 0.0
             try:
                 response = self.http.request(
-                    method, path, json=json, params=params, headers=headers
+                    call.method, call.path, json=call.json, params=call.params, headers=call.headers
                 )
             except httpx.TransportError as error:
-                failure, asked_for_s = error, 0.0
+                tries.failed(error)
             else:
-                if response.status_code < 400 or (
-                    gone_is_done and failure and response.status_code == 404
-                ):
-                    return response
-                failure = MatteForgeRequestError(problem_of(response))
-                if response.status_code not in RETRIED:
-                    raise failure
+                if tries.settled(response):
+                    return call.read(response)
                 asked_for_s = retry_after_s(response)
-            wait_s = next(waits, None)
-            if wait_s is None:
-                raise MatteForgeUnavailable(f"{method} {path}: {failure}") from failure
-            self.sleep(max(wait_s, asked_for_s))
-
-    def json(self, path: str, *, params: Mapping[str, str | int] | None = None) -> Any:
-        return self.request("GET", path, params=params).json()
+            self.sleep(tries.wait_s(asked_for_s))
 
 
-def retry_after_s(response: httpx.Response) -> float:
-    """Seconds that the service asks to wait, within reason; 0 when it does not say."""
-    value = response.headers.get("Retry-After", "")
-    return min(float(value), LONGEST_PAUSE_S) if value.isdecimal() else 0.0
+class AsyncTransport:
+    """The same for an event loop."""
+
+    def __init__(self, http: httpx.AsyncClient, *, attempts: int = 5) -> None:
+        self.http = http
+        self.attempts = attempts
+
+    async def send(self, call: Call[Answer]) -> Answer:
+        tries = Tries(call, self.attempts)
+        while True:
+            asked_for_s = 0.0
+            try:
+                response = await self.http.request(
+                    call.method, call.path, json=call.json, params=call.params, headers=call.headers
+                )
+            except httpx.TransportError as error:
+                tries.failed(error)
+            else:
+                if tries.settled(response):
+                    return call.read(response)
+                asked_for_s = retry_after_s(response)
+            await asyncio.sleep(tries.wait_s(asked_for_s))

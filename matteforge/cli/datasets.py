@@ -21,7 +21,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from matteforge.client import MatteForge, OrderOptions
+from matteforge.calls import OrderOptions
+from matteforge.client import MatteForge
 from matteforge.download import Progress as DownloadProgress
 from matteforge.errors import MatteForgeError
 from matteforge.schemas.attributes import MEMBERS, Framing

@@ -217,7 +217,8 @@ def broken_stream() -> Callable[..., httpx.Response]:
             yield events(*frames).content
             raise httpx.ReadError("cut")
 
-        return httpx.Response(200, content=body())
+        headers = {"content-type": "text/event-stream"}
+        return httpx.Response(200, content=body(), headers=headers)
 
     return make
 

@@ -1,0 +1,257 @@
+"""The MatteForge API as coroutines: the same calls as `MatteForge`, for an event loop."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import httpx
+
+from matteforge import calls, events
+from matteforge.calls import OrderOptions
+from matteforge.client import MatteForge
+from matteforge.download import Progress
+from matteforge.events import EventOut
+from matteforge.schemas.corpora import CorpusOut
+from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
+from matteforge.schemas.models import ModelOut, MoveOut, VersionOut
+from matteforge.schemas.training import ScheduleOut, TrainingRunOut
+from matteforge.transport import AsyncTransport
+
+
+class AsyncMatteForge:
+    """One service, one key. Close it, or use it as an asynchronous context manager.
+
+    Methods, arguments and errors are those of MatteForge; iterators are asynchronous.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        timeout_s: float = 30,
+        attempts: int = 5,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"}
+        http = httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=timeout_s, transport=transport
+        )
+        self.transport = AsyncTransport(http, attempts=attempts)
+        self.training = AsyncTraining(self.transport)
+        self._api_key = api_key
+
+    async def aclose(self) -> None:
+        await self.transport.http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    # Datasets
+
+    async def order(
+        self, count: int, *, idempotency_key: str | None = None, **options: Unpack[OrderOptions]
+    ) -> DatasetOut:
+        return await self.transport.send(calls.order(count, idempotency_key, options))
+
+    async def get(self, dataset_id: str) -> DatasetOut:
+        return await self.transport.send(calls.get(dataset_id))
+
+    async def list(self, *, state: DatasetState | str | None = None) -> AsyncIterator[DatasetOut]:
+        call = calls.datasets(state)
+        while True:
+            page = await self.transport.send(call)
+            for item in page.items:
+                yield item
+            if page.next_cursor is None:
+                return
+            call = call.after(page.next_cursor)
+
+    async def cancel(self, dataset_id: str) -> DatasetOut:
+        return await self.transport.send(calls.cancel(dataset_id))
+
+    async def delete(self, dataset_id: str) -> None:
+        await self.transport.send(calls.delete(dataset_id))
+
+    async def wait(
+        self,
+        dataset_id: str,
+        on_progress: Callable[[DatasetOut], None] | None = None,
+        *,
+        poll_s: float = 1.0,
+        timeout_s: float | None = None,
+    ) -> DatasetOut:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            dataset = await self.get(dataset_id)
+            if on_progress:
+                on_progress(dataset)
+            if dataset.state.terminal:
+                return dataset
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"{dataset_id} is still {dataset.state} after {timeout_s} s")
+            await asyncio.sleep(poll_s)
+
+    def events(
+        self, dataset_id: str, *, last_event_id: str | None = None
+    ) -> AsyncIterator[EventOut]:
+        reading = events.Reading(dataset_id, last_event_id, self.transport.attempts)
+        return events.read_async(self.transport, reading)
+
+    # Shards
+
+    async def shards(self, dataset_id: str) -> AsyncIterator[ShardOut]:
+        call = calls.shards(dataset_id)
+        while True:
+            page = await self.transport.send(call)
+            for item in page.items:
+                yield item
+            if page.next_cursor is None:
+                return
+            call = call.after(page.next_cursor)
+
+    async def shard_url(self, dataset_id: str, name: str) -> str:
+        return await self.transport.send(calls.shard_url(dataset_id, name))
+
+    async def manifest(self, dataset_id: str) -> bytes:
+        return await self.transport.send(calls.manifest(dataset_id))
+
+    async def download(
+        self,
+        dataset_id: str,
+        directory: Path | str,
+        *,
+        workers: int = 4,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Sequence[Path]:
+        """Writes files, so it runs in threads, beside the event loop."""
+
+        def fetch() -> Sequence[Path]:
+            with MatteForge(
+                str(self.transport.http.base_url),
+                self._api_key,
+                attempts=self.transport.attempts,
+            ) as client:
+                return client.download(
+                    dataset_id, directory, workers=workers, on_progress=on_progress
+                )
+
+        return await asyncio.to_thread(fetch)
+
+    # Models
+
+    async def models(self) -> Sequence[ModelOut]:
+        return (await self.transport.send(calls.models())).items
+
+    async def model(self, name: str) -> ModelOut:
+        return await self.transport.send(calls.model(name))
+
+
+class AsyncTraining:
+    """What `AsyncMatteForge.training` offers: as Training."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def order(
+        self,
+        domain: str,
+        *,
+        labelled: Sequence[str],
+        unlabelled: Sequence[str],
+        idempotency_key: str,
+        **options: Any,
+    ) -> TrainingRunOut:
+        return await self._transport.send(
+            calls.order_run(
+                domain,
+                labelled=labelled,
+                unlabelled=unlabelled,
+                idempotency_key=idempotency_key,
+                options=options,
+            )
+        )
+
+    async def get(self, run_id: str) -> TrainingRunOut:
+        return await self._transport.send(calls.run(run_id))
+
+    async def list(self, *, domain: str | None = None) -> AsyncIterator[TrainingRunOut]:
+        call = calls.runs(domain)
+        while True:
+            page = await self._transport.send(call)
+            for item in page.items:
+                yield item
+            if page.next_cursor is None:
+                return
+            call = call.after(page.next_cursor)
+
+    async def cancel(self, run_id: str) -> TrainingRunOut:
+        return await self._transport.send(calls.cancel_run(run_id))
+
+    async def wait(
+        self,
+        run_id: str,
+        on_progress: Callable[[TrainingRunOut], None] | None = None,
+        *,
+        poll_s: float = 2.0,
+    ) -> TrainingRunOut:
+        while True:
+            run = await self.get(run_id)
+            if on_progress:
+                on_progress(run)
+            if run.state.terminal:
+                return run
+            await asyncio.sleep(poll_s)
+
+    async def corpora(self) -> Sequence[CorpusOut]:
+        return (await self._transport.send(calls.corpora())).items
+
+    async def schedules(self) -> Sequence[ScheduleOut]:
+        return (await self._transport.send(calls.schedules())).items
+
+    async def set_schedule(
+        self,
+        domain: str,
+        *,
+        every_s: float,
+        min_new_samples: int = 0,
+        labelled: Sequence[str],
+        unlabelled: Sequence[str],
+        **options: Any,
+    ) -> ScheduleOut:
+        return await self._transport.send(
+            calls.set_schedule(
+                domain,
+                every_s=every_s,
+                min_new_samples=min_new_samples,
+                labelled=labelled,
+                unlabelled=unlabelled,
+                options=options,
+            )
+        )
+
+    async def delete_schedule(self, domain: str) -> None:
+        await self._transport.send(calls.delete_schedule(domain))
+
+    async def history(self, model: str) -> Sequence[MoveOut]:
+        return (await self._transport.send(calls.history(model))).items
+
+    async def version(self, model: str, version: str) -> VersionOut:
+        return await self._transport.send(calls.version(model, version))
+
+    async def promote(self, model: str, version: str, reason: str) -> Sequence[MoveOut]:
+        return (await self._transport.send(calls.promote(model, version, reason))).items
+
+    async def rollback(self, model: str, reason: str, *, present: str) -> Sequence[MoveOut]:
+        return (await self._transport.send(calls.rollback(model, reason, present))).items

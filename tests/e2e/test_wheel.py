@@ -1,0 +1,108 @@
+"""The wheel, as a stranger installs it: in an environment of its own, beside a project whose
+packages have the names of ours."""
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stack import Stack
+from matteforge.client import MatteForge
+
+ROOT = Path(__file__).parents[2]
+TAKEN = ("core", "models", "service", "workers", "client", "deploy")
+SCRIPT = """\
+import os
+
+from matteforge import MatteForge
+
+with MatteForge(os.environ["MATTEFORGE_URL"], os.environ["MATTEFORGE_API_KEY"]) as client:
+    dataset = client.wait(client.order(4, seed=1).id)
+    for path in client.download(dataset.id, "portraits"):
+        print(dataset.state, path.stat().st_size)
+"""
+
+
+def run(*command: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [*map(str, command)],
+        cwd=cwd,
+        env=clean | env,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation")
+    built = run(*pip, "--wheel-dir", folder, ROOT, cwd=folder)
+    assert built.returncode == 0, built.stderr
+    (path,) = folder.glob("matteforge-*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def project(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's project with its own packages, and an environment with the wheel and its needs."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in TAKEN:
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text("MINE = True\n")
+    (folder / "script.py").write_text(SCRIPT)
+    venv.create(folder / "env", with_pip=True)
+    installed = run(folder / "env/bin/pip", "install", "--quiet", wheel, cwd=folder)
+    assert installed.returncode == 0, installed.stderr
+    return folder
+
+
+def test_the_wheel_brings_one_name_and_no_weights(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"matteforge"}
+    assert "matteforge/py.typed" in names
+    assert wheel.stat().st_size < 200_000
+
+
+def test_a_users_own_packages_stay_theirs(project: Path) -> None:
+    names = ", ".join(TAKEN)
+    code = f"import matteforge, {names}; print(all(mine.MINE for mine in ({names})))"
+        f"import matteforge, {', '.join(TAKEN)}; print(all(p.MINE for p in ({', '.join(TAKEN)})))"
+    )
+    told = run(project / "env/bin/python", "-c", code, cwd=project)
+    assert told.stdout == "True\n", told.stderr
+
+
+def test_the_client_is_typed(project: Path) -> None:
+    checked = run(
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--python-executable",
+        project / "env/bin/python",
+        "script.py",
+        cwd=project,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_an_order_against_a_live_service(project: Path, stack: Stack, client: MatteForge) -> None:
+    address = {"MATTEFORGE_URL": stack.url, "MATTEFORGE_API_KEY": stack.secrets.api_key}
+    told = run(project / "env/bin/python", "script.py", cwd=project, **address)
+    assert told.stdout.startswith("completed "), told.stderr
+    assert list((project / "portraits").rglob("*.tar"))
+
+
+def test_a_command_of_the_application_says_where_it_is(project: Path) -> None:
+    refused = run(project / "env/bin/matteforge", "up", cwd=project, PYTHONPATH=str(project))
+    assert refused.returncode == 1
+    assert "clone the repository" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -1,0 +1,155 @@
+"""matteforge.async_client: the same methods as MatteForge, and the same calls on the wire."""
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from matteforge import AsyncMatteForge, MatteForge, MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.async_client import AsyncTraining
+from matteforge.schemas.datasets import DatasetState
+from matteforge.training import Training
+
+IDENT = "ds_" + "0" * 24
+DATASET = {
+    "id": IDENT,
+    "state": "queued",
+    "timestamps": {"queued": "2026-01-01T00:00:00Z"},
+    "spec": {"count": 10, "seed": 1},
+    "bundle": "sha256:" + "0" * 64,
+    "counts": {"requested": 10, "shards_total": 1},
+    "rate": None,
+    "eta_s": None,
+    "error": None,
+    "cancel_requested": False,
+    "links": {},
+}
+
+
+def public(kind: type) -> dict[str, inspect.Signature]:
+    return {
+        name: inspect.signature(member)
+        for name, member in vars(kind).items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize(
+    ("plain", "asynchronous"), [(MatteForge, AsyncMatteForge), (Training, AsyncTraining)]
+)
+def test_both_clients_have_the_same_methods_and_arguments(plain: type, asynchronous: type) -> None:
+    expected = {
+        "aclose" if name == "close" else name: list(signature.parameters.values())
+        for name, signature in public(plain).items()
+    }
+    found = {
+        name: list(signature.parameters.values())
+        for name, signature in public(asynchronous).items()
+    }
+    assert found == expected
+
+
+def client(*answers: httpx.Response | Exception, seen: list[httpx.Request]) -> AsyncMatteForge:
+    left = list(answers)
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return AsyncMatteForge("http://forge", "mf_key", transport=httpx.MockTransport(handle))
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr("matteforge.transport.asyncio.sleep", at_once)
+
+
+def ok(body: object) -> httpx.Response:
+    return httpx.Response(200, json=body)
+
+
+def events(*frames: tuple[str, str, dict[str, object]]) -> httpx.Response:
+    text = "".join(f"id: {i}\nevent: {kind}\ndata: {json.dumps(d)}\n\n" for i, kind, d in frames)
+    return httpx.Response(200, text=text, headers={"content-type": "text/event-stream"})
+
+
+def test_an_order_is_retried_under_the_same_key(no_waits: None) -> None:
+    seen: list[httpx.Request] = []
+
+    async def order() -> str:
+        lost = httpx.ReadTimeout("lost")
+        async with client(lost, httpx.Response(503), ok(DATASET), seen=seen) as service:
+            return (await service.order(10, truncation_psi=0.5)).id
+
+    assert asyncio.run(order()) == IDENT
+    assert len({request.headers["Idempotency-Key"] for request in seen}) == 1
+    assert json.loads(seen[-1].content) == {"count": 10, "truncation_psi": 0.5}
+    assert seen[0].headers["Authorization"] == "Bearer mf_key"
+
+
+def test_pages_are_followed(no_waits: None) -> None:
+    seen: list[httpx.Request] = []
+    pages = [
+        ok({"items": [DATASET], "next_cursor": "next"}),
+        ok({"items": [DATASET], "next_cursor": None}),
+    ]
+
+    async def listed() -> list[str]:
+        async with client(*pages, seen=seen) as service:
+            return [dataset.id async for dataset in service.list(state="queued")]
+
+    assert asyncio.run(listed()) == [IDENT, IDENT]
+    assert [request.url.params.get("cursor") for request in seen] == [None, "next"]
+
+
+def test_events_go_on_where_they_broke_off(no_waits: None) -> None:
+    seen: list[httpx.Request] = []
+    answers = (
+        events(("7-0", "shard", {"shard": 0})),
+        httpx.ConnectError("restarting"),
+        events(("8-0", "state", {"state": "completed"})),
+    )
+
+    async def kinds() -> list[str]:
+        async with client(*answers, seen=seen) as service:
+            return [event["kind"] async for event in service.events(IDENT)]
+
+    assert asyncio.run(kinds()) == ["shard", "state"]
+    assert [request.headers.get("Last-Event-ID") for request in seen] == [None, "7-0", "7-0"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (lambda: httpx.Response(404, json={}), MatteForgeRequestError),
+        (lambda: httpx.ConnectError("no"), MatteForgeUnavailable),
+    ],
+)
+def test_errors_are_those_of_the_plain_client(
+    no_waits: None, answer: Callable[[], httpx.Response | Exception], expected: type[Exception]
+) -> None:
+    async def get() -> None:
+        async with client(*(answer() for _ in range(5)), seen=[]) as service:
+            await service.get(IDENT)
+
+    with pytest.raises(expected):
+        asyncio.run(get())
+
+
+def test_waiting_ends_with_the_dataset(no_waits: None) -> None:
+    done = DATASET | {"state": "completed"}
+
+    async def wait() -> DatasetState:
+        async with client(ok(DATASET), ok(DATASET), ok(done), seen=[]) as service:
+            return (await service.wait(IDENT)).state
+
+    assert asyncio.run(wait()) is DatasetState.COMPLETED
