@@ -12,6 +12,7 @@ TRAINING_ACTIVE = "training-active/"
 LABELS = "labels/"
 TRAINING_STATES = "training-states/"
 SCHEDULES = "schedules/"
+SESSIONS = "sessions/"
 
 
 def request(dataset_id: str) -> str:

@@ -17,6 +17,7 @@ from core.datasets.catalog import Catalog
 from core.keyring import KeyRing
 from core.ports import Doorbell, LiveView, ObjectStore
 from core.registry import Registry
+from core.sessions import SessionBook
 from core.settings import Settings
 from matteforge.schemas.datasets import MAX_BODY_BYTES
 from matteforge.schemas.problems import Problem
@@ -33,11 +34,13 @@ from service.routes import (
     models,
     samples,
     schedules,
+    session,
     shards,
     training_runs,
     versions,
 )
 from service.samples import Samples
+from service.sessions import Sessions
 from service.startup import Startup
 
 DESCRIPTION = """Synthetic training data for portrait matting: order N pairs, get WebDataset shards.
@@ -75,6 +78,7 @@ def create_app(
     )
     app.state.services = services
     app.state.startup = startup
+    app.state.sessions = Sessions(SessionBook(services.store), keyring.owner)
     app.state.metrics = Metrics(services.live, services.doorbell)
     for module in (
         datasets,
@@ -87,13 +91,14 @@ def create_app(
         training_runs,
         schedules,
         health,
-        console,
+        session,
     ):
         app.include_router(module.router)
+    app.include_router(console.router(services.settings))
     problems.install(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
-    app.add_middleware(BearerAuth, owner_of=keyring.owner)
+    app.add_middleware(BearerAuth, owner_of=keyring.owner, sessions=app.state.sessions)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import MatteForgeError, Unauthorized
 from service.problems import error_response
+from service.sessions import CONSOLE_HEADER, COOKIE, SAFE_METHODS, Sessions
 
-OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
+OPEN_PATHS = frozenset({"/", "/session", "/healthz", "/readyz", "/docs", "/openapi.json"})
+CONSOLE_FILES = "/console"
 DOCS_FILES = (
     "/docs/files"  # script and style of /docs, served from here: a browser needs no other host
 )
@@ -22,12 +25,15 @@ MAX_CACHED_KEYS = 1000
 
 
 class BearerAuth:
-    """Lets a request pass with a valid `Authorization: Bearer KEY`; puts the key's owner into
-    request.state.owner."""
+    """Lets a request pass with a valid `Authorization: Bearer KEY`, or with the console's session;
+    puts the key's owner into request.state.owner."""
 
-    def __init__(self, app: ASGIApp, owner_of: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, app: ASGIApp, owner_of: Callable[[str], str | None], sessions: Sessions | None = None
+    ) -> None:
         self._app = app
         self._owner_of = owner_of
+        self._sessions = sessions
         self._known: dict[str, tuple[str, float]] = {}  # key -> (owner, until); valid keys only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,12 +41,25 @@ class BearerAuth:
             await self._app(scope, receive, send)
             return
         try:
-            owner = await self._owner(Headers(scope=scope).get("authorization", ""))
+            owner = await self._authorised(HTTPConnection(scope))
         except MatteForgeError as error:
             await error_response(error)(scope, receive, send)
             return
         scope.setdefault("state", {})["owner"] = owner
         await self._app(scope, receive, send)
+
+    async def _authorised(self, request: HTTPConnection) -> str:
+        token = request.cookies.get(COOKIE)
+        if "authorization" in request.headers or self._sessions is None or token is None:
+            return await self._owner(request.headers.get("authorization", ""))
+        if request.scope["method"] not in SAFE_METHODS and CONSOLE_HEADER not in request.headers:
+            raise Unauthorized(
+                f"with a session's cookie, a change needs the header {CONSOLE_HEADER}"
+            )
+        owner = await run_in_threadpool(self._sessions.owner, token)
+        if owner is None:
+            raise Unauthorized("the session has ended; sign in again")
+        return owner
 
     async def _owner(self, header: str) -> str:
         scheme, _, key = header.partition(" ")
@@ -60,7 +79,7 @@ class BearerAuth:
 
 
 def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(DOCS_FILES + "/")
+    return path in OPEN_PATHS or path.startswith((DOCS_FILES + "/", CONSOLE_FILES + "/"))
 
 
 class BodyLimit:

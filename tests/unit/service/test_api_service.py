@@ -199,13 +199,6 @@ def test_metrics_count_requests_by_route_and_datasets_by_state(world, monkeypatc
     assert "matteforge_active_datasets" not in without.text
 
 
-def test_the_console_is_one_page_without_foreign_resources(world):
-    answer = world.http.get("/")
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert not re.findall(r"""(?:src|href)=["']|https?://|@import|url\(""", answer.text)
-
-
 def test_the_documentation_needs_neither_a_key_nor_another_host(world):
     http = TestClient(world.http.app)
     page = http.get("/docs").text

@@ -1,0 +1,98 @@
+// A whole form from a schema: live checks, the service's refusals beside the fields that they name.
+import { h } from "/console/dom.js";
+import { field } from "/console/fields.js";
+import { tell } from "/console/notices.js";
+
+/** {element, read(), write(values), refuse(apiError)}; `first` are shown at once, the others below "More". */
+export function schemaForm(schema, root, { first, suggest, changed = () => {} }) {
+  const required = new Set(schema.required ?? []);
+  const names = Object.keys(schema.properties).filter(
+    (name) => schema.properties[name].const === undefined,
+  );
+  const fields = names.map((name) =>
+    field(name, schema.properties[name], root, { required: required.has(name), suggest }),
+  );
+  const shown = fields.filter((item) => first.includes(item.name) || required.has(item.name));
+  shown.sort((a, b) => first.indexOf(a.name) - first.indexOf(b.name));
+  const rest = fields.filter((item) => !shown.includes(item));
+  const more = h(
+    "details",
+    {},
+    h("summary", {}, `More (${rest.map((item) => item.name.replaceAll("_", " ")).join(", ")})`),
+    h(
+      "div",
+      { class: "fields" },
+      rest.map((item) => item.element),
+    ),
+  );
+  const element = h(
+    "div",
+    {},
+    h(
+      "div",
+      { class: "fields" },
+      shown.map((item) => item.element),
+    ),
+    rest.length ? more : null,
+  );
+  const touched = new Set();
+  element.addEventListener("input", (event) => {
+    const name = event.target.closest("[data-field]")?.dataset.field;
+    if (name) touched.add(name);
+    check(false);
+    changed();
+  });
+
+  function check(all) {
+    const values = {};
+    let wrong = null;
+    for (const item of fields) {
+      try {
+        const value = item.read();
+        if (value !== undefined) values[item.name] = value;
+        item.refuse(null);
+      } catch (error) {
+        if (all || touched.has(item.name)) item.refuse(error.message);
+        wrong ??= item;
+      }
+    }
+    for (const [name, property] of Object.entries(schema.properties))
+      if (property.const !== undefined) values[name] = property.const;
+    return { values, wrong };
+  }
+
+  /** The values, or null after the first wrong field was shown. `quiet`: show nothing new. */
+  function read({ quiet = false } = {}) {
+    const { values, wrong } = check(!quiet);
+    if (wrong && !quiet) reveal(wrong);
+    return wrong ? null : values;
+  }
+
+  function reveal(item) {
+    if (rest.includes(item)) more.open = true;
+    item.element.querySelector("input, select, textarea")?.focus();
+  }
+
+  function refuse(error) {
+    const left = [];
+    let seen = null;
+    for (const { pointer, detail } of error.errors ?? []) {
+      const item = fields.find(({ name }) => pointer.split("/")[1] === name);
+      if (item) {
+        item.refuse(detail);
+        seen ??= item;
+      } else left.push(`${pointer || "order"}: ${detail}`);
+    }
+    if (seen) reveal(seen);
+    if (!seen || left.length) tell(left.join("; ") || error.message);
+  }
+
+  function write(values) {
+    fields.forEach((item) => item.write(values[item.name]));
+    if (rest.some((item) => values[item.name] !== undefined)) more.open = true;
+    check(false);
+    changed();
+  }
+
+  return { element, read, write, refuse };
+}

@@ -1,0 +1,237 @@
+// Training runs: how far each stage is, its pictures, its log, the gate's decision.
+import { api, ENDED, follow, openapi } from "/console/api.js";
+import {
+  badge,
+  button,
+  code,
+  date,
+  empty,
+  facts,
+  h,
+  put,
+  seconds,
+  short,
+  table,
+  tree,
+} from "/console/dom.js";
+import { curve } from "/console/charts.js";
+import { schemaForm } from "/console/form.js";
+import { ask, guard, tell } from "/console/notices.js";
+
+export async function trainingPage({ signal }) {
+  const { items } = await api("/v1/training-runs?limit=50", { signal });
+  const head = h(
+    "div",
+    { class: "head" },
+    h("h1", {}, "Training"),
+    h("a", { class: "button primary", href: "#/training/new" }, "New run"),
+  );
+  if (!items.length)
+    return [
+      head,
+      empty(
+        "No training runs yet",
+        h(
+          "p",
+          {},
+          "A run is one turn of the cycle: both networks learn from your corpora, and are promoted if the gate finds them better.",
+        ),
+        h("p", {}, "Add a corpus first, beside the data:"),
+        code("matteforge corpora add portraits FOLDER --kind labelled"),
+      ),
+    ];
+  return [
+    head,
+    table(
+      "Training runs",
+      ["Run", "Model", "State", "Ordered", "Stage", "Outcome"],
+      items.map((run) => [
+        h("a", { href: `#/training/${run.id}` }, h("code", {}, run.id)),
+        run.spec.domain,
+        badge(run.state),
+        date(run.created_at),
+        run.stages.find((stage) => stage.state === "running")?.stage ?? "",
+        run.error ? run.error.code : run.promoted ? "promoted" : run.decision ? "not promoted" : "",
+      ]),
+    ),
+  ];
+}
+
+export async function trainingRunPage({ id, signal }) {
+  const body = h("div"),
+    first = await api(`/v1/training-runs/${id}`, { signal });
+  const seen = [];
+  const draw = (run) => put(body, parts(run, seen, draw));
+  draw(first);
+  if (!ENDED.has(first.state)) {
+    let timer = null;
+    follow(`/v1/training-runs/${id}/events`, signal, () => {
+      timer ??= setTimeout(
+        guard(async () => {
+          timer = null;
+          draw(await api(`/v1/training-runs/${id}`, { signal }));
+        }),
+        1000,
+      );
+    });
+  }
+  return body;
+}
+
+function parts(run, seen, draw) {
+  for (const line of run.log) if (!seen.includes(line)) seen.push(line);
+  const cancel = button(
+    "Cancel",
+    guard(async () => {
+      const sure = await ask({
+        title: "Cancel this run?",
+        text: "It ends within seconds; nothing is promoted.",
+        label: "Type cancel to confirm",
+        expected: "cancel",
+        confirm: "Cancel the run",
+        danger: true,
+      });
+      if (sure) draw(await api(`/v1/training-runs/${run.id}/cancel`, { method: "POST" }));
+    }),
+  );
+  return [
+    h(
+      "div",
+      { class: "head" },
+      h("h1", {}, h("code", {}, run.id), " ", badge(run.state)),
+      ENDED.has(run.state) || run.cancel_requested ? null : cancel,
+    ),
+    run.error ? h("p", { class: "field-error" }, `${run.error.detail} [${run.error.code}]`) : null,
+    facts([
+      ["Model", h("a", { href: `#/models/${run.spec.domain}` }, run.spec.domain)],
+      ["Preset", run.spec.preset],
+      ["Ordered", date(run.created_at)],
+      ["Ended", date(run.ended_at)],
+      ["To be beaten", run.champion ? short(run.champion) : "nothing: a new model"],
+      ["Came out", run.candidate ? short(run.candidate) : null],
+    ]),
+    run.decision
+      ? h(
+          "section",
+          {},
+          h("h2", {}, run.promoted ? "Promoted" : "Not promoted"),
+          tree(run.decision),
+        )
+      : null,
+    h("section", {}, h("h2", {}, "Stages"), h("ol", { class: "stages" }, run.stages.map(stageOf))),
+    h(
+      "section",
+      {},
+      h("h2", {}, "Log"),
+      curves(seen),
+      h(
+        "pre",
+        { class: "log", tabindex: "0", role: "region", "aria-label": "Newest lines of the log" },
+        run.log.join("\n") || "no lines yet",
+      ),
+    ),
+    h("details", {}, h("summary", {}, "The order"), tree(run.spec)),
+    h("details", {}, h("summary", {}, "Corpora, pinned"), tree(run.corpora)),
+  ];
+}
+
+function stageOf(stage) {
+  return h(
+    "li",
+    {},
+    h("h3", {}, stage.stage, " ", badge(stage.state)),
+    h("progress", { max: 1, value: stage.fraction, "aria-label": `${stage.stage}: share done` }),
+    h(
+      "p",
+      { class: "quiet" },
+      [
+        stage.seconds !== null ? `${seconds(stage.seconds)} of work` : null,
+        stage.eta_s !== null ? `${seconds(stage.eta_s)} left` : null,
+      ]
+        .filter(Boolean)
+        .join(" · "),
+    ),
+    Object.keys(stage.figures).length
+      ? h("details", {}, h("summary", {}, "Figures"), tree(stage.figures))
+      : null,
+    stage.grids.length
+      ? h(
+          "div",
+          { class: "grids" },
+          stage.grids.map((grid) =>
+            h(
+              "figure",
+              {},
+              h("img", { src: grid.url, alt: `grid ${grid.name}`, loading: "lazy" }),
+              h("figcaption", {}, grid.name),
+            ),
+          ),
+        )
+      : null,
+  );
+}
+
+/** Curves of every figure that the lines name as `name value` or `name=value`, seen since the page was opened. */
+function curves(lines) {
+  const found = new Map();
+  lines.forEach((line, i) => {
+    for (const [, name, value] of line.matchAll(
+      /\b(loss[\w/]*|[a-z_]*loss|mad|sad|fid|kid)[ =:]+(-?\d+\.?\d*(?:e-?\d+)?)/gi,
+    )) {
+      if (!found.has(name)) found.set(name, []);
+      found.get(name).push([i, Number(value)]);
+    }
+  });
+  const drawn = [...found].map(([name, points]) => curve(name, points)).filter(Boolean);
+  return drawn.length ? h("div", { class: "charts" }, drawn) : null;
+}
+
+export async function newRunPage({ signal }) {
+  const root = await openapi();
+  const { items: corpora } = await api("/v1/corpora", { signal });
+  const names = corpora.map((corpus) => corpus.name);
+  const schema = root.components.schemas.TrainingSpec;
+  const form = schemaForm(schema, root, {
+    first: ["domain", "preset", "labelled", "unlabelled", "backgrounds"],
+    suggest: { labelled: names, unlabelled: names, backgrounds: names },
+  });
+  const key = crypto.randomUUID?.() ?? String(Math.random());
+  const submit = h("button", { class: "primary" }, "Start");
+  return [
+    h("h1", {}, "New training run"),
+    names.length
+      ? null
+      : empty(
+          "There is no corpus yet",
+          h("p", {}, "A run learns from corpora. Add one beside the data:"),
+          code("matteforge corpora add portraits FOLDER --kind labelled"),
+        ),
+    h(
+      "form",
+      {
+        novalidate: true,
+        onsubmit: guard(async (event) => {
+          event.preventDefault();
+          const body = form.read();
+          if (!body) return;
+          submit.disabled = true;
+          try {
+            const run = await api("/v1/training-runs", {
+              method: "POST",
+              body,
+              headers: { "Idempotency-Key": key },
+            });
+            location.hash = `#/training/${run.id}`;
+          } catch (error) {
+            if (error.errors?.length) form.refuse(error);
+            else tell(error.message);
+          } finally {
+            submit.disabled = false;
+          }
+        }),
+      },
+      form.element,
+      h("p", { class: "actions" }, submit),
+    ),
+  ];
+}
