@@ -1,25 +1,14 @@
 // One dataset: how far it is, its pictures, its scores, its files, where it comes from.
-import { api, ENDED, pages, raw, stringify } from "/console/api.js";
-import {
-  badge,
-  button,
-  bytes,
-  code,
-  date,
-  facts,
-  h,
-  put,
-  short,
-  table,
-  tree,
-} from "/console/dom.js";
+import { api, ENDED, pages } from "/console/api.js";
 import { bars, histogram } from "/console/charts.js";
-import { actionsOf, labels, progressOf, refreshing, shownState } from "/console/datasets.js";
+import { actionsOf, labels, progressOf, refreshing, shownState } from "/console/dataset-row.js";
+import { badge, date, facts, h, put } from "/console/dom.js";
+import { drawFiles } from "/console/files.js";
 import { gallery } from "/console/gallery.js";
+import { drawOrigin } from "/console/lineage.js";
 import { guard } from "/console/notices.js";
 
-const SCORED = 1000,
-  SHARDS = 200;
+const SCORED = 1000;
 
 export async function datasetPage({ id, signal }) {
   let dataset = await api(`/v1/datasets/${id}`, { signal });
@@ -158,129 +147,4 @@ function limitsOf(score, thresholds) {
   return [score, `${score}_min`, `${score}_max`]
     .filter((name) => name in thresholds)
     .map((name) => thresholds[name]);
-}
-
-async function drawFiles(body, dataset, signal) {
-  const { items, more } = await pages(`/v1/datasets/${dataset.id}/shards?limit=100`, SHARDS, {
-    signal,
-  });
-  const base = `/v1/datasets/${dataset.id}`;
-  const shards = table(
-    "Shards",
-    ["Shard", "Samples", "Size", "sha256"],
-    items.map((shard) => [
-      h("a", { href: `${base}/shards/${shard.name}`, download: shard.name }, shard.name),
-      shard.samples,
-      bytes(shard.size_bytes),
-      short(shard.sha256),
-    ]),
-  );
-  const total = items.reduce((sum, shard) => sum + shard.size_bytes, 0);
-  const all = button(
-    `Download all ${items.length} (${bytes(total)})`,
-    guard(() => downloadAll(items, base)),
-    { disabled: more },
-  );
-  const extra = Object.entries(dataset.links).filter(([name]) => /\.[a-z]+$/.test(name));
-  put(
-    body,
-    items.length
-      ? h(
-          "p",
-          { class: "actions" },
-          all,
-          ENDED.has(dataset.state)
-            ? h(
-                "a",
-                {
-                  class: "button",
-                  href: `${base}/manifest`,
-                  download: `${dataset.id}-manifest.json`,
-                },
-                "manifest.json",
-              )
-            : null,
-          extra.map(([name, href]) => h("a", { class: "button", href, download: name }, name)),
-        )
-      : h("p", {}, "The first shard is not committed yet."),
-    items.length ? shards : null,
-    more ? h("p", {}, `The first ${SHARDS} shards; the command below fetches all.`) : null,
-    h("h3", {}, "By command"),
-    code(`matteforge download ${dataset.id} --url ${location.origin}`, "Download by command"),
-    h("h3", {}, "Read it in Python"),
-    code(reader(dataset), "Read it in Python"),
-  );
-}
-
-async function downloadAll(items, base) {
-  for (const shard of items) {
-    const link = h("a", { href: `${base}/shards/${shard.name}`, download: shard.name });
-    document.body.append(link);
-    link.click();
-    link.remove();
-    await new Promise((wait) => {
-      setTimeout(wait, 400);
-    });
-  }
-}
-
-function reader(dataset) {
-  return `import os
-
-import webdataset as wds
-from matteforge import MatteForge
-
-with MatteForge("${location.origin}", os.environ["MATTEFORGE_API_KEY"]) as client:
-    urls = [shard.url for shard in client.shards("${dataset.id}")]
-for sample in wds.WebDataset(urls, shardshuffle=False).decode("rgb"):
-    image, alpha = sample["image.${{ jpeg: "jpg" }[dataset.spec.image_format] ?? dataset.spec.image_format}"], sample["alpha.png"]`;
-}
-
-function drawOrigin(body, dataset, signal) {
-  if (body.children.length) return;
-  const manifest = h(
-    "details",
-    {
-      ontoggle: guard(async () => {
-        if (!manifest.open || manifest.dataset.read) return;
-        const answer = await raw(`/v1/datasets/${dataset.id}/manifest`, { signal });
-        manifest.dataset.read = "1";
-        manifest.append(code((await answer.text()).slice(0, 20000), "manifest.json"));
-      }),
-    },
-    h("summary", {}, "Manifest (written at the end)"),
-  );
-  const model = dataset.spec.model.split("@")[0];
-  const lineage = h("div");
-  body.append(
-    facts([
-      ["Bundle", short(dataset.bundle)],
-      ["Model", h("a", { href: `#/models/${model}` }, dataset.spec.model)],
-    ]),
-    lineage,
-    h("details", {}, h("summary", {}, "The order"), code(stringify(dataset.spec, 1), "The order")),
-    manifest,
-  );
-  drawLineage(lineage, model, dataset.bundle, signal).catch(() => {});
-}
-
-async function drawLineage(body, model, digest, signal) {
-  const [version, history, runs] = await Promise.all([
-    api(`/v1/models/${model}/versions/${digest}`, { signal }),
-    api(`/v1/models/${model}/history`, { signal }),
-    api(`/v1/training-runs?domain=${model}&limit=100`, { signal }),
-  ]);
-  const move = history.items.find((item) => item.digest === digest);
-  const run = runs.items.find((item) => item.candidate === digest);
-  body.append(
-    facts([
-      ...Object.entries(version.files).map(([name, sha256]) => [name, short(sha256)]),
-      ["Published", move ? `${move.alias}: ${move.reason}` : null],
-      [
-        "Made by",
-        run ? h("a", { href: `#/training/${run.id}` }, run.id) : "no training run of this service",
-      ],
-    ]),
-    h("details", {}, h("summary", {}, "Its card"), tree(version.card)),
-  );
 }

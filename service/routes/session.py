@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
-from core.wire.datasets import Wire
+from matteforge.schemas.base import Wire
 from service.routes.datasets import json_only
 from service.sessions import COOKIE, Sessions
 
