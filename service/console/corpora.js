@@ -17,7 +17,7 @@ export async function corporaPage({ signal }) {
           {},
           "A corpus is a folder or an archive of pictures, with or without their alpha. It is added beside the data:",
         ),
-        code("matteforge corpora add portraits FOLDER --kind labelled"),
+        code("matteforge corpora add portraits FOLDER --licence CC0-1.0"),
       ),
     ];
   return [

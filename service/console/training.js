@@ -37,7 +37,7 @@ export async function trainingPage({ signal }) {
           "A run is one turn of the cycle: both networks learn from your corpora, and are promoted if the gate finds them better.",
         ),
         h("p", {}, "Add a corpus first, beside the data:"),
-        code("matteforge corpora add portraits FOLDER --kind labelled"),
+        code("matteforge corpora add portraits FOLDER --licence CC0-1.0"),
       ),
     ];
   return [
@@ -204,7 +204,7 @@ export async function newRunPage({ signal }) {
       : empty(
           "There is no corpus yet",
           h("p", {}, "A run learns from corpora. Add one beside the data:"),
-          code("matteforge corpora add portraits FOLDER --kind labelled"),
+          code("matteforge corpora add portraits FOLDER --licence CC0-1.0"),
         ),
     h(
       "form",
