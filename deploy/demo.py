@@ -13,7 +13,7 @@ from deploy.local.supervisor import StartFailed
 from matteforge.client import MatteForge
 from matteforge.schemas.datasets import DatasetOut, DatasetState
 from workers.shards.contact_sheet import draw_contact_sheet
-from workers.shards.read import Sample, read_samples
+from workers.shards.read import Sample, read_shard
 
 SHARD_SIZE = 16
 PATIENCE_S = 1800.0
@@ -100,7 +100,7 @@ def _fetch(client: MatteForge, dataset: DatasetOut, out: Path) -> list[Sample]:
             raise click.ClickException(
                 f"{path.name} has sha256 {digest}, the service says {listed[path.name].sha256}"
             )
-        samples += read_samples(path)
+        samples += read_shard(path)
         click.echo(f"  {path}  sha256 {digest[:16]}… right, {listed[path.name].samples} samples")
     keys = {sample.record.key for sample in samples}
     if not len(keys) == len(samples) == dataset.counts.requested:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-U8 = NDArray[np.uint8]
+from models.imaging.pixels import U8, to_u8
 
 
 def straight_foreground(rgb: U8, alpha: U8) -> U8:
@@ -18,7 +18,7 @@ def straight_foreground(rgb: U8, alpha: U8) -> U8:
     halo, which a network learns.
     """
     colour = _estimator()(rgb / 255.0, alpha / 255.0)
-    estimated = np.floor(colour.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    estimated = to_u8(colour)
     opaque = (
         alpha[..., None] == 255
     )  # there the scene shows the subject alone; the estimate is smoothed

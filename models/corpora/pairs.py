@@ -1,7 +1,6 @@
 """Pictures for training and tests, read from WebDataset tars."""
 
 import io
-import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -9,28 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.corpora.validate import grey_u8, resized
+from models.corpora.validate import grey_u8
+from models.imaging.pixels import to_unit
+from models.imaging.resize import middle_square, resized
+from models.imaging.tars import read_samples
 
 SUFFIXES = ("png", "webp", "jpg")
-
-
-def read_samples(tar: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """(key, {suffix: content}) of each run of members with one key: the name up to its first
-    dot."""
-    key, members = "", dict[str, bytes]()
-    with tarfile.open(tar) as archive:
-        for member in archive:
-            file = archive.extractfile(member)
-            if file is None:
-                continue
-            name, _, suffix = member.name.partition(".")
-            if name != key and members:
-                yield key, members
-                members = {}
-            key = name
-            members[suffix] = file.read()
-    if members:
-        yield key, members
 
 
 def decode(png: bytes, mode: str) -> NDArray[np.uint8]:
@@ -86,8 +69,7 @@ def read_pairs(tar: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np
     for key, members in read_samples(tar):
         if {"image.png", "alpha.png"} <= members.keys():
             image, alpha = decode(members["image.png"], "RGB"), decode(members["alpha.png"], "L")
-            rgb_pm1 = np.divide(image, 127.5, dtype=np.float32) - np.float32(1)
-            yield key, rgb_pm1, np.divide(alpha, 255, dtype=np.float32)
+            yield key, to_unit(image) * 2 - 1, to_unit(alpha)
 
 
 def read_squares(tars: Iterable[Path], size: int) -> NDArray[np.uint8]:
@@ -101,11 +83,3 @@ def read_squares(tars: Iterable[Path], size: int) -> NDArray[np.uint8]:
                 rgb, alpha = resized(rgba[..., :3], rgba[..., 3], size, size, straight=True)
                 squares.append(np.concatenate([rgb, alpha[..., None]], axis=-1)[None])
     return np.concatenate(squares)
-
-
-def middle_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[h, w, ...] -> its middle, as high as wide."""
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return pixels[top : top + side, left : left + side]

@@ -7,14 +7,14 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.corpora import KEY_DIGITS
 from matteforge.schemas.corpora import CorpusKind
 from models.corpora.formats import Entry, Read
+from models.imaging.pixels import U8, nearest_u8, u8_from_u16
+from models.imaging.resize import area, resized
 
-U8 = NDArray[np.uint8]
 SMALLEST = 16  # pixels a side
 UNREADABLE = (  # what reading from a disk or an archive, and decoding, may raise
     UnidentifiedImageError,
@@ -73,7 +73,7 @@ def grey_u8(image: Image.Image) -> U8:
     """A picture as grey, uint8 [h, w]. 16 bits are rounded to 8; Pillow's own conversion would clip
     them."""
     if image.mode.startswith("I;16"):
-        return ((np.asarray(image, np.uint32) + 128) // 257).astype(np.uint8)
+        return u8_from_u16(np.asarray(image, np.uint16))
     return np.asarray(image.convert("L"))
 
 
@@ -111,38 +111,5 @@ def _bounded(rgb: U8, alpha: U8 | None, max_side: int, straight: bool) -> tuple[
         return rgb, alpha
     height, width = (max(1, round(side * factor)) for side in rgb.shape[:2])
     if alpha is None:
-        return _to_u8(_area(rgb.astype(np.float32), height, width)), None
+        return nearest_u8(area(rgb.astype(np.float32), height, width)), None
     return resized(rgb, alpha, height, width, straight)
-
-
-def resized(rgb: U8, alpha: U8, height: int, width: int, straight: bool) -> tuple[U8, U8]:
-    """Both by area averaging; straight colour is weighted by alpha, so that no colour of empty
-    pixels bleeds in."""
-    channels = rgb.astype(np.float32)
-    weight = alpha.astype(np.float32)[..., None] / 255
-    small = _area(weight, height, width)
-    if straight:
-        premultiplied = _area(channels * weight, height, width)
-        channels = np.where(
-            small > 1e-4, premultiplied / np.maximum(small, 1e-4), _area(channels, height, width)
-        )
-    else:
-        channels = _area(channels, height, width)
-    return _to_u8(channels), _to_u8(small[..., 0] * 255)
-
-
-def _area(channels: NDArray[np.floating], height: int, width: int) -> NDArray[np.float32]:
-    filter_ = Image.Resampling.BOX if height <= channels.shape[0] else Image.Resampling.BICUBIC
-    planes = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(plane, np.float32)).resize(
-                (width, height), filter_
-            )
-        )
-        for plane in np.moveaxis(channels, -1, 0)
-    ]
-    return np.stack(planes, axis=-1)
-
-
-def _to_u8(values: NDArray[np.floating]) -> U8:
-    return np.floor(values.clip(0, 255) + 0.5).astype(np.uint8)

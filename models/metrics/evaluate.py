@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import nn
 
 from core.errors import CorpusRejected
 from matteforge.schemas.corpora import CorpusKind
 from models.corpora.formats import read_entries
 from models.corpora.validate import Refused, check_entry
+from models.imaging.pixels import to_u8, to_unit
+from models.imaging.sheets import grey_rgb, save_sheet, tile
 from models.metrics.matting import full_metrics
 from models.networks.checkpoints.checkpoint import digest
 from models.networks.checkpoints.load import load_stylematte
@@ -49,8 +50,7 @@ def read_pairs_of(sources: Iterable[Path]) -> Iterator[Pair]:
             rgb = (
                 over_drawn(sample.key, sample.rgb, sample.alpha) if sample.straight else sample.rgb
             )
-            image = np.divide(rgb, 127.5, dtype=np.float32) - np.float32(1)
-            yield stem, image, np.divide(sample.alpha, 255, dtype=np.float32)
+            yield stem, to_unit(rgb) * 2 - 1, to_unit(sample.alpha)
 
 
 def evaluate_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Scores:
@@ -108,10 +108,6 @@ def _mean(scores: Sequence[Scores]) -> Scores:
 
 
 def _draw(matte: nn.Module, pairs: Iterable[Pair], out_dir: Path) -> None:
-    out_dir.mkdir(parents=True, exist_ok=True)
     for key, image, alpha in pairs:
-        alphas = [np.repeat(grey[..., None], 3, axis=2) for grey in (_predict(matte, image), alpha)]
-        sheet = np.concatenate([(image + 1) / 2, *alphas], axis=1)
-        Image.fromarray((sheet.clip(0, 1) * 255).round().astype(np.uint8)).save(
-            out_dir / f"{key}.png"
-        )
+        greys = [grey_rgb(to_u8(grey)) for grey in (_predict(matte, image), alpha)]
+        save_sheet(out_dir / f"{key}.png", tile([[to_u8((image + 1) / 2), *greys]]))

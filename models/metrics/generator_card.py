@@ -9,6 +9,7 @@ import click
 import torch
 from torch import Tensor
 
+from models.imaging.tensors import to_pm1
 from models.metrics.frechet import (
     VIEWS,
     FeatureNetwork,
@@ -24,7 +25,7 @@ from models.networks.frozen_features import FrozenResNet
 from models.networks.stylegan3 import Generator
 from models.networks.stylematte import StyleMatte
 from models.networks.stylematte.encoder_features import EncoderFeatures
-from models.training.gan.corpus import Corpus, Labeller, build_corpus, to_pm1
+from models.training.gan.corpus import Corpus, Labeller, build_corpus
 from models.training.gan.state import composite_over_checker, write_grid
 from models.training.gan.warm_start import stylematte_labeller
 

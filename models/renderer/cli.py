@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import get_args
 
 import click
-import numpy as np
 from PIL import Image
 
 from core.datasets.plan import candidate_seed
 from core.errors import MatteForgeError
 from core.rendered_people import Assignment
 from matteforge.schemas.attributes import ATTRIBUTES, Distribution, Framing, complete_shares
+from models.imaging.sheets import in_rows, save_sheet, thumbnail, tile
 from models.renderer.blender.picture import MEMBERS, Picture
 from models.renderer.blender.process import RenderProcess, available
 from models.renderer.render import Quality, Survey, survey
@@ -116,7 +116,8 @@ def render(
                 click.echo(f"{number:06d} {' '.join(words)}")
     except MatteForgeError as error:
         raise click.ClickException(error.detail) from error
-    contact_sheet(tiles).save(out / "contact-sheet.png")
+    rows = in_rows([thumbnail(picture, SHEET_TILE_PX) for picture in tiles], SHEET_COLUMNS)
+    save_sheet(out / "contact-sheet.png", tile(rows))
     click.echo(f"{len(tiles)} people and {out / 'contact-sheet.png'}")
 
 
@@ -187,17 +188,3 @@ def write(out: Path, key: str, spec: PortraitSpec, picture: Picture) -> None:
     facts = {"landmarks": picture.landmarks, "camera": picture.camera, "defects": picture.defects}
     (out / f"{key}.truth.json").write_text(json.dumps(facts, sort_keys=True))
     (out / f"{key}.json").write_text(spec.to_json())
-
-
-def contact_sheet(tiles: list[np.ndarray]) -> Image.Image:
-    """Pictures side by side, four a row."""
-    rows = -(-len(tiles) // SHEET_COLUMNS)
-    sheet = Image.new("RGB", (min(len(tiles), SHEET_COLUMNS) * SHEET_TILE_PX, rows * SHEET_TILE_PX))
-    for number, tile in enumerate(tiles):
-        small = Image.fromarray(tile).resize(
-            (SHEET_TILE_PX, SHEET_TILE_PX), Image.Resampling.LANCZOS
-        )
-        sheet.paste(
-            small, (number % SHEET_COLUMNS * SHEET_TILE_PX, number // SHEET_COLUMNS * SHEET_TILE_PX)
-        )
-    return sheet

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from models.imaging.pixels import to_u8
 from models.scenes.procedural import SCENES, Picture, Rng, blurred, colour, leaf_outline
 
 PHOTO_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
@@ -18,7 +19,7 @@ Bank = NDArray[np.uint8]
 
 def distract(rng: Rng, size: int, picture: Picture) -> Picture:
     """Blobs, some of them skin-coloured, that look like heads but are none."""
-    canvas = Image.fromarray((picture * 255).astype(np.uint8))
+    canvas = Image.fromarray(to_u8(picture))
     for _ in range(int(rng.integers(1, 4))):
         near = np.array([0.75, 0.55, 0.45]) * rng.uniform(0.3, 1.2) if rng.random() < 0.5 else None
         outline = leaf_outline(rng, "blob", size * rng.uniform(0.05, 0.25)) + rng.uniform(
@@ -95,7 +96,7 @@ def _cached(path: Path, count: int, size: int, make: Callable[[int], Picture]) -
     if not path.exists():
         bank = np.empty((count, size, size, 3), np.uint8)
         for index in range(count):
-            bank[index] = np.rint(make(index) * 255)
+            bank[index] = to_u8(make(index))
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial.npy")
         np.save(partial, bank)

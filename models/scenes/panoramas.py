@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
+from models.imaging.pixels import to_u8
+
 Rng = np.random.Generator
 Radiance = NDArray[np.float32]
 """Linear RGB, float32 [h, w, 3]; a panorama has w = 2 h, its rows run from zenith to nadir."""
@@ -65,7 +67,7 @@ def develop(radiance: Radiance, rng: Rng) -> NDArray[np.uint8]:
     encoded = np.where(
         shoulder <= 0.0031308, 12.92 * shoulder, 1.055 * shoulder ** (1 / 2.4) - 0.055
     )
-    return np.rint(encoded.clip(0, 1) * 255).astype(np.uint8)
+    return to_u8(encoded)
 
 
 def draw_view(panorama: Radiance, rng: Rng) -> NDArray[np.uint8]:

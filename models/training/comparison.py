@@ -28,12 +28,15 @@ from torch import Tensor
 
 from models.corpora.foreground import straight_foreground
 from models.corpora.pairs import read_pairs, read_portraits
+from models.imaging.pixels import to_u8, to_unit
+from models.imaging.tars import read_members
+from models.imaging.tensors import pm1_to_u8, to_pm1
 from models.metrics.generator_card import sample
 from models.metrics.matting import full_metrics
 from models.networks.checkpoints.load import load_generator, load_stylematte
 from models.networks.stylematte import StyleMatte, predict_alpha, preset
 from models.scenes.backgrounds import list_photos
-from models.training.gan.corpus import Corpus, build_corpus, to_pm1, to_u8
+from models.training.gan.corpus import Corpus, build_corpus
 from models.training.gan.warm_start import stylematte_labeller
 from models.training.matting.train import MattingTraining, train_matting
 
@@ -60,10 +63,7 @@ def split_portraits(tars: Iterable[Path], labelled: int, out: Path) -> None:
     others."""
     members: dict[str, bytes] = {}
     for tar in tars:
-        with tarfile.open(tar) as archive:
-            for entry in archive:
-                if entry.name.endswith(".rgba.png") and (file := archive.extractfile(entry)):
-                    members[entry.name] = file.read()
+        members |= {name: body for name, body in read_members(tar) if name.endswith(".rgba.png")}
     order = sorted(members, key=lambda name: hashlib.sha256(name.encode()).digest())
     for name, names in (("labelled", order[:labelled]), ("unlabelled", order[labelled:])):
         with tarfile.open(out / f"{name}.tar", "w") as archive:
@@ -106,13 +106,13 @@ def disagreement(rgba_pm1: Tensor, labeller: Callable[[Tensor], Tensor]) -> NDAr
 def with_own_colour(rgba_pm1: Tensor) -> Portraits:
     """Scenes with alpha, float32 [n, 4, h, w] in [-1, 1], as straight RGBA without a halo of their
     background."""
-    scenes = to_u8(rgba_pm1).permute(0, 2, 3, 1).numpy()
+    scenes = pm1_to_u8(rgba_pm1).permute(0, 2, 3, 1).numpy()
     return np.stack([straight_foreground(scene[..., :3], scene[..., 3]) for scene in scenes])
 
 
 def blurred(portraits: Portraits) -> Portraits:
     """Colour, weighted with alpha, and alpha through a Gaussian of BLUR pixels."""
-    straight = portraits.astype(np.float32) / 255
+    straight = to_unit(portraits)
     alpha = straight[..., 3:]
     soft = gaussian_filter(
         np.concatenate([straight[..., :3] * alpha, alpha], 3), (0, BLUR, BLUR, 0), mode="nearest"
@@ -122,7 +122,7 @@ def blurred(portraits: Portraits) -> Portraits:
         soft[..., :3] / np.maximum(soft[..., 3:], 1 / 255),
         straight[..., :3],
     )
-    return (np.concatenate([colour, soft[..., 3:]], 3).clip(0, 1) * 255).round().astype(np.uint8)
+    return to_u8(np.concatenate([colour, soft[..., 3:]], 3))
 
 
 def shrink(portraits: Portraits) -> Portraits:
@@ -132,7 +132,7 @@ def shrink(portraits: Portraits) -> Portraits:
     premultiplied = F.interpolate(torch.cat([x[:, :3] * alpha, alpha], 1), SIZE, mode="area")
     plain, small = F.interpolate(x[:, :3], SIZE, mode="area"), premultiplied[:, 3:]
     colour = torch.where(small > 1 / 255, premultiplied[:, :3] / small.clamp(min=1 / 255), plain)
-    return to_u8(torch.cat([colour, small], 1) * 2 - 1).permute(0, 2, 3, 1).numpy()
+    return pm1_to_u8(torch.cat([colour, small], 1) * 2 - 1).permute(0, 2, 3, 1).numpy()
 
 
 def mix(labelled: Portraits, others: Portraits, share: float = 0.5) -> Portraits:

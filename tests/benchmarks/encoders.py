@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workers.shards.encode import encode_png
+from models.imaging.png import encode_png
 
 Pixels = NDArray[np.uint8]
 Encoder = Callable[[Pixels], bytes]

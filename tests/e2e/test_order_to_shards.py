@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matteforge.client import MatteForge
 from workers.shards.contact_sheet import draw_contact_sheet
-from workers.shards.read import read_samples
+from workers.shards.read import read_shard
 
 
 def test_an_order_becomes_shards(client: MatteForge, tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_an_order_becomes_shards(client: MatteForge, tmp_path: Path) -> None:
     assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths] == [
         shard.sha256 for shard in listed
     ]
-    samples = [sample for path in paths for sample in read_samples(path)]
+    samples = [sample for path in paths for sample in read_shard(path)]
     assert [shard.samples for shard in listed] == [8, 8, 4]
     assert len({sample.record.key for sample in samples}) == 20
     draw_contact_sheet(samples, tmp_path / "sheet.png")

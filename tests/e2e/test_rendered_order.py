@@ -12,7 +12,7 @@ from matteforge.client import MatteForge
 from matteforge.errors import MatteForgeRequestError
 from matteforge.schemas.attributes import complete_shares
 from models.renderer.blender.process import available
-from workers.shards.read import read_samples
+from workers.shards.read import read_shard
 
 WANTED = {"hair": {"long": 0.5}, "glasses": 0.25}
 
@@ -37,7 +37,7 @@ def test_an_order_of_people_is_met_exactly_or_refused_at_once(
     done = client.wait(ordered.id, poll_s=0.5, timeout_s=280)
     assert (done.state, done.counts.accepted) == ("completed", 4)
     samples = [
-        sample for path in client.download(ordered.id, tmp_path) for sample in read_samples(path)
+        sample for path in client.download(ordered.id, tmp_path) for sample in read_shard(path)
     ]
     expected = Assignment(seed=3, count=4, shares=complete_shares(WANTED)).counts
     manifest = json.loads(client.manifest(ordered.id))["counts"]["attributes"]

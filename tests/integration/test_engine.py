@@ -12,7 +12,8 @@ from core.errors import CheckpointRejected
 from core.registry import BUNDLE_FILE, load_bundle_folder
 from matteforge.schemas.criteria import BY_NAME
 from matteforge.schemas.orders import DatasetSpec
-from models.imaging.pixels import alpha_from_pixels, rgb_from_u8
+from models.imaging.pixels import to_unit
+from models.imaging.tensors import rgb_from_u8
 from models.networks.checkpoints.load import load_stylematte
 from models.networks.stylegan3 import build_generator
 from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE, assemble
@@ -112,7 +113,7 @@ def test_scores_can_be_computed_again_from_what_is_delivered(
     from models.networks.stylematte import predict_alpha
 
     batch = first(engine, plan(alpha_bits=16))
-    alphas = alpha_from_pixels(np.stack([candidate.alpha for candidate in batch]))[:, 0].numpy()
+    alphas = to_unit(np.stack([candidate.alpha for candidate in batch]))
     matte = load_stylematte(bundle_folder / STYLEMATTE_FILE)
     with torch.inference_mode():
         predicted = predict_alpha(

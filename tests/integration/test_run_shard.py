@@ -26,7 +26,7 @@ from workers.context import Context
 from workers.control.reconcile import reconcile, recover
 from workers.generate.run_shard import run_shard
 from workers.lifecycle import SamplerCache
-from workers.shards.read import read_samples
+from workers.shards.read import read_shard
 
 ATTEMPTS = 4
 
@@ -116,9 +116,7 @@ def test_an_order_is_delivered(
         10,
         3,
     )
-    samples = [
-        s for path in download(context, "ds_a", tmp_path / "out") for s in read_samples(path)
-    ]
+    samples = [s for path in download(context, "ds_a", tmp_path / "out") for s in read_shard(path)]
     assert [s.record.key for s in samples] == [f"{n // 4:06d}{n % 4:05d}" for n in range(10)]
     assert {(s.record.bundle, s.record.width) for s in samples} == {(record.plan.bundle, 32)}
     manifest = json.loads(context.catalog.store.get(keys.manifest("ds_a"))[0])

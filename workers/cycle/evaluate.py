@@ -11,7 +11,7 @@ from torch import nn
 
 from matteforge.schemas.corpora import Split
 from matteforge.schemas.training import DistanceFigures, Stage
-from models.imaging.pixels import rgb_from_u8
+from models.imaging.tensors import rgb_from_u8
 from models.metrics.matting import full_metrics
 from models.networks.checkpoints.load import load_stylematte
 from models.networks.stylematte import predict_alpha

@@ -7,11 +7,12 @@ from torch import Tensor
 
 from core.registry import GENERATOR_FILE
 from matteforge.schemas.training import DistanceFigures, Interval, Stage
+from models.imaging.tensors import to_pm1
 from models.metrics.frechet import VIEWS, Figure, frechet_change, pooled_features
 from models.metrics.generator_card import sample, write_contact_sheet
 from models.networks.checkpoints.load import load_generator, load_stylematte
 from models.networks.stylematte.encoder_features import EncoderFeatures
-from models.training.gan.corpus import Corpus, to_pm1
+from models.training.gan.corpus import Corpus
 from workers.bundles import STYLEMATTE_FILE
 from workers.cycle.job import Job
 from workers.cycle.stage_context import StageContext

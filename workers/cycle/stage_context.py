@@ -1,6 +1,5 @@
 """What the stages of a run share beside the job: models, corpora, and where both are kept."""
 
-import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from core.corpora import CorpusBook
 from core.registry import Registry
 from matteforge.schemas.corpora import Split
+from models.imaging.tars import read_members
 from workers.cycle.corpora import fetch_split
 from workers.cycle.job import Job
 
@@ -40,9 +40,10 @@ class StageContext:
             folder = self.cache / "photos" / tar.stem
             if not folder.is_dir():
                 partial = folder.with_suffix(".partial")
-                with tarfile.open(tar) as archive:
-                    pictures = [member for member in archive if ".image." in member.name]
-                    archive.extractall(partial, members=pictures, filter="data")
+                partial.mkdir(parents=True, exist_ok=True)
+                for name, content in read_members(tar):
+                    if ".image." in name:
+                        (partial / Path(name).name).write_bytes(content)
                 partial.replace(folder)
             found += sorted(folder.iterdir())
         return found

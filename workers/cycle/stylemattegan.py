@@ -19,10 +19,11 @@ from matteforge.schemas.criteria import first_failure
 from matteforge.schemas.training import Stage
 from models.corpora.foreground import straight_foreground
 from models.corpora.validate import content_key
+from models.imaging.tensors import to_pm1
 from models.networks.checkpoints.checkpoint import digest
 from models.networks.checkpoints.load import load_generator, load_stylematte
 from models.training.gan.adversarial import Adversarial, real_backgrounds
-from models.training.gan.corpus import Corpus, Labeller, to_pm1
+from models.training.gan.corpus import Corpus, Labeller
 from models.training.gan.labelling import label_corpus
 from models.training.gan.loop import Stage as Trainer
 from models.training.gan.loop import train

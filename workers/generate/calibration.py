@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import nn
 
-from models.corpora.pairs import decode, read_samples
-from models.imaging.pixels import rgb_from_u8
+from models.corpora.pairs import decode
+from models.imaging.compositing import over
+from models.imaging.pixels import to_u8, to_unit
+from models.imaging.resize import area
+from models.imaging.tars import read_samples
+from models.imaging.tensors import rgb_from_u8
 from models.networks.stylematte import predict_alpha
 from models.scenes.backgrounds import render_background
 from models.training.gan.corpus import build_corpus
@@ -32,20 +35,16 @@ def exact_pairs(
     for tar in tars:
         for number, (_, members) in enumerate(read_samples(tar)):
             if "rgba.png" in members:
-                rgba = decode(members["rgba.png"], "RGBA").astype(np.float32) / 255
+                rgba = to_unit(decode(members["rgba.png"], "RGBA"))
                 for turn in range(backgrounds):
                     scene = render_background(
                         np.random.default_rng((seed, number, turn)), len(rgba)
                     )
-                    alpha = rgba[..., 3:]
-                    yield _reduced(
-                        alpha * rgba[..., :3] + (1 - alpha) * scene, rgba[..., 3], resolution
-                    )
+                    composite = over(rgba[..., :3], rgba[..., 3:], scene)
+                    yield _reduced(composite, rgba[..., 3], resolution)
             elif {"image.png", "alpha.png"} <= members.keys():
                 image, grey = decode(members["image.png"], "RGB"), decode(members["alpha.png"], "L")
-                yield _reduced(
-                    image.astype(np.float32) / 255, grey.astype(np.float32) / 255, resolution
-                )
+                yield _reduced(to_unit(image), to_unit(grey), resolution)
 
 
 def aligned_pairs(
@@ -58,7 +57,7 @@ def aligned_pairs(
         for image in corpus.images.numpy():
             yield (
                 np.ascontiguousarray(np.moveaxis(image[:3], 0, -1)),
-                image[3].astype(np.float32) / 255,
+                to_unit(image[3]),
             )
 
 
@@ -80,14 +79,5 @@ def score_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Iterator[dict[str, f
 
 
 def _reduced(rgb: NDArray[np.floating], alpha: NDArray[np.floating], resolution: int) -> Pair:
-    size = (resolution, resolution)
-    channels = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(channel, np.float32)).resize(
-                size, Image.Resampling.BOX
-            )
-        )
-        for channel in (*np.moveaxis(rgb, -1, 0), alpha)
-    ]
-    rgb_u8 = np.floor(np.stack(channels[:3], axis=-1).clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    return rgb_u8, channels[3].clip(0, 1)
+    channels = area(np.dstack([rgb, alpha]), resolution, resolution)
+    return to_u8(channels[..., :3]), channels[..., 3].clip(0, 1)

@@ -16,7 +16,7 @@ from core.datasets.plan import Plan, candidate_seed
 from core.errors import CheckpointRejected
 from core.registry import GENERATOR_FILE, load_bundle_folder
 from matteforge.schemas.criteria import CHEAP, first_failure
-from models.imaging.pixels import quantised_alpha, quantised_rgb, rgb_from_levels, split_rgba
+from models.imaging.tensors import quantised_alpha, quantised_rgb, rgb_from_levels, split_rgba
 from models.networks.checkpoints.load import load_generator, load_stylematte
 from models.networks.stylegan3 import Generator, GeneratorConfig
 from models.networks.stylematte.network import predict_alpha

@@ -10,14 +10,14 @@ from typing import Protocol, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from core.datasets.plan import Plan, RenderPlan, candidate_seed
 from core.errors import CheckpointRejected
 from core.registry import load_bundle_folder
 from core.rendered_people import Assignment
-from models.imaging.pixels import rgb_from_u8
+from models.imaging.pixels import to_unit, u8_from_u16
+from models.imaging.tensors import rgb_from_u8
 from models.networks.checkpoints.load import load_stylematte
 from models.networks.stylematte.network import predict_alpha
 from models.renderer.blender.picture import Picture
@@ -133,7 +133,7 @@ class RenderedSampler:
             attempt=attempt,
             seed=seed,
             rgb_u8=picture.rgb_u8,
-            alpha=picture.alpha_u16 if plan.alpha_bits == 16 else to_u8(picture.alpha_u16),
+            alpha=picture.alpha_u16 if plan.alpha_bits == 16 else u8_from_u16(picture.alpha_u16),
             scores=self._scores(picture),
             facts=facts,
             attributes=attributes,
@@ -141,7 +141,7 @@ class RenderedSampler:
         )
 
     def _scores(self, picture: Picture) -> dict[str, float]:
-        alphas = picture.alpha_u16[None].astype(np.float32) / np.float32(65535)
+        alphas = to_unit(picture.alpha_u16[None])
         with torch.inference_mode():
             predicted = predict_alpha(
                 self._matte, rgb_from_u8(picture.rgb_u8[None]).to(self._device)
@@ -165,8 +165,3 @@ def members_of(picture: Picture, names: Sequence[str]) -> dict[str, Member]:
     if missing := [suffix for suffix, member in members.items() if member is None]:
         raise ValueError(f"the renderer left out {', '.join(missing)}")
     return {suffix: member for suffix, member in members.items() if member is not None}
-
-
-def to_u8(alpha_u16: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """16 bits to 8, rounded to the nearest."""
-    return ((alpha_u16.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
+from models.imaging.compositing import over
+from models.imaging.pixels import U8, to_u8, to_unit
+from models.imaging.sheets import grey_rgb, in_rows, save_sheet, thumbnail, tile
 from workers.shards.read import Sample
 
 COLUMNS = 4
@@ -20,23 +21,10 @@ BACKDROP = np.array(
 def draw_contact_sheet(samples: Sequence[Sample], path: Path) -> None:
     """Write a picture, in the format of its name, with one triplet (image, alpha, composite over a
     plain colour) a sample, COLUMNS triplets a row."""
-    rows = -(-len(samples) // COLUMNS)
-    width, height = 3 * TILE + GAP, TILE + GAP
-    sheet = Image.new("RGB", (COLUMNS * width + GAP, rows * height + GAP), "white")
-    for index, sample in enumerate(samples):
-        left, top = GAP + index % COLUMNS * width, GAP + index // COLUMNS * height
-        for position, picture in enumerate(_triplet(sample)):
-            tile = Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.LANCZOS)
-            sheet.paste(tile, (left + position * TILE, top))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    save_sheet(path, tile(in_rows([_triplet(sample) for sample in samples], COLUMNS), GAP))
 
 
-def _triplet(sample: Sample) -> list[NDArray[np.uint8]]:
-    alpha = sample.alpha[:, :, None]
-    composite = sample.rgb_u8 / np.float32(255) * alpha + BACKDROP * (1 - alpha)
-    return [sample.rgb_u8, _to_u8(np.repeat(alpha, 3, axis=2)), _to_u8(composite)]
-
-
-def _to_u8(unit: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.asarray(np.rint(unit * 255), dtype=np.uint8)
+def _triplet(sample: Sample) -> U8:
+    composite = over(to_unit(sample.rgb_u8), sample.alpha[..., None], BACKDROP)
+    pictures = sample.rgb_u8, grey_rgb(to_u8(sample.alpha)), to_u8(composite)
+    return np.concatenate([thumbnail(picture, TILE) for picture in pictures], axis=1)

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from core.datasets.sample import GeneratedSample, RenderedSample, parse_sample
 from core.errors import ShardCorrupt
+from models.imaging.pixels import to_unit
+from models.imaging.tars import read_samples
 from workers.shards.encode import ALPHA_SUFFIX, SUFFIX
 
 
@@ -25,23 +27,13 @@ class Sample:
     alpha: NDArray[np.float32]
 
 
-def read_samples(path: Path) -> Iterator[Sample]:
+def read_shard(path: Path) -> Iterator[Sample]:
     """Samples in delivery order. ShardCorrupt: the tar is damaged, or a sample lacks a member or
     has the wrong size."""
     try:
-        with tarfile.open(path, "r:") as tar:
-            key, members = "", dict[str, bytes]()
-            for info in tar:
-                name, _, suffix = info.name.partition(".")
-                if name != key and members:
-                    yield _decode(key, members)
-                    members = {}
-                key = name
-                file = tar.extractfile(info)
-                members[suffix] = file.read() if file else b""
-            if members:
-                yield _decode(key, members)
-    except tarfile.TarError as error:
+        for key, members in read_samples(path):
+            yield _decode(key, members)
+    except (tarfile.TarError, EOFError) as error:
         raise ShardCorrupt(f"{path.name} can't be read as a tar: {error}") from error
 
 
@@ -59,5 +51,4 @@ def _decode(key: str, members: dict[str, bytes]) -> Sample:
         or grey.shape != rgb_u8.shape[:2]
     ):
         raise ShardCorrupt(f"sample {key} does not match its own record")
-    alpha = grey.astype(np.float32) / np.float32(255 if grey.dtype == np.uint8 else 65535)
-    return Sample(record=record, rgb_u8=rgb_u8, alpha=alpha)
+    return Sample(record=record, rgb_u8=rgb_u8, alpha=to_unit(grey))

@@ -16,11 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.imaging.tensors import to_pm1
 from models.kernels.cpu_tuning import restart_tuned
 from models.scenes.backgrounds import list_photos, photo_bank
 from models.training import distributed
 from models.training.gan.augment import AdaptiveProbability, augment, soften
-from models.training.gan.corpus import Corpus, to_pm1
+from models.training.gan.corpus import Corpus
 from models.training.gan.energy import EnergyDistance
 from models.training.gan.loop import train, until_signalled
 from models.training.gan.losses import (

@@ -14,7 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.corpora.pairs import decode, read_samples
+from models.corpora.pairs import decode
+from models.imaging.tars import read_samples
+from models.imaging.tensors import pm1_to_u8, to_pm1
 from models.training import distributed
 from models.training.gan.alignment import align_faces, crop
 
@@ -65,17 +67,7 @@ class Corpus:
         return cls(images=content["images"], keys=tuple(content["keys"]))
 
 
-def to_pm1(images_u8: Tensor) -> Tensor:
-    """uint8 0..255 -> float32 in [-1, 1]."""
-    return images_u8.float() / 127.5 - 1
-
-
-def to_u8(images_pm1: Tensor) -> Tensor:
-    """float in [-1, 1], clamped -> uint8 0..255."""
-    return ((images_pm1.clamp(-1, 1) + 1) * 127.5).round().byte()
-
-
-def read_portraits(source: Path) -> tuple[tuple[str, ...], Tensor]:
+def read_rgba(source: Path) -> tuple[tuple[str, ...], Tensor]:
     """Keys and straight RGBA, uint8 [n, 4, h, w], of all `KEY.rgba.png` in a tar, or in a
     directory's tars.
 
@@ -138,7 +130,7 @@ def build_corpus(
     labeller: gives alpha for scenes at LABEL_SIZE; None keeps the exact alpha. Raises
     FileNotFoundError.
     """
-    keys, rgba = read_portraits(source)
+    keys, rgba = read_rgba(source)
     return Corpus(
         images=compose_scenes(rgba, size=size, scenes=scenes, seed=seed, labeller=labeller),
         keys=keys,
@@ -160,5 +152,5 @@ def compose_scenes(
         if labeller is not None:
             alpha = labeller(scene)
         labelled = torch.cat([scene, alpha * 2 - 1], 1)
-        images[i : i + CHUNK] = to_u8(F.interpolate(labelled, size, mode="area"))
+        images[i : i + CHUNK] = pm1_to_u8(F.interpolate(labelled, size, mode="area"))
     return images

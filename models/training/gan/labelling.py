@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.corpora.pairs import decode, read_samples
+from models.corpora.pairs import decode
+from models.imaging.tars import read_samples
+from models.imaging.tensors import pm1_to_u8, to_pm1
 from models.training.gan.alignment import align_faces, crop
 from models.training.gan.corpus import (
     CHUNK,
@@ -22,7 +24,6 @@ from models.training.gan.corpus import (
     Corpus,
     Labeller,
     smooth_backgrounds,
-    to_u8,
 )
 
 
@@ -47,7 +48,7 @@ def label_corpus(
         keys += [key for key, _ in chunk]
         premultiplied = torch.stack([picture for _, picture in chunk]).repeat_interleave(scenes, 0)
         scene = _over_smooth(premultiplied, rng)
-        parts.append(to_u8(torch.cat([scene, labeller(scene) * 2 - 1], 1)))
+        parts.append(pm1_to_u8(torch.cat([scene, labeller(scene) * 2 - 1], 1)))
     if not parts:
         raise ValueError("there are no pictures in these tars")
     images = torch.cat(parts)
@@ -59,7 +60,7 @@ def label_corpus(
         images = images[whole.repeat_interleave(scenes)]
         keys = [key for key, kept in zip(keys, whole.tolist(), strict=True) if kept]
     else:
-        images = torch.cat([to_u8(F.interpolate(part.float() / 127.5 - 1, size, mode="area"))
+        images = torch.cat([pm1_to_u8(F.interpolate(to_pm1(part), size, mode="area"))
                             for part in images.split(CHUNK)])  # fmt: skip
     return Corpus(images=images, keys=tuple(keys))
 
@@ -110,7 +111,7 @@ def _aligned(images: Tensor, size: int) -> tuple[Tensor, Tensor]:
     parts = []
     for start in range(0, len(images), CHUNK):
         chosen = slice(start, start + CHUNK)
-        scenes = images[chosen].float() / 127.5 - 1
+        scenes = to_pm1(images[chosen])
         sharp = crop(scenes, faces.select(chosen), LABEL_SIZE, SPAN, RISE)
-        parts.append(to_u8(F.interpolate(sharp, size, mode="area")))
+        parts.append(pm1_to_u8(F.interpolate(sharp, size, mode="area")))
     return torch.cat(parts), whole

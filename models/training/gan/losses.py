@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.imaging.tensors import to_pm1
 from models.networks.discriminator import build_discriminator
 from models.training import distributed
-from models.training.gan.corpus import smooth_backgrounds, to_pm1
+from models.training.gan.corpus import smooth_backgrounds
 from models.training.gan.presets import GanPreset
 
 

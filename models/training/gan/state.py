@@ -7,13 +7,14 @@ from pathlib import Path
 from types import FrameType
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
+from models.imaging.compositing import over
+from models.imaging.sheets import checkerboard, save_sheet, tile
+from models.imaging.tensors import quantised_rgb
 from models.networks.checkpoints.checkpoint import save_checkpoint
 from models.networks.stylegan3 import Generator
 from models.training import distributed
-from models.training.gan.corpus import to_u8
 from models.training.run_state import Progress
 
 CALIBRATION_BATCHES = 16
@@ -108,20 +109,14 @@ def save_generator(path: Path, generator: Generator, progress: Progress) -> None
 
 def composite_over_checker(images: Tensor) -> Tensor:
     """[n, 4, h, w] in [-1, 1] -> RGB [n, 3, h, w]: the subject alone, over a grey checkerboard."""
-    size = images.shape[-1]
-    cells = torch.arange(size, device=images.device) // max(size // 8, 1)
-    checker = ((cells[:, None] + cells) % 2).float() * 0.6 - 0.3
-    alpha = (images[:, 3:].clamp(-1, 1) + 1) / 2
-    return images[:, :3] * alpha + checker * (1 - alpha)
+    checker = torch.from_numpy(checkerboard(images.shape[-1]) * 2 - 1).to(images.device)
+    return over(images[:, :3], (images[:, 3:].clamp(-1, 1) + 1) / 2, checker)
 
 
 def write_grid(path: Path, rows: Iterable[Tensor]) -> None:
     """A picture of rows of images: each [n, 1 or 3, h, w] in [-1, 1], with the same n."""
-    lines = [
-        to_u8(row.expand(-1, 3, -1, -1)).permute(2, 0, 3, 1).flatten(1, 2).cpu() for row in rows
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(torch.cat(lines).numpy()).save(path)
+    pictures = [list(quantised_rgb(row.expand(-1, 3, -1, -1)).cpu().numpy()) for row in rows]
+    save_sheet(path, tile(pictures))
 
 
 @torch.no_grad()

@@ -16,11 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.imaging.tensors import to_pm1
 from models.kernels.cpu_tuning import restart_tuned
 from models.networks.frozen_features import FrozenResNet
 from models.networks.stylegan3 import Generator, build_generator
 from models.training import distributed
-from models.training.gan.corpus import Corpus, Labeller, build_corpus, to_pm1
+from models.training.gan.corpus import Corpus, Labeller, build_corpus
 from models.training.gan.loop import train, until_signalled
 from models.training.gan.presets import PRESETS, GanPreset
 from models.training.gan.state import ema_beta, step_if_finite, update_ema

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from models.imaging.pixels import to_u8
+
 Rng = np.random.Generator
 
 
@@ -259,8 +261,6 @@ def degrade(x: Tensor, rng: Rng) -> Tensor:
 def compress(x: Tensor, quality: int) -> Tensor:
     """A JPEG round trip; x: [3, h, w] in [0, 1]."""
     buffer = io.BytesIO()
-    Image.fromarray((x.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)).save(
-        buffer, "JPEG", quality=quality
-    )
+    Image.fromarray(to_u8(x.permute(1, 2, 0).numpy())).save(buffer, "JPEG", quality=quality)
     with Image.open(buffer) as image:
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255

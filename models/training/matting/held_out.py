@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.corpora.pairs import decode, middle_square, read_samples
-from models.corpora.validate import resized
+from models.corpora.pairs import decode
+from models.imaging.compositing import over
+from models.imaging.pixels import nearest_u8, to_unit
+from models.imaging.resize import middle_square, resized
+from models.imaging.tars import read_samples
 from models.scenes.backgrounds import render_background
 
 
@@ -44,9 +47,7 @@ def held_out_pairs(tars: Iterable[Path], size: int) -> Iterator[HeldOut]:
                 rgb = over_drawn(key, rgb, alpha)
             else:
                 continue
-            yield HeldOut(
-                key=key, part=part, rgb=rgb, alpha=np.divide(alpha, 255, dtype=np.float32)
-            )
+            yield HeldOut(key=key, part=part, rgb=rgb, alpha=to_unit(alpha))
 
 
 def over_drawn(key: str, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -58,5 +59,4 @@ def over_drawn(key: str, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> ND
         ]
         * 255
     )
-    weight = alpha[..., None] / np.float32(255)
-    return np.floor(rgb * weight + scene * (1 - weight) + 0.5).astype(np.uint8)
+    return nearest_u8(over(rgb, to_unit(alpha)[..., None], scene))

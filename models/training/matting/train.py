@@ -16,10 +16,12 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from models.corpora.pairs import read_portraits, read_scenes
+from models.imaging.compositing import over
+from models.imaging.sheets import in_rows, save_sheet, tile
+from models.imaging.tensors import quantised_rgb
 from models.metrics.matting import matting_metrics
 from models.networks.checkpoints.checkpoint import save_checkpoint
 from models.networks.checkpoints.load import load_stylematte
@@ -29,6 +31,7 @@ from models.training.matting.augment import crop, to_tensor
 from models.training.matting.step import MattingTrainer, MattingTraining
 from models.training.scalars import ScalarLog
 
+SHOWN, SHOWN_IN_A_ROW = 24, 3  # validation images in a grid
 VALIDATION_SEED = 1_000_003  # added to a run's seed for its held-out backgrounds
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -41,26 +44,19 @@ def validation_batch(
     rng, subject = np.random.default_rng(seed), to_tensor(portraits)
     behind = crop(to_tensor(backgrounds[: len(portraits)]), portraits.shape[1], rng)
     alpha = subject[:, 3:]
-    return (subject[:, :3] * alpha + behind * (1 - alpha)) * 2 - 1, alpha
+    return over(subject[:, :3], alpha, behind) * 2 - 1, alpha
 
 
 @torch.no_grad()
 def validate(matte: StyleMatte, image: Tensor, alpha: Tensor, grid: Path) -> dict[str, float]:
-    """Mean MAD and IoU over the validation images; writes the first 24 as image, prediction,
+    """Mean MAD and IoU over the validation images; writes the first SHOWN as image, prediction,
     truth."""
     device = matte.conv.weight.device
     predicted = torch.cat([predict_alpha(matte, part.to(device)).cpu() for part in image.split(20)])
     scores = matting_metrics(predicted[:, 0].numpy(), alpha[:, 0].numpy())
-    rows = torch.cat(
-        [(image + 1) / 2, predicted.expand(-1, 3, -1, -1), alpha.expand(-1, 3, -1, -1)], dim=3
-    )[:24]
-    tiles = (rows.permute(0, 2, 3, 1).clamp(0, 1) * 255).round().byte().numpy()
-    sheet = [
-        np.concatenate(list(tiles[start : start + 3]), axis=1)
-        for start in range(0, len(tiles) - 2, 3)
-    ]
-    grid.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(sheet)).save(grid)
+    greys = [grey.expand(-1, 3, -1, -1) * 2 - 1 for grey in (predicted, alpha)]
+    panels = quantised_rgb(torch.cat([image, *greys], dim=3)[:SHOWN]).numpy()
+    save_sheet(grid, tile(in_rows(list(panels), SHOWN_IN_A_ROW)))
     return {"val_mad": float(scores["mad"].mean()), "val_iou": float(scores["iou"].mean())}
 
 

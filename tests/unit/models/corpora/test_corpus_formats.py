@@ -17,8 +17,9 @@ from core.errors import CorpusRejected, InvalidSpec, NotFound, StateConflict
 from matteforge.schemas.corpora import CorpusKind, Split
 from models.corpora.foreground import straight_foreground
 from models.corpora.formats import read_entries
-from models.corpora.pairs import decode, read_samples
+from models.corpora.pairs import decode
 from models.corpora.validate import check_entry, content_key, resized
+from models.imaging.tars import read_samples
 from workers.cycle.corpora import add_corpus, fetch_split
 
 

@@ -1,5 +1,4 @@
-"""Pixel conversions: every stored value survives the round trip; rounding, clamping and compositing
-are as written."""
+"""The one rule of rounding, for arrays and for tensors: stored values survive, halves go up."""
 
 import numpy as np
 import pytest
@@ -7,18 +6,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.imaging.pixels import (
-    alpha_from_pixels,
-    alpha_to_u8,
-    alpha_to_u16,
-    composite,
-    join_rgba,
-    premultiplied,
+from models.imaging.compositing import over
+from models.imaging.pixels import nearest_u8, to_u8, to_u16, to_unit, u8_from_u16
+from models.imaging.tensors import (
+    pm1_to_u8,
+    quantised_alpha,
+    quantised_rgb,
     rgb_from_levels,
     rgb_from_u8,
-    rgb_to_u8,
     split_rgba,
-    straight,
+    to_pm1,
 )
 
 
@@ -28,62 +25,77 @@ def test_every_rgb_value_round_trips() -> None:
     floats = rgb_from_u8(rgb)
     assert (floats.dtype, floats.shape) == (torch.float32, (1, 3, 16, 16))
     assert (floats.min().item(), floats.max().item()) == (-1, 1)
-    assert np.array_equal(rgb_to_u8(floats), rgb)
+    assert np.array_equal(quantised_rgb(floats).numpy(), rgb)
 
 
 @pytest.mark.parametrize(("dtype", "levels"), [(np.uint8, 256), (np.uint16, 65536)])
-def test_every_alpha_value_round_trips(dtype: type, levels: int) -> None:
+def test_every_stored_value_round_trips(dtype: type, levels: int) -> None:
     pixels = np.arange(levels).astype(dtype).reshape(1, 16, -1)
-    alpha = alpha_from_pixels(pixels)
-    assert (alpha.dtype, alpha.shape) == (torch.float32, (1, 1, 16, levels // 16))
-    assert (alpha.min().item(), alpha.max().item()) == (0, 1)
-    back = alpha_to_u8(alpha) if dtype is np.uint8 else alpha_to_u16(alpha)
+    unit = to_unit(pixels)
+    assert (unit.dtype, unit.min(), unit.max()) == (np.float32, 0, 1)
+    back = to_u8(unit) if dtype is np.uint8 else to_u16(unit)
     assert back.dtype == dtype
     assert np.array_equal(back, pixels)
+    bits = 8 * back.dtype.itemsize
+    assert np.array_equal(quantised_alpha(torch.from_numpy(unit)[:, None], bits).numpy(), pixels)
 
 
-def test_every_alpha_value_round_trips_through_the_generator_range() -> None:
-    alpha = alpha_from_pixels(np.arange(256, dtype=np.uint8).reshape(1, 16, 16))
-    rgb, back = split_rgba(join_rgba(torch.zeros(1, 3, 16, 16), alpha))
-    assert np.array_equal(alpha_to_u8(back), np.arange(256).reshape(1, 16, 16))
-    assert not rgb.any()
+def test_every_value_round_trips_through_the_generator_range() -> None:
+    levels = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(pm1_to_u8(to_pm1(levels)), levels)
 
 
 def test_channels_and_axes_keep_their_places() -> None:
     rgb = torch.full((2, 3, 4, 5), -1.0)
     rgb[1, 2, 3, 0] = 1
-    pixels = rgb_to_u8(rgb)
+    pixels = quantised_rgb(rgb)
     assert pixels.shape == (2, 4, 5, 3)
-    assert np.argwhere(pixels).tolist() == [[1, 3, 0, 2]]
-    assert pixels.flags.c_contiguous
+    assert np.argwhere(pixels.numpy()).tolist() == [[1, 3, 0, 2]]
+    assert pixels.is_contiguous()
+    assert torch.equal(rgb_from_levels(pixels), rgb)
 
 
-def test_halves_are_rounded_up() -> None:
-    half = torch.full((1, 1, 1, 1), 0.5)
-    assert (alpha_to_u8(half).item(), alpha_to_u16(half).item()) == (128, 32768)
-    assert rgb_to_u8(torch.zeros(1, 3, 1, 1)).ravel().tolist() == [128] * 3
+HALVES = np.arange(255, dtype=np.float64) + 0.5
+
+
+def test_halves_are_rounded_up_by_every_conversion() -> None:
+    up = list(range(1, 256))
+    assert nearest_u8(HALVES).tolist() == up
+    assert nearest_u8(HALVES.astype(np.float32)).tolist() == up
+    half = np.array([0.5])
+    assert (to_u8(half).item(), to_u16(half).item()) == (128, 32768)
+    alpha = torch.full((1, 1, 1, 1), 0.5)
+    assert [quantised_alpha(alpha, bits).item() for bits in (8, 16)] == [128, 32768]
+    assert quantised_rgb(torch.zeros(1, 3, 1, 1)).flatten().tolist() == [128] * 3
+
+
+def test_arrays_and_tensors_are_rounded_alike() -> None:
+    rng = np.random.default_rng(0)
+    unit = np.concatenate([rng.random(20_000), HALVES / 255]).astype(np.float32)
+    alpha = torch.from_numpy(unit)[None, None, None]
+    assert np.array_equal(quantised_alpha(alpha, 8).numpy().ravel(), to_u8(unit))
+    assert np.array_equal(quantised_alpha(alpha, 16).numpy().ravel(), to_u16(unit))
 
 
 def test_the_nearest_value_is_taken() -> None:
-    steps = torch.tensor([0.49, 0.51, 1.49, 1.51, 254.49, 254.51]).reshape(1, 1, 1, 6)
-    expected = [0, 1, 1, 2, 254, 255]
-    assert alpha_to_u8(steps / 255).ravel().tolist() == expected
-    assert alpha_to_u16(steps / 65535).ravel().tolist() == expected
-    assert rgb_to_u8((steps / 255 * 2 - 1).repeat(1, 3, 1, 1))[..., 0].ravel().tolist() == expected
+    steps, expected = np.array([0.49, 0.51, 1.49, 1.51, 254.49, 254.51]), [0, 1, 1, 2, 254, 255]
+    assert to_u8(steps / 255).tolist() == nearest_u8(steps).tolist() == expected
+    assert to_u16(steps / 65535).tolist() == expected
+    assert pm1_to_u8(torch.from_numpy(steps / 255 * 2 - 1)).tolist() == expected
+
+
+def test_sixteen_bits_become_the_nearest_of_eight() -> None:
+    deep = np.arange(65536, dtype=np.uint16)
+    assert np.array_equal(u8_from_u16(deep), np.rint(deep / 257))
 
 
 def test_values_out_of_range_are_clamped() -> None:
-    wild = torch.tensor([-1e9, -1.01, 1.01, 1e9]).reshape(1, 1, 1, 4)
-    assert alpha_to_u8(wild).ravel().tolist() == [0, 0, 255, 255]
-    assert alpha_to_u16(wild).ravel().tolist() == [0, 0, 65535, 65535]
-    assert rgb_to_u8(wild.repeat(1, 3, 1, 1))[..., 0].ravel().tolist() == [0, 0, 255, 255]
-    rgb, alpha = split_rgba(wild.repeat(1, 4, 1, 1))
-    assert (rgb.min().item(), rgb.max().item(), alpha.min().item(), alpha.max().item()) == (
-        -1,
-        1,
-        0,
-        1,
-    )
+    wild = np.array([-1e9, -1.01, 1.01, 1e9])
+    assert to_u8(wild).tolist() == [0, 0, 255, 255]
+    assert to_u16(wild).tolist() == [0, 0, 65535, 65535]
+    assert pm1_to_u8(torch.from_numpy(wild)).tolist() == [0, 0, 255, 255]
+    rgb, alpha = split_rgba(torch.from_numpy(wild).reshape(1, 1, 1, 4).repeat(1, 4, 1, 1))
+    assert (rgb.min(), rgb.max(), alpha.min(), alpha.max()) == (-1, 1, 0, 1)
 
 
 def test_split_needs_four_channels() -> None:
@@ -93,43 +105,17 @@ def test_split_needs_four_channels() -> None:
 
 def test_other_pixel_types_are_refused() -> None:
     with pytest.raises(ValueError, match="not float64"):
-        rgb_from_u8(np.zeros((1, 2, 2, 3)))
+        to_unit(np.zeros((1, 2, 2, 3)))  # type: ignore[arg-type]
 
 
 @settings(deadline=None)
 @given(st.floats(-1, 1, width=32), st.floats(-1, 1, width=32), st.floats(0, 1, width=32))
-def test_composite_follows_its_equation(foreground: float, background: float, alpha: float) -> None:
-    shape = (1, 3, 1, 1)
-    mixed = composite(
-        torch.full(shape, foreground),
-        torch.full((1, 1, 1, 1), alpha),
-        torch.full(shape, background),
-    )
-    assert mixed.shape == shape
-    assert mixed[0, 0, 0, 0].item() == pytest.approx(
-        alpha * foreground + (1 - alpha) * background, abs=1e-6
-    )
+def test_a_composite_lies_between_its_parts(colour: float, behind: float, alpha: float) -> None:
+    mixed = over(np.float64(colour), np.float64(alpha), np.float64(behind))
+    assert min(colour, behind) - 1e-9 <= mixed <= max(colour, behind) + 1e-9
 
 
-def test_composite_is_exact_where_alpha_is_0_or_1() -> None:
-    torch.manual_seed(0)
-    foreground, background = torch.rand(2, 1, 3, 8, 8)
-    assert torch.equal(composite(foreground, torch.ones(1, 1, 8, 8), background), foreground)
-    assert torch.equal(composite(foreground, torch.zeros(1, 1, 8, 8), background), background)
-
-
-@settings(deadline=None)
-@given(st.floats(0, 1, width=32), st.floats(1 / 256, 1, width=32))
-def test_premultiplication_is_undone(colour: float, alpha: float) -> None:
-    rgb, a = torch.full((1, 3, 1, 1), colour), torch.full((1, 1, 1, 1), alpha)
-    torch.testing.assert_close(straight(premultiplied(rgb, a), a), rgb, atol=1e-6, rtol=0)
-
-
-def test_no_colour_is_left_where_alpha_is_0() -> None:
-    rgb = torch.ones(1, 3, 2, 2)
-    assert not straight(premultiplied(rgb, torch.zeros(1, 1, 2, 2)), torch.zeros(1, 1, 2, 2)).any()
-
-
-def test_levels_on_a_device_are_the_same_floats_bit_for_bit() -> None:
-    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
-    assert torch.equal(rgb_from_levels(torch.from_numpy(levels)), rgb_from_u8(levels))
+def test_a_composite_is_exact_where_alpha_is_0_or_1() -> None:
+    colour, behind = np.random.default_rng(0).random((2, 8, 8, 3))
+    assert np.array_equal(over(colour, np.ones((8, 8, 1)), behind), colour)
+    assert np.array_equal(over(colour, np.zeros((8, 8, 1)), behind), behind)

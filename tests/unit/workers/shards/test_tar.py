@@ -9,8 +9,9 @@ from PIL import Image
 
 from core.datasets.sample import GeneratedSample
 from core.errors import ShardCorrupt
-from workers.shards.encode import encode_alpha, encode_image, encode_png
-from workers.shards.read import read_samples
+from models.imaging.png import encode_png
+from workers.shards.encode import encode_alpha, encode_image
+from workers.shards.read import read_shard
 from workers.shards.tar import ShardTar
 
 SAMPLES = {
@@ -152,7 +153,7 @@ def test_samples_are_read_back(tmp_path: Path) -> None:
         tmp_path / "t.tar",
         {"00000000000": sample("00000000000"), "00000000001": sample("00000000001", index=1)},
     )
-    first, second = read_samples(tmp_path / "t.tar")
+    first, second = read_shard(tmp_path / "t.tar")
     assert (first.record.key, second.record.index) == ("00000000000", 1)
     assert first.rgb_u8.shape == (6, 8, 3)
     np.testing.assert_allclose(first.alpha.ravel(), np.linspace(0, 1, 48), atol=2e-5)
@@ -175,10 +176,10 @@ def test_a_damaged_sample_is_refused_by_key(tmp_path: Path, damage: object) -> N
     damage(members)  # type: ignore[operator]
     write(tmp_path / "t.tar", {"00000000000": members})
     with pytest.raises(ShardCorrupt, match="00000000000"):
-        list(read_samples(tmp_path / "t.tar"))
+        list(read_shard(tmp_path / "t.tar"))
 
 
 def test_what_is_no_tar_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.tar").write_bytes(b"no tar" * 200)
     with pytest.raises(ShardCorrupt, match=r"t\.tar"):
-        list(read_samples(tmp_path / "t.tar"))
+        list(read_shard(tmp_path / "t.tar"))

@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.imaging.tensors import to_pm1
 from models.training.gan.alignment import Faces, align_faces, crop
 from models.training.gan.corpus import (
     Corpus,
     aligned_heads,
     build_corpus,
-    read_portraits,
+    read_rgba,
     smooth_backgrounds,
-    to_pm1,
 )
 
 DATA = Path(__file__).parents[4] / "data"
@@ -19,7 +19,7 @@ COUNT = 24
 
 @pytest.fixture(scope="module")
 def portraits() -> torch.Tensor:
-    return read_portraits(DATA)[1][:COUNT]
+    return read_rgba(DATA)[1][:COUNT]
 
 
 @pytest.fixture(scope="module")
@@ -102,4 +102,4 @@ def test_batches_are_drawn_by_the_generator_and_mirrored() -> None:
 
 def test_a_directory_without_portraits_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="rgba"):
-        read_portraits(tmp_path)
+        read_rgba(tmp_path)

@@ -7,12 +7,13 @@ import torch
 from click.testing import CliRunner
 
 from core.errors import TrainingDiverged
+from models.imaging.tensors import to_pm1
 from models.metrics.generator_card import agreement, describe_generator, sample, write_contact_sheet
 from models.networks.checkpoints.load import load_generator
 from models.networks.stylematte import StyleMatte, preset
 from models.training.gan import adversarial
 from models.training.gan.adversarial import Adversarial
-from models.training.gan.corpus import Corpus, to_pm1
+from models.training.gan.corpus import Corpus
 from models.training.gan.loop import BROKEN_IN_A_ROW, publish, train
 from models.training.gan.presets import PRESETS
 from models.training.gan.state import calibrate, ema_beta, fold_prior, update_ema
