@@ -16,7 +16,8 @@ from datetime import datetime
 from pydantic import Field
 
 from core import keys
-from core.errors import NotFound, PreconditionFailed, StateConflict
+from core.conditional import change_record, read_record
+from core.errors import NotFound, StateConflict
 from core.ports import ObjectStore
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.corpora import CorpusKind, Split
@@ -102,7 +103,7 @@ class CorpusBook:
             raise NotFound(
                 f"there is no corpus {name!r}; known: {', '.join(self.names()) or 'none'}"
             )
-        return found[0]
+        return found
 
     def keys(self, manifest: CorpusManifest, split: Split | None = None) -> Iterator[str]:
         """Keys of its samples."""
@@ -123,21 +124,14 @@ class CorpusBook:
 
         StateConflict when it is of another kind, or others keep changing it.
         """
-        for _ in range(10):
-            found = self._get(added.name)
-            grown = _joined(found[0], added) if found else added
-            try:
-                self.store.put(
-                    keys.corpus_manifest(added.name),
-                    grown.model_dump_json(indent=1).encode(),
-                    content_type="application/json",
-                    if_none_match=found is None,
-                    if_match=found[1] if found else None,
-                )
-            except PreconditionFailed:
-                continue
-            return grown
-        raise StateConflict(f"the corpus {added.name} is being changed by others; try again")
+
+        def grown(there: CorpusManifest | None) -> CorpusManifest:
+            return _joined(there, added) if there else added
+
+        key, what = keys.corpus_manifest(added.name), f"the corpus {added.name}"
+        corpus = change_record(self.store, key, CorpusManifest, grown, what=what)
+        assert corpus is not None
+        return corpus
 
     def delete(self, name: str) -> None:
         """Remove a corpus; runs that pinned it and have not fetched it yet fail. NotFound."""
@@ -146,12 +140,8 @@ class CorpusBook:
         for key in list(self.store.list_keys(f"{keys.CORPORA}{name}/")):
             self.store.delete(key)
 
-    def _get(self, name: str) -> tuple[CorpusManifest, str] | None:
-        try:
-            body, info = self.store.get(keys.corpus_manifest(name))
-        except NotFound:
-            return None
-        return CorpusManifest.model_validate_json(body), info.etag
+    def _get(self, name: str) -> CorpusManifest | None:
+        return read_record(self.store, keys.corpus_manifest(name), CorpusManifest)[0]
 
 
 def _joined(first: CorpusManifest, second: CorpusManifest) -> CorpusManifest:

@@ -5,8 +5,8 @@ import json
 import secrets
 
 from core import keys
+from core.conditional import put_once
 from core.datasets.dataset import utcnow
-from core.errors import PreconditionFailed
 from core.ports import ObjectStore
 
 
@@ -29,15 +29,7 @@ class KeyRing:
     def register(self, key: str) -> None:
         """Allow a key; registering it again changes nothing."""
         body = json.dumps({"created_at": utcnow().isoformat()}).encode()
-        try:
-            self._store.put(
-                f"{keys.KEYRING}{hash_api_key(key)}.json",
-                body,
-                content_type="application/json",
-                if_none_match=True,
-            )
-        except PreconditionFailed:
-            return
+        put_once(self._store, f"{keys.KEYRING}{hash_api_key(key)}.json", body)
 
     def owner(self, key: str) -> str | None:
         """Who the key stands for (its hash), None when it is unknown."""

@@ -82,5 +82,9 @@ def training_state(generator_sha256: str) -> str:
     return f"{TRAINING_STATES}{generator_sha256}.safetensors"
 
 
+def aliases(name: str) -> str:
+    return f"{ALIASES}{name}.json"
+
+
 def schedule(domain: str) -> str:
     return f"{SCHEDULES}{domain}.json"

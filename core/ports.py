@@ -173,7 +173,10 @@ class LiveView(Protocol):
 
 
 class LeaseBook(Protocol):
-    """Who works on what. A token proves ownership."""
+    """Who works on what, what one of many does now and then, and what was tried in vain.
+
+    A token proves that a lease is one's own.
+    """
 
     def acquire(self, name: str, token: str, ttl_s: float) -> bool:
         """True: `token` holds the lease now (also when it held it before)."""
@@ -185,6 +188,16 @@ class LeaseBook(Protocol):
 
     def held(self, names: Iterable[str]) -> set[str]:
         """Those of `names` that somebody holds."""
+
+    def once_every(self, name: str, period_s: float) -> bool:
+        """A timer that many processes share: True for the first who asks in each period."""
+
+    def begin_try(self, name: str, window_s: float) -> int:
+        """Count a try, and return how many were begun and not ended; all are forgotten `window_s`
+        after the first."""
+
+    def end_try(self, name: str) -> None:
+        """Take back one try: it did not crash."""
 
 
 class Doorbell(Protocol):

@@ -21,11 +21,11 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from core import keys
+from core.conditional import JSON, change_record, read_record
 from core.datasets.dataset import utcnow
 from core.errors import (
     CheckpointRejected,
     NotFound,
-    PreconditionFailed,
     StateConflict,
     StoreUnavailable,
 )
@@ -41,7 +41,6 @@ TRAINING_STATE_FILE = (
     "training-state.safetensors"  # may lie in a bundle's folder; no part of the bundle
 )
 UNFINISHED = "fetch-"  # what a folder's name begins with while a bundle is fetched into it
-JSON = "application/json"
 BUNDLES_KEPT = 100  # remembered by a process
 _REFERENCE = re.compile(
     r"^(?P<name>[a-z0-9][a-z0-9-]{0,62})(@(?P<version>[a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64}))?$"
@@ -186,24 +185,16 @@ class Registry:
     ) -> None:
         """Point NAME@alias to a digest, keeping the history. StateConflict when others keep moving
         it too."""
-        for _ in range(10):
-            aliases, etag = self._aliases(name)
-            if aliases.current(alias) == digest:
-                return
+
+        def moved(there: Aliases | None) -> Aliases | None:
+            moves = there.moves if there else {}
+            if there and there.current(alias) == digest:
+                return there
             move = AliasMove(digest=digest, at=utcnow(), reason=reason, actor=actor)
-            moved = Aliases(moves={**aliases.moves, alias: [*aliases.moves.get(alias, []), move]})
-            try:
-                self._store.put(
-                    f"{keys.ALIASES}{name}.json",
-                    moved.model_dump_json().encode(),
-                    content_type=JSON,
-                    if_none_match=etag is None,
-                    if_match=etag,
-                )
-            except PreconditionFailed:
-                continue
-            return
-        raise StateConflict(f"the alias {name}@{alias} is being moved by others; try again")
+            return Aliases(moves={**moves, alias: [*moves.get(alias, []), move]})
+
+        what = f"the alias {name}@{alias}"
+        change_record(self._store, keys.aliases(name), Aliases, moved, what=what)
 
     def resolve(self, reference: str) -> str:
         """Digest of `name` (its champion), `name@alias` or `name@sha256:…`. NotFound with what
@@ -292,11 +283,8 @@ class Registry:
                 self._store.upload(key, path)
 
     def _aliases(self, name: str) -> tuple[Aliases, str | None]:
-        try:
-            body, info = self._store.get(f"{keys.ALIASES}{name}.json")
-        except NotFound:
-            return Aliases(moves={}), None
-        return Aliases.model_validate_json(body), info.etag
+        aliases, etag = read_record(self._store, keys.aliases(name), Aliases)
+        return aliases or Aliases(moves={}), etag
 
 
 def _hex(digest: str) -> str:

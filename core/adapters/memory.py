@@ -1,6 +1,7 @@
 """The ports in memory, for tests: same contract suite as the real adapters, nothing outlives the
 process."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -202,6 +203,8 @@ class MemoryLeaseBook:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._held: dict[str, tuple[str, float]] = {}
+        self._timers: dict[str, float] = {}
+        self._tries: dict[str, tuple[int, float]] = {}
         self._clock = clock
         self._lock = threading.Lock()
 
@@ -224,6 +227,26 @@ class MemoryLeaseBook:
     def held(self, names: Iterable[str]) -> set[str]:
         now_s = self._clock()
         return {name for name in names if self._held.get(name, ("", 0.0))[1] > now_s}
+
+    def once_every(self, name: str, period_s: float) -> bool:
+        with self._lock:
+            if self._timers.get(name, -math.inf) > self._clock():
+                return False
+            self._timers[name] = self._clock() + period_s
+        return True
+
+    def begin_try(self, name: str, window_s: float) -> int:
+        with self._lock:
+            number, until_s = self._tries.get(name, (0, -math.inf))
+            if until_s <= self._clock():
+                number, until_s = 0, self._clock() + window_s
+            self._tries[name] = number + 1, until_s
+            return number + 1
+
+    def end_try(self, name: str) -> None:
+        with self._lock:
+            number, until_s = self._tries.get(name, (0, -math.inf))
+            self._tries[name] = max(number - 1, 0), until_s
 
 
 class MemoryDoorbell:

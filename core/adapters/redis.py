@@ -226,6 +226,8 @@ class RedisLeaseBook:
         self._redis = redis
         self._hold = redis.register_script(scripts.HOLD)
         self._release = redis.register_script(scripts.RELEASE)
+        self._begin_try = redis.register_script(scripts.BEGIN_TRY)
+        self._end_try = redis.register_script(scripts.END_TRY)
 
     @translated()
     def acquire(self, name: str, token: str, ttl_s: float) -> bool:
@@ -243,6 +245,18 @@ class RedisLeaseBook:
         asked = list(names)
         tokens = self._redis.mget([f"mf:lease:{name}" for name in asked]) if asked else []
         return {name for name, token in zip(asked, tokens, strict=True) if token is not None}
+
+    @translated()
+    def once_every(self, name: str, period_s: float) -> bool:
+        return bool(self._redis.set(f"mf:timer:{name}", 1, nx=True, px=round(period_s * 1000)))
+
+    @translated()
+    def begin_try(self, name: str, window_s: float) -> int:
+        return int(self._begin_try(keys=[f"mf:tries:{name}"], args=[round(window_s * 1000)]))
+
+    @translated()
+    def end_try(self, name: str) -> None:
+        self._end_try(keys=[f"mf:tries:{name}"])
 
 
 def _key(dataset_id: str) -> str:

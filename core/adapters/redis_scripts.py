@@ -88,3 +88,17 @@ return 1
 RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
+
+# KEYS: counter. ARGV: milliseconds. Returns the tries begun since the first of the window.
+BEGIN_TRY = """
+local number = redis.call('INCR', KEYS[1])
+if number == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return number
+"""
+
+# KEYS: counter. A try whose window is over has nothing to take back; a counter at 0 goes.
+END_TRY = """
+if redis.call('EXISTS', KEYS[1]) == 1 and redis.call('DECR', KEYS[1]) <= 0 then
+  redis.call('DEL', KEYS[1])
+end
+"""

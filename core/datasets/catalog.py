@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from core import keys
+from core.conditional import JSON, put_once
 from core.datasets.dataset import DatasetView
 from core.datasets.manifest import DatasetRecord, ManifestHead, ShardRecord, manifest_lines
 from core.datasets.plan import Plan
@@ -23,7 +24,6 @@ from core.errors import Cancelled, NotFound, PreconditionFailed
 from core.ports import ObjectStore
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 
-JSON = "application/json"
 RECORDS_KEPT = 1000  # claims remembered by a process
 SHARDS_KEPT = 10_000  # shard records remembered by a process, about 1 kB each
 
@@ -38,7 +38,7 @@ class Catalog:
 
     def claim(self, record: DatasetRecord) -> bool:
         """Write request.json. False when the id is taken: read it and compare."""
-        return self._put_once(keys.request(record.id), record.model_dump_json().encode())
+        return put_once(self.store, keys.request(record.id), record.model_dump_json().encode())
 
     def request(self, dataset_id: str) -> DatasetRecord:
         """The claim. NotFound when there is none or the dataset was deleted."""
@@ -61,21 +61,18 @@ class Catalog:
 
     def cancel(self, dataset_id: str, at: datetime) -> bool:
         """Ask for the end of a dataset; its committed shards stay. False: asked before."""
-        return self._put_once(
-            keys.tombstone(dataset_id, "cancel"), json.dumps({"at": at.isoformat()}).encode()
-        )
+        return self._mark(dataset_id, "cancel", json.dumps({"at": at.isoformat()}))
 
     def delete(self, dataset_id: str, at: datetime) -> bool:
         """Mark a dataset as deleted; `purge` removes its objects. False: marked before."""
-        return self._put_once(
-            keys.tombstone(dataset_id, "deleted"), json.dumps({"at": at.isoformat()}).encode()
-        )
+        return self._mark(dataset_id, "deleted", json.dumps({"at": at.isoformat()}))
 
     def fail(self, dataset_id: str, error: ErrorInfo) -> bool:
         """Note an error that no further attempt can mend. False: noted before."""
-        return self._put_once(
-            keys.tombstone(dataset_id, "failed"), error.model_dump_json().encode()
-        )
+        return self._mark(dataset_id, "failed", error.model_dump_json())
+
+    def _mark(self, dataset_id: str, kind: str, body: str) -> bool:
+        return put_once(self.store, keys.tombstone(dataset_id, kind), body.encode())
 
     def failure(self, dataset_id: str) -> ErrorInfo | None:
         try:
@@ -201,13 +198,6 @@ class Catalog:
                 self._records.clear()
             self._records[dataset_id] = DatasetRecord.model_validate_json(body)
         return self._records[dataset_id]
-
-    def _put_once(self, key: str, body: bytes) -> bool:
-        try:
-            self.store.put(key, body, content_type=JSON, if_none_match=True)
-        except PreconditionFailed:
-            return False
-        return True
 
 
 def _missing(dataset_id: str) -> NotFound:

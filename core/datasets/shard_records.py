@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from core import keys
+from core.conditional import put_once
 from core.datasets.manifest import ShardRecord
-from core.errors import NotFound, PreconditionFailed
+from core.errors import NotFound
 from core.ports import ObjectStore
 
 BLOCK = 1000  # records a block
@@ -38,7 +39,7 @@ class ShardRecords:
 
     def put(self, record: ShardRecord) -> bool:
         """False: a record was there already."""
-        return self._put_once(self._key(record.shard), record.model_dump_json().encode())
+        return put_once(self._store, self._key(record.shard), record.model_dump_json().encode())
 
     def get(self, shard: int) -> ShardRecord | None:
         try:
@@ -86,9 +87,8 @@ class ShardRecords:
         lines = [record.model_dump_json() + "\n" for record in self._singly(shards)]
         if len(lines) < BLOCK:
             return False
-        self._put_once(
-            keys.record_block(self._id, block), "".join(lines).encode(), "application/jsonl"
-        )
+        body = "".join(lines).encode()
+        put_once(self._store, keys.record_block(self._id, block), body, "application/jsonl")
         return True
 
     def _block(self, block: int) -> list[bytes] | None:
@@ -126,10 +126,3 @@ class ShardRecords:
 
     def _key(self, shard: int) -> str:
         return keys.shard_record(self._id, shard)
-
-    def _put_once(self, key: str, body: bytes, content_type: str = "application/json") -> bool:
-        try:
-            self._store.put(key, body, content_type=content_type, if_none_match=True)
-        except PreconditionFailed:
-            return False
-        return True

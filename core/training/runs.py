@@ -12,12 +12,12 @@ training-active/TIME-ID              runs that have not ended: nobody has to loo
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TypeVar
 
 from core import keys
+from core.conditional import JSON, Record, put_once, read_record
 from core.corpora import CorpusBook
 from core.datasets.dataset import utcnow
-from core.errors import InvalidSpec, NotFound, PreconditionFailed
+from core.errors import InvalidSpec, NotFound
 from core.ports import ObjectStore
 from core.registry import CHAMPION, Registry
 from core.training.run import (
@@ -32,7 +32,6 @@ from matteforge.schemas.base import Frozen
 from matteforge.schemas.training import STAGES, RunState, Stage, TrainingSpec
 
 READERS = 8
-Record = TypeVar("Record", bound=Frozen)
 
 
 class TrainingRuns:
@@ -44,7 +43,7 @@ class TrainingRuns:
     def claim(self, record: TrainingRecord) -> bool:
         """False when the id is taken: read it and compare."""
         self.store.put(_active(record), record.id.encode())
-        if self._put_once(record.id, "request.json", record):
+        if self._write_once(record.id, "request.json", record):
             return True
         self.store.delete(_active(record))  # another time, another key than the winner's
         return False
@@ -61,14 +60,14 @@ class TrainingRuns:
 
     def cancel(self, run_id: str, at: datetime) -> None:
         """Ask for the end of a run; asking again changes nothing."""
-        self._put_once(run_id, "cancel.json", RunEnd(state=RunState.CANCELLED, at=at))
+        self._write_once(run_id, "cancel.json", RunEnd(state=RunState.CANCELLED, at=at))
 
     def is_cancelled(self, run_id: str) -> bool:
         return self.store.head(keys.training_run(run_id, "cancel.json")) is not None
 
     def put_stage(self, run_id: str, record: StageRecord) -> StageRecord:
         """The record that counts: this one, or that of an earlier winner."""
-        if self._put_once(run_id, f"stages/{record.stage}.json", record):
+        if self._write_once(run_id, f"stages/{record.stage}.json", record):
             return record
         return self.stage(run_id, record.stage) or record
 
@@ -77,16 +76,14 @@ class TrainingRuns:
 
     def put_progress(self, run_id: str, progress: Progress) -> None:
         body = progress.model_dump_json().encode()
-        self.store.put(
-            keys.training_run(run_id, "progress.json"), body, content_type="application/json"
-        )
+        self.store.put(keys.training_run(run_id, "progress.json"), body, content_type=JSON)
 
     def progress(self, run_id: str) -> Progress | None:
         return self._read(run_id, "progress.json", Progress)
 
     def finish(self, run_id: str, end: RunEnd) -> RunEnd:
         """End a run; the true end is returned: this one or an earlier winner's."""
-        won = self._put_once(run_id, "end.json", end)
+        won = self._write_once(run_id, "end.json", end)
         self.store.delete(_active(self.request(run_id)))
         return end if won else self.end(run_id) or end
 
@@ -131,24 +128,11 @@ class TrainingRuns:
         return sorted(found, key=lambda record: (record.created_at, record.id))
 
     def _read(self, run_id: str, name: str, kind: type[Record]) -> Record | None:
-        try:
-            body, _ = self.store.get(keys.training_run(run_id, name))
-        except NotFound:
-            return None
-        return kind.model_validate_json(body)
+        return read_record(self.store, keys.training_run(run_id, name), kind)[0]
 
-    def _put_once(self, run_id: str, name: str, record: Frozen) -> bool:
-        body = record.model_dump_json().encode()
-        try:
-            self.store.put(
-                keys.training_run(run_id, name),
-                body,
-                content_type="application/json",
-                if_none_match=True,
-            )
-        except PreconditionFailed:
-            return False
-        return True
+    def _write_once(self, run_id: str, name: str, record: Frozen) -> bool:
+        key = keys.training_run(run_id, name)
+        return put_once(self.store, key, record.model_dump_json().encode())
 
 
 def pin_run(

@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from pydantic import Field
 
 from core import keys
+from core.conditional import change_record, read_record
 from core.corpora import CorpusBook, CorpusManifest
-from core.errors import InvalidSpec, NotFound, PreconditionFailed, StateConflict
+from core.errors import InvalidSpec, NotFound
 from core.ports import ObjectStore
 from core.training.run import TrainingRecord, new_run_id
 from core.training.runs import TrainingRuns, pin_run
@@ -94,12 +95,12 @@ class Schedules:
         found = self._read(domain)
         if found is None:
             raise NotFound(f"there is no schedule for {domain!r}")
-        return found[0]
+        return found
 
     def all(self) -> Iterator[Schedule]:
         for key in self._store.list_keys(keys.SCHEDULES):
             if found := self._read(key.removeprefix(keys.SCHEDULES).removesuffix(".json")):
-                yield found[0]
+                yield found
 
     def delete(self, domain: str) -> None:
         """A run that it has started goes on. NotFound."""
@@ -178,37 +179,14 @@ class Schedules:
             shard.samples for shard in self._book.get(name).shards if shard.sha256 not in seen
         )
 
-    def _read(self, domain: str) -> tuple[Schedule, str] | None:
-        try:
-            body, info = self._store.get(keys.schedule(domain))
-        except NotFound:
-            return None
-        return Schedule.model_validate_json(body), info.etag
+    def _read(self, domain: str) -> Schedule | None:
+        return read_record(self._store, keys.schedule(domain), Schedule)[0]
 
     def _change(
         self, domain: str, change: Callable[[Schedule | None], Schedule | None]
     ) -> Schedule | None:
-        """Apply `change` to what is there (None: nothing); returns what it made.
-
-        StateConflict when others keep changing it.
-        """
-        for _ in range(10):
-            found = self._read(domain)
-            changed = change(found[0] if found else None)
-            if changed is None or (found and changed == found[0]):
-                return changed
-            try:
-                self._store.put(
-                    keys.schedule(domain),
-                    changed.model_dump_json().encode(),
-                    content_type="application/json",
-                    if_none_match=found is None,
-                    if_match=found[1] if found else None,
-                )
-            except PreconditionFailed:
-                continue
-            return changed
-        raise StateConflict(f"the schedule of {domain} is being changed by others; try again")
+        key, what = keys.schedule(domain), f"the schedule of {domain}"
+        return change_record(self._store, key, Schedule, change, what=what)
 
 
 def _noted(there: Schedule, started: Schedule, run_id: str) -> Schedule:

@@ -61,6 +61,26 @@ def test_one_of_many_gets_it(book: LeaseBook) -> None:
     assert sum(won) == 1
 
 
+def test_a_timer_goes_off_once_a_period(book: LeaseBook) -> None:
+    assert book.once_every("sweep", 0.8)
+    assert not book.once_every("sweep", 0.8)
+    assert book.once_every("another", 0.8)
+    time.sleep(1.0)
+    assert book.once_every("sweep", 0.8)
+
+
+def test_tries_that_do_not_end_are_counted_for_a_while(book: LeaseBook) -> None:
+    assert [book.begin_try("shard", 0.8) for _ in range(3)] == [1, 2, 3]
+    assert book.begin_try("another", 0.8) == 1
+    book.end_try("shard")
+    assert book.begin_try("shard", 0.8) == 3
+    time.sleep(1.0)
+    assert book.begin_try("shard", 60) == 1, "the window began with the first try"
+    book.end_try("shard")
+    book.end_try("shard")
+    assert book.begin_try("shard", 60) == 1, "no try is taken back twice"
+
+
 def test_silence_is_unavailability() -> None:
     client = connect(f"redis://127.0.0.1:{free_ports(1)[0]}/0", retries=1)
     with pytest.raises(LiveViewUnavailable):

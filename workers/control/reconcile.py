@@ -2,7 +2,6 @@
 few seconds."""
 
 import logging
-import secrets
 
 from core.errors import NotFound, StoreRefused, TransientError
 from core.leases import shard_lease
@@ -12,7 +11,7 @@ from workers.context import Context
 from workers.control.finalize import finalize, publish_end
 
 log = logging.getLogger(__name__)
-SWEEP = "sweep"  # a lease that nobody releases: it spaces the searches for unknown datasets
+SWEEP = "sweep"  # the timer of the searches for unknown datasets
 SWEEP_S = 60.0
 
 
@@ -26,7 +25,7 @@ def reconcile(context: Context, now_s: float, dataset_id: str | None = None) -> 
     context.doorbell.answer(Reconcile(dataset_id=dataset_id))
     if not context.live.is_initialised():
         recover(context)
-    if dataset_id is None and context.leases.acquire(SWEEP, secrets.token_hex(16), SWEEP_S):
+    if dataset_id is None and context.leases.once_every(SWEEP, SWEEP_S):
         _sweep(context)
     dataset_ids = context.live.active_ids() if dataset_id is None else [dataset_id]
     for active_id in dataset_ids:

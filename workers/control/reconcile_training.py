@@ -4,7 +4,6 @@ Torch-free; runs every few seconds on the control worker.
 """
 
 import logging
-import secrets
 
 from core.datasets.dataset import utcnow
 from core.messages import QUEUE_TRAIN, RunCycle
@@ -15,7 +14,7 @@ from matteforge.schemas.training import RunState
 from workers.context import Context
 
 log = logging.getLogger(__name__)
-SCHEDULES = "schedules"  # a lease that nobody releases: it spaces the looks at them
+SCHEDULES = "schedules"  # the timer of the looks at them
 SCHEDULES_S = 30.0
 
 
@@ -27,7 +26,7 @@ def reconcile_training(context: Context) -> None:
     whoever gets one finds the lease held, or the run at its end, and does nothing. Raises
     TransientError when a store is away.
     """
-    if context.leases.acquire(SCHEDULES, secrets.token_hex(16), SCHEDULES_S):
+    if context.leases.once_every(SCHEDULES, SCHEDULES_S):
         for run_id in Schedules(context.catalog.store).start_due(utcnow()):
             log.info("%s is ordered by a schedule", run_id)
     runs = TrainingRuns(context.catalog.store)
@@ -38,7 +37,9 @@ def reconcile_training(context: Context) -> None:
         if runs.is_cancelled(record.id):
             runs.finish(record.id, RunEnd(state=RunState.CANCELLED, at=utcnow()))
             log.info("%s cancelled", record.id)
-        elif context.doorbell.depth(QUEUE_TRAIN) < len(idle) and _note(context, record.id):
+        elif context.doorbell.depth(QUEUE_TRAIN) < len(idle) and context.leases.once_every(
+            f"rung/{record.id}", context.settings.ring_stale_s
+        ):
             context.doorbell.ring(RunCycle(run_id=record.id))
 
 
@@ -48,11 +49,3 @@ def _oldest(active: list[TrainingRecord]) -> list[TrainingRecord]:
     for record in active:
         first.setdefault(record.spec.domain, record)
     return list(first.values())
-
-
-def _note(context: Context, run_id: str) -> bool:
-    """Note that a message was sent. False: one was, a moment ago. The note is a lease that nobody
-    releases."""
-    return context.leases.acquire(
-        f"rung/{run_id}", secrets.token_hex(16), context.settings.ring_stale_s
-    )

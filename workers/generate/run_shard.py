@@ -3,7 +3,6 @@ times, anywhere."""
 
 import logging
 import os
-import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -39,8 +38,8 @@ from workers.shards.tar import ShardTar
 
 log = logging.getLogger(__name__)
 STOP_CHECK_S = 2.0  # between two looks for tombstones while sampling
-MAX_TRIES = 10  # crashes on one shard within TRY_TTL_S before its dataset fails
-TRY_TTL_S = 3600.0
+MAX_TRIES = 10  # crashes on one shard within TRY_WINDOW_S before its dataset fails
+TRY_WINDOW_S = 3600.0
 ENCODERS = min(4, os.cpu_count() or 1)  # threads of a worker that encode pictures
 
 
@@ -141,23 +140,20 @@ def _judged(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
 
 @contextmanager
 def _one_try(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
-    """Count tries that crash, as leases that nobody releases. Raises PermanentError when there were
-    too many."""
-    token = secrets.token_hex(16)
-    for number in range(MAX_TRIES):
-        name = f"try/{dataset_id}/{shard}/{number}"
-        if context.leases.acquire(name, token, TRY_TTL_S):
-            break
-    else:
+    """Count tries that crash: they are not ended. Raises PermanentError when there were too
+    many."""
+    name = f"{dataset_id}/{shard}"
+    if context.leases.begin_try(name, TRY_WINDOW_S) > MAX_TRIES:
+        context.leases.end_try(name)
         raise PermanentError(f"shard {shard} broke its worker {MAX_TRIES} times")
     try:
         yield
     except RendererFailed:
         raise  # as bad as a crash: the same portrait may kill it again
     except (TransientError, PermanentError, Cancelled):
-        context.leases.release(name, token)
+        context.leases.end_try(name)
         raise
-    context.leases.release(name, token)
+    context.leases.end_try(name)
 
 
 def _make(
