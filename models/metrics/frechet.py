@@ -13,6 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from models.metrics.bootstrap import mean_interval
+
 CHUNK = 64
 NEIGHBOURS = 3  # of arXiv 1904.06991
 RESAMPLES = 50
@@ -188,12 +190,8 @@ def coverage(queries: Tensor, references: Tensor, neighbours: int = NEIGHBOURS) 
 def share_figure(hits: Tensor, *, seed: int, resamples: int = 1000) -> Figure:
     """The share of True and its percentile bootstrap interval over the queries; the references are
     kept as they are."""
-    rng, values = torch.Generator().manual_seed(seed), hits.double()
-    index = torch.randint(len(values), (resamples, len(values)), generator=rng)
-    low, high = (
-        values[index].mean(1).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    )
-    return Figure(value=float(values.mean()), low=low, high=high)
+    found = mean_interval(hits.double().numpy(), seed=seed, resamples=resamples)
+    return Figure(value=found.value, low=found.low, high=found.high)
 
 
 def compare(fakes: Tensor, reals: Tensor, *, seed: int) -> dict[str, dict[str, float]]:

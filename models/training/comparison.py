@@ -31,6 +31,7 @@ from models.corpora.pairs import read_pairs, read_portraits
 from models.imaging.pixels import to_u8, to_unit
 from models.imaging.tars import read_members
 from models.imaging.tensors import pm1_to_u8, to_pm1
+from models.metrics.bootstrap import mean_interval
 from models.metrics.generator_card import sample
 from models.metrics.matting import full_metrics
 from models.networks.checkpoints.load import load_generator, load_stylematte
@@ -157,18 +158,6 @@ def score(matte: StyleMatte, test: Path) -> dict[str, list[float]]:
     return scores
 
 
-def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float, float]:
-    """Mean over seeds and pairs, and its 95 % bootstrap interval; both seeds and pairs are drawn
-    anew. [seeds, n]."""
-    seeds, pairs = values.shape
-    means = [
-        values[np.ix_(rng.integers(seeds, size=seeds), rng.integers(pairs, size=pairs))].mean()
-        for _ in range(RESAMPLINGS)
-    ]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(values.mean()), float(low), float(high)
-
-
 def table(out: Path) -> str:
     """Markdown: each arm's mean and interval, and its paired difference to the labelled pairs
     alone."""
@@ -182,21 +171,19 @@ def table(out: Path) -> str:
         if paths
     }
     for arm, values in scores.items():
-        cells = [_cell(values[m], np.random.default_rng(0)) for m in MEASURES]
+        cells = [_cell(values[m]) for m in MEASURES]
         lines.append(f"| {arm} | {len(runs[arm])} | " + " | ".join(cells) + " |")
         alone = f"labelled{TUNED}" if TUNED in arm else "labelled"
         shared = min(len(runs[arm]), len(runs.get(alone, ())))
         if arm != alone and shared:
-            paired = [
-                _cell(values[m][:shared] - scores[alone][m][:shared], np.random.default_rng(0))
-                for m in MEASURES
-            ]
+            paired = [_cell(values[m][:shared] - scores[alone][m][:shared]) for m in MEASURES]
             lines.append(f"| … minus {alone} | | " + " | ".join(paired) + " |")
     return "\n".join(lines)
 
 
-def _cell(values: NDArray[np.float64], rng: np.random.Generator) -> str:
-    mean, low, high = interval(values, rng)
+def _cell(values: NDArray[np.float64]) -> str:
+    """Mean over seeds and pairs [seeds, n] and its 95 % interval; both are drawn anew."""
+    mean, low, high = mean_interval(values, seed=0, resamples=RESAMPLINGS)
     return f"{mean:.4f} [{low:.4f}, {high:.4f}]"
 
 

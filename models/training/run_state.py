@@ -1,4 +1,4 @@
-"""The state of a run of StyleMatteGAN's training, in one safetensors file.
+"""The state of a training, StyleMatteGAN's or StyleMatte's, in one safetensors file.
 
 A file holds `modules/NAME/TENSOR`, `optimizers/NAME/INDEX/MOMENT` and `rng`; progress and history
 are in its header.
@@ -14,11 +14,9 @@ from torch import Tensor, nn
 
 from models.networks.checkpoints.checkpoint import Kind, halved, load_checkpoint, save_checkpoint
 
-KIND: Kind = "stylemattegan-training"
-
 
 @dataclass
-class Progress:
+class TrainingProgress:
     images: int = 0  # real images seen, all stages
     steps: int = 0  # optimiser steps, all stages
     seconds: float = 0.0  # of training, without set-up
@@ -28,13 +26,14 @@ class Progress:
 
 
 @dataclass(kw_only=True)
-class RunState:
+class TrainingState:
     """Everything that a resumed run needs to go on bit for bit."""
 
     modules: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
-    rng: torch.Generator
-    progress: Progress = field(default_factory=Progress)
+    rng: torch.Generator = field(default_factory=torch.Generator)
+    progress: TrainingProgress = field(default_factory=TrainingProgress)
+    kind: Kind = "stylemattegan-training"
 
     def save(self, path: Path) -> None:
         """Writes the state atomically and exactly."""
@@ -55,7 +54,7 @@ class RunState:
         Raises CheckpointRejected for another kind of file, RuntimeError for networks of another
         shape.
         """
-        checkpoint = load_checkpoint(path, kind=KIND)
+        checkpoint = load_checkpoint(path, kind=self.kind)
         for name, module in self.modules.items():
             if tensors := _below(f"modules/{name}/", checkpoint.state):
                 module.load_state_dict(tensors)
@@ -68,7 +67,7 @@ class RunState:
                 {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
             )
         self.rng.set_state(checkpoint.state["rng"])
-        self.progress = Progress(**checkpoint.extra)
+        self.progress = TrainingProgress(**checkpoint.extra)
 
     def _module_tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, module in self.modules.items():
@@ -83,7 +82,7 @@ class RunState:
 
     def _write(self, path: Path, tensors: dict[str, Tensor]) -> None:
         state = tensors | {"rng": self.rng.get_state()}
-        save_checkpoint(path, kind=KIND, config={}, state=state, extra=asdict(self.progress))
+        save_checkpoint(path, kind=self.kind, config={}, state=state, extra=asdict(self.progress))
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

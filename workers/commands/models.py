@@ -127,14 +127,14 @@ def calibrate(
     + KEY.alpha.png."""
     from models.networks.checkpoints.load import load_stylematte
     from workers.generate import calibration
-    from workers.generate.scores import calibrate as thresholds_of
+    from workers.generate.calibration import calibrate_thresholds
 
     source = calibration.aligned_pairs if aligned else calibration.exact_pairs
     pairs = source(tars, resolution=resolution, backgrounds=backgrounds, seed=seed)
     scores = list(calibration.score_pairs(load_stylematte(stylematte), pairs))
     thresholds = {
         name: round(value, 6)
-        for name, value in thresholds_of(scores, percentile=percentile).items()
+        for name, value in calibrate_thresholds(scores, percentile=percentile).items()
     }
     click.echo(json.dumps({"pairs": len(scores), "thresholds": thresholds}, indent=1))
     if out is not None:

@@ -12,12 +12,13 @@ from torch import nn
 from matteforge.schemas.corpora import Split
 from matteforge.schemas.training import DistanceFigures, Stage
 from models.imaging.tensors import rgb_from_u8
+from models.metrics.bootstrap import mean_interval
 from models.metrics.matting import full_metrics
 from models.networks.checkpoints.load import load_stylematte
 from models.networks.stylematte import predict_alpha
 from models.training.matting.held_out import HeldOut, held_out_pairs
 from workers.bundles import STYLEMATTE_FILE
-from workers.cycle.gate import decide, decide_generator, mean_interval
+from workers.cycle.gate import decide, decide_generator
 from workers.cycle.generators import measure_generators
 from workers.cycle.job import Job
 from workers.cycle.stage_context import StageContext
@@ -80,7 +81,7 @@ def _means(scores: PairScores, seed: int) -> dict[str, dict[str, float]]:
     return {
         name: mean_interval(
             np.array([pair[name] for pair in scores.values()]), seed=seed, resamples=2000
-        ).model_dump()
+        )._asdict()
         for name in names
     }
 

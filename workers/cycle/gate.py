@@ -13,11 +13,9 @@ from matteforge.schemas.training import (
     Interval,
     SliceFigures,
 )
+from models.metrics.bootstrap import LEVEL, mean_interval
 
-LEVEL = 0.95
 RESAMPLES = 10_000
-CHUNK = 500
-Scores = NDArray[np.float64]
 
 
 def decide(
@@ -42,12 +40,17 @@ def decide(
         raise ValueError("champion and candidate must be scored on the same pairs, at least one")
     keys = sorted(champion)
     old, new = (np.array([scores[key] for key in keys]) for scores in (champion, candidate))
-    difference = mean_interval(new - old, seed=seed, level=level, resamples=resamples)
+
+    def interval(values: NDArray[np.float64]) -> Interval:
+        found = mean_interval(values, seed=seed, level=level, resamples=resamples)
+        return Interval(**found._asdict())
+
+    difference = interval(new - old)
     names = sorted({name for key in keys for name in slices.get(key, ())})
     figures = {}
     for name in names:
         inside = np.array([name in slices.get(key, ()) for key in keys])
-        change = mean_interval((new - old)[inside], seed=seed, level=level, resamples=resamples)
+        change = interval((new - old)[inside])
         figures[name] = SliceFigures(
             pairs=int(inside.sum()),
             champion=float(old[inside].mean()),
@@ -63,8 +66,8 @@ def decide(
         else _reason(difference, worse, metric, margin),
         metric=metric,
         pairs=len(keys),
-        champion=mean_interval(old, seed=seed, level=level, resamples=resamples),
-        candidate=mean_interval(new, seed=seed, level=level, resamples=resamples),
+        champion=interval(old),
+        candidate=interval(new),
         difference=difference,
         slices=figures,
         margin=margin,
@@ -89,21 +92,6 @@ def decide_generator(views: Mapping[str, DistanceFigures], images: int) -> Gener
     return GeneratorDecision(
         passed=bool(nearer) and not further, reason=reason, images=images, views=dict(views)
     )
-
-
-def mean_interval(
-    values: Scores, *, seed: int, level: float = LEVEL, resamples: int = RESAMPLES
-) -> Interval:
-    """The mean of [n] values and its percentile bootstrap interval."""
-    rng = np.random.default_rng(seed)
-    means = [
-        values[rng.integers(len(values), size=(min(CHUNK, resamples - start), len(values)))].mean(
-            axis=1
-        )
-        for start in range(0, resamples, CHUNK)
-    ]
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value=float(values.mean()), low=float(low), high=float(high))
 
 
 def _reason(difference: Interval, worse: list[str], metric: str, margin: float) -> str:

@@ -25,8 +25,7 @@ from models.networks.checkpoints.load import load_generator, load_stylematte
 from models.training.gan.adversarial import Adversarial, real_backgrounds
 from models.training.gan.corpus import Corpus, Labeller
 from models.training.gan.labelling import label_corpus
-from models.training.gan.loop import Stage as Trainer
-from models.training.gan.loop import train
+from models.training.gan.loop import GanTrainer, train
 from models.training.gan.presets import PRESETS
 from models.training.gan.state import composite_over_checker, write_grid
 from models.training.gan.warm_start import WarmStart, stylematte_labeller
@@ -164,9 +163,9 @@ def adversarial(job: Job, shop: StageContext) -> dict[str, Any]:
 
 
 def _train(
-    job: Job, folder: Path, trainer: Trainer, name: str, first: int, kimg: float
+    job: Job, folder: Path, trainer: GanTrainer, name: str, first: int, kimg: float
 ) -> dict[str, Any]:
-    def go_on(trainer: Trainer) -> bool:
+    def go_on(trainer: GanTrainer) -> bool:
         job.tick((trainer.state.progress.images - first) / max(kimg * 1000, 1))
         for grid in sorted((folder / "grids").glob("*.png"))[:-GRIDS_KEPT]:
             grid.unlink()

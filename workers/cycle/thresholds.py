@@ -13,8 +13,7 @@ from models.training.gan.corpus import LABEL_SIZE, compose_scenes
 from models.training.matting.held_out import held_out_pairs
 from workers.cycle.job import Job
 from workers.cycle.stage_context import StageContext
-from workers.generate.calibration import Pair, score_pairs
-from workers.generate.scores import calibrate
+from workers.generate.calibration import Pair, calibrate_thresholds, score_pairs
 
 SCENES = 4  # behind each subject whose scene is not known
 
@@ -22,7 +21,7 @@ SCENES = 4  # behind each subject whose scene is not known
 def calibrated(job: Job, shop: StageContext, stylematte: Path, resolution: int) -> dict[str, float]:
     """Thresholds that 99 % of the validation pairs pass, by criterion."""
     scores = list(score_pairs(load_stylematte(stylematte), _pairs(job, shop, resolution)))
-    return {name: round(value, 6) for name, value in calibrate(scores).items()}
+    return {name: round(value, 6) for name, value in calibrate_thresholds(scores).items()}
 
 
 def _pairs(job: Job, shop: StageContext, resolution: int) -> list[Pair]:

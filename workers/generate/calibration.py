@@ -1,6 +1,6 @@
 """The default filter: what StyleMatte reaches on held-out pairs whose alpha is exact."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from matteforge.schemas.criteria import CRITERIA
 from models.corpora.pairs import decode
 from models.imaging.compositing import over
 from models.imaging.pixels import to_u8, to_unit
@@ -76,6 +77,27 @@ def score_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Iterator[dict[str, f
             score_subjects(alphas), score_agreement(alphas, predicted), strict=True
         ):
             yield cheap | costly
+
+
+def calibrate_thresholds(
+    scores: Iterable[Mapping[str, float]], *, percentile: float = 99.0
+) -> dict[str, float]:
+    """Thresholds, by criterion, that `percentile` % of these scores (of exact pairs) pass, each
+    criterion by itself.
+
+    Raises ValueError without scores.
+    """
+    measured = list(scores)
+    if not measured:
+        raise ValueError("thresholds can't be calibrated without pairs")
+    thresholds = {}
+    for criterion in CRITERIA:
+        values = [score[criterion.score] for score in measured]
+        kept = percentile if criterion.bound == "max" else 100 - percentile
+        thresholds[criterion.name] = float(
+            np.clip(np.percentile(values, kept), criterion.low, criterion.high)
+        )
+    return thresholds
 
 
 def _reduced(rgb: NDArray[np.floating], alpha: NDArray[np.floating], resolution: int) -> Pair:

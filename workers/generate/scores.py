@@ -1,12 +1,9 @@
 """Scores that the filter looks at (matteforge.schemas.criteria): arrays only, no torch."""
 
-from collections.abc import Iterable, Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from matteforge.schemas.criteria import CRITERIA
 from models.metrics.matting import grad, iou, mad
 
 Alphas = NDArray[np.float32]
@@ -41,24 +38,3 @@ def connectedness(alpha: NDArray[np.float32]) -> float:
         return 0.0
     sizes = np.bincount(parts.ravel())[1:]
     return float(sizes.max() / sizes.sum())
-
-
-def calibrate(
-    scores: Iterable[Mapping[str, float]], *, percentile: float = 99.0
-) -> dict[str, float]:
-    """Thresholds, by criterion, that `percentile` % of these scores (of exact pairs) pass, each
-    criterion by itself.
-
-    Raises ValueError without scores.
-    """
-    measured = list(scores)
-    if not measured:
-        raise ValueError("thresholds can't be calibrated without pairs")
-    thresholds = {}
-    for criterion in CRITERIA:
-        values = [score[criterion.score] for score in measured]
-        kept = percentile if criterion.bound == "max" else 100 - percentile
-        thresholds[criterion.name] = float(
-            np.clip(np.percentile(values, kept), criterion.low, criterion.high)
-        )
-    return thresholds

@@ -25,7 +25,11 @@ SMALL_TENSOR = (
 )
 
 Kind = Literal[
-    "stylemattegan-generator", "stylemattegan-discriminator", "stylematte", "stylemattegan-training"
+    "stylemattegan-generator",
+    "stylemattegan-discriminator",
+    "stylematte",
+    "stylemattegan-training",
+    "stylematte-training",
 ]
 
 

@@ -5,16 +5,13 @@ Guides and interpolated hairs: Ward et al., "A survey on hair modeling", 2007, s
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from models.renderer.mesh.geometry import Array, at_roots, unit
+from models.renderer.person.hair import Hair
 from models.renderer.person.makehuman import Faces, Points, base_mesh
-
-if TYPE_CHECKING:
-    from models.renderer.person.hair import Hair
 
 Rng = np.random.Generator
 Roots = tuple[Faces, Points]
@@ -86,7 +83,7 @@ class Comb:
     tie: Array | None
 
 
-def grow_guides(rng: Rng, hair: "Hair", scalp: Scalp, roots: Roots, comb: Comb) -> Array:
+def grow_guides(rng: Rng, hair: Hair, scalp: Scalp, roots: Roots, comb: Comb) -> Array:
     """Guides [n, k, 3] of equal steps."""
     root, normal = at_roots(scalp.points, roots), unit(at_roots(scalp.normals, roots))
     count, steps = len(root), int(np.clip(np.ceil(hair.length_dm / SEGMENT_DM) + 2, 4, 14))
@@ -124,7 +121,7 @@ def grow_guides(rng: Rng, hair: "Hair", scalp: Scalp, roots: Roots, comb: Comb) 
 
 
 def interpolate(
-    rng: Rng, hair: "Hair", scalp: Scalp, guides: Array, guide_roots: Roots, roots: Roots
+    rng: Rng, hair: Hair, scalp: Scalp, guides: Array, guide_roots: Roots, roots: Roots
 ) -> Array:
     """Hairs [n, k, 3] between the guides around their roots: with locks, curls, uneven lengths and
     flyaways."""
@@ -169,7 +166,7 @@ def _locks(rng: Rng, place: Points, count: int) -> Array:
     return leaders[cKDTree(place[leaders]).query(place)[1]]
 
 
-def _curls(rng: Rng, hair: "Hair", hairs: Array, lock_of: Array) -> Array:
+def _curls(rng: Rng, hair: Hair, hairs: Array, lock_of: Array) -> Array:
     """Helices around hairs, nearly in phase within a lock."""
     count, points = hairs.shape[:2]
     t = np.linspace(0, 1, points)
@@ -184,7 +181,7 @@ def _curls(rng: Rng, hair: "Hair", hairs: Array, lock_of: Array) -> Array:
     )
 
 
-def _lengths(rng: Rng, hair: "Hair", scalp: Scalp, hairs: Array) -> Array:
+def _lengths(rng: Rng, hair: Hair, scalp: Scalp, hairs: Array) -> Array:
     """Share of each hair that is kept: uneven tips; a fringe ends above the eyes."""
     shortest = (
         0.55 if hair.length_dm < SHORT_DM else 0.82

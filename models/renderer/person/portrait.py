@@ -4,7 +4,16 @@ import numpy as np
 
 from models.renderer.blender.nodes import Graph, plain_material
 from models.renderer.mesh.geometry import Subdivision, vertex_normals
-from models.renderer.person import accessories, clothes, eyes, fabric, facial_hair, hair, skin
+from models.renderer.person import (
+    accessories,
+    clothes,
+    combing,
+    eyes,
+    fabric,
+    facial_hair,
+    hair,
+    skin,
+)
 from models.renderer.person.expression import express
 from models.renderer.person.hair_growth import Scalp
 from models.renderer.person.hand import Hand
@@ -38,7 +47,7 @@ def build_scene(spec: PortraitSpec) -> Scene:
     grows = hair.density(spec.hair)
     limit = accessories.hair_limit(spec.accessories)
     strands = [
-        *hair.strands(spec.hair, scalp, grows, limit),
+        *combing.strands(spec.hair, scalp, grows, limit),
         *facial_hair.brow_strands(spec.brows, scalp),
         *facial_hair.beard_strands(spec.beard, scalp),
     ]

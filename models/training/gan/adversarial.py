@@ -20,6 +20,7 @@ from models.imaging.tensors import to_pm1
 from models.kernels.cpu_tuning import restart_tuned
 from models.scenes.backgrounds import list_photos, photo_bank
 from models.training import distributed
+from models.training.ema import ema_beta, update_ema
 from models.training.gan.augment import AdaptiveProbability, augment, soften
 from models.training.gan.corpus import Corpus
 from models.training.gan.energy import EnergyDistance
@@ -32,7 +33,7 @@ from models.training.gan.losses import (
 )
 from models.training.gan.presets import PRESETS, GanPreset
 from models.training.gan.projection import ProjectedDiscriminator, generator_loss, hinge_loss
-from models.training.gan.state import ema_beta, step_if_finite, update_ema
+from models.training.gan.state import step_if_finite
 from models.training.gan.warm_start import LATENT_WEIGHT, WarmStart, open_corpus
 
 R1_EVERY = 16  # steps

@@ -17,12 +17,12 @@ from models.training import distributed
 from models.training.gan.corpus import Corpus
 from models.training.gan.state import (
     StopSignal,
-    calibrate,
     fold_prior,
+    measure_statistics,
     save_generator,
     write_samples,
 )
-from models.training.run_state import RunState
+from models.training.run_state import TrainingState
 from models.training.scalars import ScalarLog
 
 FORGOTTEN = (
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from models.training.gan.warm_start import WhiteLatent
 
 
-class Stage(Protocol):
+class GanTrainer(Protocol):
     """What both stages are to the loop around them."""
 
     corpus: Corpus
-    state: RunState
+    state: TrainingState
     generator: Generator
     averaged: Generator
 
@@ -55,37 +55,37 @@ class Stage(Protocol):
 
 
 @torch.no_grad()
-def publish(stage: Stage, run: Path, name: str) -> None:
+def publish(trainer: GanTrainer, run: Path, name: str) -> None:
     """Saves NAME.state.safetensors, the calibrated EMA generator NAME.safetensors and a grid of
     samples."""
-    stage.state.save(run / f"{name}.state.safetensors")
-    raw, generator = copy.deepcopy(stage.generator), copy.deepcopy(stage.averaged)
+    trainer.state.save(run / f"{name}.state.safetensors")
+    raw, generator = copy.deepcopy(trainer.generator), copy.deepcopy(trainer.averaged)
     for network in (raw, generator):
-        fold_prior(network, stage.latent.prior_root())
-    calibrate(generator)
-    save_generator(run / f"{name}.safetensors", generator, stage.state.progress)
-    targets = stage.corpus.batch(16, torch.Generator().manual_seed(2))
-    stage.latent.eval()
+        fold_prior(network, trainer.latent.prior_root())
+    measure_statistics(generator)
+    save_generator(run / f"{name}.safetensors", generator, trainer.state.progress)
+    targets = trainer.corpus.batch(16, torch.Generator().manual_seed(2))
+    trainer.latent.eval()
     targets = targets.to(generator.mapping.w_avg.device)
-    z, _ = stage.latent(stage.encoder(targets), torch.Generator().manual_seed(3))
-    stage.latent.train()
-    path = run / "grids" / f"{name}-{stage.state.progress.images // 1000:05d}.png"
-    write_samples(path, raw, generator, (targets, stage.averaged(z)))
+    z, _ = trainer.latent(trainer.encoder(targets), torch.Generator().manual_seed(3))
+    trainer.latent.train()
+    path = run / "grids" / f"{name}-{trainer.state.progress.images // 1000:05d}.png"
+    write_samples(path, raw, generator, (targets, trainer.averaged(z)))
 
 
-def until_signalled() -> Callable[[Stage], bool]:
+def until_signalled() -> Callable[[GanTrainer], bool]:
     """Goes on until SIGTERM or SIGINT; to be called in the main thread."""
     stop = StopSignal()
-    return lambda stage: not stop
+    return lambda trainer: not stop
 
 
 def train(
-    stage: Stage,
+    trainer: GanTrainer,
     run: Path,
     name: str,
     last_image: float,
     save_every: float,
-    go_on: Callable[[Stage], bool],
+    go_on: Callable[[GanTrainer], bool],
 ) -> None:
     """Steps until `last_image` or until `go_on`, asked before each step, says no in one of the
     processes.
@@ -95,30 +95,30 @@ def train(
     Raises TrainingDiverged.
     """
     if distributed.rank() > 0:
-        for _ in _steps(stage, last_image, go_on):
+        for _ in _steps(trainer, last_image, go_on):
             pass
         return
     saved = time.monotonic()
     with ScalarLog(run, name) as log:
-        for scalars in _steps(stage, last_image, go_on):
-            progress = stage.state.progress
+        for scalars in _steps(trainer, last_image, go_on):
+            progress = trainer.state.progress
             if progress.steps % SCALARS_EVERY == 0:
                 log.write(progress.images, {"seconds": progress.seconds} | scalars)
             if time.monotonic() - saved > save_every:
-                publish(stage, run, name)
+                publish(trainer, run, name)
                 saved = time.monotonic()
-    publish(stage, run, name)
-    stage.state.save_compact(run / f"{name}.compact.safetensors", forget=FORGOTTEN)
+    publish(trainer, run, name)
+    trainer.state.save_compact(run / f"{name}.compact.safetensors", forget=FORGOTTEN)
 
 
 def _steps(
-    stage: Stage, last_image: float, go_on: Callable[[Stage], bool]
+    trainer: GanTrainer, last_image: float, go_on: Callable[[GanTrainer], bool]
 ) -> Iterator[dict[str, float]]:
     """The scalars of each step; seconds count only what passes inside steps."""
-    progress, broken = stage.state.progress, 0
-    while progress.images < last_image and distributed.all_agree(go_on(stage)):
+    progress, broken = trainer.state.progress, 0
+    while progress.images < last_image and distributed.all_agree(go_on(trainer)):
         began = time.monotonic()
-        scalars = stage.step()
+        scalars = trainer.step()
         progress.seconds += time.monotonic() - began
         broken = 0 if all(map(math.isfinite, scalars.values())) else broken + 1
         if broken == BROKEN_IN_A_ROW:

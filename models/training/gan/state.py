@@ -1,5 +1,4 @@
-"""What both stages of StyleMatteGAN's training share: signals, guarded steps, EMA copies, sample
-grids."""
+"""What both stages of StyleMatteGAN's training share: signals, guarded steps, sample grids."""
 
 import signal
 from collections.abc import Iterable
@@ -7,7 +6,7 @@ from pathlib import Path
 from types import FrameType
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.imaging.compositing import over
 from models.imaging.sheets import checkerboard, save_sheet, tile
@@ -15,7 +14,7 @@ from models.imaging.tensors import quantised_rgb
 from models.networks.checkpoints.checkpoint import save_checkpoint
 from models.networks.stylegan3 import Generator
 from models.training import distributed
-from models.training.run_state import Progress
+from models.training.run_state import TrainingProgress
 
 CALIBRATION_BATCHES = 16
 
@@ -33,21 +32,6 @@ class StopSignal:
 
     def __bool__(self) -> bool:
         return self._stopped
-
-
-@torch.no_grad()
-def update_ema(copy: nn.Module, source: nn.Module, beta: float) -> None:
-    """Parameters move towards the source's by 1 - beta, buffers are copied."""
-    for averaged, current in zip(copy.parameters(), source.parameters(), strict=True):
-        averaged.lerp_(current, 1 - beta)
-    for old, new in zip(copy.buffers(), source.buffers(), strict=True):
-        old.copy_(new)
-
-
-def ema_beta(images: int, batch: int, half_life: float, rampup: float) -> float:
-    """Decay of one step of `batch` images; the half-life, in images, is at most `rampup` times what
-    was seen so far."""
-    return float(0.5 ** (batch / max(min(half_life, rampup * images), 1e-3)))
 
 
 def step_if_finite(optimizer: torch.optim.Optimizer, *, clip: float = 10.0) -> float:
@@ -74,7 +58,7 @@ def fold_prior(generator: Generator, root: Tensor) -> None:
 
 
 @torch.no_grad()
-def calibrate(generator: Generator, seed: int = 0) -> None:
+def measure_statistics(generator: Generator, seed: int = 0) -> None:
     """Measures w_avg and the magnitudes anew: the source's do not fit weights that were averaged
     over time."""
     rng, device = torch.Generator().manual_seed(seed), generator.mapping.w_avg.device
@@ -91,7 +75,7 @@ def calibrate(generator: Generator, seed: int = 0) -> None:
         layer.magnitude_ema_beta = beta
 
 
-def save_generator(path: Path, generator: Generator, progress: Progress) -> None:
+def save_generator(path: Path, generator: Generator, progress: TrainingProgress) -> None:
     """The calibrated EMA generator as a checkpoint that
     `models.networks.checkpoints.load.load_generator` reads."""
     save_checkpoint(

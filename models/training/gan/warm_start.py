@@ -21,11 +21,12 @@ from models.kernels.cpu_tuning import restart_tuned
 from models.networks.frozen_features import FrozenResNet
 from models.networks.stylegan3 import Generator, build_generator
 from models.training import distributed
+from models.training.ema import ema_beta, update_ema
 from models.training.gan.corpus import Corpus, Labeller, build_corpus
 from models.training.gan.loop import train, until_signalled
 from models.training.gan.presets import PRESETS, GanPreset
-from models.training.gan.state import ema_beta, step_if_finite, update_ema
-from models.training.run_state import RunState
+from models.training.gan.state import step_if_finite
+from models.training.run_state import TrainingState
 
 BATCH = 8  # images, over all processes
 SIGNAL, NOISE = 0.9, 0.436  # squares add up to 1
@@ -215,7 +216,7 @@ class WarmStart:
         self.encoder.to(device)
         self.latent = WhiteLatent(z_dim).to(device)
         self.loss = ReconstructionLoss(FrozenResNet(), preset.resolution).to(device)
-        self.state = RunState(
+        self.state = TrainingState(
             modules={
                 "g": self.generator,
                 "g_ema": self.averaged,

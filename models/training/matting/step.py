@@ -3,24 +3,20 @@
 
 import copy
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from models.networks.stylematte import StyleMatte, predict_alpha
+from models.training.ema import update_ema
 from models.training.matting.augment import Batch, draw_batch
 from models.training.matting.losses import matting_loss
 from models.training.matting.own_scenes import draw_scenes, joined
-
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+from models.training.run_state import TrainingState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +79,16 @@ class MattingTrainer:
             weight_decay=options.weight_decay,
             betas=(0.9, 0.98),
         )
-        self.step = 0
+        self.state = TrainingState(
+            kind="stylematte-training",
+            modules={"network": self.network, "ema": self.ema},
+            optimizers={"network": self.optimiser},
+        )
+
+    @property
+    def step(self) -> int:
+        """Batches so far."""
+        return self.state.progress.steps
 
     def train_step(self) -> dict[str, float]:
         """One batch forth and back. Returns the losses, the gradient norm and the learning rate."""
@@ -106,8 +111,9 @@ class MattingTrainer:
             self.trained.values(), self.options.clip_norm, error_if_nonfinite=True
         )
         self.optimiser.step()
-        self.step += 1
-        self._update_ema()
+        self.state.progress.steps += 1
+        decay = min(self.options.ema_decay, (1 + self.step) / (4 + self.step))
+        update_ema(self.ema, self.network, decay)
         return {name: loss.item() for name, loss in losses.items()} | {
             "grad_norm": norm.item(),
             "lr": rate,
@@ -123,46 +129,3 @@ class MattingTrainer:
         if whole == 0:
             return composed
         return joined(composed, draw_scenes(self.scenes, count=whole, size=size, rng=rng))
-
-    @torch.no_grad()
-    def _update_ema(self) -> None:
-        decay = min(self.options.ema_decay, (1 + self.step) / (4 + self.step))
-        for mean, parameter in zip(self.ema.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(parameter, 1 - decay)
-        for kept, buffer in zip(self.ema.buffers(), self.network.buffers(), strict=True):
-            kept.copy_(buffer)
-
-    def save(self, path: Path) -> None:
-        """Writes network, EMA, optimiser and step atomically, as safetensors."""
-        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"ema.{name}": tensor for name, tensor in self.ema.state_dict().items()}
-        for name, parameter in self.trained.items():
-            moments = self.optimiser.state[parameter]
-            tensors |= {
-                f"{moment}.{name}": moments[moment] for moment in MOMENTS if moment in moments
-            }
-        partial = path.with_suffix(".partial")
-        save_file(
-            {name: t.detach().cpu().clone() for name, t in tensors.items()},
-            partial,
-            {"step": str(self.step)},
-        )
-        os.replace(partial, path)
-
-    def resume(self, path: Path) -> None:
-        """Takes up what `save` wrote."""
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            self.step = int(file.metadata()["step"])
-        part: dict[str, dict[str, Tensor]] = {}
-        for key, tensor in tensors.items():
-            kind, _, name = key.partition(".")
-            part.setdefault(kind, {})[name] = tensor
-        self.network.load_state_dict(part["network"])
-        self.ema.load_state_dict(part["ema"])
-        state = {
-            index: {moment: part[moment][name] for moment in MOMENTS}
-            for index, name in enumerate(self.trained)
-            if name in part.get("step", {})
-        }
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})

@@ -99,7 +99,7 @@ def train_matting(
     validation = validation_batch(held_out, unseen, unseen_seed)
     trainer = MattingTrainer(network, options, portraits, backgrounds, scenes)
     if (state := run / "state.safetensors").exists():
-        trainer.resume(state)
+        trainer.state.load(state)
     with ScalarLog(run, "scalars") as log:
         while trainer.step < options.steps:
             start = time.perf_counter()
@@ -109,7 +109,7 @@ def train_matting(
                 scalars |= validate(
                     trainer.ema, *validation, run / "grids" / f"{trainer.step:07d}.png"
                 )
-                trainer.save(state)
+                trainer.state.save(state)
                 _publish(trainer, scalars, run / "ema.safetensors")
             log.write(trainer.step, scalars)
             yield {"step": trainer.step} | scalars

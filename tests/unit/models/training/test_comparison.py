@@ -72,16 +72,6 @@ def test_pictures_shrink_without_the_colour_under_alpha_0(monkeypatch: pytest.Mo
     assert comparison.shrink(portrait).tolist() == [[[[200, 100, 50, 64]]]]
 
 
-def test_the_interval_holds_the_mean_and_shrinks_with_more_pairs() -> None:
-    rng = np.random.default_rng(1)
-    values = rng.normal(5.0, 1.0, (3, 400))
-    mean, low, high = comparison.interval(values, np.random.default_rng(0))
-    assert low < mean < high
-    assert mean == pytest.approx(values.mean())
-    _, few_low, few_high = comparison.interval(values[:, :20], np.random.default_rng(0))
-    assert high - low < few_high - few_low
-
-
 def test_the_table_pairs_each_arm_with_the_labelled_one(tmp_path: Path) -> None:
     for arm, offset in (("labelled", 0.0), ("generated", 0.25)):
         for seed in range(2):

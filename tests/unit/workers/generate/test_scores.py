@@ -3,7 +3,8 @@ import pytest
 
 from matteforge.schemas.criteria import BY_NAME, first_failure
 from models.metrics.matting import grad
-from workers.generate.scores import calibrate, connectedness, score_agreement, score_subjects
+from workers.generate.calibration import calibrate_thresholds
+from workers.generate.scores import connectedness, score_agreement, score_subjects
 
 
 def square(size: int, at: tuple[int, int] = (2, 2)) -> np.ndarray:
@@ -51,7 +52,7 @@ def test_calibrated_thresholds_pass_99_percent_of_each_score() -> None:
     rng = np.random.default_rng(0)
     names = ("coverage", "connectedness", "mad", "iou", "grad")
     scores = [dict(zip(names, rng.uniform(0, 1, 5), strict=True)) for _ in range(1000)]
-    thresholds = calibrate(scores)
+    thresholds = calibrate_thresholds(scores)
     assert thresholds.keys() == BY_NAME.keys()
     for name, threshold in thresholds.items():
         passing = sum(BY_NAME[name].passes(score, threshold) for score in scores)
@@ -61,4 +62,4 @@ def test_calibrated_thresholds_pass_99_percent_of_each_score() -> None:
 
 def test_calibration_needs_pairs() -> None:
     with pytest.raises(ValueError, match="without pairs"):
-        calibrate([])
+        calibrate_thresholds([])

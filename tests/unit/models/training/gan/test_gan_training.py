@@ -11,12 +11,13 @@ from models.imaging.tensors import to_pm1
 from models.metrics.generator_card import agreement, describe_generator, sample, write_contact_sheet
 from models.networks.checkpoints.load import load_generator
 from models.networks.stylematte import StyleMatte, preset
+from models.training.ema import ema_beta, update_ema
 from models.training.gan import adversarial
 from models.training.gan.adversarial import Adversarial
 from models.training.gan.corpus import Corpus
 from models.training.gan.loop import BROKEN_IN_A_ROW, publish, train
 from models.training.gan.presets import PRESETS
-from models.training.gan.state import calibrate, ema_beta, fold_prior, update_ema
+from models.training.gan.state import fold_prior, measure_statistics
 from models.training.gan.warm_start import WarmStart, WhiteLatent
 
 Trainer = WarmStart | Adversarial
@@ -87,7 +88,7 @@ def test_the_second_stage_starts_from_the_first(corpus: Corpus, tmp_path: Path) 
     published = load_generator(tmp_path / "warm-start.safetensors")
     z = torch.randn(4, TINY.generator["z_dim"])
     fold_prior(warm.averaged, warm.latent.prior_root())
-    calibrate(warm.averaged)
+    measure_statistics(warm.averaged)
     assert torch.equal(published(z), warm.averaged(z))
     assert next((tmp_path / "grids").glob("*.png")).stat().st_size > 1000
 
@@ -255,7 +256,7 @@ def test_calibration_measures_the_copy_itself(corpus: Corpus) -> None:
     betas = [layer.magnitude_ema_beta for layer in generator.synthesis.layers()]
     for layer in generator.synthesis.layers():
         layer.magnitude_ema.fill_(100.0)
-    calibrate(generator)
+    measure_statistics(generator)
     assert all(layer.magnitude_ema < 50 for layer in generator.synthesis.layers())
     assert [layer.magnitude_ema_beta for layer in generator.synthesis.layers()] == betas
     assert generator.mapping.w_avg.abs().sum() > 0

@@ -240,9 +240,9 @@ def test_the_head_alone_can_be_trained_and_resumed(portraits, tmp_path):
     options = replace(OPTIONS, trained="head")
     trainer = MattingTrainer(network(), options, portraits, backgrounds())
     trainer.train_step()
-    trainer.save(tmp_path / "state.safetensors")
+    trainer.state.save(tmp_path / "state.safetensors")
     resumed = MattingTrainer(network(), options, portraits, backgrounds())
-    resumed.resume(tmp_path / "state.safetensors")
+    resumed.state.load(tmp_path / "state.safetensors")
     assert trainer.train_step() == resumed.train_step()
     before = network().state_dict()
     changed = {
