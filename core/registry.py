@@ -31,6 +31,7 @@ from core.errors import (
 )
 from core.ports import ObjectStore
 from matteforge.schemas.base import Frozen
+from matteforge.schemas.names import MODEL_REFERENCE
 
 CHAMPION = "champion"
 CANDIDATE = "candidate"
@@ -42,9 +43,6 @@ TRAINING_STATE_FILE = (
 )
 UNFINISHED = "fetch-"  # what a folder's name begins with while a bundle is fetched into it
 BUNDLES_KEPT = 100  # remembered by a process
-_REFERENCE = re.compile(
-    r"^(?P<name>[a-z0-9][a-z0-9-]{0,62})(@(?P<version>[a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64}))?$"
-)
 
 
 class Bundle(Frozen):
@@ -199,12 +197,12 @@ class Registry:
     def resolve(self, reference: str) -> str:
         """Digest of `name` (its champion), `name@alias` or `name@sha256:…`. NotFound with what
         would be right."""
-        match = _REFERENCE.match(reference)
-        if match is None:
+        if re.fullmatch(MODEL_REFERENCE, reference) is None:
             raise NotFound(
                 f"{reference!r} is no model reference; use name, name@alias or name@sha256:DIGEST"
             )
-        name, version = match["name"], match["version"] or CHAMPION
+        name, _, version = reference.partition("@")
+        version = version or CHAMPION
         aliases, etag = self._aliases(name)
         if etag is None:
             raise NotFound(

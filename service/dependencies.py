@@ -15,10 +15,7 @@ from core.errors import NotFound
 from core.ports import Doorbell, LiveView, ObjectStore
 from core.registry import Registry
 from core.settings import Settings
-from matteforge.schemas.corpora import CORPUS_NAME
-from matteforge.schemas.datasets import DATASET_ID, SHARD_NAME
-from matteforge.schemas.models import MODEL_NAME
-from matteforge.schemas.training import TRAINING_RUN_ID
+from matteforge.schemas.names import DATASET_ID, NAME, SHARD_NAME, TRAINING_RUN_ID
 from service.samples import Samples
 
 
@@ -74,7 +71,7 @@ async def _shard_number(name: Annotated[str, Path(examples=["000000.tar"])]) -> 
 
 
 async def _model_name(name: Annotated[str, Path(examples=["humans"])]) -> str:
-    return _matching(MODEL_NAME, "model", name)
+    return _matching(NAME, "model", name)
 
 
 async def _training_run_id(
@@ -84,7 +81,7 @@ async def _training_run_id(
 
 
 async def _corpus_name(name: Annotated[str, Path(examples=["portraits"])]) -> str:
-    return _matching(CORPUS_NAME, "corpus", name)
+    return _matching(NAME, "corpus", name)
 
 
 DatasetId = Annotated[str, Depends(_dataset_id)]

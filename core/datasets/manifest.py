@@ -9,6 +9,7 @@ from pydantic import Field
 from core.datasets.plan import Plan
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
+from matteforge.schemas.names import SHA256
 from matteforge.schemas.orders import AnySpec
 
 
@@ -21,7 +22,7 @@ class ShardRecord(Frozen):
     attempted: int = Field(ge=0)
     rejected: dict[str, int]
     size_bytes: int = Field(ge=0)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: str = Field(pattern=SHA256)
     attributes: dict[str, dict[str, int]] = Field(
         default_factory=dict, description="samples by attribute and value; of rendered people only"
     )

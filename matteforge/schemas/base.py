@@ -1,9 +1,6 @@
-"""Bases of every schema, and the patterns of names."""
+"""Bases of every schema."""
 
 from pydantic import BaseModel, ConfigDict
-
-NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
-"""Names of models, aliases, corpora and domains."""
 
 
 class Frozen(BaseModel):

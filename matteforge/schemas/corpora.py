@@ -22,9 +22,6 @@ class Split(StrEnum):
     TEST = "test"
 
 
-CORPUS_NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
-
-
 class CorpusOut(Wire):
     """A corpus without its shards."""
 

@@ -9,10 +9,9 @@ from enum import StrEnum
 from pydantic import Field
 
 from matteforge.schemas.base import Frozen, Wire
+from matteforge.schemas.names import SHA256, SHARD_NAME
 from matteforge.schemas.orders import AnySpec
 
-DATASET_ID = r"^ds_[0-9a-f]{24}$"
-SHARD_NAME = r"^[0-9]{6}\.tar$"
 MAX_BODY_BYTES = 1 << 20
 MAX_IDEMPOTENCY_KEY = 255
 
@@ -89,7 +88,7 @@ class ShardOut(Wire):
     name: str = Field(pattern=SHARD_NAME, examples=["000000.tar"])
     samples: int
     size_bytes: int
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the tar")
+    sha256: str = Field(pattern=SHA256, description="of the tar")
     url: str = Field(description="presigned: needs no key, expires")
 
 

@@ -7,8 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from matteforge.schemas.base import Frozen, Wire
-
-MODEL_NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+from matteforge.schemas.names import DIGEST, MODEL_VERSION
 
 
 class ModelOut(Wire):
@@ -32,9 +31,7 @@ class ModelPage(Wire):
 class PromoteIn(Frozen):
     """Which version becomes the champion, and why."""
 
-    version: str = Field(
-        pattern=r"^([a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64})$", examples=["candidate"]
-    )
+    version: str = Field(pattern=MODEL_VERSION, examples=["candidate"])
     reason: str = Field(min_length=1, max_length=500)
 
 
@@ -44,7 +41,7 @@ class RollbackIn(Frozen):
     reason: str = Field(min_length=1, max_length=500)
     present: str | None = Field(
         None,
-        pattern=r"^sha256:[0-9a-f]{64}$",
+        pattern=DIGEST,
         description="nothing is done if this is not the champion: safe to repeat",
     )
 

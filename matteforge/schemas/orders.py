@@ -16,6 +16,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from matteforge.schemas.attributes import MEMBERS, Framing, complete_shares
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.criteria import check_thresholds
+from matteforge.schemas.names import MODEL_REFERENCE
 
 MAX_COUNT = 10**8
 
@@ -24,9 +25,6 @@ MAX_SHARD_SIZE = 10_000
 
 
 MAX_SHARDS = 999_999
-
-
-MODEL_REFERENCE = r"^[a-z0-9][a-z0-9-]{0,62}(@([a-z0-9][a-z0-9-]{0,62}|sha256:[0-9a-f]{64}))?$"
 
 
 Member = Literal["fg", "trimap", "depth", "normals", "parts", "landmarks"]

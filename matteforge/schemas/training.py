@@ -6,11 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from matteforge.schemas.base import NAME, Frozen, Wire
+from matteforge.schemas.base import Frozen, Wire
 from matteforge.schemas.datasets import ErrorInfo
-
-TRAINING_RUN_ID = r"^tr_[0-9a-f]{24}$"
-
+from matteforge.schemas.names import NAME
 
 CorpusName = Annotated[str, StringConstraints(pattern=NAME)]
 

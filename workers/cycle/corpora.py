@@ -15,8 +15,8 @@ from core import keys
 from core.corpora import REPORTED, CorpusBook, CorpusManifest, CorpusShard, Rejection, split_of
 from core.datasets.dataset import utcnow
 from core.errors import CorpusRejected, InvalidSpec, NotFound
-from matteforge.schemas.base import NAME
 from matteforge.schemas.corpora import CorpusKind, Split
+from matteforge.schemas.names import NAME
 from models.corpora.foreground import straight_foreground
 from models.corpora.formats import Entry, read_entries
 from models.corpora.validate import Refused, Sample, check_entry

@@ -116,7 +116,13 @@ def _triangles(
                     continue
                 if u * cut[n, 0] + v * cut[n, 1] + w * cut[n, 2] < 0.0:
                     continue
-                _mark(y, x, u * az + v * bz + w * cz, first + n, depths, primitives, covered)
+                if covered is not None:
+                    covered[y, x] = True
+                if depths is not None and primitives is not None:
+                    depth = u * az + v * bz + w * cz
+                    if depth < depths[y, x]:
+                        depths[y, x] = depth
+                        primitives[y, x] = first + n
 
 
 @njit(cache=True, fastmath=False)
@@ -163,25 +169,11 @@ def _strands(
                     min(wide, math.ceil(middle + half - 0.5)),
                 ):
                     y, x = (i, j) if steep else (j, i)
-                    _mark(y, x, depth, first + n, depths, primitives, covered)
-
-
-@njit(cache=True)
-def _mark(
-    y: int,
-    x: int,
-    depth: float,
-    primitive: int,
-    depths: F32 | None,
-    primitives: I32 | None,
-    covered: BOOL | None,
-) -> None:  # pragma: no cover
-    """A point that is covered: where there are depths, it keeps the nearest primitive."""
-    if depths is None:
-        covered[y, x] = True
-    elif depth < depths[y, x]:
-        depths[y, x] = depth
-        primitives[y, x] = primitive
+                    if covered is not None:
+                        covered[y, x] = True
+                    if depths is not None and primitives is not None and depth < depths[y, x]:
+                        depths[y, x] = depth
+                        primitives[y, x] = first + n
 
 
 @njit(cache=True, inline="always")

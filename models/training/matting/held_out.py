@@ -59,4 +59,4 @@ def over_drawn(key: str, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> ND
         ]
         * 255
     )
-    return nearest_u8(over(rgb, to_unit(alpha)[..., None], scene))
+    return nearest_u8(over(rgb.astype(np.float32), to_unit(alpha)[..., None], scene))

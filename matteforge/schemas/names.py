@@ -1,0 +1,17 @@
+"""What names look like: the only patterns of names and ids, for requests, records and routes."""
+
+_WORD = "[a-z0-9][a-z0-9-]{0,62}"
+_DIGEST = "sha256:[0-9a-f]{64}"
+
+NAME = f"^{_WORD}$"
+"""Names of models, aliases, corpora and domains."""
+DIGEST = f"^{_DIGEST}$"
+"""A bundle's digest."""
+MODEL_VERSION = f"^({_WORD}|{_DIGEST})$"
+"""An alias, or a digest."""
+MODEL_REFERENCE = f"^{_WORD}(@({_WORD}|{_DIGEST}))?$"
+"""NAME, NAME@ALIAS or NAME@sha256:DIGEST."""
+SHA256 = "^[0-9a-f]{64}$"
+SHARD_NAME = r"^[0-9]{6}\.tar$"
+DATASET_ID = "^ds_[0-9a-f]{24}$"
+TRAINING_RUN_ID = "^tr_[0-9a-f]{24}$"
