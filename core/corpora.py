@@ -72,7 +72,7 @@ class CorpusManifest(Frozen):
 
     @property
     def digest(self) -> str:
-        """Of the samples alone: equal for equal content, whatever was rejected."""
+        """Digest of the samples alone: equal for equal content, whatever was rejected."""
         names = sorted(shard.sha256 for shard in self.shards)
         return "sha256:" + hashlib.sha256(json.dumps([self.kind, names]).encode()).hexdigest()
 

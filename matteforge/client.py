@@ -136,7 +136,7 @@ class MatteForge:
         workers: int = 4,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Sequence[Path]:
-        """As matteforge.download.download."""
+        """Downloads as `matteforge.download.download` does."""
         return download(self, dataset_id, Path(directory), workers=workers, on_progress=on_progress)
 
     # Models

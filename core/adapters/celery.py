@@ -58,8 +58,8 @@ class CeleryDoorbell:
         self._redis = connect(broker_url)
 
     def ring(self, message: Message, *, priority: int = 0) -> None:
-        """As Doorbell.ring. A bell that got lost is rung again after BELL_S; beat rings in any
-        case."""
+        """Sends it as Doorbell.ring says. A bell that got lost is rung again after BELL_S; beat
+        rings in any case."""
         if (bell := bell_of(message)) and not self._first(bell):
             return
         try:

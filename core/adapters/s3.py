@@ -107,8 +107,8 @@ class S3Store:
         if_none_match: bool = False,
         if_match: str | None = None,
     ) -> str:
-        """As ObjectStore.put. A 412 may answer an own earlier attempt whose reply was lost: callers
-        read back."""
+        """Puts as ObjectStore.put says. A 412 may answer an own earlier attempt whose reply was
+        lost: callers read back."""
         conditions = _conditions(if_none_match) | ({"IfMatch": if_match} if if_match else {})
         try:
             with _translated(key):
@@ -133,7 +133,7 @@ class S3Store:
         metadata: Mapping[str, str] | None = None,
         if_none_match: bool = False,
     ) -> str:
-        """As ObjectStore.upload."""
+        """Uploads as ObjectStore.upload says."""
         attributes, conditions = _attributes(content_type, metadata), _conditions(if_none_match)
         if path.stat().st_size <= self._part_size_bytes:
             with _translated(key), path.open("rb") as file:
@@ -180,7 +180,7 @@ class S3Store:
             return None
 
     def stream(self, key: str, *, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
-        """As ObjectStore.stream; NotFound is raised by the call itself."""
+        """Streams as ObjectStore.stream says; NotFound is raised by the call itself."""
         with _translated(key):
             body = self._client.get_object(**self._target(key))["Body"]
 
@@ -201,8 +201,8 @@ class S3Store:
             yield from (entry["Key"].removeprefix(prefix) for entry in page.get("Contents", []))
 
     def list_folders(self, prefix: str) -> Iterator[str]:
-        """As ObjectStore.list_folders; SeaweedFS names a folder for some time after its last object
-        was deleted."""
+        """Lists as ObjectStore.list_folders says; SeaweedFS names a folder for some time after its
+        last object was deleted."""
         for page in self._pages(Prefix=prefix, Delimiter="/"):
             yield from (
                 entry["Prefix"].removeprefix(prefix)[:-1]
@@ -214,8 +214,7 @@ class S3Store:
             self._client.delete_object(**self._target(key))
 
     def presign_get(self, key: str, *, expires_s: int) -> str:
-        """As ObjectStore.presign_get; what the client's generate_presigned_url gives, in a third of
-        its time."""
+        """Gives what the client's generate_presigned_url gives, in a third of its time."""
         credentials = self._session.get_credentials()
         if credentials is None:
             raise StoreRefused("there are no credentials for the object store to sign a URL with")
@@ -227,7 +226,7 @@ class S3Store:
         return str(request.url)
 
     def probe(self) -> None:
-        """As ObjectStore.probe."""
+        """Probes as ObjectStore.probe says."""
         self._make_bucket()
         key = f"{PROBES}{secrets.token_hex(16)}"
         self.put(key, b"probe", if_none_match=True)

@@ -40,7 +40,7 @@ class SampleRecord(Frozen):
 
 
 class GeneratedSample(SampleRecord):
-    """Of StyleMatteGAN: everything needed to make the sample again and to judge it."""
+    """A sample of StyleMatteGAN: everything needed to make the sample again and to judge it."""
 
     truncation_psi: float
     transform: list[list[float]] = Field(description="3x3 input transform, identity when none")
@@ -49,8 +49,8 @@ class GeneratedSample(SampleRecord):
 
 
 class RenderedSample(SampleRecord):
-    """Of the renderer: the whole person. `scores` that need StyleMatte measure StyleMatte, since
-    the alpha is exact."""
+    """A rendered person, the whole of them. `scores` that need StyleMatte measure StyleMatte,
+    since the alpha is exact."""
 
     slot: int = Field(description="number within the dataset: shard * shard_size + index")
     redraw: int = Field(

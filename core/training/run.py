@@ -86,7 +86,7 @@ class TrainingView(Frozen):
 
 
 def new_run_id(owner: str, idempotency_key: str | None) -> str:
-    """As core.datasets.dataset.new_dataset_id."""
+    """Id of a run, made as core.datasets.dataset.new_dataset_id makes a dataset's."""
     if idempotency_key is None:
         return f"tr_{secrets.token_hex(12)}"
     digest = hashlib.sha256("\0".join((owner, "training", idempotency_key)).encode()).hexdigest()

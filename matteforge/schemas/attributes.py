@@ -28,7 +28,7 @@ Framing = Literal["free", "aligned"]
 
 
 Distribution = Mapping[str, float | Mapping[str, float]]
-"""As ordered: attribute -> {value: share}, or the share of `yes`."""
+"""What is ordered: attribute -> {value: share}, or the share of `yes`."""
 
 
 Shares = dict[str, dict[str, float]]

@@ -33,7 +33,7 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 class Sizes(NamedTuple):
-    """Of the arrays."""
+    """Lengths of the arrays."""
 
     queries: int
     positions: int  # of all levels together

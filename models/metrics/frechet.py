@@ -157,8 +157,8 @@ def _drawn_distances(first: Tensor, second: Tensor, seed: int, resamples: int) -
 def _gram_distance(
     first: Tensor, second: Tensor, products: Tensor, squares: Tensor, other_squares: Tensor
 ) -> float:
-    """As `frechet_distance`, from the inner products [n, m]: tr (C1 C2)^(1/2) is the nuclear norm
-    of the centred ones.
+    """The distance of `frechet_distance`, from the inner products [n, m]: tr (C1 C2)^(1/2) is the
+    nuclear norm of the centred ones.
 
     Cheaper than roots of covariances where there are fewer images than dimensions.
     """

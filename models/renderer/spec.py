@@ -30,8 +30,8 @@ from models.renderer.scene import background, camera, light
 from models.renderer.scene.camera import Motion, Sensor  # fmt: skip
 
 VERSION = 7
-"""Of what a spec's numbers mean; a change of geometry, materials or streams that moves a pixel
-raises it."""
+"""The version of what a spec's numbers mean; a change of geometry, materials or streams that moves
+a pixel raises it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,7 @@ def uniform(*shape: int, rng: torch.Generator, device: torch.device | str = "cpu
 
 
 def normal(*shape: int, rng: torch.Generator, device: torch.device | str = "cpu") -> Tensor:
-    """As `uniform`, from the unit Gaussian."""
+    """Numbers from the unit Gaussian, else as `uniform`."""
     return part(torch.randn(shape[0] * count(), *shape[1:], generator=rng)).to(device)
 
 

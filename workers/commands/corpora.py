@@ -53,7 +53,7 @@ def add_and_tell(
     part: str | None = None,
     max_side: int = 1080,
 ) -> CorpusManifest:
-    """As `add_corpus`; prints the report."""
+    """Adds by `add_corpus` and prints the report."""
     from workers.cycle.corpora import add_corpus
 
     def progress(number: int) -> None:

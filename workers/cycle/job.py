@@ -109,7 +109,7 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """Of work on this stage, over all its starts."""
+        """Time spent on this stage, over all its starts."""
         return self._before_s + time.monotonic() - self._began_s
 
     def spent(self) -> bool:

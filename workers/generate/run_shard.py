@@ -50,7 +50,7 @@ class _Made:
     plan: Plan
     record: ShardRecord
     path: Path | None
-    """Of its tar; None: it was committed before."""
+    """Where its tar lies; None: it was committed before."""
 
 
 def run_shard(context: Context, dataset_id: str, shard: int) -> None:

@@ -8,7 +8,7 @@ from core import keys
 from core.datasets.sample_tables import SampleTables
 from core.ports import ObjectStore
 from workers.shards.contact_sheet import draw_contact_sheet
-from workers.shards.read import read_samples
+from workers.shards.read import read_shard
 
 PREVIEW = "preview.webp"
 PREVIEWED = 16  # samples
@@ -19,7 +19,7 @@ def explain_shard(store: ObjectStore, dataset_id: str, shard: int, tar: Path) ->
     the dataset replaces."""
     SampleTables(store).put(dataset_id, shard, tar)
     if shard == 0:
-        samples = list(islice(read_samples(tar), PREVIEWED))
+        samples = list(islice(read_shard(tar), PREVIEWED))
         if samples:
             with TemporaryDirectory(prefix="matteforge-preview-") as folder:
                 picture = Path(folder) / PREVIEW

@@ -39,8 +39,8 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def sample(self, z: torch.Tensor, truncation_psi: float = 1.0) -> torch.Tensor:
-        """As forward, without gradients; on a CPU each of torch's threads makes a part of the
-        batch."""
+        """What forward gives, without gradients; on a CPU each of torch's threads makes a part of
+        the batch."""
         ws = self.mapping(z, None, truncation_psi)
         image: torch.Tensor = (
             self.synthesis.shared_out(ws) if ws.device.type == "cpu" else self.synthesis(ws)

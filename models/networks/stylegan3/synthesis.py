@@ -120,8 +120,8 @@ class SynthesisLayer(nn.Module):
         scaled: bool = False,
         rescale: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """As forward, for any part of a batch; scaled: x is multiplied with the input scale
-        already.
+        """What forward gives, for any part of a batch; scaled: x is multiplied with the input
+        scale already.
 
         rescale: [n, out_channels], is multiplied with what comes out, such as the next layer's
         input scale.
@@ -193,8 +193,8 @@ class SynthesisNetwork(nn.Module):
 
     @torch.no_grad()
     def shared_out(self, ws: torch.Tensor) -> torch.Tensor:
-        """As forward, on the CPU and without gradients: each of torch's threads makes a part of the
-        batch."""
+        """What forward gives, on the CPU and without gradients: each of torch's threads makes a
+        part of the batch."""
         w_input, *rest = self._unbound(ws)
         styled = [(layer, *layer.styles(w)) for layer, w in zip(self.layers(), rest, strict=True)]
         scales = [

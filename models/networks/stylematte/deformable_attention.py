@@ -43,8 +43,8 @@ class DeformableAttention(Mask2FormerPixelDecoderEncoderMultiscaleDeformableAtte
         spatial_shapes_list: Shapes,
         **_: Any,
     ) -> tuple[Tensor, None]:
-        """As transformers' encoder layer calls it. No position is masked: images are padded before
-        the backbone.
+        """Takes what transformers' encoder layer gives. No position is masked: images are padded
+        before the backbone.
 
         hidden_states, position_embeddings: float32 [n, q, width]; encoder_hidden_states: [n, s,
         width], its levels one after another; reference_points: [n, q, levels, 2], x and y in [0,

@@ -76,7 +76,7 @@ class RenderProcess:
 
     @property
     def pid(self) -> int:
-        """Of the child, which must have rendered something."""
+        """Process id of the child, which must have rendered something."""
         assert self._process is not None
         return self._process.pid
 

@@ -101,7 +101,7 @@ def fill(tree, nodes: list) -> None:
 
 
 def node(kind: str, inputs: dict | None = None, **properties) -> dict:
-    """As `fill` takes it; an input given as a pair is another node's output: (number, name or
+    """A node that `fill` takes; an input given as a pair is another node's output: (number, name or
     place)."""
     linked = {
         key: {"node": value[0], "output": value[1]} if isinstance(value, tuple) else value

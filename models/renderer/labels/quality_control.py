@@ -9,7 +9,8 @@ from models.renderer.person.landmarks import projected
 from models.renderer.scene.scene import Part, Scene
 
 SIZE_PX, PER_PIXEL = 128, 2
-"""Of the views that are judged: whether a person is fit does not depend on the picture's size."""
+"""Size of the views that are judged: whether a person is fit does not depend on the picture's
+size."""
 FACE_VISIBLE = 0.55
 """Least share of the face's middle, as it would be without hair and accessories, in which the face
 is seen."""

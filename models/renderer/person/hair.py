@@ -54,7 +54,7 @@ class Hair:
     """How much lighter the tips are."""
     gloss: float
     seed: int
-    """Of the places and wobbles of single strands."""
+    """Draws the places and wobbles of single strands."""
     count: int
     radius_dm: float
     length_dm: float

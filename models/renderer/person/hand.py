@@ -36,7 +36,7 @@ class Hand:
     away_dm: float
     """From the place, sideways."""
     lean_rad: float
-    """Of the fingers, sideways."""
+    """How far the fingers lean sideways."""
 
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Hand:

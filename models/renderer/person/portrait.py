@@ -110,7 +110,7 @@ def _skin(spec: PortraitSpec, posed: Posed, grows: np.ndarray) -> Mesh:
 
 
 def _skin_faces(hand: Hand) -> Faces:
-    """Of head and chest, and of a raised hand."""
+    """Faces of head and chest, and of a raised hand."""
     base = base_mesh()
     faces = base.faces("body")
     shown = base.points[:, 1] > LOWEST_SKIN_DM

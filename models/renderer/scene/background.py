@@ -40,7 +40,7 @@ class Background:
     tinted: float
     """How much of the light's colour it takes, 0 to 1."""
     saturation: float
-    """Of the scene's colours, 1 leaves them as they are."""
+    """How colourful the scene is; 1 leaves it as it is."""
 
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Background:

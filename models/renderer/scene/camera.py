@@ -20,7 +20,7 @@ class CameraSpec:
     frame_heads: float
     """Side of the picture's square where the head is."""
     offset_heads: tuple[float, float]
-    """Of the picture's middle from the head's, to the right and down."""
+    """How far the picture's middle is from the head's, to the right and down."""
     distance_dm: float
     f_number: float
     """0: all is sharp."""
@@ -37,7 +37,7 @@ class Sensor:
     noise: float
     """Standard deviation at middle grey, of 1."""
     softness_px: float
-    """Of the lens, Gaussian sigma for a picture of 512 px."""
+    """Blur of the lens: Gaussian sigma for a picture of 512 px."""
     jpeg_quality: int
     """0: not compressed."""
     seed: int

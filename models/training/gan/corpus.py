@@ -140,8 +140,8 @@ def build_corpus(
 def compose_scenes(
     rgba: Tensor, *, size: int, scenes: int, seed: int = 0, labeller: Labeller | None = None
 ) -> Tensor:
-    """As build_corpus: straight RGBA, uint8 [n, 4, LABEL_SIZE, LABEL_SIZE] -> uint8 [n * scenes, 4,
-    size, size]."""
+    """Scenes as build_corpus composes them: straight RGBA, uint8 [n, 4, LABEL_SIZE, LABEL_SIZE] ->
+    uint8 [n * scenes, 4, size, size]."""
     rng = torch.Generator().manual_seed(seed)
     heads = aligned_heads(rgba, LABEL_SIZE).repeat_interleave(scenes, 0)
     images = torch.empty(len(heads), 4, size, size, dtype=torch.uint8)

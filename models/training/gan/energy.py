@@ -26,7 +26,7 @@ Maps = list[Tensor]
 
 
 class EnergyDistance(nn.Module):
-    """Of generated images from a bank of real ones; several processes compare each its own
+    """Distance of generated images from a bank of real ones; several processes compare each its own
     images."""
 
     def __init__(

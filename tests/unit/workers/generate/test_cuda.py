@@ -27,7 +27,7 @@ class Doubling(nn.Module):
 
 
 def capture_by_hand(work: Callable[[], None]) -> Callable[[], None]:
-    """As a graph: a replay repeats the work on the same memory."""
+    """Acts like a graph: a replay repeats the work on the same memory."""
     work()
     return work
 

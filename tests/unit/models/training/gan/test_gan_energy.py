@@ -7,7 +7,7 @@ from models.training.gan.losses import over_backgrounds
 
 
 def views(count: int, contrast: float, seed: int) -> torch.Tensor:
-    """Of coarse random pictures."""
+    """Views of coarse random pictures."""
     rng = torch.Generator().manual_seed(seed)
     coarse = (torch.rand(count, 4, 6, 6, generator=rng) * 2 - 1) * contrast
     images = torch.nn.functional.interpolate(coarse, 32, mode="bilinear", align_corners=True)
