@@ -9,7 +9,7 @@ export MALLOC_TOP_PAD_ := 268435456
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow test-portraits check fix bench bench-guard bench-scale bench-control lock clean
+.PHONY: help setup demo up docs test test-fast test-slow test-portraits check fix bench bench-guard bench-scale bench-control lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -31,8 +31,12 @@ demo: setup ## order 64 portraits from a real stack, download and check them, dr
 up: setup ## run the whole service on this machine until Ctrl-C
 	$(BIN)/matteforge up
 
-test: setup ## every test but the slow ones, on a real Valkey and a real S3
-	$(BIN)/pytest -m "not slow and not gpu and not portraits"
+test: setup ## every test but the slow ones, on a real Valkey and a real S3, on two processes, in random order
+	$(BIN)/pytest -n 2 --dist loadscope -m "not slow and not gpu and not portraits"
+
+test-fast: setup ## unit tests of everything but the networks' training: under a minute on two cores
+	$(BIN)/pytest -n 2 -m "not slow and not gpu and not portraits" tests/unit/core tests/unit/matteforge \
+	  tests/unit/service tests/unit/workers tests/unit/deploy
 
 test-slow: setup ## networks at the paper's sizes: minutes and gigabytes
 	$(BIN)/pytest -m slow
@@ -51,6 +55,9 @@ fix: setup ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: setup ## build the documentation's site in build/site; a broken link fails
+	$(BIN)/mkdocs build --quiet
+
 bench: setup ## measured ratios: kernels, StyleMatte, what surrounds them in a worker
 	$(BIN)/matteforge bench
 	$(BIN)/python tests/benchmarks/bench_worker.py
@@ -58,7 +65,7 @@ bench: setup ## measured ratios: kernels, StyleMatte, what surrounds them in a w
 bench-guard: setup ## fail if a ratio is a quarter worse than the recorded one
 	$(BIN)/matteforge bench --device cpu --check tests/benchmarks/recorded.json
 
-bench-scale: setup ## simulate 10 to 10,000 GPU workers: the table of docs/scale.md
+bench-scale: setup ## simulate 10 to 10,000 GPU workers: the table of docs/reports/scale.md
 	$(BIN)/python tests/benchmarks/scale_simulation.py
 
 bench-control: setup ## the control plane with a null generator, at most 6 minutes: writes control_plane/measured.json

@@ -24,7 +24,8 @@ def encode_png(
     """uint8 or uint16 [h, w] or [h, w, 1, 3 or 4] -> PNG: rows as differences to the one above,
     libdeflate's level 1.
 
-    PNG (ISO/IEC 15948), clauses 5 and 9. docs/performance.md compares it with other encoders.
+    PNG (ISO/IEC 15948), clauses 5 and 9. It is compared with others in
+    docs/reports/performance.md.
     Raises ValueError for other shapes.
     """
     height, width, channels = (*pixels.shape, 1)[:3]

@@ -223,8 +223,8 @@ EXISTING = click.Path(path_type=Path, exists=True)
 @click.option("--out", type=PATH, required=True, help="Folder of the experiment.")
 @click.pass_context
 def main(context: click.Context, out: Path) -> None:
-    """Compare what few labels, self-training and generated pairs give; see docs/cycle.md for the
-    order of commands."""
+    """Compare what few labels, self-training and generated pairs give; see docs/reports/cycle.md
+    for the order of commands."""
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     context.obj = out

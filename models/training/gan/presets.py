@@ -129,8 +129,8 @@ def _paper(resolution: int, batch: int = 32) -> GanPreset:
     )
 
 
-# What helped in an hour of one CPU core, where discriminators won too easily (docs/training.md):
-# they are off.
+# What helped in an hour of one CPU core, where discriminators won too easily
+# (docs/reports/training.md): they are off.
 MATCHING = AdversarialSettings(
     batch=16,
     ratio_rgba=0,

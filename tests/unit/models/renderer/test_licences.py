@@ -1,4 +1,4 @@
-"""docs/licences.md against the installed wheels."""
+"""docs/reference/licences.md against the installed wheels."""
 
 import re
 from importlib.metadata import distribution
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.portraits
-PAGE = Path(__file__).parents[4] / "docs/licences.md"
+PAGE = Path(__file__).parents[4] / "docs/reference/licences.md"
 SAYS = {
     "bpy-5.0.1.dist-info/METADATA": ("License: GPL-3.0\n",),
     "bpy/5.0/scripts/addons_core/cycles/license/SPDX-license-identifiers.txt": (
