@@ -1,10 +1,17 @@
 """A training run of tiny sizes on memory adapters."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.nn.utils.parametrize import ParametrizationList
 
 from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView, MemoryStore
 from core.corpora import CorpusBook
@@ -15,6 +22,7 @@ from core.training.run import TrainingView, new_run_id
 from core.training.runs import TrainingRuns, pin_run
 from matteforge.schemas.training import TrainingSpec
 from workers.context import Context
+from workers.cycle import run_cycle as cycle
 from workers.cycle.corpora import add_corpus
 from workers.cycle.run_cycle import run_cycle
 
@@ -26,6 +34,8 @@ class Forge:
     """A store with one corpus, `people`, and a trainer."""
 
     context: Context
+    strays: set[str] = field(default_factory=set)
+    """Modules that ran in the first run and had never been moved to the worker's device."""
 
     @property
     def store(self) -> MemoryStore:
@@ -71,13 +81,45 @@ def make_forge(store: MemoryStore, cache: Path) -> Forge:
     return Forge(context)
 
 
+@contextmanager
+def device_spy() -> Iterator[set[str]]:
+    """Tells which modules with weights run without having been moved to the worker's device.
+
+    That device is `cpu:0`, which works as `cpu` does, and is told apart where modules are moved.
+    """
+    strays, move = set[str](), nn.Module.to
+
+    def moved(self: nn.Module, *args: Any, **options: Any) -> nn.Module:
+        device = torch._C._nn._parse_to(*args, **options)[0]
+        for module in self.modules() if device == torch.device("cpu", 0) else ():
+            module.__dict__["_moved_by_name"] = True  # deep copies keep it
+        return move(self, *args, **options)
+
+    def look(module: nn.Module, _: object) -> None:
+        own = module._parameters and not isinstance(module, ParametrizationList)
+        if own and "_moved_by_name" not in module.__dict__:
+            strays.add(type(module).__qualname__)
+
+    hook = register_module_forward_pre_hook(look)
+    with (
+        mock.patch.object(nn.Module, "to", moved),
+        mock.patch.object(cycle, "pick_device", return_value=torch.device("cpu", 0)),
+    ):
+        try:
+            yield strays
+        finally:
+            hook.remove()
+
+
 @pytest.fixture(scope="session")
 def forge_after_one_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Forge, str]:
     """Left as it is by those who look at it."""
     forge = make_forge(MemoryStore(), tmp_path_factory.mktemp("forge"))
     add_corpus(CorpusBook(forge.store), "people", PORTRAITS, licence="CC0-1.0")
     run_id = forge.order()
-    forge.run(run_id)
+    with device_spy() as strays:
+        forge.run(run_id)
+    forge.strays = strays
     return forge, run_id
 
 

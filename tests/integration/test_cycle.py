@@ -39,6 +39,11 @@ def test_a_run_goes_through_every_stage_and_makes_the_first_champion(forge_after
     load_stylematte(folder / "stylematte.safetensors")
 
 
+def test_every_stage_works_on_the_workers_device(forge_after_one_run):
+    forge, _ = forge_after_one_run
+    assert forge.strays == set()
+
+
 def test_a_run_that_has_ended_is_left_alone(fork):
     forge = fork()
     run_id = next(forge.runs.ids())

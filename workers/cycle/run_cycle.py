@@ -17,6 +17,7 @@ from core.training.run import RunEnd, TrainingRecord, domain_lease
 from core.training.runs import TrainingRuns
 from matteforge.schemas.datasets import ErrorInfo
 from matteforge.schemas.training import STAGES, RunState, Stage
+from models.kernels.device import describe, pick_device
 from workers.context import Context
 from workers.cycle import evaluate, register, stylematte, stylemattegan
 from workers.cycle.job import Job
@@ -87,11 +88,12 @@ def _work(context: Context, runs: TrainingRuns, record: TrainingRecord, lease: H
         registry=Registry(store),
         book=CorpusBook(store),
         cache=cache,
-        device=_device(settings.device),
+        device=pick_device(settings.device),
         threads=settings.threads,
     )
     torch.set_num_threads(settings.threads)
     job = Job(runs, record, lease, cache / "training")
+    log.info("%s works on %s", record.id, describe(shop.device))
     for stage in STAGES:
         if runs.stage(record.id, stage) is None:
             if runs.is_cancelled(record.id):
@@ -105,7 +107,3 @@ def _work(context: Context, runs: TrainingRuns, record: TrainingRecord, lease: H
         promoted=registered["promoted"],
         bundle=registered["bundle"],
     )
-
-
-def _device(wanted: str) -> str:
-    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted

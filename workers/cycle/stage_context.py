@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from core.corpora import CorpusBook
 from core.registry import Registry
 from matteforge.schemas.corpora import Split
@@ -17,7 +19,7 @@ class StageContext:
     registry: Registry
     book: CorpusBook
     cache: Path  # of bundles, corpora and photographs
-    device: str
+    device: torch.device  # of the worker: every stage's networks run on it
     threads: int
 
     def bundle(self, digest: str) -> Path:

@@ -77,7 +77,7 @@ def _label(job: Job, shop: StageContext, stage: Stage, stylematte: Path) -> dict
     key = f"{keys.LABELS}{name}.pt"
     if shop.book.store.head(key) is None:
         total = sum(job.record.corpora[corpus].samples(Split.TRAIN) for corpus in spec.unlabelled)
-        labeller = _ticking(job, stylematte_labeller(stylematte), total)
+        labeller = _ticking(job, stylematte_labeller(stylematte, shop.device), total)
         tars = shop.tars(job, spec.unlabelled, Split.TRAIN)
         label_corpus(tars, labeller, size=size, aligned=spec.framing == "aligned").save(path)
         shop.book.store.upload(key, path)
@@ -109,7 +109,13 @@ def warm_start(job: Job, shop: StageContext) -> dict[str, Any]:
     training left it."""
     spec, folder = job.spec, job.folder(Stage.WARM_START)
     corpus = Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
-    trainer = WarmStart(corpus, spec.seed, spec.warm_start_kimg, preset=PRESETS[spec.generator])
+    trainer = WarmStart(
+        corpus,
+        spec.seed,
+        spec.warm_start_kimg,
+        preset=PRESETS[spec.generator],
+        device=shop.device,
+    )
     if spec.continue_generator and _take_up_champion(job, shop, trainer):
         trainer.first_image = trainer.state.progress.images
     if (state := folder / WARM_STATE).exists():
@@ -154,7 +160,11 @@ def adversarial(job: Job, shop: StageContext) -> dict[str, Any]:
         folder / "photos.npy", shop.photos(job, Split.TRAIN), preset.resolution
     )
     trainer = Adversarial(
-        corpus, replace(preset, adversarial=settings), spec.seed, backgrounds=backgrounds
+        corpus,
+        replace(preset, adversarial=settings),
+        spec.seed,
+        backgrounds=backgrounds,
+        device=shop.device,
     )
     state = folder / "gan.state.safetensors"
     trainer.state.load(state if state.exists() else job.output(Stage.WARM_START, WARM_STATE))

@@ -20,7 +20,9 @@ SCENES = 4  # behind each subject whose scene is not known
 
 def calibrated(job: Job, shop: StageContext, stylematte: Path, resolution: int) -> dict[str, float]:
     """Thresholds that 99 % of the validation pairs pass, by criterion."""
-    scores = list(score_pairs(load_stylematte(stylematte), _pairs(job, shop, resolution)))
+    scores = list(
+        score_pairs(load_stylematte(stylematte).to(shop.device), _pairs(job, shop, resolution))
+    )
     return {name: round(value, 6) for name, value in calibrate_thresholds(scores).items()}
 
 

@@ -72,7 +72,8 @@ def score_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Iterator[dict[str, f
             np.stack([alpha for _, alpha in batch]),
         )
         with torch.inference_mode():
-            predicted = predict_alpha(matte, rgb_from_u8(images))[:, 0].numpy()
+            image = rgb_from_u8(images).to(next(matte.parameters()).device)
+            predicted = predict_alpha(matte, image)[:, 0].float().cpu().numpy()
         for cheap, costly in zip(
             score_subjects(alphas), score_agreement(alphas, predicted), strict=True
         ):

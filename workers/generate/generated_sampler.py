@@ -17,6 +17,7 @@ from core.errors import CheckpointRejected
 from core.registry import GENERATOR_FILE, load_bundle_folder
 from matteforge.schemas.criteria import CHEAP, first_failure
 from models.imaging.tensors import quantised_alpha, quantised_rgb, rgb_from_levels, split_rgba
+from models.kernels.device import describe, pick_device
 from models.networks.checkpoints.load import load_generator, load_stylematte
 from models.networks.stylegan3 import Generator, GeneratorConfig
 from models.networks.stylematte.network import predict_alpha
@@ -38,7 +39,7 @@ class GeneratedSampler:
         matte: nn.Module,
         *,
         digests: tuple[str, str],
-        device: str = "auto",
+        device: str | torch.device = "auto",
     ) -> None:
         """digests: sha256 of the two checkpoints, generator first. device: auto is cuda when there
         is one, else cpu."""
@@ -65,7 +66,7 @@ class GeneratedSampler:
             )
         log.info(
             "engine on %s: generator %s, StyleMatte %s",
-            device,
+            describe(self.device),
             self.generator[:12],
             self.stylematte[:12],
         )
@@ -160,13 +161,6 @@ class _Batch:
     rgb_u8: cuda.Waiting
     alpha: cuda.Waiting  # float32 [n, h, w] in [0, 1]
     alpha_pixels: cuda.Waiting
-
-
-def pick_device(name: str) -> torch.device:
-    """auto is cuda when there is one, else cpu."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def be_deterministic() -> None:

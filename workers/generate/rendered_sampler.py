@@ -18,6 +18,7 @@ from core.registry import load_bundle_folder
 from core.rendered_people import Assignment
 from models.imaging.pixels import to_unit, u8_from_u16
 from models.imaging.tensors import rgb_from_u8
+from models.kernels.device import pick_device
 from models.networks.checkpoints.load import load_stylematte
 from models.networks.stylematte.network import predict_alpha
 from models.renderer.blender.picture import Picture
@@ -25,7 +26,7 @@ from models.renderer.render import Survey
 from models.renderer.spec import VERSION, PortraitSpec, draw_spec
 from workers.bundles import STYLEMATTE_FILE
 from workers.generate.candidate import Candidate, Member
-from workers.generate.generated_sampler import be_deterministic, pick_device
+from workers.generate.generated_sampler import be_deterministic
 from workers.generate.scores import score_agreement, score_subjects
 
 NOT_DRAWN = np.zeros((0, 0, 3), np.uint8)
@@ -54,7 +55,7 @@ class RenderedSampler:
         *,
         version: str,
         stylematte: str,
-        device: str = "auto",
+        device: str | torch.device = "auto",
     ) -> None:
         """version: of the renderer. stylematte: sha256 of its checkpoint."""
         self._renderer, self._version, self._stylematte = renderer, version, stylematte

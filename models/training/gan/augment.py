@@ -36,7 +36,7 @@ class AdaptiveProbability(nn.Module):
     ) -> None:
         super().__init__()
         self.kimg, self.limit, self.target = kimg, limit, target
-        self.register_buffer("p", torch.tensor(start))
+        self.register_buffer("p", torch.tensor(float(start)))
         self.register_buffer(
             "signs", torch.zeros(2)
         )  # sum and number of signs since the last change of p

@@ -348,16 +348,17 @@ def open_corpus(
     return corpus
 
 
-def stylematte_labeller(checkpoint: Path) -> Labeller:
-    """Labels by a StyleMatte checkpoint."""
+def stylematte_labeller(checkpoint: Path, device: torch.device | str = "cpu") -> Labeller:
+    """Labels by a StyleMatte checkpoint on a device; scenes come from the CPU and labels go back
+    to it."""
     from models.networks.checkpoints.load import load_stylematte
     from models.networks.stylematte import predict_alpha
 
-    matte = load_stylematte(checkpoint)
+    matte = load_stylematte(checkpoint).to(device)
 
     @torch.no_grad()
     def label(scene: Tensor) -> Tensor:
-        return predict_alpha(matte, scene).clamp(0, 1)
+        return predict_alpha(matte, scene.to(device)).clamp(0, 1).cpu()
 
     return label
 

@@ -92,3 +92,10 @@ def test_softening_blurs_as_much_as_said_and_keeps_sums() -> None:
     assert blurred.sum((2, 3)).tolist() == [[pytest.approx(1)] * 4]
     assert float((blurred[0, 3] * steps).sum()) == pytest.approx(4, rel=0.1)
     assert soften(point, 0.1) is point
+
+
+def test_p_is_a_fraction_whatever_number_it_starts_from() -> None:
+    adaptive = AdaptiveProbability(kimg=500, start=0)
+    adaptive.observe(torch.ones(32, 1))
+    assert adaptive.adjust() == 1.0
+    assert float(adaptive.p) == pytest.approx(32 / 500_000)

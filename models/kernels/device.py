@@ -1,0 +1,28 @@
+"""Which device a process works on."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+
+log = logging.getLogger(__name__)
+
+
+def pick_device(name: str | torch.device) -> torch.device:
+    """The device of that name; `auto` is cuda where torch sees one, else cpu.
+
+    CUDA_VISIBLE_DEVICES decides which cards torch sees, and the first of them is taken.
+    """
+    if name != "auto":
+        return torch.device(name)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    log.info("auto is %s", describe(device))
+    return device
+
+
+def describe(device: torch.device) -> str:
+    """Its name for a log: a card's model beside its index."""
+    if device.type != "cuda":
+        return str(device)
+    return f"{device} ({torch.cuda.get_device_name(device)})"
