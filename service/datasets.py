@@ -59,7 +59,7 @@ def place_order(
     record = DatasetRecord(
         id=dataset_id,
         owner=owner,
-        spec=spec.model_copy(update={"seed": plan.seed}),
+        spec=spec.model_copy(update={"seed": plan.seed, "shard_size": plan.shard_size}),
         plan=plan,
         created_at=utcnow(),
         body_sha256=body_sha256,
@@ -111,14 +111,22 @@ def delete(services: Services, dataset_id: str) -> None:
     _ring(services, dataset_id)
 
 
+NEWER_FIELDS: dict[str, object] = {"framing": "free", "splits": {}, "background": "builtin"}
+"""With the values that stand for what was ordered before there were these fields."""
+
+
 def _fingerprint(spec: AnySpec) -> str:
-    """Without the source and the framing `free`, which older replays lack.
+    """Of an order as its first version said it, so that an older replay is known again.
 
     No two sources have the same fields.
     """
     fields = spec.model_dump(mode="json", exclude={"source"})
-    if fields.get("framing") == "free":
-        del fields["framing"]
+    newer = NEWER_FIELDS | ({} if isinstance(spec, RenderedSpec) else {"members": []})
+    for name, value in newer.items():
+        if fields.get(name) == value:
+            del fields[name]
+    if fields["shard_size"] is None:
+        fields["shard_size"] = 100 if isinstance(spec, RenderedSpec) else 1000
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

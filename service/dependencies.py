@@ -66,8 +66,8 @@ async def _dataset_id(
     return _matching(DATASET_ID, "dataset", dataset_id)
 
 
-async def _shard_number(name: Annotated[str, Path(examples=["000000.tar"])]) -> int:
-    return int(_matching(SHARD_NAME, "shard", name).removesuffix(".tar"))
+async def _shard_name(name: Annotated[str, Path(examples=["000000.tar"])]) -> str:
+    return _matching(SHARD_NAME, "shard", name)
 
 
 async def _model_name(name: Annotated[str, Path(examples=["humans"])]) -> str:
@@ -85,7 +85,7 @@ async def _corpus_name(name: Annotated[str, Path(examples=["portraits"])]) -> st
 
 
 DatasetId = Annotated[str, Depends(_dataset_id)]
-ShardNumber = Annotated[int, Depends(_shard_number)]
+ShardName = Annotated[str, Depends(_shard_name)]
 ModelName = Annotated[str, Depends(_model_name)]
 TrainingRunId = Annotated[str, Depends(_training_run_id)]
 CorpusName = Annotated[str, Depends(_corpus_name)]

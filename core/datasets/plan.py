@@ -6,12 +6,19 @@ size).
 Everything that may change bytes is fixed here, once, when the dataset is created.
 """
 
-import hashlib
-
 from pydantic import Field
 
+from core.datasets.sample import shard_name
+from core.datasets.splits import (
+    ShardPart,
+    candidate_seed,
+    candidate_seed_in,
+    samples_by_split,
+    shard_part,
+    shards_of,
+)
 from core.errors import InvalidSpec
-from matteforge.schemas.attributes import Framing, Shares, complete_shares
+from matteforge.schemas.attributes import MEMBERS, Framing, Shares, complete_shares
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.orders import MAX_SHARDS, DatasetSpec, Member, RenderedSpec
 
@@ -19,8 +26,10 @@ PIXELS_A_BATCH = {
     "cpu": 1024**2,
     "cuda": 16 * 1024**2,
 }  # by device class: memory of the networks grows with it
+SHARDS_WANTED = 16
+SMALLEST_SHARD, LARGEST_SHARD = 32, 1000  # samples, where an order does not say
 LARGEST_BATCH = {"cpu": 8, "cuda": 64}
-FORMAT_VERSION = 4  # bumped whenever the bytes of a shard change for the same order
+FORMAT_VERSION = 5  # bumped whenever the bytes of a shard change for the same order
 
 
 class RenderPlan(Frozen):
@@ -31,7 +40,7 @@ class RenderPlan(Frozen):
         description="of every attribute and value: as ordered, the rest by default"
     )
     framing: Framing = Field("free", description="how the camera frames heads")
-    members: list[Member] = Field(description="ground truth beside alpha")
+    members: list[Member] = Field(description="ground truth that is rendered beside alpha")
 
 
 class Plan(Frozen):
@@ -41,11 +50,16 @@ class Plan(Frozen):
     count: int
     shard_size: int
     shards_total: int
+    splits: dict[str, float] = Field(
+        default_factory=dict, description="shares by split; none: all is `train`"
+    )
     seed: int
     truncation_psi: float | None = Field(
         None, description="of StyleMatteGAN's samples; null for rendered people"
     )
     render: RenderPlan | None = Field(None, description="null for StyleMatteGAN's samples")
+    members: list[Member] = Field(default_factory=list, description="beside image and alpha")
+    background: str = Field("builtin", description="behind the member `composite`")
     image_format: str
     alpha_bits: int
     bundle: str = Field(description="digest: sha256:…")
@@ -67,9 +81,25 @@ class Plan(Frozen):
             raise ValueError("rendered people have no truncation_psi")
         return self.truncation_psi
 
+    def part(self, shard: int) -> ShardPart:
+        """Split, first slot and samples of shard number `shard`. IndexError."""
+        return shard_part(shard, self.count, self.shard_size, self.splits)
+
     def samples_in(self, shard: int) -> int:
-        """Samples that shard number `shard` holds when full; the last one takes the rest."""
-        return min(self.shard_size, self.count - shard * self.shard_size)
+        """Samples that shard number `shard` holds when full; a split's last one takes the rest."""
+        return self.part(shard).samples
+
+    def shard_name(self, shard: int) -> str:
+        """Its name as users see it: `000042.tar`, or `train-000042.tar` where there are splits."""
+        split = f"{self.part(shard).split}-" if self.splits else ""
+        return split + shard_name(shard)
+
+    def seed_of(self, shard: int, place: int, attempt: int) -> int:
+        """Seed of a candidate of a shard; place: the shard, or a rendered person's slot."""
+        if not self.splits:
+            return candidate_seed(self.seed, place, attempt)
+        split = self.part(shard).split
+        return candidate_seed_in(split, self.splits, self.seed, place, attempt)
 
     def max_attempts(self, shard: int) -> int:
         """Bound on candidates for one shard, a multiple of the batch size."""
@@ -87,23 +117,32 @@ def make_plan(
     threads: int,
     max_attempts_per_sample: int,
 ) -> Plan:
-    """Raises InvalidSpec when the order would need more than 999,999 shards."""
-    shards_total = -(-spec.count // spec.shard_size)
+    """Raises InvalidSpec when the order would need more than 999,999 shards, or leave a split
+    empty."""
+    shard_size = spec.shard_size or default_shard_size(spec)
+    splits: dict[str, float] = {split: share for split, share in spec.splits.items()}  # noqa: C416
+    by_split = samples_by_split(spec.count, splits)
+    if empty := [split for split, samples in by_split.items() if not samples]:
+        raise InvalidSpec(f"of {spec.count} samples none would be in the split {empty[0]}")
+    shards_total = sum(shards_of(samples, shard_size) for samples in by_split.values())
     if shards_total > MAX_SHARDS:
         smallest = -(-spec.count // MAX_SHARDS)
         raise InvalidSpec(
-            f"{spec.count} samples in shards of {spec.shard_size} are {shards_total} shards; at "
+            f"{spec.count} samples in shards of {shard_size} are {shards_total} shards; at "
             f"most {MAX_SHARDS}: "
             f"use a shard_size of at least {smallest}"
         )
     rendered = isinstance(spec, RenderedSpec)
     return Plan(
         count=spec.count,
-        shard_size=spec.shard_size,
+        shard_size=shard_size,
         shards_total=shards_total,
+        splits=splits,
         seed=seed,
         truncation_psi=None if isinstance(spec, RenderedSpec) else spec.truncation_psi,
         render=_render_plan(spec) if isinstance(spec, RenderedSpec) else None,
+        members=spec.members,
+        background=spec.background,
         image_format=spec.image_format,
         alpha_bits=spec.alpha_bits,
         bundle=bundle,
@@ -112,6 +151,19 @@ def make_plan(
         threads=threads,
         max_attempts_per_sample=max_attempts_per_sample,
     )
+
+
+def default_shard_size(spec: DatasetSpec | RenderedSpec) -> int:
+    """Samples a shard where the order does not say: 2 to 16 shards from 64 samples on, so that
+    several readers and workers find one each; beyond 16,000 samples, shards of 1000.
+
+    Rendered people come in shards of at most 6 pictures of 256 pixels a side, fewer of larger ones:
+    one core then makes the first shard in about a minute, and no other order waits longer for it.
+    """
+    size = min(max(-(-spec.count // SHARDS_WANTED), SMALLEST_SHARD), LARGEST_SHARD)
+    if isinstance(spec, RenderedSpec):
+        size = min(size, max(1, min(6, 6 * 256**2 // spec.size**2)))
+    return max(size, -(-spec.count // MAX_SHARDS))
 
 
 def choose_batch_size(device: str, resolution: int) -> int:
@@ -127,11 +179,8 @@ def choose_batch_size(device: str, resolution: int) -> int:
 
 def _render_plan(spec: RenderedSpec) -> RenderPlan:
     shares = complete_shares(spec.attributes)
-    return RenderPlan(size=spec.size, shares=shares, framing=spec.framing, members=spec.members)
-
-
-def candidate_seed(seed: int, shard: int, attempt: int) -> int:
-    """63-bit seed of one candidate: independent streams for every (seed, shard, attempt), or (seed,
-    slot, redraw)."""
-    digest = hashlib.blake2b(f"{seed}/{shard}/{attempt}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
+    needed = {*spec.members, *(["fg"] if "composite" in spec.members else [])} - {"composite"}
+    members = [name for name in MEMBERS if name in needed]
+    return RenderPlan.model_validate(
+        {"size": spec.size, "shares": shares, "framing": spec.framing, "members": members}
+    )

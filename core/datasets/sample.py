@@ -24,6 +24,7 @@ class SampleRecord(Frozen):
     key: str
     shard: int
     index: int
+    split: str = "train"
     attempt: int = Field(
         description="number of the candidate within its shard, rejected ones counted"
     )
@@ -36,7 +37,9 @@ class SampleRecord(Frozen):
     width: int
     height: int
     scores: dict[str, float]
-    thresholds: dict[str, float]
+    thresholds: dict[str, float | None] = Field(
+        description="every criterion; null where it rejected nothing"
+    )
 
 
 class GeneratedSample(SampleRecord):
@@ -52,14 +55,15 @@ class RenderedSample(SampleRecord):
     """A rendered person, the whole of them. `scores` that need StyleMatte measure StyleMatte,
     since the alpha is exact."""
 
-    slot: int = Field(description="number within the dataset: shard * shard_size + index")
+    slot: int = Field(description="number within the dataset: samples before it")
     redraw: int = Field(
         description="pictures of this slot that were rejected before; their attributes were the "
         "same"
     )
     attributes: dict[str, str] = Field(description="as ordered (core.rendered_people)")
     spec: dict[str, Any] = Field(
-        description="every sampled attribute of the person and the scene, with units"
+        description="every sampled attribute of the person and the scene, with units; weights by "
+        "name are lists of {name, value}, so that all samples have one schema"
     )
     camera: dict[str, Any]
     renderer: str = Field(description="its version: with `spec` and the size it decides the pixels")

@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.datasets.splits import DEFAULT_SPLIT
 from core.errors import ShardCorrupt
 
 COMPRESSION = "zstd"
@@ -40,7 +41,6 @@ MEMBER_KINDS = {
     "size": pa.int64(),
     "sha256": pa.string(),
 }
-DEFAULT_SPLIT = "train"
 
 
 def member_name(suffix: str) -> str:

@@ -21,8 +21,9 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 }
 
 
-MEMBERS = ("fg", "trimap", "depth", "normals", "parts", "landmarks")
-"""Ground truth beyond alpha that can be ordered."""
+MEMBERS_OF_ALL = ("fg", "trimap", "composite")
+MEMBERS = (*MEMBERS_OF_ALL, "depth", "normals", "parts", "landmarks")
+"""What can be ordered beyond image and alpha: of every source, and of rendered people."""
 Framing = Literal["free", "aligned"]
 """How the camera frames: as photographers do, or with every head in one place and of one size."""
 

@@ -1,5 +1,6 @@
 """What a user may order."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -13,7 +14,13 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from matteforge.schemas.attributes import MEMBERS, Framing, complete_shares
+from matteforge.schemas.attributes import (
+    MEMBERS,
+    MEMBERS_OF_ALL,
+    TOLERANCE,
+    Framing,
+    complete_shares,
+)
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.criteria import check_thresholds
 from matteforge.schemas.names import MODEL_REFERENCE
@@ -27,7 +34,12 @@ MAX_SHARD_SIZE = 10_000
 MAX_SHARDS = 999_999
 
 
-Member = Literal["fg", "trimap", "depth", "normals", "parts", "landmarks"]
+Member = Literal["fg", "trimap", "composite", "depth", "normals", "parts", "landmarks"]
+
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+"""In the order in which their shards follow each other."""
 
 
 Label = Annotated[
@@ -52,11 +64,35 @@ class OrderSpec(Frozen):
     seed: int | None = Field(
         None, ge=0, lt=2**63, description="drawn and stored when absent", examples=[1]
     )
-    shard_size: int = Field(1000, ge=1, le=MAX_SHARD_SIZE, description="samples a shard")
+    shard_size: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_SHARD_SIZE,
+        description="samples a shard; by default 2 to 16 shards from 64 samples on, of at most "
+        "1000; of rendered people, a picture of whom takes seconds, at most 6",
+    )
+    splits: dict[Split, float] = Field(
+        default_factory=dict,
+        description="shares of splits, by who is in the picture; they add up to 1",
+        examples=[{"train": 0.9, "validation": 0.05, "test": 0.05}],
+    )
     image_format: Literal["png", "webp", "jpeg"] = Field(
         "png", description="png and webp are lossless, jpeg is quality 95"
     )
     alpha_bits: Literal[8, 16] = Field(8, description="bits of the grey alpha PNG")
+    members: list[Member] = Field(
+        default_factory=list,
+        max_length=50,
+        description="what lies beside image, alpha and json: fg (straight foreground), trimap, "
+        "composite; of rendered people also depth, normals, parts, landmarks",
+        examples=[["fg", "trimap"]],
+    )
+    background: str = Field(
+        "builtin",
+        pattern=r"^(builtin|#[0-9a-f]{6})$",
+        description="behind the member `composite`: builtin scenes, one a sample, or #rrggbb",
+        examples=["#00ff00"],
+    )
     filter: dict[str, float] = Field(
         default_factory=dict, description="thresholds, by criterion", examples=[{"mad": 0.05}]
     )
@@ -66,6 +102,20 @@ class OrderSpec(Frozen):
         description="free tags, kept as they are",
         examples=[{"team": "matting"}],
     )
+
+    @field_validator("members")
+    @classmethod
+    def _each_once(cls, value: list[Member]) -> list[Member]:
+        return sorted(set(value), key=MEMBERS.index)
+
+    @field_validator("splits")
+    @classmethod
+    def _whole(cls, value: dict[Split, float]) -> dict[Split, float]:
+        if any(not 0 < share <= 1 for share in value.values()):
+            raise ValueError("each share must be above 0 and at most 1; leave out an empty split")
+        if value and abs(math.fsum(value.values()) - 1) > TOLERANCE:
+            raise ValueError(f"the shares add up to {math.fsum(value.values()):g}, not to 1")
+        return {split: value[split] for split in SPLITS if split in value}
 
     @field_validator("filter")
     @classmethod
@@ -85,15 +135,22 @@ class DatasetSpec(OrderSpec):
         description="1 = full variety, smaller = closer to the mean; 0 would be one image",
     )
 
+    @field_validator("members")
+    @classmethod
+    def _of_generated(cls, value: list[Member]) -> list[Member]:
+        if foreign := [name for name in value if name not in MEMBERS_OF_ALL]:
+            raise ValueError(
+                f"only rendered people have {foreign[0]}; generated pairs can have "
+                f"{', '.join(MEMBERS_OF_ALL)}"
+            )
+        return value
+
 
 class RenderedSpec(OrderSpec):
     """An order of rendered people, whose alpha is exact. Only what `filter` names rejects a
     picture."""
 
     source: Literal["rendered"]
-    shard_size: int = Field(
-        100, ge=1, le=MAX_SHARD_SIZE, description="samples a shard; a picture takes seconds"
-    )
     size: int = Field(256, ge=64, le=1024, description="pixels a side")
     framing: Framing = Field(
         "free",
@@ -107,12 +164,6 @@ class RenderedSpec(OrderSpec):
         "is spread evenly over the values not named",
         examples=[{"hair": {"long": 0.5, "bald": 0.1}, "glasses": 0.3}],
     )
-    members: list[Member] = Field(
-        default_factory=list,
-        max_length=50,
-        description="ground truth beside alpha",
-        examples=[["fg", "trimap"]],
-    )
 
     @field_validator("attributes", mode="before")
     @classmethod
@@ -120,11 +171,6 @@ class RenderedSpec(OrderSpec):
         if isinstance(value, dict):
             complete_shares(value)
         return value
-
-    @field_validator("members")
-    @classmethod
-    def _each_once(cls, value: list[Member]) -> list[Member]:
-        return sorted(set(value), key=MEMBERS.index)
 
 
 SOURCES: dict[object, type[DatasetSpec] | type[RenderedSpec]] = {

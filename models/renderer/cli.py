@@ -8,7 +8,7 @@ from typing import get_args
 import click
 from PIL import Image
 
-from core.datasets.plan import candidate_seed
+from core.datasets.splits import candidate_seed
 from core.errors import MatteForgeError
 from core.rendered_people import Assignment
 from matteforge.schemas.attributes import ATTRIBUTES, Distribution, Framing, complete_shares

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from models.imaging.trimap import trimap
 from models.renderer.blender.picture import Picture
 from models.renderer.labels import ground_truth, quality_control
 from models.renderer.person.landmarks import projected
@@ -88,7 +89,7 @@ def finish(
         rgb_u8=rgb,
         alpha=alpha,
         fg_u8=to_u8(foreground) if "fg" in wanted else None,
-        trimap_u8=ground_truth.trimap(alpha) if "trimap" in wanted else None,
+        trimap_u8=trimap(alpha) if "trimap" in wanted else None,
         depth_mm=labels.depth_mm() if labels and "depth" in wanted else None,
         normals_u8=labels.normals_u8() if labels and "normals" in wanted else None,
         parts_u8=labels.parts if labels and "parts" in wanted else None,

@@ -9,10 +9,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse
 
 from core import keys
-from core.datasets.sample import shard_name
 from core.errors import InvalidCursor, NotFound
 from matteforge.schemas.datasets import ShardPage
-from service.dependencies import DatasetId, Services, ServicesDep, ShardNumber, bearer
+from service.dependencies import DatasetId, Services, ServicesDep, ShardName, bearer
 from service.problems import documented, located
 from service.wire import shard_out
 
@@ -49,12 +48,14 @@ def list_shards(
     responses=documented(404) | located(307, "To a presigned URL"),
     summary="Download a shard",
 )
-def get_shard(dataset_id: DatasetId, name: ShardNumber, services: ServicesDep) -> str:
+def get_shard(dataset_id: DatasetId, name: ShardName, services: ServicesDep) -> str:
     """A redirect to the tar; Range requests work there."""
     services.catalog.request(dataset_id)
-    if services.catalog.shard_record(dataset_id, name) is None:
-        raise NotFound(f"{dataset_id} has no shard {shard_name(name)} yet")
-    return _presign(services, dataset_id, name)
+    shard = int(name[-10:-4])
+    record = services.catalog.shard_record(dataset_id, shard)
+    if record is None or record.name != name:
+        raise NotFound(f"{dataset_id} has no shard {name} yet")
+    return _presign(services, dataset_id, shard)
 
 
 def _presign(services: Services, dataset_id: str, shard: int) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.datasets.plan import Plan, candidate_seed, make_plan
+from core.datasets.plan import Plan, make_plan
+from core.datasets.splits import candidate_seed
 from core.errors import CheckpointRejected
 from core.registry import BUNDLE_FILE, load_bundle_folder
 from matteforge.schemas.criteria import BY_NAME

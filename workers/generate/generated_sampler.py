@@ -12,7 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from core.datasets.plan import Plan, candidate_seed
+from core.datasets.plan import Plan
 from core.errors import CheckpointRejected
 from core.registry import GENERATOR_FILE, load_bundle_folder
 from matteforge.schemas.criteria import CHEAP, first_failure
@@ -99,7 +99,7 @@ class GeneratedSampler:
 
     def _begin(self, plan: Plan, shard: int, attempts: range) -> "_Batch":
         """Ask for a batch's pixels; on CUDA they are still being made when this returns."""
-        seeds = [candidate_seed(plan.seed, shard, attempt) for attempt in attempts]
+        seeds = [plan.seed_of(shard, shard, attempt) for attempt in attempts]
         with torch.inference_mode():
             z = torch.stack([self._draw(seed) for seed in seeds]).to(self.device)
             image = self.sample(z, plan.psi)  # [n, 4, h, w]

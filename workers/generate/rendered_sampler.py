@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from itertools import count
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from torch import nn
 
-from core.datasets.plan import Plan, RenderPlan, candidate_seed
+from core.datasets.plan import Plan, RenderPlan
 from core.errors import CheckpointRejected
 from core.registry import load_bundle_folder
 from core.rendered_people import Assignment
@@ -85,11 +85,12 @@ class RenderedSampler:
             raise ValueError("the plan is not one of rendered people")
         torch.set_num_threads(plan.threads)
         people = Assignment(seed=plan.seed, count=plan.count, shares=plan.render.shares)
-        first, attempts = shard * plan.shard_size, count()
+        first, attempts = plan.part(shard).first_slot, count()
         for slot in range(first, first + plan.samples_in(shard)):
             for redraw in range(plan.max_attempts_per_sample):
+                seed = plan.seed_of(shard, slot, redraw)
                 candidate = self._draw(
-                    plan, plan.render, people[slot], slot, redraw, next(attempts)
+                    plan, plan.render, people[slot], (slot, redraw, next(attempts)), seed
                 )
                 yield [candidate]
                 if candidate.rejection(plan.thresholds) is None:
@@ -102,11 +103,10 @@ class RenderedSampler:
         plan: Plan,
         wanted: RenderPlan,
         attributes: Mapping[str, str],
-        slot: int,
-        redraw: int,
-        attempt: int,
+        place: tuple[int, int, int],
+        seed: int,
     ) -> Candidate:
-        seed = candidate_seed(plan.seed, slot, redraw)
+        slot, redraw, attempt = place
         spec = draw_spec(seed, attributes, wanted.framing)
         surveyed = self._renderer.survey(spec)
         if surveyed.defects:
@@ -125,7 +125,7 @@ class RenderedSampler:
             "slot": slot,
             "redraw": redraw,
             "attributes": dict(attributes),
-            "spec": json.loads(spec.to_json()),
+            "spec": _one_schema(json.loads(spec.to_json())),
             "camera": picture.camera,
             "renderer": self._version,
             "stylematte": self._stylematte,
@@ -150,6 +150,25 @@ class RenderedSampler:
         return (
             score_subjects(alphas)[0] | score_agreement(alphas, predicted.float().cpu().numpy())[0]
         )
+
+
+WEIGHTS = {"shape": "targets", "expression": "units"}
+"""Concepts of a spec with weights by name, of which each person has others."""
+
+
+def _one_schema(spec: dict[str, Any]) -> dict[str, Any]:
+    """Weights by name as lists of {name, value}: readers that infer a schema from the first samples
+    would drop the names that come later."""
+    return {
+        concept: {**fields, WEIGHTS[concept]: _named(fields[WEIGHTS[concept]])}
+        if concept in WEIGHTS
+        else fields
+        for concept, fields in spec.items()
+    }
+
+
+def _named(weights: Mapping[str, float]) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value} for name, value in sorted(weights.items())]
 
 
 def members_of(picture: Picture, names: Sequence[str]) -> dict[str, Member]:

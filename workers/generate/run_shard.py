@@ -26,14 +26,15 @@ from core.errors import (
 )
 from core.leases import HeldLease, hold, shard_lease
 from core.messages import Reconcile
+from matteforge.schemas.criteria import BY_NAME
 from matteforge.schemas.datasets import DatasetState, ErrorInfo
 from workers.context import Context
 from workers.control.finalize import starved
 from workers.generate.candidate import Candidate, Sampler
+from workers.generate.members import encode_members
 from workers.generate.overlap import map_ahead
 from workers.shards.commit import adopt_shard, commit_shard
 from workers.shards.companions import explain_shard
-from workers.shards.encode import ALPHA_SUFFIX, SUFFIX, encode_alpha, encode_image, encode_member
 from workers.shards.tar import ShardTar
 
 log = logging.getLogger(__name__)
@@ -176,7 +177,7 @@ def _make(
         _fill(tar, sampler, plan, shard, _watch(context, dataset_id, lease), tally)
     record = ShardRecord(
         shard=shard,
-        name=shard_name(shard),
+        name=plan.shard_name(shard),
         samples=tar.samples,
         attempted=tally.attempted,
         rejected=dict(sorted(tally.rejected.items())),
@@ -228,7 +229,7 @@ def _fill(
     def encode(entry: tuple[int, Candidate]) -> tuple[str, dict[str, bytes]]:
         index, candidate = entry
         record = _sample_record(candidate, plan, shard, index)
-        return record.key, _members(candidate, record, plan)
+        return record.key, encode_members(candidate, record.model_dump(mode="json"), plan)
 
     accepted = enumerate(_accepted(sampler, plan, shard, watch, tally))
     with ThreadPoolExecutor(ENCODERS) as encoders:
@@ -262,6 +263,7 @@ def _sample_record(candidate: Candidate, plan: Plan, shard: int, index: int) -> 
             "key": sample_key(shard, index),
             "shard": shard,
             "index": index,
+            "split": plan.part(shard).split,
             "attempt": candidate.attempt,
             "seed": candidate.seed,
             "dataset_seed": plan.seed,
@@ -271,15 +273,7 @@ def _sample_record(candidate: Candidate, plan: Plan, shard: int, index: int) -> 
             "width": width,
             "height": height,
             "scores": {name: round(score, 6) for name, score in candidate.scores.items()},
-            "thresholds": plan.thresholds,
+            "thresholds": {name: plan.thresholds.get(name) for name in BY_NAME},
             **candidate.facts,
         }
     )
-
-
-def _members(candidate: Candidate, record: SampleRecord, plan: Plan) -> dict[str, bytes]:
-    return {
-        ALPHA_SUFFIX: encode_alpha(candidate.alpha),
-        SUFFIX[plan.image_format]: encode_image(candidate.rgb_u8, plan.image_format),
-        "json": encode_member(record.model_dump(mode="json")),
-    } | {suffix: encode_member(member) for suffix, member in candidate.members.items()}

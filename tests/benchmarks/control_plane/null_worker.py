@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import workers.app
-from core.datasets.plan import Plan, candidate_seed
+from core.datasets.plan import Plan
+from core.datasets.splits import candidate_seed
 from workers.generate.candidate import Candidate, generated_facts
 
 SIDE = 16

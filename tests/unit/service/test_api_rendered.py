@@ -33,7 +33,7 @@ def test_an_order_of_people_is_claimed(http, world):
     assert (spec["source"], spec["size"], spec["shard_size"], spec["members"]) == (
         "rendered",
         256,
-        100,
+        6,
         ["fg", "trimap"],
     )
     assert "truncation_psi" not in spec
@@ -60,9 +60,9 @@ def test_without_a_renderer_it_is_refused_at_once_with_what_to_install(world):
         ),
         ({"count": 5, "attributes": {}}, "/attributes", "only orders of source 'rendered' have it"),
         (
-            {"count": 5, "source": "generated", "members": ["fg"]},
+            {"count": 5, "source": "generated", "members": ["fg", "depth"]},
             "/members",
-            "only orders of source 'rendered' have it",
+            "only rendered people have depth",
         ),
         ({"count": 5, "size": 64}, "/size", "only orders of source 'rendered' have it"),
         ({"count": 5, "source": "photos"}, "/source", "generated and rendered"),

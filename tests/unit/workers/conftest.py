@@ -12,7 +12,7 @@ from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView
 from core.datasets.catalog import Catalog
 from core.datasets.dataset import utcnow
 from core.datasets.manifest import DatasetRecord
-from core.datasets.plan import Plan, candidate_seed, make_plan
+from core.datasets.plan import Plan, make_plan
 from core.messages import Reconcile, RunShard
 from core.settings import Settings
 from matteforge.schemas.orders import AnySpec
@@ -44,7 +44,7 @@ class DiscSampler:
             ]
 
     def _one(self, plan: Plan, shard: int, attempt: int) -> Candidate:
-        seed = candidate_seed(plan.seed, shard, attempt)
+        seed = plan.seed_of(shard, shard, attempt)
         rng = np.random.default_rng(seed)
         y, x = np.mgrid[-1:1:16j, -1:1:16j]
         alpha = np.clip((rng.uniform(0.2, 0.8) - np.hypot(x, y)) * 5 + 0.5, 0, 1).astype(np.float32)

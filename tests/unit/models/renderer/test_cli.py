@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from core.datasets.plan import candidate_seed
+from core.datasets.splits import candidate_seed
 from core.rendered_people import Assignment
 from matteforge.schemas.attributes import complete_shares
 from models.renderer import cli

@@ -16,8 +16,8 @@ from torch import nn
 
 from core import keys
 from core.datasets.manifest import ShardRecord
-from core.datasets.plan import candidate_seed
 from core.datasets.sample import RenderedSample, parse_sample
+from core.datasets.splits import candidate_seed
 from core.errors import RendererFailed
 from core.rendered_people import Assignment
 from matteforge.schemas.attributes import ATTRIBUTES, MEMBERS

@@ -8,7 +8,7 @@ import pytest
 
 from core import keys
 from core.datasets.dataset import utcnow
-from core.datasets.plan import candidate_seed
+from core.datasets.splits import candidate_seed
 from core.errors import CheckpointRejected, StoreRefused, StoreUnavailable
 from core.leases import shard_lease
 from core.messages import Reconcile
