@@ -159,7 +159,7 @@ def test_the_plan_holds_complete_shares_and_the_orders_filter_alone():
         max_attempts_per_sample=3,
     )
     assert plan.thresholds == {"iou": 0.9}
-    assert (plan.truncation_psi, plan.batch_size, plan.shard_size) == (None, 1, 100)
+    assert (plan.truncation_psi, plan.batch_size, plan.shard_size) == (None, 1, 6)
     assert plan.render is not None
     assert plan.render.members == ["fg", "trimap"]
     assert plan.render.shares["glasses"] == {"no": 0.0, "yes": 1.0}

@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import StoreUnavailable
 from core.leases import shard_lease
+from workers.generate import members
 from workers.generate import run_shard as module
 from workers.generate.overlap import BackgroundCommit, map_ahead
 
@@ -114,9 +115,9 @@ def test_a_shard_is_encoded_off_the_model_s_thread(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = set()
-    encode = module.encode_alpha
+    encode = members.encode_alpha
     monkeypatch.setattr(
-        module,
+        members,
         "encode_alpha",
         lambda alpha: (threads.add(threading.current_thread()), encode(alpha))[1],
     )
