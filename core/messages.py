@@ -14,6 +14,9 @@ QUEUE_TRAIN = "train"
 QUEUE_CONTROL = "control"
 QUEUES = (QUEUE_GENERATE, QUEUE_TRAIN, QUEUE_CONTROL)
 
+STALLED_S = 15.0
+"""A worker without work takes a message within a second."""
+
 PRIORITIES = (0, 1, 2, 3, 4)
 """A broker serves the lowest first."""
 PRIORITY_FIRST, PRIORITY_LAST = 3, 4
@@ -31,6 +34,20 @@ def shard_priority(remaining: int, *, first: bool) -> int:
     if remaining <= SMALL_ORDERS[-1]:
         return bisect_left(SMALL_ORDERS, remaining)
     return PRIORITY_FIRST if first else PRIORITY_LAST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consumer:
+    """A worker that takes messages from a queue, as it tells of itself every few seconds."""
+
+    name: str
+    queue: str
+    idle_s: float  # how long it took nothing and worked on nothing although messages waited
+
+    @property
+    def stalled(self) -> bool:
+        """True when it should have taken a message long ago."""
+        return self.idle_s > STALLED_S
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
-from core.messages import Message
+from core.messages import Consumer, Message
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 
 
@@ -213,3 +213,9 @@ class Doorbell(Protocol):
 
     def depth(self, queue: str) -> int:
         """Messages waiting in the queue, all priorities."""
+
+    def attend(self, consumer: Consumer) -> None:
+        """A worker tells that it is there; it is forgotten unless it tells so again within 20 s."""
+
+    def consumers(self) -> list[Consumer]:
+        """The workers that are there, by name."""

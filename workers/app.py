@@ -12,6 +12,7 @@ from core.datasets.catalog import Catalog
 from core.messages import Reconcile
 from core.registry import Registry
 from core.settings import Settings
+from workers.consumption import install_watchdog
 from workers.context import Context
 from workers.generate.overlap import BackgroundCommit
 from workers.lifecycle import SamplerCache, install_signals
@@ -58,3 +59,4 @@ app = make_celery(
 )
 register_tasks(app, context)
 install_signals()
+install_watchdog(lambda: CeleryDoorbell(settings.redis_url.get_secret_value()))

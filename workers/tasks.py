@@ -31,6 +31,7 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
 
         run_cycle(context(), run_id)
 
+    app.Task.Request = "workers.consumption:Delivery"
     app.task(run_shard_task, name=RunShard.task)
     app.task(run_cycle_task, name=RunCycle.task)
     app.task(reconcile_task, name=Reconcile.task)

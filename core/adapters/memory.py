@@ -22,7 +22,7 @@ from core.adapters.memory_store import MemoryStore
 from core.datasets.catalog import add_shard
 from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
-from core.messages import Message, bell_of
+from core.messages import Consumer, Message, bell_of
 from core.ports import Event
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 
@@ -255,6 +255,7 @@ class MemoryDoorbell:
     def __init__(self) -> None:
         self.rung: list[tuple[Message, int]] = []
         self._bells: set[str] = set()
+        self._consumers: dict[str, Consumer] = {}
 
     def ring(self, message: Message, *, priority: int = 0) -> None:
         bell = bell_of(message)
@@ -268,3 +269,9 @@ class MemoryDoorbell:
 
     def depth(self, queue: str) -> int:
         return sum(message.queue == queue for message, _ in self.rung)
+
+    def attend(self, consumer: Consumer) -> None:
+        self._consumers[consumer.name] = consumer
+
+    def consumers(self) -> list[Consumer]:
+        return [self._consumers[name] for name in sorted(self._consumers)]

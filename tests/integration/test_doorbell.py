@@ -14,6 +14,7 @@ from core.messages import (
     PRIORITY_LAST,
     QUEUE_CONTROL,
     QUEUE_GENERATE,
+    Consumer,
     Reconcile,
     RunShard,
 )
@@ -84,6 +85,26 @@ def test_shards_and_general_bells_are_all_sent(doorbell: Doorbell) -> None:
         doorbell.ring(Reconcile())
         doorbell.ring(RunShard(dataset_id="ds_a", shard=0))
     assert (doorbell.depth(QUEUE_CONTROL), doorbell.depth(QUEUE_GENERATE)) == (2, 2)
+
+
+def test_workers_that_are_there_are_known(doorbell: Doorbell) -> None:
+    assert doorbell.consumers() == []
+    told = [
+        Consumer(name=name, queue=QUEUE_GENERATE, idle_s=idle_s)
+        for name, idle_s in (("generate-1", 0.0), ("generate-2", 20.0))
+    ]
+    for consumer in reversed(told):
+        doorbell.attend(consumer)
+    assert doorbell.consumers() == told
+    assert [consumer.stalled for consumer in told] == [False, True]
+
+
+def test_workers_that_are_gone_are_forgotten(
+    celery_doorbell: CeleryDoorbell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    celery_doorbell.attend(Consumer(name="generate-1", queue=QUEUE_GENERATE, idle_s=0.0))
+    monkeypatch.setattr("core.adapters.celery.CONSUMER_TTL_S", -1.0)
+    assert celery_doorbell.consumers() == []
 
 
 def test_messages_are_json(celery_doorbell: CeleryDoorbell, valkey_url: str) -> None:
