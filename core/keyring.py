@@ -2,12 +2,17 @@
 
 import hashlib
 import json
+import math
 import secrets
+import threading
+import time
 
 from core import keys
 from core.conditional import put_once
 from core.datasets.dataset import utcnow
 from core.ports import ObjectStore
+
+FRESH_S = 1.0  # a key that was added or removed counts so soon
 
 
 def new_api_key() -> str:
@@ -25,6 +30,9 @@ class KeyRing:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._lock = threading.Lock()
+        self._owners: frozenset[str] = frozenset()
+        self._listed_s = -math.inf
 
     def register(self, key: str) -> None:
         """Allow a key; registering it again changes nothing."""
@@ -34,7 +42,17 @@ class KeyRing:
     def owner(self, key: str) -> str | None:
         """Who the key stands for (its hash), None when it is unknown."""
         owner = hash_api_key(key)
-        return owner if self._store.head(f"{keys.KEYRING}{owner}.json") else None
+        return owner if owner in self._known() else None
+
+    def _known(self) -> frozenset[str]:
+        """Owners as of FRESH_S ago at most: guessing keys costs the store one listing a second."""
+        with self._lock:
+            now_s = time.monotonic()
+            if now_s - self._listed_s >= FRESH_S:
+                names = self._store.list_names(keys.KEYRING)
+                self._owners = frozenset(name.removesuffix(".json") for name in names)
+                self._listed_s = now_s
+            return self._owners
 
     def empty(self) -> bool:
         return next(iter(self._store.list_keys(keys.KEYRING)), None) is None

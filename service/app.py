@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
+from core.adapters.breaker import Breaker, guarded
 from core.adapters.celery import CeleryDoorbell
 from core.adapters.redis import RedisLiveView, connect
 from core.adapters.s3 import S3Store
@@ -22,9 +23,11 @@ from core.settings import Settings
 from matteforge.schemas.datasets import MAX_BODY_BYTES
 from matteforge.schemas.problems import Problem
 from service import problems
+from service.deadline import Deadline
 from service.dependencies import Services
 from service.metrics import Metrics, RequestMetrics
 from service.middleware import DOCS_FILES, BearerAuth, BodyLimit
+from service.readiness import Readiness
 from service.routes import (
     console,
     corpora,
@@ -42,6 +45,9 @@ from service.routes import (
 from service.samples import Samples
 from service.sessions import Sessions
 from service.startup import Startup
+
+REDIS_TIMEOUT_S = 0.9
+"""A caller waits for the answer: what a worker may wait for patiently is too long here."""
 
 DESCRIPTION = """Synthetic training data for portrait matting: order N pairs, get WebDataset shards.
 
@@ -79,6 +85,7 @@ def create_app(
     app.state.services = services
     app.state.startup = startup
     app.state.sessions = Sessions(SessionBook(services.store), keyring.owner)
+    app.state.readiness = Readiness(startup, services.store, services.live, services.doorbell)
     app.state.metrics = Metrics(services.live, services.doorbell)
     for module in (
         datasets,
@@ -99,6 +106,7 @@ def create_app(
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(BearerAuth, owner_of=keyring.owner, sessions=app.state.sessions)
+    app.add_middleware(Deadline)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
@@ -108,17 +116,27 @@ def _services(
     settings: Settings, store: ObjectStore | None, live: LiveView | None, doorbell: Doorbell | None
 ) -> Services:
     redis_url = settings.redis_url.get_secret_value()
-    chosen: ObjectStore = store or S3Store.from_settings(settings)
+    redis_breaker = Breaker()
+    chosen: ObjectStore = store or guarded(_impatient_store(settings), Breaker())
     catalog = Catalog(chosen)
     return Services(
         settings=settings,
         store=chosen,
-        live=live or RedisLiveView(connect(redis_url)),
-        doorbell=doorbell or CeleryDoorbell(redis_url),
+        live=live or guarded(RedisLiveView(_impatient_redis(redis_url)), redis_breaker),
+        doorbell=doorbell
+        or guarded(CeleryDoorbell(redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1), redis_breaker),
         catalog=catalog,
         registry=Registry(chosen),
         samples=Samples(chosen, catalog),
     )
+
+
+def _impatient_store(settings: Settings) -> ObjectStore:
+    return S3Store.from_settings(settings, connect_timeout_s=1, read_timeout_s=3, attempts=2)
+
+
+def _impatient_redis(url: str) -> Any:
+    return connect(url, timeout_s=REDIS_TIMEOUT_S, retries=1, retry_timeouts=False)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -53,7 +53,14 @@ class _ControlPlane(Collector):
         depth = GaugeMetricFamily(
             "matteforge_queue_messages", "Messages that wait in a queue", labels=["queue"]
         )
+        there = GaugeMetricFamily("matteforge_workers", "Workers of a queue", labels=["queue"])
+        stalled = GaugeMetricFamily(
+            "matteforge_stalled_workers",
+            "Workers that take nothing while messages wait",
+            labels=["queue"],
+        )
         try:
+            workers = self._doorbell.consumers()
             views = [self._live.get(dataset_id) for dataset_id in self._live.active_ids()]
             states = Counter(view.state for view in views if view)
             for state in DatasetState:
@@ -61,11 +68,13 @@ class _ControlPlane(Collector):
                     datasets.add_metric([state], states[state])
             for queue in QUEUES:
                 depth.add_metric([queue], self._doorbell.depth(queue))
+                own = [worker for worker in workers if worker.queue == queue]
+                there.add_metric([queue], len(own))
+                stalled.add_metric([queue], sum(worker.stalled for worker in own))
         except TransientError as error:
             log.warning("metrics without the control plane: %s", error.detail)
             return
-        yield datasets
-        yield depth
+        yield from (datasets, depth, there, stalled)
 
     def describe(self) -> Iterator[Metric]:
         return iter(())

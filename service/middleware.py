@@ -1,16 +1,17 @@
 """What surrounds every request, as plain ASGI: the key check and the bound on bodies. The body is
 read by neither."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import MatteForgeError, Unauthorized
+from core.errors import MatteForgeError, StoreUnavailable, Unauthorized
 from service.problems import error_response
 from service.sessions import CONSOLE_HEADER, COOKIE, SAFE_METHODS, Sessions
 
@@ -20,6 +21,8 @@ DOCS_FILES = (
     "/docs/files"  # script and style of /docs, served from here: a browser needs no other host
 )
 KEY_CACHE_S = 60.0
+KEY_WAIT_S = 2.0
+KEY_THREADS = 2
 MAX_KEY = 512
 MAX_CACHED_KEYS = 1000
 
@@ -34,6 +37,7 @@ class BearerAuth:
         self._app = app
         self._owner_of = owner_of
         self._sessions = sessions
+        self._pool = ThreadPoolExecutor(KEY_THREADS, thread_name_prefix="keys")
         self._known: dict[str, tuple[str, float]] = {}  # key -> (owner, until); valid keys only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,7 +60,7 @@ class BearerAuth:
             raise Unauthorized(
                 f"with a session's cookie, a change needs the header {CONSOLE_HEADER}"
             )
-        owner = await run_in_threadpool(self._sessions.owner, token)
+        owner = await self._looked_up(self._sessions.owner, token)
         if owner is None:
             raise Unauthorized("the session has ended; sign in again")
         return owner
@@ -68,7 +72,7 @@ class BearerAuth:
         owner, until = self._known.get(key, (None, 0.0))
         if owner is not None and time.monotonic() < until:
             return owner
-        owner = await run_in_threadpool(self._owner_of, key)
+        owner = await self._looked_up(self._owner_of, key)
         if owner is None:
             self._known.pop(key, None)
             raise Unauthorized
@@ -76,6 +80,16 @@ class BearerAuth:
             self._known.clear()
         self._known[key] = owner, time.monotonic() + KEY_CACHE_S
         return owner
+
+    async def _looked_up(self, owner_of: Callable[[str], str | None], secret: str) -> str | None:
+        """The owner of a key or session, from a small pool of its own: however many are tried
+        while the store hangs, no other request waits for a thread.
+        """
+        look = asyncio.get_running_loop().run_in_executor(self._pool, owner_of, secret)
+        try:
+            return await asyncio.wait_for(look, KEY_WAIT_S)
+        except TimeoutError:
+            raise StoreUnavailable("the object store, which holds the keys, hangs") from None
 
 
 def _is_open(path: str) -> bool:

@@ -7,10 +7,12 @@ mf:ds:ID:done         bitmap of committed shards
 mf:ds:ID:rings        hash: shard -> when its message was sent
 mf:ds:ID:events       stream, the newest EVENTS_KEPT
 mf:lease:NAME         token of the holder; expires
+mf:consumers          hash: worker -> its queue, how long it has been idle, when it told
 mf:bell:ID            a Reconcile of the dataset waits in the queue; expires (celery.py)
 """
 
 import json
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,7 +20,9 @@ from typing import Any
 
 from redis import Redis
 from redis.backoff import DecorrelatedJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 from redis.retry import Retry
 
 from core.adapters import redis_scripts as scripts
@@ -44,16 +48,29 @@ INDEX = "mf:index"
 RANK_AT_END = rank(DatasetState.COMPLETED)
 
 
-def connect(url: str, *, timeout_s: float = 5, retries: int = 3) -> Any:
+# A peer that vanished without a word is noticed within 25 s; names differ outside Linux.
+KEEPALIVE = {
+    number: value
+    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+    if (number := getattr(socket, name, None)) is not None
+}
+
+
+def connect(
+    url: str, *, timeout_s: float = 5, retries: int = 3, retry_timeouts: bool = True
+) -> Any:
     """A client that waits at most `timeout_s` for an answer and repeats a failed call `retries`
-    times, with jitter."""
+    times, with jitter; one that timed out only if `retry_timeouts`.
+    """
+    supported = (RedisConnectionError, RedisTimeout) if retry_timeouts else (RedisConnectionError,)
     return Redis.from_url(
         url,
         decode_responses=True,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         socket_keepalive=True,
-        retry=Retry(DecorrelatedJitterBackoff(cap=0.5, base=0.05), retries),
+        socket_keepalive_options=KEEPALIVE,
+        retry=Retry(DecorrelatedJitterBackoff(cap=0.5, base=0.05), retries, supported),
     )
 
 

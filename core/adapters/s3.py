@@ -81,7 +81,14 @@ class S3Store:
         )
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(
+        cls,
+        settings: Settings,
+        *,
+        connect_timeout_s: float = 3,
+        read_timeout_s: float = 30,
+        attempts: int = 4,
+    ) -> Self:
         """The bucket that MATTEFORGE_S3_* name."""
         return cls(
             endpoint_url=settings.s3_endpoint,
@@ -90,6 +97,9 @@ class S3Store:
             region=settings.s3_region,
             access_key=settings.s3_access_key.get_secret_value(),
             secret_key=settings.s3_secret_key.get_secret_value(),
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
+            attempts=attempts,
         )
 
     def close(self) -> None:

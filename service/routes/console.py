@@ -68,11 +68,11 @@ def router(settings: Settings) -> APIRouter:
         return Response(file.body, media_type=file.media_type, headers=headers)
 
     @routes.get("/")
-    def page(request: Request) -> Response:
+    async def page(request: Request) -> Response:
         return send("index.html", request)
 
     @routes.get("/console/{name}")
-    def file(name: str, request: Request) -> Response:
+    async def file(name: str, request: Request) -> Response:
         return send(name, request)
 
     return routes

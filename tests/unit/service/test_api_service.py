@@ -139,6 +139,7 @@ def test_refused_credentials_are_told_apart_from_an_outage(world, monkeypatch):
             raise error
 
         monkeypatch.setattr(world.store, "head", fail)
+        monkeypatch.setattr(world.store, "get", fail)
         answer = world.http.get("/readyz")
         assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
         assert f"{error.code}: {error.detail}" in answer.json()["detail"]

@@ -1,0 +1,55 @@
+"""A bound on the time until a response starts: 503 with Retry-After, whatever it waits for."""
+
+import asyncio
+import logging
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.errors import TransientError
+from service.problems import problem_response
+
+log = logging.getLogger(__name__)
+DEADLINE_S = 10.0
+
+
+class Deadline:
+    """Answers for a route that took too long; its thread ends by its own timeouts, unheard."""
+
+    def __init__(self, app: ASGIApp, seconds: float = DEADLINE_S) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, late = asyncio.Event(), False
+
+        async def heard(message: Message) -> None:
+            if not late:
+                started.set()
+                await send(message)
+
+        work = asyncio.ensure_future(self._app(scope, receive, heard))
+        begun = asyncio.ensure_future(started.wait())
+        try:
+            await asyncio.wait(
+                (work, begun), timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if work.done() or started.is_set():
+                await work
+                return
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
+        finally:
+            begun.cancel()
+        late = True
+        work.add_done_callback(_unheard)
+        detail = f"nothing was heard from the stores within {self._seconds:g} s; try again"
+        await problem_response(503, TransientError.code, detail)(scope, receive, send)
+
+
+def _unheard(work: "asyncio.Future[None]") -> None:
+    if not work.cancelled() and (error := work.exception()):
+        log.warning("a request that was answered already failed: %r", error)
