@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.corpora.pairs import decode
+from models.corpora.pairs import member, straight_rgba
 from models.imaging.compositing import over
 from models.imaging.pixels import nearest_u8, to_unit
 from models.imaging.resize import middle_square, resized
@@ -35,14 +35,13 @@ def held_out_pairs(tars: Iterable[Path], size: int) -> Iterator[HeldOut]:
     for tar in tars:
         for key, members in read_samples(tar):
             part = json.loads(members.get("json", b"{}")).get("part", "")
-            if {"image.png", "alpha.png"} <= members.keys():
-                rgb, alpha = (
-                    middle_square(decode(members[f"{m}.png"], k))
-                    for m, k in (("image", "RGB"), ("alpha", "L"))
-                )
-                rgb, alpha = resized(rgb, alpha, size, size, straight=False)
-            elif "rgba.png" in members:
-                rgba = middle_square(decode(members["rgba.png"], "RGBA"))
+            rgba, scene = straight_rgba(members), member(members, "image", "RGB")
+            alpha = member(members, "alpha", "L") if rgba is None else rgba[..., 3]
+            if scene is not None and alpha is not None:
+                whole = middle_square(scene), middle_square(alpha)
+                rgb, alpha = resized(*whole, size, size, straight=False)
+            elif rgba is not None:
+                rgba = middle_square(rgba)
                 rgb, alpha = resized(rgba[..., :3], rgba[..., 3], size, size, straight=True)
                 rgb = over_drawn(key, rgb, alpha)
             else:
