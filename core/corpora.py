@@ -3,14 +3,17 @@
 corpora/NAME/manifest.json          what the corpus holds, moved by If-Match when it grows
 corpora/NAME/shards/SPLIT-HASH.tar  WebDataset, immutable, named by its SHA-256
 corpora/NAME/shards/SPLIT-HASH.json the keys in it
+corpora/NAME/shards/SPLIT-HASH.looks small copies of its pictures, in the same order
 
-A sample's key is the SHA-256 of its pixels, shortened; the split follows from the key, so one
-picture can't be in two splits, of one corpus or of several.
+A sample's key is the SHA-256 of its pixels, shortened; the split follows from the key, unless a
+picture that looks the same (another format or size of it) is in a split of any corpus already: so
+one picture can't be in two splits, of one corpus or of several.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from pydantic import Field
@@ -44,7 +47,8 @@ class Rejection(Frozen):
 
     source: str
     reason: str = Field(
-        description="unreadable, size_mismatch, empty_alpha, full_alpha, no_alpha or duplicate"
+        description="e.g. unreadable, size_mismatch, empty_alpha, no_alpha, duplicate,"
+        " unsupported .heic"
     )
 
 
@@ -118,6 +122,17 @@ class CorpusBook:
             content_type="application/json",
         )
 
+    def looks(self, manifest: CorpusManifest) -> Iterator[tuple[Split, bytes]]:
+        """Small copies of its pictures, shard by shard; a corpus made before there were any has
+        none."""
+        for shard in manifest.shards:
+            with suppress(NotFound):
+                found = self.store.get(_looks_of(manifest.name, shard.name))[0]
+                yield shard.split, found
+
+    def put_looks(self, name: str, shard: str, looks: bytes) -> None:
+        self.store.put(_looks_of(name, shard), looks, content_type="application/octet-stream")
+
     def grow(self, added: CorpusManifest) -> CorpusManifest:
         """Make the corpus, or add shards to the one of this name; what is there already is not
         added again.
@@ -171,3 +186,7 @@ def _joined(first: CorpusManifest, second: CorpusManifest) -> CorpusManifest:
 
 def _keys_of(name: str, shard: str) -> str:
     return keys.corpus_shard(name, shard.removesuffix(".tar") + ".json")
+
+
+def _looks_of(name: str, shard: str) -> str:
+    return keys.corpus_shard(name, shard.removesuffix(".tar") + ".looks")

@@ -1,14 +1,12 @@
 """Pictures for training and tests, read from WebDataset tars."""
 
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from models.corpora.validate import grey_u8
+from models.imaging.decode import grey_u8, open_picture
 from models.imaging.pixels import to_unit
 from models.imaging.resize import middle_square, resized
 from models.imaging.tars import read_samples
@@ -18,8 +16,8 @@ SUFFIXES = ("png", "webp", "jpg")
 
 def decode(png: bytes, mode: str) -> NDArray[np.uint8]:
     """A picture as uint8 [h, w, c], or [h, w] for mode `L`."""
-    with Image.open(io.BytesIO(png)) as image:
-        return grey_u8(image) if mode == "L" else np.asarray(image.convert(mode))
+    image = open_picture(png)
+    return grey_u8(image) if mode == "L" else np.asarray(image.convert(mode))
 
 
 def member(members: Mapping[str, bytes], name: str, mode: str) -> NDArray[np.uint8] | None:

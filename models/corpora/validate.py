@@ -1,32 +1,29 @@
 """From an entry of a source to a checked sample: decoded, bounded in size, named by its content."""
 
 import hashlib
-import io
-import zipfile
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.corpora import KEY_DIGITS
 from matteforge.schemas.corpora import CorpusKind
-from models.corpora.formats import Entry, Read
-from models.imaging.pixels import U8, nearest_u8, u8_from_u16
-from models.imaging.resize import area, resized
+from models.corpora.mattes import NoMatte, looks_premultiplied, read_matte, unpremultiplied
+from models.corpora.members import BROKEN_ARCHIVE, Read, Unusable
+from models.corpora.orientation import Unsettled, settle
+from models.corpora.pairing import Entry
+from models.imaging.decode import (
+    MAX_PIXELS,
+    Picture,
+    UndecodablePicture,
+    decode_picture,
+    open_picture,
+    orientation_of,
+)
+from models.imaging.pixels import U8
+from models.imaging.resize import bounded_size, resized, resized_rgb
 
 SMALLEST = 16  # pixels a side
-UNREADABLE = (  # what reading from a disk or an archive, and decoding, may raise
-    UnidentifiedImageError,
-    OSError,
-    ValueError,
-    SyntaxError,
-    Image.DecompressionBombError,
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    RuntimeError,
-)
 
 
 class Refused(Exception):
@@ -36,80 +33,124 @@ class Refused(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     """rgb: uint8 [h, w, 3]; alpha: uint8 [h, w] or None; straight: rgb is the subject's own colour,
-    not a scene."""
+    not a scene; foreground: that colour beside a scene, uint8 [h, w, 3], where it is known."""
 
     key: str
     rgb: U8
     alpha: U8 | None
     straight: bool
+    foreground: U8 | None = None
+    notes: tuple[str, ...] = ()  # what was done to read it, in words that are counted
 
 
-def check_entry(entry: Entry, kind: CorpusKind, max_side: int) -> Sample:
+def check_entry(
+    entry: Entry,
+    kind: CorpusKind,
+    max_side: int,
+    *,
+    premultiplied: bool | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Sample:
     """Decode and check an entry; its longer side is brought down to `max_side` by area averaging.
 
-    The key is taken of the picture before it is resized. Raises Refused.
+    premultiplied: whether colours of cut-outs were multiplied by alpha; None looks at them. The key
+    is taken of the picture before it is resized. Raises Refused.
     """
     if entry.image is None:
         raise Refused("no_image")
-    picture = _decode(entry.image)
-    alpha, straight = None, False
-    if kind is CorpusKind.PAIRS:
-        if entry.alpha is not None:
-            alpha = grey_u8(_decode(entry.alpha))
-        elif "A" in picture.getbands():
-            alpha, straight = np.asarray(picture.getchannel("A")), True
-        else:
-            raise Refused("no_alpha")
-        _check_alpha(alpha, picture)
-    rgb = np.asarray(picture.convert("RGB"))
-    if min(rgb.shape[:2]) < SMALLEST:
+    picture = _decode(entry.image, max_pixels)
+    if min(picture.rgb.shape[:2]) < SMALLEST:
         raise Refused("too_small")
+    alpha, straight, notes = None, False, entry.notes
+    rgb = picture.rgb
+    if kind is CorpusKind.PAIRS:
+        alpha, straight, more = _alpha(entry, picture, max_pixels)
+        notes += more
+        _check_alpha(alpha)
+        if straight and (
+            looks_premultiplied(rgb, alpha) if premultiplied is None else premultiplied
+        ):
+            rgb, notes = unpremultiplied(rgb, alpha), (*notes, "premultiplied")
     key = content_key(rgb, alpha if straight else None)
-    rgb, alpha = _bounded(rgb, alpha, max_side, straight)
-    return Sample(key=key, rgb=rgb, alpha=alpha, straight=straight)
-
-
-def grey_u8(image: Image.Image) -> U8:
-    """A picture as grey, uint8 [h, w]. 16 bits are rounded to 8; Pillow's own conversion would clip
-    them."""
-    if image.mode.startswith("I;16"):
-        return u8_from_u16(np.asarray(image, np.uint16))
-    return np.asarray(image.convert("L"))
+    foreground = None if alpha is None else _foreground(entry, rgb, max_pixels)
+    height, width = bounded_size(rgb.shape[0], rgb.shape[1], max_side)
+    if min(height, width) < SMALLEST:
+        raise Refused("too_narrow")
+    if foreground is not None and alpha is not None:
+        foreground = resized(foreground, alpha, height, width, straight=True)[0]
+    rgb, alpha = _resized(rgb, alpha, height, width, straight)
+    return Sample(
+        key=key, rgb=rgb, alpha=alpha, straight=straight, foreground=foreground, notes=notes
+    )
 
 
 def content_key(rgb: U8, alpha: U8 | None = None) -> str:
     """The SHA-256 of size and pixels, shortened. The file's format and name do not matter."""
     digest = hashlib.sha256(str(rgb.shape).encode())
-    digest.update(rgb.tobytes())
+    digest.update(np.ascontiguousarray(rgb).data)
     if alpha is not None:
-        digest.update(alpha.tobytes())
+        digest.update(np.ascontiguousarray(alpha).data)
     return digest.hexdigest()[:KEY_DIGITS]
 
 
-def _decode(read: Read) -> Image.Image:
+def _content(read: Read) -> bytes:
     try:
-        with Image.open(io.BytesIO(read())) as image:
-            upright = ImageOps.exif_transpose(image)
-            upright.load()
-            return upright.convert("RGBA") if upright.mode in ("P", "PA", "LA") else upright
-    except UNREADABLE as error:
+        return read()
+    except Unusable as error:
+        raise Refused(str(error)) from error
+    except (*BROKEN_ARCHIVE, zlib.error) as error:
         raise Refused("unreadable") from error
 
 
-def _check_alpha(alpha: U8, picture: Image.Image) -> None:
-    if alpha.shape != (picture.height, picture.width):
-        raise Refused("size_mismatch")
-    if alpha.max() < 128:
+def _decode(read: Read, max_pixels: int) -> Picture:
+    try:
+        return decode_picture(_content(read), max_pixels)
+    except UndecodablePicture as error:
+        raise Refused(error.reason) from error
+
+
+def _alpha(entry: Entry, picture: Picture, max_pixels: int) -> tuple[U8, bool, tuple[str, ...]]:
+    """The alpha of a pair, whether the picture is the subject's own colour, and notes."""
+    if entry.alpha is None:
+        if picture.alpha is None:
+            raise Refused("no_alpha")
+        return picture.alpha, True, ()
+    try:
+        image = open_picture(_content(entry.alpha), max_pixels)
+        matte, notes = read_matte(image)
+        alpha, turned = settle(picture.rgb, matte, picture.orientation, orientation_of(image))
+    except UndecodablePicture as error:
+        raise Refused(f"alpha_{error.reason}") from error
+    except (NoMatte, Unsettled) as error:
+        raise Refused(str(error)) from error
+    except ValueError as error:
+        raise Refused("alpha_unreadable") from error
+    return alpha, entry.straight, (*notes, "alpha_turned_by_exif") if turned else notes
+
+
+def _foreground(entry: Entry, rgb: U8, max_pixels: int) -> U8 | None:
+    """The subject's own colour beside a scene; None where it is missing or does not fit."""
+    if entry.foreground is None:
+        return None
+    try:
+        found = _decode(entry.foreground, max_pixels).rgb
+    except Refused:
+        return None
+    return found if found.shape == rgb.shape else None
+
+
+def _check_alpha(alpha: U8) -> None:
+    if alpha.max(initial=0) < 128:
         raise Refused("empty_alpha")
-    if alpha.min() > 127:
+    if alpha.min(initial=255) > 127:
         raise Refused("full_alpha")
 
 
-def _bounded(rgb: U8, alpha: U8 | None, max_side: int, straight: bool) -> tuple[U8, U8 | None]:
-    factor = max_side / max(rgb.shape[:2])
-    if factor >= 1:
+def _resized(
+    rgb: U8, alpha: U8 | None, height: int, width: int, straight: bool
+) -> tuple[U8, U8 | None]:
+    if (height, width) == rgb.shape[:2]:
         return rgb, alpha
-    height, width = (max(1, round(side * factor)) for side in rgb.shape[:2])
     if alpha is None:
-        return nearest_u8(area(rgb.astype(np.float32), height, width)), None
+        return resized_rgb(rgb, height, width), None
     return resized(rgb, alpha, height, width, straight)

@@ -1,6 +1,7 @@
 """Scores a StyleMatte checkpoint on pairs of image and exact alpha."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ from torch import nn
 
 from core.errors import CorpusRejected
 from matteforge.schemas.corpora import CorpusKind
-from models.corpora.formats import read_entries
-from models.corpora.validate import Refused, check_entry
+from models.corpora.reader import read_checked
 from models.imaging.pixels import to_u8, to_unit
 from models.imaging.sheets import grey_rgb, save_sheet, tile
 from models.metrics.matting import full_metrics
@@ -28,29 +28,28 @@ Scores = dict[str, float]
 LONGEST_SIDE = 1080  # pixels; larger pictures are brought down to it, as the authors do
 
 
-def read_pairs_of(sources: Iterable[Path]) -> Iterator[Pair]:
+def read_pairs_of(
+    sources: Iterable[Path],
+    on_refused: Callable[[str, str], None] = lambda name, reason: None,
+) -> Iterator[Pair]:
     """The pairs of tars, folders and zips in every layout that corpora come in, in order; what is
-    none is left out.
+    none goes to `on_refused` with its reason.
 
-    RGBA alone is shown over a drawn background that follows from its content, unless its scene is
-    there too.
+    RGBA alone is shown over a drawn background that follows from its content. A key is the sample's
+    folder and name.
     """
-    for source in sources:
-        seen = set[str]()
-        for entry in read_entries(source):
-            try:
-                sample = check_entry(entry, CorpusKind.PAIRS, LONGEST_SIDE)
-            except Refused:
-                continue
-            stem = entry.name.rpartition("/")[2].partition(".")[0]
-            if sample.straight and stem in seen:
-                continue
-            seen.add(stem)
-            assert sample.alpha is not None
-            rgb = (
-                over_drawn(sample.key, sample.rgb, sample.alpha) if sample.straight else sample.rgb
-            )
-            yield stem, to_unit(rgb) * 2 - 1, to_unit(sample.alpha)
+    count = Counter[str]()
+    for entry, sample in read_checked(
+        sources,
+        CorpusKind.PAIRS,
+        LONGEST_SIDE,
+        on_refused=lambda entry, reason: on_refused(entry.name, reason),
+    ):
+        assert sample.alpha is not None
+        rgb = over_drawn(sample.key, sample.rgb, sample.alpha) if sample.straight else sample.rgb
+        count[entry.label] += 1
+        again = f" ({count[entry.label]})" if count[entry.label] > 1 else ""
+        yield entry.label + again, to_unit(rgb) * 2 - 1, to_unit(sample.alpha)
 
 
 def evaluate_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Scores:
@@ -62,17 +61,21 @@ def evaluate_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Scores:
 def evaluate_corpus(
     checkpoint: Path, sources: Sequence[Path], worst: int = 0, out_dir: Path | None = None
 ) -> dict[str, Any]:
-    """`evaluate_pairs` of a checkpoint on the pairs of `read_pairs_of`, with its `digest` and the
-    `worst`.
+    """`evaluate_pairs` of a checkpoint on the pairs of `read_pairs_of`, with its `digest`, what was
+    `left_out` by reason, and the `worst`.
 
     worst: how many pairs of the largest MAD to list, with pictures (image, prediction, truth) in
     `out_dir` if given. Raises CheckpointRejected, and CorpusRejected where there are no pairs.
     """
-    matte = load_stylematte(checkpoint)
-    scored = _score_pairs(matte, read_pairs_of(sources))
+    matte, left_out = load_stylematte(checkpoint), Counter[str]()
+    scored = _score_pairs(
+        matte, read_pairs_of(sources, lambda _, reason: left_out.update([reason]))
+    )
     if not scored:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.most_common())
+        names = ", ".join(source.name for source in sources)
         raise CorpusRejected(
-            f"no pairs of picture and alpha in {', '.join(source.name for source in sources)}"
+            f"no pairs of picture and alpha in {names}" + (f": {reasons}" if reasons else "")
         )
     ranked = sorted(scored, key=lambda entry: -entry[1]["mad"])[:worst]
     if out_dir is not None:
@@ -81,6 +84,7 @@ def evaluate_corpus(
     mean: dict[str, Any] = _mean([scores for _, scores in scored])
     return mean | {
         "digest": digest(checkpoint),
+        "left_out": dict(left_out),
         "worst": [{"key": key, "mad": scores["mad"]} for key, scores in ranked],
     }
 
@@ -110,4 +114,6 @@ def _mean(scores: Sequence[Scores]) -> Scores:
 def _draw(matte: nn.Module, pairs: Iterable[Pair], out_dir: Path) -> None:
     for key, image, alpha in pairs:
         greys = [grey_rgb(to_u8(grey)) for grey in (_predict(matte, image), alpha)]
-        save_sheet(out_dir / f"{key}.png", tile([[to_u8((image + 1) / 2), *greys]]))
+        save_sheet(
+            out_dir / f"{key.replace('/', '-')}.png", tile([[to_u8((image + 1) / 2), *greys]])
+        )

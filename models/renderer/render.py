@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from models.imaging.decode import open_picture
 from models.imaging.trimap import trimap
 from models.renderer.blender.picture import Picture
 from models.renderer.labels import ground_truth, quality_control
@@ -147,8 +148,7 @@ def photographed(rgb: NDArray[np.floating], spec: PortraitSpec) -> NDArray[np.ui
         return noisy
     file = io.BytesIO()
     Image.fromarray(noisy).save(file, "JPEG", quality=spec.sensor.jpeg_quality)
-    with Image.open(file) as image:
-        return np.asarray(image.convert("RGB"))
+    return np.asarray(open_picture(file.getvalue()).convert("RGB"))
 
 
 def softened(linear: Image32, alpha: Image32, sigma_px: float) -> tuple[Image32, Image32]:

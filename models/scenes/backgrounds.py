@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from models.imaging.decode import decode_picture
 from models.imaging.pixels import to_u8
 from models.scenes.procedural import SCENES, Picture, Rng, blurred, colour, leaf_outline
 
@@ -82,11 +83,11 @@ def crop_photo(photo: Path, seed: tuple[int, int], size: int) -> Picture:
     """A random square of at least `size` pixels' side, or all there is, scaled; float32 [size,
     size, 3] in [0, 1]."""
     rng = np.random.default_rng(seed)
-    with Image.open(photo) as image:
-        longest = min(image.size)
-        side = int(rng.integers(min(size, longest), longest + 1))
-        left, top = (int(rng.integers(0, length - side + 1)) for length in image.size)
-        square = image.convert("RGB").crop((left, top, left + side, top + side))
+    image = Image.fromarray(decode_picture(photo).rgb)
+    longest = min(image.size)
+    side = int(rng.integers(min(size, longest), longest + 1))
+    left, top = (int(rng.integers(0, length - side + 1)) for length in image.size)
+    square = image.crop((left, top, left + side, top + side))
     return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS), np.float32) / 255
 
 

@@ -1,6 +1,7 @@
 """Add to a corpus in the store, and fetch one from it."""
 
 import hashlib
+import itertools
 import json
 import re
 from collections import Counter
@@ -18,8 +19,10 @@ from core.errors import CorpusRejected, InvalidSpec, NotFound
 from matteforge.schemas.corpora import CorpusKind, Split
 from matteforge.schemas.names import NAME
 from models.corpora.foreground import straight_foreground
-from models.corpora.formats import Entry, read_entries
-from models.corpora.validate import Refused, Sample, check_entry
+from models.corpora.looks import LOOK_BYTES, Looks, look_of
+from models.corpora.pairing import Entry
+from models.corpora.reader import read_checked
+from models.corpora.validate import Sample
 from workers.shards.encode import encode_alpha, encode_image
 from workers.shards.tar import ShardTar
 
@@ -35,6 +38,7 @@ class Report:
     known: int = 0  # in the corpus before
     rejected: Counter[str] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)  # how pictures were read, where it matters
 
     def refuse(self, source: str, reason: str) -> None:
         self.rejected[reason] += 1
@@ -52,35 +56,36 @@ def add_corpus(
     within: str = "",
     part: str | None = None,
     max_side: int = MAX_SIDE,
+    premultiplied: bool | None = None,
     on_sample: Callable[[int], None] = lambda number: None,
 ) -> tuple[CorpusManifest, Report]:
     """Read, check and store what a folder, zip or tar holds; a corpus of this name grows by what it
     lacks.
 
     within: only entries whose path starts so. part: name of the slice that all samples belong to;
-    None takes each sample's own folder. Raises InvalidSpec for a bad name, CorpusRejected when
-    nothing usable is found.
+    None takes each sample's own folder. premultiplied: see `check_entry`. Raises InvalidSpec for a
+    bad name, CorpusRejected when nothing usable is found.
     """
     if re.fullmatch(NAME, name) is None:
         raise InvalidSpec(
             f"{name!r} is no corpus name: lower-case letters, digits and dashes, at most 63"
         )
-    known = _known_keys(book, name)
-    report = Report()
+    known, report, count = _known_keys(book, name), Report(), itertools.count()
     with TemporaryDirectory(prefix="matteforge-corpus-") as folder:
-        writer = _ShardWriter(book, name, Path(folder))
-        for number, entry in enumerate(
-            e for e in read_entries(source) if e.name.startswith(within)
+        writer = _ShardWriter(book, name, Path(folder), _known_looks(book))
+        for entry, sample in read_checked(
+            [source],
+            kind,
+            max_side,
+            within=within,
+            premultiplied=premultiplied,
+            on_entry=lambda: on_sample(next(count)),
+            on_refused=lambda entry, reason: report.refuse(entry.name, reason),
         ):
-            on_sample(number)
-            _add_entry(entry, kind, max_side, part, known, writer, report)
+            _add_sample(entry, sample, part, known, writer, report)
         shards = writer.close()
     if not shards and not report.known:
-        reasons = (
-            ", ".join(f"{n} {reason}" for reason, n in report.rejected.items())
-            or "nothing that looks like it"
-        )
-        raise CorpusRejected(f"{source.name} holds no usable {kind}: {reasons}")
+        raise CorpusRejected(f"{source.name} holds no usable {kind}: {told(report.rejected)}")
     manifest = CorpusManifest(
         name=name,
         kind=kind,
@@ -94,6 +99,12 @@ def add_corpus(
     return book.grow(manifest), report
 
 
+def told(counts: Counter[str]) -> str:
+    """Counts in one line, the largest first."""
+    found = ", ".join(f"{number} {reason}" for reason, number in counts.most_common())
+    return found or "nothing that looks like it"
+
+
 def _known_keys(book: CorpusBook, name: str) -> set[str]:
     try:
         return set(book.keys(book.get(name)))
@@ -101,27 +112,31 @@ def _known_keys(book: CorpusBook, name: str) -> set[str]:
         return set()
 
 
-def _add_entry(
+def _known_looks(book: CorpusBook) -> Looks:
+    """How all pictures of all corpora look: one must not be in two splits."""
+    looks = Looks()
+    for name in book.names():
+        for split, stored in book.looks(book.get(name)):
+            looks.add_all(np.frombuffer(stored, np.uint8).reshape(-1, LOOK_BYTES), split)
+    return looks
+
+
+def _add_sample(
     entry: Entry,
-    kind: CorpusKind,
-    max_side: int,
+    sample: Sample,
     part: str | None,
     known: set[str],
     writer: "_ShardWriter",
     report: Report,
 ) -> None:
-    try:
-        sample = check_entry(entry, kind, max_side)
-    except Refused as refusal:
-        report.refuse(entry.name, str(refusal))
-        return
     if sample.key in writer.keys:
         report.refuse(entry.name, "duplicate")
     elif sample.key in known:
         report.known += 1
     else:
-        writer.add(sample, {"source": entry.name, "part": entry.part if part is None else part})
-        report.added[split_of(sample.key)] += 1
+        record = {"source": entry.name, "part": entry.part if part is None else part}
+        report.added[writer.add(sample, record)] += 1
+        report.notes.update(sample.notes)
 
 
 def _members(sample: Sample, record: dict[str, str]) -> dict[str, bytes]:
@@ -129,32 +144,47 @@ def _members(sample: Sample, record: dict[str, str]) -> dict[str, bytes]:
     if sample.alpha is None:
         return members | {"image.png": encode_image(sample.rgb, "png")}
     if sample.straight:
-        rgba = np.concatenate([sample.rgb, sample.alpha[..., None]], axis=-1)
+        rgba = np.dstack([sample.rgb, sample.alpha])
         return members | {"rgba.png": encode_image(rgba, "png")}
-    rgba = straight_foreground(sample.rgb, sample.alpha)
+    if sample.foreground is None:
+        rgba = straight_foreground(sample.rgb, sample.alpha)
+    else:
+        rgba = np.dstack([sample.foreground, sample.alpha])
     scene = {"image.png": encode_image(sample.rgb, "png"), "alpha.png": encode_alpha(sample.alpha)}
     return members | scene | {"rgba.png": encode_image(rgba, "png")}
+
+
+@dataclass
+class _OpenShard:
+    tar: ShardTar
+    keys: list[str] = field(default_factory=list)
+    looks: list[bytes] = field(default_factory=list)
 
 
 class _ShardWriter:
     """Writes samples into one open tar a split; full ones are uploaded at once."""
 
-    def __init__(self, book: CorpusBook, name: str, folder: Path) -> None:
+    def __init__(self, book: CorpusBook, name: str, folder: Path, looks: Looks) -> None:
         self.keys: set[str] = set()
-        self._book, self._name, self._folder = book, name, folder
-        self._open: dict[Split, tuple[ShardTar, list[str]]] = {}
+        self._book, self._name, self._folder, self._looks = book, name, folder, looks
+        self._open: dict[Split, _OpenShard] = {}
         self._shards: list[CorpusShard] = []
 
-    def add(self, sample: Sample, record: dict[str, str]) -> None:
-        split = split_of(sample.key)
+    def add(self, sample: Sample, record: dict[str, str]) -> Split:
+        """Into the split that follows from its key, or the one where its like is already."""
+        look = look_of(sample)
+        split = self._looks.split_of(look) or split_of(sample.key)
+        self._looks.add(look, split)
         if split not in self._open:
-            self._open[split] = ShardTar(self._folder / f"{split}.tar"), []
-        tar, sample_keys = self._open[split]
-        tar.add(sample.key, _members(sample, record))
-        sample_keys.append(sample.key)
+            self._open[split] = _OpenShard(tar=ShardTar(self._folder / f"{split}.tar"))
+        shard = self._open[split]
+        shard.tar.add(sample.key, _members(sample, record))
+        shard.keys.append(sample.key)
+        shard.looks.append(look.tobytes())
         self.keys.add(sample.key)
-        if tar.samples == SHARD_SAMPLES:
+        if shard.tar.samples == SHARD_SAMPLES:
             self._finish(split)
+        return split
 
     def close(self) -> list[CorpusShard]:
         for split in list(self._open):
@@ -162,11 +192,13 @@ class _ShardWriter:
         return self._shards
 
     def _finish(self, split: Split) -> None:
-        tar, sample_keys = self._open.pop(split)
+        shard = self._open.pop(split)
+        tar = shard.tar
         with tar:
             pass  # leaving the block ends the tar
         name = f"{split}-{tar.sha256[:16]}.tar"
-        self._book.put_keys(self._name, name, sample_keys)
+        self._book.put_keys(self._name, name, shard.keys)
+        self._book.put_looks(self._name, name, b"".join(shard.looks))
         self._book.store.upload(
             keys.corpus_shard(self._name, name),
             self._folder / f"{split}.tar",

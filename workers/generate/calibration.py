@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from matteforge.schemas.corpora import CorpusKind
 from matteforge.schemas.criteria import CRITERIA
-from models.corpora.pairs import decode
+from models.corpora.reader import read_checked
 from models.imaging.compositing import over
 from models.imaging.pixels import to_u8, to_unit
-from models.imaging.resize import area
-from models.imaging.tars import read_samples
+from models.imaging.resize import area, middle_square
 from models.imaging.tensors import rgb_from_u8
 from models.networks.stylematte import predict_alpha
 from models.scenes.backgrounds import render_background
@@ -22,30 +22,29 @@ from models.training.gan.corpus import build_corpus
 from workers.generate.scores import score_agreement, score_subjects
 
 BATCH = 8
+LONGEST_SIDE = 1080  # pixels
 Pair = tuple[NDArray[np.uint8], NDArray[np.float32]]  # RGB [h, w, 3], alpha [h, w] in [0, 1]
 
 
 def exact_pairs(
-    tars: Iterable[Path], *, resolution: int, backgrounds: int, seed: int
+    sources: Iterable[Path], *, resolution: int, backgrounds: int, seed: int
 ) -> Iterator[Pair]:
-    """Pairs at `resolution`: `image.png` with `alpha.png`, or each `rgba.png` over several rendered
-    `backgrounds`.
+    """Pairs at `resolution` of sources in every layout that corpora come in: a scene with its
+    alpha, or a subject over several rendered `backgrounds`.
 
-    Averaged down over pixel areas, which keeps image and alpha consistent.
+    Cut to the middle square and averaged down over pixel areas, which keeps image and alpha
+    consistent.
     """
-    for tar in tars:
-        for number, (_, members) in enumerate(read_samples(tar)):
-            if "rgba.png" in members:
-                rgba = to_unit(decode(members["rgba.png"], "RGBA"))
-                for turn in range(backgrounds):
-                    scene = render_background(
-                        np.random.default_rng((seed, number, turn)), len(rgba)
-                    )
-                    composite = over(rgba[..., :3], rgba[..., 3:], scene)
-                    yield _reduced(composite, rgba[..., 3], resolution)
-            elif {"image.png", "alpha.png"} <= members.keys():
-                image, grey = decode(members["image.png"], "RGB"), decode(members["alpha.png"], "L")
-                yield _reduced(to_unit(image), to_unit(grey), resolution)
+    found = read_checked(sources, CorpusKind.PAIRS, LONGEST_SIDE)
+    for number, (_, sample) in enumerate(found):
+        assert sample.alpha is not None
+        rgb, alpha = to_unit(middle_square(sample.rgb)), to_unit(middle_square(sample.alpha))
+        if not sample.straight:
+            yield _reduced(rgb, alpha, resolution)
+            continue
+        for turn in range(backgrounds):
+            scene = render_background(np.random.default_rng((seed, number, turn)), len(rgb))
+            yield _reduced(over(rgb, alpha[..., None], scene), alpha, resolution)
 
 
 def aligned_pairs(

@@ -1,6 +1,5 @@
 """Read and verify the samples of a shard."""
 
-import io
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import ValidationError
 
 from core.datasets.sample import GeneratedSample, RenderedSample, parse_sample
 from core.errors import ShardCorrupt
+from models.imaging.decode import UndecodablePicture, open_picture
 from models.imaging.pixels import to_unit
 from models.imaging.tars import read_samples
 from workers.shards.encode import ALPHA_SUFFIX, SUFFIX
@@ -41,9 +40,9 @@ def _decode(key: str, members: dict[str, bytes]) -> Sample:
     try:
         record = parse_sample(members["json"])
         image = next(members[suffix] for suffix in SUFFIX.values() if suffix in members)
-        rgb_u8 = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
-        grey = np.asarray(Image.open(io.BytesIO(members[ALPHA_SUFFIX])))
-    except (KeyError, StopIteration, OSError, ValidationError) as error:
+        rgb_u8 = np.asarray(open_picture(image).convert("RGB"))
+        grey = np.asarray(open_picture(members[ALPHA_SUFFIX]))
+    except (KeyError, StopIteration, UndecodablePicture, ValidationError) as error:
         raise ShardCorrupt(f"sample {key} is incomplete or damaged: {error!r}") from error
     if (
         record.key != key

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from core.errors import SourceUnavailable
+from models.imaging.decode import open_picture
 
 Points = NDArray[np.float64]
 """[n, 3]."""
@@ -151,8 +151,8 @@ class BaseMesh:
         return weighted / np.maximum(total, 1e-6)
 
     def _mask(self, name: str) -> Weights:
-        with Image.open(self.folder / f"mpfb2/textures/mpfb_{name}.jpg") as image:
-            grey = np.asarray(image.convert("L")) / 255.0
+        image = open_picture(self.folder / f"mpfb2/textures/mpfb_{name}.jpg")
+        grey = np.asarray(image.convert("L")) / 255.0
         last = np.array(grey.shape) - 1
         column, row = (
             np.clip((self._uv * [1, -1] + [0, 1]) * (last + 1), 0, last).astype(np.int64).T

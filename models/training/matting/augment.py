@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from models.imaging.decode import open_picture
 from models.imaging.pixels import to_u8
 
 Rng = np.random.Generator
@@ -262,5 +263,5 @@ def compress(x: Tensor, quality: int) -> Tensor:
     """A JPEG round trip; x: [3, h, w] in [0, 1]."""
     buffer = io.BytesIO()
     Image.fromarray(to_u8(x.permute(1, 2, 0).numpy())).save(buffer, "JPEG", quality=quality)
-    with Image.open(buffer) as image:
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+    decoded = open_picture(buffer.getvalue())
+    return torch.from_numpy(np.array(decoded)).permute(2, 0, 1).float() / 255

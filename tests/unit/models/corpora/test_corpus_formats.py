@@ -18,7 +18,8 @@ from matteforge.schemas.corpora import CorpusKind, Split
 from models.corpora.foreground import straight_foreground
 from models.corpora.formats import read_entries
 from models.corpora.pairs import decode
-from models.corpora.validate import check_entry, content_key, resized
+from models.corpora.validate import check_entry, content_key
+from models.imaging.resize import resized
 from models.imaging.tars import read_samples
 from workers.cycle.corpora import add_corpus, fetch_split
 
