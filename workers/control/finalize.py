@@ -12,7 +12,7 @@ from core.datasets.catalog import add_shard
 from core.datasets.dataset import utcnow
 from core.datasets.manifest import DatasetRecord, ManifestHead, ShardRecord
 from core.datasets.plan import Plan
-from core.errors import BudgetExhausted
+from core.errors import BudgetExhausted, StoreRefused, TransientError
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 from workers.context import Context
 
@@ -51,9 +51,22 @@ def finalize(
             error=error,
             timestamps=_timestamps(context, record, state),
         )
+        _explain(context, record, head, spool)
         end = context.catalog.finish(record, head, _unspool(spool))
     publish_end(context, end)
     return True
+
+
+def _explain(context: Context, record: DatasetRecord, head: ManifestHead, spool: Path) -> None:
+    """Write what lies beside the shards. A fault in it costs the files, not the dataset."""
+    from workers.control.companions.write import write_companions
+
+    try:
+        write_companions(context.catalog.store, record, head, lambda: _unspool(spool))
+    except (TransientError, StoreRefused):
+        raise
+    except Exception:
+        log.exception("%s ends without some of its companions", record.id)
 
 
 def publish_end(context: Context, end: ManifestHead) -> None:

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from core import keys
+from core.datasets.sample_tables import SampleTables
+from workers.control.companions.table import join_tables
 from workers.shards.companions import explain_shard
 from workers.shards.encode import encode_alpha, encode_image
 from workers.shards.tar import ShardTar
@@ -178,3 +180,22 @@ def test_a_deleted_dataset_shows_nothing(world: Any, delivered: str) -> None:
     world.http.delete(delivered)
     for path in ("samples", "samples/00000000000/image", "preview.webp"):
         assert world.http.get(f"{delivered}/{path}").status_code == 404
+
+
+def test_files_beside_the_shards_are_listed(world: Any, delivered: str) -> None:
+    listed = world.http.get(f"{delivered}/files").json()["items"]
+    assert [item["name"] for item in listed] == ["preview.webp"]
+    assert listed[0]["size_bytes"] == len(world.http.get(f"{delivered}/preview.webp").content)
+    assert listed[0]["url"].startswith("memory://")
+
+
+def test_the_joined_table_answers_as_the_single_ones_did(
+    world: Any, delivered: str, tmp_path: Path
+) -> None:
+    dataset_id = delivered.rpartition("/")[2]
+    before = world.http.get(f"{delivered}/samples", params={"order": "-grad"}).json()
+    joined = tmp_path / "samples.parquet"
+    join_tables(SampleTables(world.store).each(dataset_id, iter((0, 1))), joined)
+    world.store.upload(keys.companion(dataset_id, joined.name), joined)
+    after = world.http.get(f"{delivered}/samples", params={"order": "-grad"}).json()
+    assert after == {**before, "complete": True}

@@ -222,6 +222,7 @@ def test_openapi_is_valid_and_complete(world):
         "/v1/datasets/{dataset_id}",
         "/v1/datasets/{dataset_id}/cancel",
         "/v1/datasets/{dataset_id}/events",
+        "/v1/datasets/{dataset_id}/files",
         "/v1/datasets/{dataset_id}/manifest",
         "/v1/datasets/{dataset_id}/preview.webp",
         "/v1/datasets/{dataset_id}/samples",

@@ -1,0 +1,175 @@
+"""Each file beside the shards, opened by the tool that its users open it with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from core import keys
+from matteforge.schemas.files import FILES
+from matteforge.webdataset import decode
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of these tools
+SPLITS = {"train": 0.5, "validation": 0.25, "test": 0.25}
+
+
+def deliver(bench: Any, folder: Path, dataset_id: str = "ds_a") -> Path:
+    """The dataset as a download leaves it."""
+    folder.mkdir()
+    for shard in bench.catalog.shard_records(dataset_id):
+        (folder / shard.name).write_bytes(
+            bench.store.get(keys.shard_tar(dataset_id, shard.shard))[0]
+        )
+    for name in FILES:
+        (folder / name).write_bytes(bench.store.get(keys.companion(dataset_id, name))[0])
+    (folder / "manifest.json").write_bytes(bench.store.get(keys.manifest(dataset_id))[0])
+    return folder
+
+
+@pytest.fixture(params=[False, True], ids=["whole", "in splits"])
+def folder(bench: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    bench.order(
+        count=24,
+        shard_size=5,
+        alpha_bits=16,
+        members=["fg", "trimap"],
+        splits=SPLITS if request.param else {},
+    )
+    bench.work(60)
+    return deliver(bench, tmp_path / "delivered")
+
+
+def test_datasets_loads_the_folder_as_it_is(folder: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    rows = load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    split = "validation" if "validation" in rows else "train"
+    assert sum(len(rows[name]) for name in rows) == 24
+    assert set(rows) == (set(SPLITS) if len(rows) > 1 else {"train"})
+    row = rows[split][0]
+    alpha = np.asarray(row["alpha.png"])
+    assert alpha.max() > 255  # sixteen bits arrive
+    assert row["image.png"].mode == "RGB"
+    assert row["json"]["thresholds"]["iou"] is None
+    assert row["json"]["split"] == split
+    rows[split].to_parquet(tmp_path / "again.parquet")  # what push_to_hub does
+
+
+def test_the_card_is_valid(folder: Path) -> None:
+    from datasets import Features
+    from huggingface_hub import DatasetCard
+
+    card = DatasetCard.load(folder / "README.md")
+    assert card.data.license == "apache-2.0"
+    assert card.data.size_categories == ["n<1K"]
+    info = card.data.to_dict()["dataset_info"]
+    assert Features._from_yaml_list(info["features"])["alpha.png"].dtype == "PIL.Image.Image"
+    assert sum(split["num_examples"] for split in info["splits"]) == 24
+
+
+def test_webdataset_reads_it_by_our_decoder(folder: Path) -> None:
+    import webdataset as wds
+
+    urls = sorted(map(str, folder.glob("*.tar")))
+    samples = list(wds.WebDataset(urls, shardshuffle=False).map(decode))
+    assert len(samples) == 24
+    first = samples[0]
+    assert (first["alpha"].dtype, first["alpha"].shape) == (np.float32, (16, 16))
+    assert first["image"].shape == first["fg"].shape == (16, 16, 3)
+    assert 0 <= first["alpha"].min() < first["alpha"].max() <= 1
+    assert (np.rint(first["alpha"] * 65535) % 257 > 0).any()  # finer than eight bits
+    assert first["json"]["key"] == first["__key__"]
+
+
+def test_wids_finds_samples_by_number(folder: Path) -> None:
+    import wids
+
+    dataset = wids.ShardListDataset(str(folder / "index.json"))
+    assert len(dataset) == 24
+    keys_found = [dataset[number]["__key__"].rpartition("/")[2] for number in (0, 7, 23)]
+    table = pq.read_table(folder / "samples.parquet")["key"].to_pylist()
+    assert keys_found == [table[number] for number in (0, 7, 23)]
+
+
+def test_croissant_validates_and_a_record_loads(folder: Path) -> None:
+    import mlcroissant
+
+    dataset = mlcroissant.Dataset(jsonld=folder / "croissant.json")
+    assert not dataset.metadata.issues.errors
+    record = next(iter(dataset.records("samples")))
+    row = pq.read_table(folder / "samples.parquet").to_pylist()[0]
+    assert record["samples/key"] in (row["key"], row["key"].encode())
+    assert record["samples/seed"] == row["seed"]
+
+
+def test_the_table_says_where_every_member_lies(folder: Path) -> None:
+    names = {int(path.name[-10:-4]): path for path in folder.glob("*.tar")}
+    for row in pq.read_table(folder / "samples.parquet").to_pylist():
+        body = names[row["shard"]].read_bytes()
+        start = row["json_offset"]
+        facts = json.loads(body[start : start + row["json_size"]])
+        assert (facts["key"], facts["seed"]) == (row["key"], row["seed"])
+        assert facts["scores"]["mad"] == row["mad"]
+        if len({path.name.partition("-")[0] for path in names.values()}) == 3:
+            assert names[row["shard"]].name.startswith(row["split"])
+
+
+def test_types_are_declared_from_many_samples() -> None:
+    from datasets import Features, List, Value
+
+    from workers.control.companions.features import sample_features
+
+    facts = [
+        {"size": 1, "name": None, "units": [], "inner": {"a": True}},
+        {"size": 1.5, "name": "x", "units": [{"name": "n", "value": 1}], "inner": {"b": [[1]]}},
+    ]
+    declared = sample_features(["image.png", "json"], {"json": facts})
+    features = Features._from_yaml_list(declared)
+    assert features["json"] == {
+        "size": Value("float64"),
+        "name": Value("string"),
+        "units": List({"name": Value("string"), "value": Value("int64")}),
+        "inner": {"a": Value("bool"), "b": List(List(Value("int64")))},
+    }
+
+
+def test_opencv_and_pillow_read_sixteen_bits(folder: Path, bench: Any) -> None:
+    import cv2
+
+    row = pq.read_table(folder / "samples.parquet").to_pylist()[0]
+    body = next(p for p in folder.glob("*000000.tar")).read_bytes()
+    png = body[row["alpha_offset"] : row["alpha_offset"] + row["alpha_size"]]
+    grey = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert grey.dtype == np.uint16
+    assert np.array_equal(grey / np.float32(65535), decode({"alpha.png": png})["alpha"])
+
+
+def test_the_report_stands_alone(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 24
+    assert "http" not in page.replace("http-equiv", "")
+    assert "<script" not in page
+    assert "rejected: mad" in page
+
+
+def test_a_dataset_that_failed_explains_itself_too(bench: Any, tmp_path: Path) -> None:
+    bench.order(count=8, shard_size=4, filter={"mad": 0.02})
+    bench.work(60)
+    assert bench.live.get("ds_a").state == "failed"
+    if bench.live.get("ds_a").counts.accepted:
+        page = deliver(bench, tmp_path / "failed") / "README.md"
+        assert "failed: shard" in page.read_text()
+
+
+def test_a_fault_costs_the_files_not_the_dataset(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workers.control.companions import write
+
+    monkeypatch.setattr(write, "croissant", lambda *given: 1 // 0)
+    bench.order(count=4)
+    bench.work()
+    assert bench.live.get("ds_a").state == "completed"

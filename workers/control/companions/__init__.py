@@ -1,0 +1,1 @@
+"""What lies beside the shards of a dataset that has ended: files by which it explains itself."""

@@ -1,0 +1,134 @@
+"""report.html: one page, without scripts or anything from elsewhere."""
+
+import base64
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.datasets.manifest import DatasetRecord, ManifestHead
+from matteforge.schemas.datasets import DatasetState
+from workers.control.companions.table import Histogram
+
+STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;
+color:#1c2024;background:#fff}h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
+table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;
+vertical-align:top}.bars td:last-child{width:24rem}.bar{background:#3e63dd;height:.8rem;
+display:block}.row{display:flex;flex-wrap:wrap;gap:.8rem}figure{margin:0;width:8.5rem}
+.pair{display:flex}.pair img{width:50%;image-rendering:auto}figcaption{font-size:.75rem;
+color:#60646c}svg{background:#f6f7f9;margin-right:1rem}.grid{display:flex;flex-wrap:wrap;gap:1rem}
+@media(prefers-color-scheme:dark){body{background:#18191b;color:#edeef0}svg{background:#212225}
+figcaption{color:#b0b4ba}}
+"""
+WIDTH, HEIGHT = 260, 90  # pixels of a histogram
+MEDIA = {"png": "image/png", "webp": "image/webp", "jpg": "image/jpeg"}
+
+
+def report(
+    record: DatasetRecord,
+    head: ManifestHead,
+    histograms: Sequence[Histogram],
+    pictures: Mapping[str, Sequence[tuple[str, str, str]]],
+    facts: Mapping[str, str],
+) -> str:
+    """The whole page; pictures: rows of (image as data URI, alpha as data URI, caption)."""
+    rows = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>"
+        for name, text in {**_figures(record, head), **facts}.items()
+    )
+    shown = "".join(
+        f"<h2>{html.escape(title)}</h2><div class=row>{''.join(map(_figure, row))}</div>"
+        for title, row in pictures.items()
+        if row
+    )
+    return f"""<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{html.escape(head.id)}</title><style>{STYLE}</style>
+<h1>{head.counts.accepted} {html.escape(record.spec.source)} portraits</h1>
+<table>{rows}</table>
+<h2>Scores of what was delivered</h2><div class=grid>{"".join(map(_histogram, histograms))}</div>
+<p>Red lines are thresholds, where they lie in the range.</p>
+<h2>Where candidates went</h2>{_bars(_ways(head))}
+{_attributes(head)}{shown}
+<p>Rejected candidates are counted, not kept: there is no picture of them.</p></html>
+"""
+
+
+def data_uri(suffix: str, content: bytes) -> str:
+    """A picture inside the page."""
+    kind = MEDIA[suffix.rpartition(".")[2]]
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _figures(record: DatasetRecord, head: ManifestHead) -> dict[str, str]:
+    counts = head.counts
+    begun = head.timestamps.get(DatasetState.RUNNING, record.created_at)
+    elapsed_s = (head.timestamps[head.state] - begun).total_seconds()
+    rate = f", {counts.accepted / elapsed_s:.2f} samples/s" if elapsed_s > 0 else ""
+    share = f"{counts.accepted / counts.attempted:.1%}" if counts.attempted else "none"
+    return {
+        "dataset": head.id,
+        "state": head.state.value + (f": {head.error.detail}" if head.error else ""),
+        "samples": f"{counts.accepted} of {counts.requested} in {counts.shards_done} shards",
+        "accepted": f"{share} of {counts.attempted} candidates",
+        "time": f"{elapsed_s:.0f} s from the first shard's begin to the end{rate}",
+        "model": f"{record.spec.model} = {record.plan.bundle}",
+        "seed": str(record.plan.seed),
+    }
+
+
+def _ways(head: ManifestHead) -> dict[str, int]:
+    rejected = sorted(head.counts.rejected.items(), key=lambda item: -item[1])
+    return {"accepted": head.counts.accepted} | {f"rejected: {name}": n for name, n in rejected}
+
+
+def _bars(numbers: Mapping[str, int]) -> str:
+    most = max(numbers.values(), default=0) or 1
+    return "<table class=bars>" + "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{number}</td>"
+        f'<td><span class=bar style="width:{100 * number / most:.1f}%"></span></td></tr>'
+        for name, number in numbers.items()
+    ) + "</table>"  # fmt: skip
+
+
+def _attributes(head: ManifestHead) -> str:
+    return "".join(
+        f"<h2>{html.escape(name)}</h2>{_bars(values)}"
+        for name, values in head.counts.attributes.items()
+    )
+
+
+def _histogram(found: Histogram) -> str:
+    most = max(found.counts, default=0) or 1
+    step = WIDTH / max(len(found.counts), 1)
+    bars = "".join(
+        f'<rect x="{n * step:.1f}" y="{HEIGHT - HEIGHT * count / most:.1f}" '
+        f'width="{step - 1:.1f}" height="{HEIGHT * count / most:.1f}" fill="#3e63dd"/>'
+        for n, count in enumerate(found.counts)
+    )
+    extent = (found.high - found.low) or 1.0
+    lines = "".join(
+        f'<path d="M{WIDTH * (limit - found.low) / extent:.1f} 0V{HEIGHT}" stroke="#e5484d"/>'
+        for limit in (found.threshold_min, found.threshold_max)
+        if limit is not None and found.low <= limit <= found.high
+    )
+    return (
+        f"<figure style='width:{WIDTH}px'><svg width={WIDTH} height={HEIGHT} role=img "
+        f"aria-label='histogram of {html.escape(found.name)}'>{bars}{lines}</svg>"
+        f"<figcaption>{html.escape(found.name)}: {found.low:.4g} to {found.high:.4g}"
+        "</figcaption></figure>"
+    )
+
+
+def _figure(picture: tuple[str, str, str]) -> str:
+    image, alpha, caption = picture
+    return (
+        f'<figure><div class=pair><img src="{image}" alt=""><img src="{alpha}" alt=""></div>'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def summary(values: Sequence[Any]) -> str:
+    """Quantiles (1 %, 50 %, 99 %) as a cell of a table."""
+    low, middle, high = values
+    return f"{middle:.4g} ({low:.4g} to {high:.4g})"
