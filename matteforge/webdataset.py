@@ -35,9 +35,13 @@ def _member(suffix: str, content: Any) -> tuple[str, Any]:
 def picture(content: bytes, *, unit: bool = False) -> Any:
     """A picture with all its bits: uint8 or uint16 [h, w], or uint8 [h, w, 3]; unit: float32 in
     [0, 1]."""
-    import numpy as np
-    from PIL import Image
-
+    try:
+        import numpy as np
+        from PIL import Image
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"pictures are decoded with {error.name}: pip install 'matteforge[arrays]'"
+        ) from error
     with Image.open(io.BytesIO(content)) as image:
         pixels = np.asarray(image)
     if pixels.dtype not in (np.uint8, np.uint16):  # older Pillow reads 16 bits into 32
