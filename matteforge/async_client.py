@@ -16,7 +16,9 @@ from matteforge.download import Progress
 from matteforge.events import EventOut
 from matteforge.schemas.corpora import CorpusOut
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
+from matteforge.schemas.files import FileOut
 from matteforge.schemas.models import ModelOut, MoveOut, VersionOut
+from matteforge.schemas.samples import SampleOut
 from matteforge.schemas.training import ScheduleOut, TrainingRunOut
 from matteforge.transport import AsyncTransport
 
@@ -133,6 +135,8 @@ class AsyncMatteForge:
         directory: Path | str,
         *,
         workers: int = 4,
+        split: str | None = None,
+        partial: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Sequence[Path]:
         """Writes files, so it runs in threads, beside the event loop."""
@@ -144,10 +148,44 @@ class AsyncMatteForge:
                 attempts=self.transport.attempts,
             ) as client:
                 return client.download(
-                    dataset_id, directory, workers=workers, on_progress=on_progress
+                    dataset_id,
+                    directory,
+                    workers=workers,
+                    split=split,
+                    partial=partial,
+                    on_progress=on_progress,
                 )
 
         return await asyncio.to_thread(fetch)
+
+    async def files(self, dataset_id: str) -> Sequence[FileOut]:
+        return (await self.transport.send(calls.files(dataset_id))).items
+
+    # Samples
+
+    async def samples(
+        self,
+        dataset_id: str,
+        *,
+        where: str | None = None,
+        order: str = "key",
+        limit: int | None = None,
+    ) -> AsyncIterator[SampleOut]:
+        call, left = calls.samples(dataset_id, where, order, limit), limit
+        while True:
+            page = await self.transport.send(call)
+            for sample in page.items[:left]:
+                yield sample
+            left = None if left is None else left - len(page.items)
+            if page.next_cursor is None or (left is not None and left <= 0):
+                return
+            call = call.after(page.next_cursor)
+
+    async def member(self, dataset_id: str, key: str, member: str) -> bytes:
+        return await self.transport.send(calls.member(dataset_id, key, member))
+
+    async def preview(self, dataset_id: str) -> bytes:
+        return await self.transport.send(calls.preview(dataset_id))
 
     # Models
 

@@ -15,12 +15,15 @@ from pydantic import BaseModel
 from matteforge.schemas.attributes import Framing
 from matteforge.schemas.corpora import CorpusPage
 from matteforge.schemas.datasets import DatasetOut, DatasetPage, DatasetState, ShardPage
+from matteforge.schemas.files import FileList
 from matteforge.schemas.models import ModelOut, ModelPage, MovePage, VersionOut
-from matteforge.schemas.orders import Member
+from matteforge.schemas.orders import Member, Split
+from matteforge.schemas.samples import SamplePage
 from matteforge.schemas.training import ScheduleOut, SchedulePage, TrainingRunOut, TrainingRunPage
 
 DATASETS_A_PAGE = 100
 RUNS_A_PAGE = 20
+SAMPLES_A_PAGE = 200
 
 Answer = TypeVar("Answer")
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -44,6 +47,8 @@ class OrderOptions(TypedDict, total=False):
     framing: Framing
     attributes: dict[str, float | dict[str, float]]
     members: list[Member]
+    background: str
+    splits: dict[Split, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +125,27 @@ def shard_url(dataset_id: str, name: str) -> Call[str]:
 
 def manifest(dataset_id: str) -> Call[bytes]:
     path = path_of("datasets", dataset_id, "manifest")
+    return Call(method="GET", path=path, read=lambda response: response.content)
+
+
+def files(dataset_id: str) -> Call[FileList]:
+    return _call("GET", "datasets", dataset_id, "files", schema=FileList)
+
+
+def samples(dataset_id: str, where: str | None, order: str, limit: int | None) -> Call[SamplePage]:
+    only = {"where": where} if where else {}
+    size = min(limit or SAMPLES_A_PAGE, SAMPLES_A_PAGE)
+    parts = ("datasets", dataset_id, "samples")
+    return _call("GET", *parts, schema=SamplePage, limit=size, order=order, **only)
+
+
+def member(dataset_id: str, key: str, member: str) -> Call[bytes]:
+    path = path_of("datasets", dataset_id, "samples", key, member)
+    return Call(method="GET", path=path, read=lambda response: response.content)
+
+
+def preview(dataset_id: str) -> Call[bytes]:
+    path = path_of("datasets", dataset_id, "preview.webp")
     return Call(method="GET", path=path, read=lambda response: response.content)
 
 

@@ -13,7 +13,9 @@ from matteforge.calls import OrderOptions
 from matteforge.download import Progress, download
 from matteforge.events import EventOut
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
+from matteforge.schemas.files import FileOut
 from matteforge.schemas.models import ModelOut
+from matteforge.schemas.samples import SampleOut
 from matteforge.training import Training
 from matteforge.transport import Transport
 
@@ -134,10 +136,52 @@ class MatteForge:
         directory: Path | str,
         *,
         workers: int = 4,
+        split: str | None = None,
+        partial: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Sequence[Path]:
-        """Downloads as `matteforge.download.download` does."""
-        return download(self, dataset_id, Path(directory), workers=workers, on_progress=on_progress)
+        """Downloads into DIRECTORY/ID, as `matteforge.download.download` does."""
+        return download(
+            self,
+            dataset_id,
+            Path(directory),
+            workers=workers,
+            split=split,
+            partial=partial,
+            on_progress=on_progress,
+        )
+
+    def files(self, dataset_id: str) -> Sequence[FileOut]:
+        """What lies beside the shards, with URLs that need no key."""
+        return self.transport.send(calls.files(dataset_id)).items
+
+    # Samples
+
+    def samples(
+        self,
+        dataset_id: str,
+        *,
+        where: str | None = None,
+        order: str = "key",
+        limit: int | None = None,
+    ) -> Iterator[SampleOut]:
+        """Samples that pass the filter, in this order, `limit` at most; see the API's reference."""
+        call, left = calls.samples(dataset_id, where, order, limit), limit
+        while True:
+            page = self.transport.send(call)
+            yield from page.items[:left]
+            left = None if left is None else left - len(page.items)
+            if page.next_cursor is None or (left is not None and left <= 0):
+                return
+            call = call.after(page.next_cursor)
+
+    def member(self, dataset_id: str, key: str, member: str) -> bytes:
+        """One picture or JSON of a sample: `image`, `alpha`, `json`, …"""
+        return self.transport.send(calls.member(dataset_id, key, member))
+
+    def preview(self, dataset_id: str) -> bytes:
+        """A WebP picture of some samples; there from the first shard on."""
+        return self.transport.send(calls.preview(dataset_id))
 
     # Models
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import httpx
 
 from matteforge.errors import DownloadCorrupt, MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.folder import check_complete, mark, stored, write_whole
 from matteforge.schemas.datasets import ShardOut
 from matteforge.transport import pauses, problem_of
 
@@ -37,31 +38,55 @@ def download(
     directory: Path,
     *,
     workers: int = 4,
+    split: str | None = None,
+    partial: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[Path]:
-    """Fetch the committed shards, and manifest.json when the dataset has ended. Returns the tars,
-    in shard order.
+    """Fetch a dataset into its own folder, DIRECTORY/ID: its shards, those of one `split` if given,
+    and the files beside them. Returns the tars, in shard order.
 
-    A shard appears under its name only once it is complete and its sha256 right; until then it is
-    NAME.part, from which a later call goes on. Raises DownloadCorrupt, MatteForgeUnavailable,
-    MatteForgeRequestError.
+    partial: take what there is of a dataset that failed, was cancelled or is still made, which
+    raises DatasetIncomplete otherwise. A shard appears under its name only once it is complete and
+    its sha256 right; until then it is NAME.part, from which a later call goes on. Raises
+    DownloadCorrupt, FolderTaken, LocalStorageError, MatteForgeUnavailable, MatteForgeRequestError.
     """
-    ended = client.get(dataset_id).state.terminal
-    shards = list(client.shards(dataset_id))
-    directory.mkdir(parents=True, exist_ok=True)
-    tally = _Tally(shards, on_progress)
-    # Presigned URLs need no key, and a connection that never had it can't leak it.
-    with httpx.Client(timeout=client.transport.http.timeout) as http:
-        _fetch_all(
-            [_Fetch(client, http, dataset_id, shard, directory, tally) for shard in shards],
-            workers,
-            tally,
-        )
-    if ended:
-        part = directory / "manifest.json.part"
-        part.write_bytes(client.manifest(dataset_id))
-        os.replace(part, directory / "manifest.json")
-    return [directory / shard.name for shard in shards]
+    dataset = client.get(dataset_id)
+    if not partial:
+        check_complete(dataset)
+    shards = [shard for shard in client.shards(dataset_id) if _is_of(shard.name, split)]
+    with stored() as folder_of:
+        folder = folder_of(directory, dataset_id)
+        tally = _Tally(shards, on_progress)
+        # Presigned URLs need no key, and a connection that never had it can't leak it.
+        with httpx.Client(timeout=client.transport.http.timeout) as http:
+            _fetch_all(
+                [_Fetch(client, http, dataset_id, shard, folder, tally) for shard in shards],
+                workers,
+                tally,
+            )
+            if dataset.state.terminal:
+                _fetch_files(client, http, dataset_id, folder)
+        if dataset.state.terminal:
+            write_whole(folder / "manifest.json", client.manifest(dataset_id))
+        mark(folder, dataset_id, state=dataset.state)
+    return [folder / shard.name for shard in shards]
+
+
+def _is_of(name: str, split: str | None) -> bool:
+    """Whether a shard is of the split; a dataset that was ordered without splits is all `train`."""
+    return split is None or (name.rpartition("-")[0] or "train") == split
+
+
+def _fetch_files(client: "MatteForge", http: httpx.Client, dataset_id: str, folder: Path) -> None:
+    """Card, tables and report: small beside the shards, fetched whole."""
+    for file in client.files(dataset_id):
+        try:
+            answer = http.get(file.url)
+        except httpx.TransportError as error:
+            raise MatteForgeUnavailable(f"{file.name}: {error}") from error
+        if answer.status_code != 200 or len(answer.content) != file.size_bytes:
+            raise MatteForgeUnavailable(f"{file.name}: the store answered {answer.status_code}")
+        write_whole(folder / file.name, answer.content)
 
 
 def _fetch_all(fetches: Sequence["_Fetch"], workers: int, tally: "_Tally") -> None:

@@ -3,7 +3,10 @@
 MatteForgeError
 ├── MatteForgeRequestError  the service refused; has its problem's code and detail
 ├── MatteForgeUnavailable   no answer, or 5xx, after every retry
-└── DownloadCorrupt         a shard's bytes do not match its sha256, twice
+├── DownloadCorrupt         a shard's bytes do not match its sha256, twice
+├── DatasetIncomplete       the dataset failed, was cancelled, or is still made
+├── FolderTaken             the folder holds something else than this dataset
+└── LocalStorageError       the disk is full, or the folder can't be written
 """
 
 from matteforge.schemas.problems import FieldError, Problem
@@ -30,3 +33,15 @@ class MatteForgeUnavailable(MatteForgeError):
 
 class DownloadCorrupt(MatteForgeError):
     """A shard arrived twice with other bytes than its sha256 says."""
+
+
+class DatasetIncomplete(MatteForgeError):
+    """A dataset that is not complete was asked for as a whole."""
+
+
+class FolderTaken(MatteForgeError):
+    """The folder holds something else, which is not touched."""
+
+
+class LocalStorageError(MatteForgeError):
+    """This machine's storage refused a file."""

@@ -6,6 +6,7 @@ Needs numpy and Pillow, no webdataset: any reader that yields {suffix: bytes} wi
 import io
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 PICTURES = ("png", "webp", "jpg")
@@ -35,6 +36,22 @@ def _member(suffix: str, content: Any) -> tuple[str, Any]:
 def picture(content: bytes, *, unit: bool = False) -> Any:
     """A picture with all its bits: uint8 or uint16 [h, w], or uint8 [h, w, 3]; unit: float32 in
     [0, 1]."""
+    np, image_module = _modules()
+    with image_module.open(io.BytesIO(content)) as image:
+        pixels = np.asarray(image)
+    if pixels.dtype not in (np.uint8, np.uint16):  # older Pillow reads 16 bits into 32
+        pixels = pixels.astype(np.uint16)
+    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max) if unit else pixels
+
+
+def save_picture(content: bytes, path: Path) -> None:
+    """Write a picture in the format of its name. ValueError: the format is unknown."""
+    _, image_module = _modules()
+    with image_module.open(io.BytesIO(content)) as image:
+        image.convert("RGB").save(path)
+
+
+def _modules() -> tuple[Any, Any]:
     try:
         import numpy as np
         from PIL import Image
@@ -42,8 +59,4 @@ def picture(content: bytes, *, unit: bool = False) -> Any:
         raise ModuleNotFoundError(
             f"pictures are decoded with {error.name}: pip install 'matteforge[arrays]'"
         ) from error
-    with Image.open(io.BytesIO(content)) as image:
-        pixels = np.asarray(image)
-    if pixels.dtype not in (np.uint8, np.uint16):  # older Pillow reads 16 bits into 32
-        pixels = pixels.astype(np.uint16)
-    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max) if unit else pixels
+    return np, Image

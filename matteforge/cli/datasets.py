@@ -3,52 +3,26 @@
 import json
 import os
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    MofNCompleteColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
-from rich.text import Text
 
 from matteforge.calls import OrderOptions
+from matteforge.cli.connection import INTERRUPTED, output, service
+from matteforge.cli.progress import end, show, watch
 from matteforge.client import MatteForge
 from matteforge.download import Progress as DownloadProgress
-from matteforge.errors import MatteForgeError
 from matteforge.schemas.attributes import MEMBERS, Framing
 from matteforge.schemas.criteria import BY_NAME
-from matteforge.schemas.datasets import DatasetOut, DatasetState
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-DEFAULT_URL = "http://127.0.0.1:8000"
-
-
-def service(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds --url and --api-key, hands over the client, and turns its errors into messages."""
-
-    @click.option(
-        "--url", envvar="MATTEFORGE_URL", show_envvar=True, default=DEFAULT_URL, show_default=True
-    )
-    @click.option("--api-key", envvar="MATTEFORGE_API_KEY", show_envvar=True, required=True)
-    @wraps(command)
-    def connected(url: str, api_key: str, **options: Any) -> None:
-        try:
-            with MatteForge(url, api_key) as client:
-                command(client, **options)
-        except MatteForgeError as error:
-            raise click.ClickException(str(error)) from error
-
-    return connected
 
 
 def _pairs(
@@ -97,7 +71,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     type=float,
     help="truncation: variety against typicality  [default: 0.7]",
 )
-@click.option("--shard-size", type=int, help="samples a shard  [default: 1000]")
+@click.option("--shard-size", type=int, help="samples a shard  [default: 2 to 16 shards]")
 @click.option("--image-format", type=click.Choice(["png", "webp", "jpeg"]), help="[default: png]")
 @click.option(
     "--alpha-bits",
@@ -142,34 +116,58 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "--members",
     callback=_names,
     metavar="NAME,…",
-    help=f"rendered: ground truth beside alpha; {', '.join(MEMBERS)}",
+    help=f"beside image and alpha: {', '.join(MEMBERS[:3])}; rendered: {', '.join(MEMBERS[3:])}",
 )
 @click.option("--idempotency-key", help="repeating an order with the same key orders once")
-@click.option("--wait", "--watch", "watch", is_flag=True, help="show progress until it has ended")
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    callback=_pairs(float),
+    metavar="NAME=SHARE",
+    help="may be repeated: train, validation, test; shares add up to 1",
+)
+@click.option(
+    "--background", help="behind the member composite: builtin or #rrggbb  [default: builtin]"
+)
+@click.option(
+    "--wait", "--watch", "watching", is_flag=True, help="show progress until it has ended"
+)
+@output
 @service
 def order(
-    client: MatteForge, count: int, idempotency_key: str | None, watch: bool, **options: Any
+    client: MatteForge,
+    count: int,
+    idempotency_key: str | None,
+    watching: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Order COUNT image-alpha pairs. Prints the dataset's id."""
     given: OrderOptions = {
         name: value for name, value in options.items() if value not in (None, {}, [])
     }  # type: ignore[assignment]
     dataset = client.order(count, idempotency_key=idempotency_key, **given)
-    click.echo(dataset.id)
-    if watch:
-        _finish(_watch(client, dataset.id))
+    if not as_json:
+        click.echo(dataset.id)
+    if watching:
+        end(watch(client, dataset.id, quiet=quiet), as_json=as_json, quiet=quiet)
+    elif as_json:
+        show(dataset, as_json=True)
 
 
 @click.command()
 @click.argument("dataset_id")
-@click.option("--watch", is_flag=True, help="show progress until it has ended")
+@click.option("--watch", "watching", is_flag=True, help="show progress until it has ended")
+@output
 @service
-def status(client: MatteForge, dataset_id: str, watch: bool) -> None:
+def status(client: MatteForge, dataset_id: str, watching: bool, as_json: bool, quiet: bool) -> None:
     """Show how far a dataset has got."""
-    if watch:
-        _finish(_watch(client, dataset_id))
+    if watching:
+        end(watch(client, dataset_id, quiet=quiet), as_json=as_json, quiet=quiet)
     else:
-        Console().print(_table(client.get(dataset_id)))
+        show(client.get(dataset_id), as_json=as_json)
 
 
 @click.command()
@@ -177,84 +175,55 @@ def status(client: MatteForge, dataset_id: str, watch: bool) -> None:
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="folder  [default: the dataset's id]",
+    default=Path("."),
+    help="the dataset gets a folder of its own in it: OUT/ID  [default: here]",
 )
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="parallel downloads"
 )
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), help="of it alone")
+@click.option(
+    "--partial", is_flag=True, help="also what is there of one that failed, or is still made"
+)
+@output
 @service
-def download(client: MatteForge, dataset_id: str, out: Path | None, workers: int) -> None:
-    """Download what is committed; repeated, it goes on where it broke off."""
-    target = out or Path(dataset_id)
+def download(
+    client: MatteForge, dataset_id: str, out: Path, as_json: bool, quiet: bool, **options: Any
+) -> None:
+    """Download a dataset into OUT/ID; repeated, it goes on where it broke off."""
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        bar = bars.add_task(dataset_id, total=None)
+    folder = out / dataset_id
+    try:
+        with Progress(*columns, console=Console(stderr=True), disable=quiet or as_json) as bars:
+            bar = bars.add_task(dataset_id, total=None)
 
-        def show(progress: DownloadProgress) -> None:
-            shards = f"shard {progress.shards_done}/{progress.shards_total}"
-            bars.update(
-                bar, description=shards, completed=progress.bytes_done, total=progress.bytes_total
-            )
+            def advance(progress: DownloadProgress) -> None:
+                text = f"shard {progress.shards_done}/{progress.shards_total}"
+                done, total = progress.bytes_done, progress.bytes_total
+                bars.update(bar, description=text, completed=done, total=total)
 
-        paths = client.download(dataset_id, target, workers=workers, on_progress=show)
-    click.echo(f"{len(paths)} shards, sha256 checked, in {target}{os.sep}")
+            paths = client.download(dataset_id, out, on_progress=advance, **options)
+    except KeyboardInterrupt:
+        click.echo(
+            f"stopped; what has arrived stays in {folder}{os.sep}, the same command goes on",
+            err=True,
+        )
+        raise click.exceptions.Exit(INTERRUPTED) from None
     dataset = client.get(dataset_id)
     if not dataset.state.terminal:
         click.echo(f"{dataset_id} is still {dataset.state}: repeat this for the rest", err=True)
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), "shards": [path.name for path in paths]}))
+    else:
+        click.echo(f"{len(paths)} shards, sha256 checked, in {folder}{os.sep}")
 
 
 @click.command()
 @click.argument("dataset_id")
+@output
 @service
-def cancel(client: MatteForge, dataset_id: str) -> None:
+def cancel(client: MatteForge, dataset_id: str, as_json: bool, quiet: bool) -> None:
     """Stop a dataset; its committed shards stay downloadable."""
     dataset = client.cancel(dataset_id)
-    click.echo(f"{dataset.id} {'is cancelled' if dataset.state.terminal else 'will be cancelled'}")
-
-
-def _watch(client: MatteForge, dataset_id: str) -> DatasetOut:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        bar = bars.add_task("queued", total=None)
-        return client.wait(dataset_id, lambda dataset: _advance(bars, bar, dataset))
-
-
-def _advance(bars: Progress, bar: TaskID, dataset: DatasetOut) -> None:
-    counts = dataset.counts
-    pace = f" {dataset.rate:.2f}/s" if dataset.rate else ""
-    done = f"{dataset.state}: {counts.shards_done}/{counts.shards_total} shards{pace}"
-    bars.update(bar, description=done, completed=counts.accepted, total=counts.requested)
-
-
-def _finish(dataset: DatasetOut) -> None:
-    Console(stderr=True).print(_table(dataset))
-    if dataset.state is not DatasetState.COMPLETED:
-        raise click.exceptions.Exit(1)
-
-
-def _table(dataset: DatasetOut) -> Table:
-    counts = dataset.counts
-    rejected = ", ".join(f"{reason} {number}" for reason, number in sorted(counts.rejected.items()))
-    rows = {
-        "id": dataset.id,
-        "state": f"{dataset.state}{' (cancel requested)' if dataset.cancel_requested else ''}",
-        "since": f"{dataset.timestamps[dataset.state]:%Y-%m-%d %H:%M:%S %Z}",
-        "samples": f"{counts.accepted} of {counts.requested}, {counts.attempted} attempted",
-        "rejected": rejected or "none",
-        "shards": f"{counts.shards_done} of {counts.shards_total}",
-        "pace": f"{dataset.rate:.2f} samples/s" if dataset.rate else "unknown",
-        "left": f"{dataset.eta_s:.0f} s" if dataset.eta_s is not None else "",
-        "model": f"{dataset.spec.model} = {dataset.bundle}",
-        "seed": str(dataset.spec.seed),
-        "error": f"{dataset.error.detail} [{dataset.error.code}]" if dataset.error else "",
-    }
-    table = Table(show_header=False, box=None)
-    for name, value in rows.items():
-        if value:
-            table.add_row(name, Text(value))
-    return table
+    ended = "is cancelled" if dataset.state.terminal else "will be cancelled"
+    click.echo(dataset.model_dump_json() if as_json else f"{dataset.id} {ended}")

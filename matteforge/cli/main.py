@@ -20,6 +20,11 @@ COMMANDS = {
     "order": ("matteforge.cli.datasets:order", "Order portraits."),
     "status": ("matteforge.cli.datasets:status", "Show how far a dataset has got."),
     "download": ("matteforge.cli.datasets:download", "Fetch the shards of a dataset, checked."),
+    "list": ("matteforge.cli.browse:list_datasets", "List datasets, newest first."),
+    "show": ("matteforge.cli.datasets:status", "The same as status."),
+    "samples": ("matteforge.cli.browse:samples", "List samples, filtered and sorted."),
+    "preview": ("matteforge.cli.browse:preview", "Save a picture of some samples."),
+    "delete": ("matteforge.cli.browse:delete", "Delete a dataset and its shards for good."),
     "cancel": ("matteforge.cli.datasets:cancel", "Stop a dataset; its committed shards stay."),
     "models": (
         "workers.commands.models:models",
@@ -72,6 +77,8 @@ class LazyGroup(click.Group):
                 "`make setup` there, and use its .venv/bin/matteforge; this is the client alone"
             )
         try:
+            if module.startswith("workers.commands."):
+                import_module("matteforge.cli.connection").adopt_running()
             command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:
             raise click.ClickException(

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from matteforge.cli.datasets import service
+from matteforge.cli.connection import service
 from matteforge.cli.training import parse_settings
 from matteforge.client import MatteForge
 from matteforge.schemas.training import ScheduleOut

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from matteforge.cli.datasets import service
+from matteforge.cli.connection import service
 from matteforge.client import MatteForge
 from matteforge.schemas.training import RunState, TrainingRunOut
 

@@ -18,7 +18,7 @@ FILES = (
 class FileOut(Wire):
     """One file; it goes into the folder of the shards."""
 
-    name: str = Field(examples=["samples.parquet"])
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", examples=["samples.parquet"])
     size_bytes: int
     url: str = Field(description="presigned: needs no key, expires")
 

@@ -1,13 +1,18 @@
 """The client's commands, with their service replaced by scripted answers."""
 
+import json
 from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner, Result
 
 from core.datasets.dataset import DatasetView, utcnow
-from matteforge.cli import datasets
-from matteforge.errors import MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.cli import connection, datasets
+from matteforge.errors import (
+    DatasetIncomplete,
+    MatteForgeRequestError,
+    MatteForgeUnavailable,
+)
 from matteforge.schemas.datasets import Counts, DatasetOut, DatasetState, ErrorInfo
 from matteforge.schemas.orders import DatasetSpec
 from matteforge.schemas.problems import Problem
@@ -63,15 +68,15 @@ class FakeClient:
     def cancel(self, dataset_id: str) -> DatasetOut:
         return dataset(self.state)
 
-    def download(self, dataset_id: str, directory, *, workers: int, on_progress) -> list:
-        self.calls.append(("download", dataset_id, str(directory), workers))
-        return [directory / "000000.tar"]
+    def download(self, dataset_id: str, directory, *, on_progress, **options: object) -> list:
+        self.calls.append(("download", dataset_id, str(directory), options))
+        return [directory / dataset_id / "000000.tar"]
 
 
 @pytest.fixture
 def fake(monkeypatch) -> type[FakeClient]:
     made = type("Fake", (FakeClient,), {"calls": []})
-    monkeypatch.setattr(datasets, "MatteForge", made)
+    monkeypatch.setattr(connection, "MatteForge", made)
     for name in ("MATTEFORGE_URL", "MATTEFORGE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     return made
@@ -106,7 +111,7 @@ def test_order_passes_on_what_was_given(fake):
         "filter": {"mad": 0.02, "iou": 0.9},
         "labels": {"team": "a=b"},
     }
-    assert fake.calls == [("connect", datasets.DEFAULT_URL, "k"), ("order", 64, "x", options)]
+    assert fake.calls == [("connect", connection.DEFAULT_URL, "k"), ("order", 64, "x", options)]
 
 
 def test_order_passes_what_belongs_to_rendered_people(fake):
@@ -161,12 +166,57 @@ def test_status_shows_the_figures(fake):
         assert part in shown
 
 
-def test_download_says_what_is_missing(fake):
-    done = run(datasets.download, IDENT, "--out", "there")
-    assert "1 shards, sha256 checked" in done.stdout
-    assert fake.calls[-1] == ("download", IDENT, "there", 4)
+def test_download_says_where_it_is_and_what_is_missing(fake):
+    done = run(datasets.download, IDENT, "--out", "there", "--split", "test")
+    assert done.stdout == f"1 shards, sha256 checked, in there/{IDENT}/\n"
+    options = {"workers": 4, "split": "test", "partial": False}
+    assert fake.calls[-1] == ("download", IDENT, "there", options)
     fake.state = DatasetState.RUNNING
-    assert "still running" in run(datasets.download, IDENT).stderr
+    assert "still running" in run(datasets.download, IDENT, "--partial").stderr
+
+
+def test_an_incomplete_dataset_exits_with_1_and_one_line(fake, monkeypatch):
+    def refuse(*given: object, **options: object) -> None:
+        raise DatasetIncomplete("ds_0 failed (iou starved it); --partial fetches them")
+
+    monkeypatch.setattr(fake, "download", refuse)
+    result = run(datasets.download, IDENT)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.strip().splitlines()[-1].startswith("Error: ds_0 failed")
+
+
+@pytest.mark.parametrize("command", ["status", "order"])
+def test_ctrl_c_while_watching_says_that_the_order_goes_on(fake, monkeypatch, command):
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fake, "wait", interrupted)
+    argument = IDENT if command == "status" else "10"
+    result = run(getattr(datasets, command), argument, "--watch")
+    assert result.exit_code == 130
+    assert f"{IDENT} goes on" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_ctrl_c_while_downloading_is_one_line(fake, monkeypatch):
+    def interrupted(*given: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fake, "download", interrupted)
+    result = run(datasets.download, IDENT)
+    assert result.exit_code == 130
+    assert "the same command goes on" in result.stderr
+
+
+def test_json_is_for_programs(fake):
+    for command, arguments in (
+        (datasets.status, [IDENT]),
+        (datasets.cancel, [IDENT]),
+        (datasets.order, ["10"]),
+        (datasets.order, ["10", "--watch"]),
+    ):
+        result = run(command, *arguments, "--json")
+        assert json.loads(result.stdout)["id"] == IDENT
 
 
 def test_cancel(fake):

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from matteforge import MatteForge
-from matteforge.cli import datasets
+from matteforge.cli import connection
 from matteforge.cli.schedules import schedules
 from matteforge.schemas.training import ScheduleOut, SchedulePage, TrainingSpec
 
@@ -41,7 +41,7 @@ def requests(monkeypatch):
         return ANSWERS[request.method]
 
     made = lambda url, key: MatteForge(url, key, transport=httpx.MockTransport(answer))  # noqa: E731
-    monkeypatch.setattr(datasets, "MatteForge", made)
+    monkeypatch.setattr(connection, "MatteForge", made)
     return seen
 
 

@@ -1,0 +1,81 @@
+"""Which service a command finds."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from matteforge.cli import connection
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith("MATTEFORGE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MATTEFORGE_DATA_DIR", str(tmp_path))
+    (tmp_path / "env").write_text(
+        "export MATTEFORGE_URL=http://127.0.0.1:1234\nexport MATTEFORGE_API_KEY='mf_a b'\n"
+        "export MATTEFORGE_S3_ENDPOINT=http://127.0.0.1:9\n"
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def running(data_dir: Path) -> Iterator[Path]:
+    """A data directory on which something runs."""
+    with (data_dir / "lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield data_dir
+
+
+@click.command()
+@connection.service
+def where(client: object) -> None:
+    http = client.transport.http  # type: ignore[attr-defined]
+    click.echo(f"{http.base_url} {http.headers['authorization']}")
+
+
+def test_a_running_service_is_found_by_its_folder(running: Path) -> None:
+    result = CliRunner().invoke(where)
+    assert result.output == "http://127.0.0.1:1234 Bearer mf_a b\n"
+
+
+def test_its_key_goes_to_no_other_service(running: Path) -> None:
+    result = CliRunner().invoke(where, ["--url", "http://elsewhere"])
+    assert result.exit_code == 2
+    assert "which API key?" in result.output
+
+
+def test_a_service_that_ended_is_not_found(data_dir: Path) -> None:
+    (data_dir / "lock").touch()
+    assert connection.running_here() == {}
+    result = CliRunner().invoke(where)
+    assert (result.exit_code, "which API key?" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize("url", ["forge", "http://a:b", "ftp://forge"])
+def test_an_address_that_is_none_is_one_line(data_dir: Path, url: str) -> None:
+    result = CliRunner().invoke(where, ["--url", url, "--api-key", "k"])
+    assert result.exit_code in (1, 2)
+    assert "address" in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_operator_s_commands_take_the_stores_of_what_runs_here(
+    running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    connection.adopt_running()
+    assert os.environ["MATTEFORGE_S3_ENDPOINT"] == "http://127.0.0.1:9"
+
+
+def test_stores_that_the_environment_names_stay(
+    running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {**os.environ, "MATTEFORGE_REDIS_URL": "redis://x"})
+    connection.adopt_running()
+    assert "MATTEFORGE_S3_ENDPOINT" not in os.environ
