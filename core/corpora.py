@@ -24,6 +24,7 @@ from core.errors import NotFound, StateConflict
 from core.ports import ObjectStore
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.corpora import CorpusKind, Split
+from matteforge.schemas.names import FileName
 
 KEY_DIGITS = 24
 REPORTED = 1000  # rejected files that are named; the others are only counted
@@ -35,7 +36,7 @@ SHARES = {Split.TRAIN: 0.8, Split.VALIDATION: 0.1, Split.TEST: 0.1}
 class CorpusShard(Frozen):
     """One tar of samples of one split."""
 
-    name: str = Field(description="SPLIT-HASH.tar")
+    name: FileName = Field(description="SPLIT-HASH.tar")
     split: Split
     samples: int
     size_bytes: int

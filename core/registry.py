@@ -17,8 +17,9 @@ import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from core import keys
 from core.conditional import JSON, change_record, read_record
@@ -31,7 +32,8 @@ from core.errors import (
 )
 from core.ports import ObjectStore
 from matteforge.schemas.base import Frozen
-from matteforge.schemas.names import MODEL_REFERENCE
+from matteforge.schemas.criteria import check_thresholds
+from matteforge.schemas.names import DIGEST, MODEL_REFERENCE, NAME, FileName, Sha256
 
 CHAMPION = "champion"
 CANDIDATE = "candidate"
@@ -42,6 +44,7 @@ TRAINING_STATE_FILE = (
     "training-state.safetensors"  # may lie in a bundle's folder; no part of the bundle
 )
 UNFINISHED = "fetch-"  # what a folder's name begins with while a bundle is fetched into it
+MAX_RESOLUTION = 4096
 BUNDLES_KEPT = 100  # remembered by a process
 
 
@@ -49,12 +52,14 @@ class Bundle(Frozen):
     """What a dataset is pinned to. `files` maps file names to their SHA-256."""
 
     format: str = "matteforge.bundle/1"
-    name: str = Field(description="the alias it was made for, e.g. humans")
-    files: dict[str, str] = Field(
+    name: str = Field(pattern=NAME, description="the alias it was made for, e.g. humans")
+    files: dict[FileName, Sha256] = Field(
         description="generator.safetensors, stylematte.safetensors and cards"
     )
-    thresholds: dict[str, float] = Field(description="calibrated filter, by criterion")
-    resolution: int = Field(description="pixels a side")
+    thresholds: Annotated[dict[str, float], AfterValidator(check_thresholds)] = Field(
+        description="calibrated filter, by criterion"
+    )
+    resolution: int = Field(ge=1, le=MAX_RESOLUTION, description="pixels a side")
     card: dict[str, object] = Field(
         default_factory=dict, description="data, kimg, seeds, commands, figures"
     )
@@ -244,12 +249,20 @@ class Registry:
             raise NotFound(f"there is no bundle {digest}") from None
         if len(self._bundles) >= BUNDLES_KEPT:
             self._bundles.clear()
-        self._bundles[digest] = bundle = Bundle.model_validate_json(body)
+        try:
+            bundle = Bundle.model_validate_json(body)
+        except ValidationError as error:
+            raise CheckpointRejected(f"what is stored as {digest} is no bundle: {error}") from error
+        if bundle.digest != digest:
+            raise CheckpointRejected(f"what is stored as {digest} is {bundle.digest}")
+        self._bundles[digest] = bundle
         return bundle
 
     def fetch(self, digest: str, cache_dir: Path) -> Path:
         """Folder with the bundle's files, fetched once and verified; other processes may fetch into
         the same cache."""
+        if re.fullmatch(DIGEST, digest) is None:
+            raise NotFound(f"{digest[:100]!r} is no bundle's digest: sha256: and 64 hex digits")
         target = cache_dir / _hex(digest)
         if target.is_dir():
             return target

@@ -11,6 +11,7 @@ from core.datasets.dataset import DatasetView, new_dataset_id, utcnow
 from core.datasets.manifest import DatasetRecord
 from core.datasets.plan import Plan, choose_batch_size, make_plan
 from core.errors import (
+    CheckpointRejected,
     IdempotencyMismatch,
     InvalidSpec,
     NotFound,
@@ -153,7 +154,7 @@ def _plan(services: Services, spec: AnySpec) -> Plan:
     try:
         digest = services.registry.resolve(spec.model)
         bundle = services.registry.bundle(digest)
-    except NotFound as error:
+    except (NotFound, CheckpointRejected) as error:
         raise InvalidSpec(error.detail) from error
     return make_plan(
         spec,

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from core.errors import CheckpointRejected, InvalidSpec
-from core.registry import BUNDLE_FILE, GENERATOR_FILE, Bundle
+from core.registry import BUNDLE_FILE, GENERATOR_FILE, Bundle, load_bundle_folder
 from matteforge.schemas.criteria import check_thresholds
+from models.imaging.tensors import split_rgba
 from models.networks.checkpoints.checkpoint import (
     Kind,
     digest,
@@ -15,8 +19,12 @@ from models.networks.checkpoints.checkpoint import (
     save_checkpoint,
 )
 from models.networks.checkpoints.load import load_generator, load_stylematte
+from models.networks.stylegan3 import Generator
+from models.networks.stylematte import StyleMatte, predict_alpha
 
 STYLEMATTE_FILE = "stylematte.safetensors"
+CHECKED_PSI = 0.7
+CHECKED = 2  # portraits: group normalisation refuses a single value
 
 
 def assemble(
@@ -51,11 +59,6 @@ def assemble(
             folder / file, kind=kind, config=checkpoint.config, state=state, extra=checkpoint.extra
         )
     config = load_generator(folder / GENERATOR_FILE).config
-    load_stylematte(folder / STYLEMATTE_FILE)
-    if config.img_channels != 4:
-        raise CheckpointRejected(
-            f"a StyleMatteGAN has 4 channels, {generator.name} has {config.img_channels}"
-        )
     bundle = Bundle(
         name=name,
         files={file: digest(folder / file) for file in sources},
@@ -64,4 +67,54 @@ def assemble(
         card=dict(card or {}),
     )
     (folder / BUNDLE_FILE).write_bytes(bundle.to_bytes())
+    return check_bundle(folder)
+
+
+def check_bundle(folder: Path) -> Bundle:
+    """The bundle in a folder, once both its networks were loaded and have sampled once.
+
+    Raises CheckpointRejected, saying what is wrong: files, kinds, channels, resolution, weights
+    or pictures that are not finite. A bundle that passes can be ordered from.
+    """
+    bundle = load_bundle_folder(folder)
+    for file in (GENERATOR_FILE, STYLEMATTE_FILE):
+        if file not in bundle.files:
+            raise CheckpointRejected(f"the bundle lacks its file {file}")
+    generator = load_generator(folder / GENERATOR_FILE)
+    matte = load_stylematte(folder / STYLEMATTE_FILE)
+    config = generator.config
+    if config.img_channels != 4:
+        raise CheckpointRejected(f"a StyleMatteGAN has 4 channels, this has {config.img_channels}")
+    if config.img_resolution != bundle.resolution:
+        raise CheckpointRejected(
+            f"the bundle says {bundle.resolution} px, its generator {config.img_resolution} px"
+        )
+    for file, network in ((GENERATOR_FILE, generator), (STYLEMATTE_FILE, matte)):
+        _check_weights(file, network)
+    _check_sample(generator, matte)
     return bundle
+
+
+def _check_weights(file: str, network: nn.Module) -> None:
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise CheckpointRejected(f"{file}: {name} is not finite")
+
+
+def _check_sample(generator: Generator, matte: StyleMatte) -> None:
+    """Draw portraits and let StyleMatte see them: shapes and finiteness."""
+    config = generator.config
+    size = config.img_resolution
+    z = torch.randn(CHECKED, config.z_dim, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        image = generator(z, truncation_psi=CHECKED_PSI)  # [n, 4, h, w]
+        _check_picture(GENERATOR_FILE, image, (CHECKED, 4, size, size))
+        alpha = predict_alpha(matte, split_rgba(image)[0])  # [n, 1, h, w]
+    _check_picture(STYLEMATTE_FILE, alpha, (CHECKED, 1, size, size))
+
+
+def _check_picture(file: str, picture: Tensor, shape: tuple[int, ...]) -> None:
+    if tuple(picture.shape) != shape:
+        raise CheckpointRejected(f"{file} makes {tuple(picture.shape)}, not {shape}")
+    if not bool(picture.isfinite().all()):
+        raise CheckpointRejected(f"{file}: its output is not finite")

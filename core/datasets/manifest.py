@@ -9,7 +9,7 @@ from pydantic import Field
 from core.datasets.plan import Plan
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
-from matteforge.schemas.names import SHA256
+from matteforge.schemas.names import SHA256, SHARD_NAME
 from matteforge.schemas.orders import AnySpec
 
 
@@ -17,7 +17,7 @@ class ShardRecord(Frozen):
     """A committed shard: `shards/NNNNNN.json`, and the metadata of its tar."""
 
     shard: int = Field(ge=0)
-    name: str
+    name: str = Field(pattern=SHARD_NAME)
     samples: int = Field(ge=0)
     attempted: int = Field(ge=0)
     rejected: dict[str, int]

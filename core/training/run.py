@@ -15,6 +15,7 @@ from core.errors import InvalidSpec
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.corpora import Split
 from matteforge.schemas.datasets import ErrorInfo
+from matteforge.schemas.names import FilePath, Sha256
 from matteforge.schemas.training import RunState, Stage, TrainingSpec
 
 
@@ -42,10 +43,10 @@ class StageRecord(Frozen):
     at: datetime
     seconds: float = Field(description="of work, over all its starts")
     figures: dict[str, Any] = Field(default_factory=dict)
-    files: dict[str, str] = Field(
+    files: dict[FilePath, Sha256] = Field(
         default_factory=dict, description="SHA-256 of its outputs, by name"
     )
-    grids: list[str] = Field(default_factory=list, description="pictures among its files")
+    grids: list[FilePath] = Field(default_factory=list, description="pictures among its files")
 
 
 class Progress(Frozen):

@@ -199,7 +199,8 @@ def test_help_needs_no_torch() -> None:
     import subprocess
 
     code = (
-        "import sys; sys.modules['torch'] = None; from workers import cli; cli.models(['--help'])"
+        "import sys; sys.modules['torch'] = None; "
+        "from workers.commands.models import models; models(['--help'])"
     )
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -179,10 +179,20 @@ def bundle(
 @click.argument("folder", type=FOLDER, required=False)
 @click.option("--alias", default="champion", show_default=True)
 def publish(folder: Path | None, alias: str) -> None:
-    """Upload a bundle folder (default: the shipped one) and point NAME@ALIAS to it."""
-    from models import shipped_bundle
+    """Check a bundle folder (default: the shipped one), upload it and point NAME@ALIAS to it.
 
-    made = _registry().publish(folder or shipped_bundle(), alias=alias)
+    Both networks are loaded and sampled from once; what could not be ordered from is refused.
+    """
+    from core.errors import MatteForgeError
+    from models import shipped_bundle
+    from workers.bundles import check_bundle
+
+    chosen = folder or shipped_bundle()
+    try:
+        check_bundle(chosen)
+        made = _registry().publish(chosen, alias=alias)
+    except MatteForgeError as error:
+        raise click.ClickException(error.detail) from error
     click.echo(f"{made.name}@{alias} {made.digest}")
 
 

@@ -19,6 +19,7 @@ from core.errors import Cancelled, CheckpointRejected, NotFound, PermanentError
 from core.leases import HeldLease
 from core.training.run import Progress, StageRecord, TrainingRecord
 from core.training.runs import TrainingRuns
+from matteforge.schemas.names import plain_path
 from matteforge.schemas.training import Stage
 
 log = logging.getLogger(__name__)
@@ -219,13 +220,20 @@ class Job:
                 path.unlink()
         for name in stored:
             info = self.runs.store.head(prefix + name)
-            path = self.folder(stage) / name
+            path = self._path(stage, name)
             if info and not (path.is_file() and _sha256(path) == info.metadata.get("sha256")):
                 self._fetch(stage, name)
             self._pushed[name] = _sha256(path)
 
+    def _path(self, stage: Stage, name: str) -> Path:
+        """Where a file of a stage belongs; its name comes from the store. Raises PermanentError."""
+        try:
+            return self.folder(stage) / plain_path(name)
+        except ValueError as error:
+            raise PermanentError(f"the stage {stage} of {self.record.id}: {error}") from error
+
     def _fetch(self, stage: Stage, name: str) -> None:
-        path = self.folder(stage) / name
+        path = self._path(stage, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
         try:

@@ -107,7 +107,7 @@ def _parse_header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         raise CheckpointRejected(f"{path.name} has no {HEADER_KEY!r} entry in its metadata")
     try:
         header = json.loads(metadata[HEADER_KEY])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointRejected(f"{path.name}: its header is not JSON: {error}") from error
     version = header.get("format_version") if isinstance(header, dict) else None
     if version != FORMAT_VERSION:
