@@ -5,6 +5,7 @@ MatteForgeError
 │   ├── InvalidSpec         invalid_spec
 │   ├── InvalidCursor       invalid_cursor
 │   ├── InvalidQuery        invalid_query
+│   ├── PictureRejected     picture_rejected
 │   ├── Unauthorized        unauthorized
 │   ├── NotFound            not_found
 │   ├── StateConflict       state_conflict
@@ -62,6 +63,12 @@ class InvalidQuery(RequestError):
     """The filter or the order of samples can't be read."""
 
     code = "invalid_query"
+
+
+class PictureRejected(RequestError):
+    """The picture can't be read, or is too large."""
+
+    code = "picture_rejected"
 
 
 class Unauthorized(RequestError):

@@ -13,6 +13,7 @@ LABELS = "labels/"
 TRAINING_STATES = "training-states/"
 SCHEDULES = "schedules/"
 SESSIONS = "sessions/"
+MATTES = "mattes/"
 
 
 def request(dataset_id: str) -> str:
@@ -88,3 +89,8 @@ def aliases(name: str) -> str:
 
 def schedule(domain: str) -> str:
     return f"{SCHEDULES}{domain}.json"
+
+
+def matte(matte_id: str, name: str) -> str:
+    """name: order.json, image, background, result.png or outcome.json; empty: their folder."""
+    return f"{MATTES}{matte_id}/{name}"

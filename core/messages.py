@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 QUEUE_GENERATE = "generate"
 QUEUE_TRAIN = "train"
 QUEUE_CONTROL = "control"
-QUEUES = (QUEUE_GENERATE, QUEUE_TRAIN, QUEUE_CONTROL)
+QUEUE_MATTE = "matte"
+QUEUES = (QUEUE_GENERATE, QUEUE_TRAIN, QUEUE_CONTROL, QUEUE_MATTE)
 
 STALLED_S = 15.0
 """A worker without work takes a message within a second."""
@@ -94,3 +95,12 @@ class RunCycle(Message):
     task: ClassVar[str] = "matteforge.run_cycle"
     queue: ClassVar[str] = QUEUE_TRAIN
     run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunMatte(Message):
+    """Cut the subject out of one picture."""
+
+    task: ClassVar[str] = "matteforge.run_matte"
+    queue: ClassVar[str] = QUEUE_MATTE
+    matte_id: str

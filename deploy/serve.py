@@ -11,9 +11,14 @@ from collections.abc import Sequence
 
 import click
 
-from core.messages import QUEUE_CONTROL, QUEUE_GENERATE, QUEUE_TRAIN
+from core.messages import QUEUE_CONTROL, QUEUE_GENERATE, QUEUE_MATTE, QUEUE_TRAIN
 
-WORKER_QUEUES = {"generate": QUEUE_GENERATE, "train": QUEUE_TRAIN, "control": QUEUE_CONTROL}
+WORKER_QUEUES = {
+    "generate": QUEUE_GENERATE,
+    "train": QUEUE_TRAIN,
+    "control": QUEUE_CONTROL,
+    "matte": QUEUE_MATTE,
+}
 PROCESSES = ("api", *WORKER_QUEUES, "beat", "flower")
 
 

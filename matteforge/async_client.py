@@ -10,13 +10,14 @@ from typing import Any, Self, Unpack
 import httpx
 
 from matteforge import calls, events
-from matteforge.calls import OrderOptions
+from matteforge.calls import MatteOptions, OrderOptions
 from matteforge.client import MatteForge
 from matteforge.download import Progress
 from matteforge.events import EventOut
 from matteforge.schemas.corpora import CorpusOut
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
 from matteforge.schemas.files import FileOut
+from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut, MoveOut, VersionOut
 from matteforge.schemas.samples import SampleOut
 from matteforge.schemas.training import ScheduleOut, TrainingRunOut
@@ -186,6 +187,22 @@ class AsyncMatteForge:
 
     async def preview(self, dataset_id: str) -> bytes:
         return await self.transport.send(calls.preview(dataset_id))
+
+    # Mattes
+
+    async def matte(
+        self, image: bytes, *, timeout_s: float | None = None, **options: Unpack[MatteOptions]
+    ) -> tuple[MatteOut, bytes]:
+        """As MatteForge.matte."""
+        made = await self.transport.send(calls.matte(image, options))
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        pauses_s = calls.matte_pauses()
+        while made.state == "waiting":
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"{made.id} is not done after {timeout_s} s")
+            await asyncio.sleep(next(pauses_s))
+            made = await self.transport.send(calls.get_matte(made.id))
+        return calls.finished(made), await self.transport.send(calls.matte_result(made.id))
 
     # Models
 

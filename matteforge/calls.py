@@ -4,7 +4,7 @@
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypedDict, TypeVar
 from urllib.parse import quote
@@ -12,12 +12,15 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel
 
+from matteforge.errors import MatteForgeRequestError
 from matteforge.schemas.attributes import Framing
 from matteforge.schemas.corpora import CorpusPage
 from matteforge.schemas.datasets import DatasetOut, DatasetPage, DatasetState, ShardPage
 from matteforge.schemas.files import FileList
+from matteforge.schemas.mattes import MatteOut, Output
 from matteforge.schemas.models import ModelOut, ModelPage, MovePage, VersionOut
 from matteforge.schemas.orders import Member, Split
+from matteforge.schemas.problems import Problem
 from matteforge.schemas.samples import SamplePage
 from matteforge.schemas.training import ScheduleOut, SchedulePage, TrainingRunOut, TrainingRunPage
 
@@ -51,6 +54,16 @@ class OrderOptions(TypedDict, total=False):
     splits: dict[Split, float]
 
 
+class MatteOptions(TypedDict, total=False):
+    """Fields of POST /v1/mattes beside the picture; the service decides the rest."""
+
+    output: Output
+    background: str
+    background_image: bytes
+    model: str
+    side: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call(Generic[Answer]):
     """One request, safe to repeat."""
@@ -60,6 +73,8 @@ class Call(Generic[Answer]):
     read: Callable[[httpx.Response], Answer]
     params: Mapping[str, str | int] = field(default_factory=dict)
     json: object = None
+    files: Mapping[str, bytes] | None = None  # sent as a form, together with `form`
+    form: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     gone_is_done: bool = False  # a 404 after a lost answer means that the first try did it
 
@@ -176,6 +191,51 @@ def promote(name: str, version: str, reason: str) -> Call[MovePage]:
 def rollback(name: str, reason: str, present: str) -> Call[MovePage]:
     body = {"reason": reason, "present": present}
     return _call("POST", "models", name, "rollback", schema=MovePage, json=body)
+
+
+# Mattes
+
+
+def matte(image: bytes, options: MatteOptions) -> Call[MatteOut]:
+    files = {"image": image}
+    if "background_image" in options:
+        files["background_image"] = options["background_image"]
+    return Call(
+        method="POST",
+        path=path_of("mattes"),
+        read=lambda response: MatteOut.model_validate_json(response.content),
+        files=files,
+        form={name: str(value) for name, value in options.items() if name not in files},
+    )
+
+
+def get_matte(matte_id: str) -> Call[MatteOut]:
+    return _call("GET", "mattes", matte_id, schema=MatteOut)
+
+
+def matte_result(matte_id: str) -> Call[bytes]:
+    path = path_of("mattes", matte_id, "result")
+    return Call(method="GET", path=path, read=lambda response: response.content)
+
+
+def matte_pauses() -> Iterator[float]:
+    """Seconds between looks at a matte: short at first."""
+    pause_s = 0.1
+    while True:
+        yield pause_s
+        pause_s = min(1.5 * pause_s, 2.0)
+
+
+def finished(made: MatteOut) -> MatteOut:
+    """The same. Raises MatteForgeRequestError when it failed."""
+    if made.error is None:
+        return made
+    raise MatteForgeRequestError(
+        Problem(
+            type=f"urn:matteforge:problem:{made.error.code}", title="", status=422,
+            detail=made.error.detail, code=made.error.code,
+        )
+    )  # fmt: skip
 
 
 # Training

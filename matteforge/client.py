@@ -9,11 +9,12 @@ from typing import Self, Unpack
 import httpx
 
 from matteforge import calls, events
-from matteforge.calls import OrderOptions
+from matteforge.calls import MatteOptions, OrderOptions
 from matteforge.download import Progress, download
 from matteforge.events import EventOut
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
 from matteforge.schemas.files import FileOut
+from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut
 from matteforge.schemas.samples import SampleOut
 from matteforge.training import Training
@@ -182,6 +183,23 @@ class MatteForge:
     def preview(self, dataset_id: str) -> bytes:
         """A WebP picture of some samples; there from the first shard on."""
         return self.transport.send(calls.preview(dataset_id))
+
+    # Mattes
+
+    def matte(
+        self, image: bytes, *, timeout_s: float | None = None, **options: Unpack[MatteOptions]
+    ) -> tuple[MatteOut, bytes]:
+        """Cut a picture out: what is known of it, and a PNG. MatteForgeRequestError when the
+        picture is refused, TimeoutError after `timeout_s`."""
+        made = self.transport.send(calls.matte(image, options))
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        pauses_s = calls.matte_pauses()
+        while made.state == "waiting":
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"{made.id} is not done after {timeout_s} s")
+            self.transport.sleep(next(pauses_s))
+            made = self.transport.send(calls.get_matte(made.id))
+        return calls.finished(made), self.transport.send(calls.matte_result(made.id))
 
     # Models
 

@@ -94,8 +94,9 @@ class Transport:
             asked_for_s = 0.0
             try:
                 response = self.http.request(
-                    call.method, call.path, json=call.json, params=call.params, headers=call.headers
-                )
+                    call.method, call.path, json=call.json, params=call.params,
+                    headers=call.headers, files=call.files, data=call.form,
+                )  # fmt: skip
             except httpx.TransportError as error:
                 tries.failed(error)
             else:
@@ -118,8 +119,9 @@ class AsyncTransport:
             asked_for_s = 0.0
             try:
                 response = await self.http.request(
-                    call.method, call.path, json=call.json, params=call.params, headers=call.headers
-                )
+                    call.method, call.path, json=call.json, params=call.params,
+                    headers=call.headers, files=call.files, data=call.form,
+                )  # fmt: skip
             except httpx.TransportError as error:
                 tries.failed(error)
             else:

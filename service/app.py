@@ -21,6 +21,7 @@ from core.registry import Registry
 from core.sessions import SessionBook
 from core.settings import Settings
 from matteforge.schemas.datasets import MAX_BODY_BYTES
+from matteforge.schemas.mattes import MAX_PICTURE_BYTES
 from matteforge.schemas.problems import Problem
 from service import problems
 from service.deadline import Deadline
@@ -35,6 +36,7 @@ from service.routes import (
     events,
     files,
     health,
+    mattes,
     models,
     samples,
     schedules,
@@ -101,12 +103,14 @@ def create_app(
         schedules,
         health,
         session,
+        mattes,
     ):
         app.include_router(module.router)
     app.include_router(console.router(services.settings))
     problems.install(app)
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    larger = {mattes.router.prefix: 2 * MAX_PICTURE_BYTES}
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger=larger)
     app.add_middleware(BearerAuth, owner_of=keyring.owner, sessions=app.state.sessions)
     app.add_middleware(Deadline)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)

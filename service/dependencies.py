@@ -15,7 +15,7 @@ from core.errors import NotFound
 from core.ports import Doorbell, LiveView, ObjectStore
 from core.registry import Registry
 from core.settings import Settings
-from matteforge.schemas.names import DATASET_ID, NAME, SHARD_NAME, TRAINING_RUN_ID
+from matteforge.schemas.names import DATASET_ID, MATTE_ID, NAME, SHARD_NAME, TRAINING_RUN_ID
 from service.samples import Samples
 
 
@@ -80,6 +80,12 @@ async def _training_run_id(
     return _matching(TRAINING_RUN_ID, "training run", run_id)
 
 
+async def _matte_id(
+    matte_id: Annotated[str, Path(examples=["mt_006720000000000000000000"])],
+) -> str:
+    return _matching(MATTE_ID, "matte", matte_id)
+
+
 async def _corpus_name(name: Annotated[str, Path(examples=["portraits"])]) -> str:
     return _matching(NAME, "corpus", name)
 
@@ -89,3 +95,4 @@ ShardName = Annotated[str, Depends(_shard_name)]
 ModelName = Annotated[str, Depends(_model_name)]
 TrainingRunId = Annotated[str, Depends(_training_run_id)]
 CorpusName = Annotated[str, Depends(_corpus_name)]
+MatteId = Annotated[str, Depends(_matte_id)]

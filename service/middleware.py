@@ -3,7 +3,7 @@ read by neither."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from starlette.datastructures import Headers
@@ -97,30 +97,35 @@ def _is_open(path: str) -> bool:
 
 
 class BodyLimit:
-    """Refuses bodies above `max_bytes` with 413, by Content-Length or by counting what arrives."""
+    """Refuses bodies above `max_bytes` with 413, by Content-Length or by counting what arrives.
+    `larger`: limits of single paths."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int] | None = None
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
-        left = self._max_bytes
+        left = most = self._larger.get(scope["path"], self._max_bytes)
 
         async def bounded() -> Message:
             nonlocal left
-            if announced.isdecimal() and int(announced[:20]) > self._max_bytes:
-                raise self._too_large()
+            if announced.isdecimal() and int(announced[:20]) > most:
+                raise _too_large(most)
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
-                raise self._too_large()
+                raise _too_large(most)
             return message
 
         await self._app(scope, bounded, send)
 
-    def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"a body may have at most {self._max_bytes} bytes")
+
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, f"a body may have at most {most} bytes")

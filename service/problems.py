@@ -24,6 +24,7 @@ STATUS: Mapping[type[errors.MatteForgeError], int] = {
     errors.InvalidSpec: 422,
     errors.InvalidCursor: 400,
     errors.InvalidQuery: 400,
+    errors.PictureRejected: 422,
     errors.Unauthorized: 401,
     errors.NotFound: 404,
     errors.StateConflict: 409,

@@ -1,5 +1,5 @@
 """Composition root of the workers: `celery --app workers.app:app worker --queues
-generate|train|control`, and beat."""
+generate|train|control|matte`, and beat."""
 
 from functools import cache
 
@@ -15,7 +15,7 @@ from core.settings import Settings
 from workers.consumption import install_watchdog
 from workers.context import Context
 from workers.generate.overlap import BackgroundCommit
-from workers.lifecycle import SamplerCache, install_signals
+from workers.lifecycle import SamplerCache, StyleMatteCache, install_signals
 from workers.tasks import register_tasks
 
 
@@ -35,6 +35,9 @@ def context() -> Context:
         leases=RedisLeaseBook(redis),
         doorbell=CeleryDoorbell(redis_url),
         sampler=SamplerCache(Registry(store), cache_dir=settings.cache_dir, device=settings.device),
+        stylematte=StyleMatteCache(
+            Registry(store), cache_dir=settings.cache_dir, device=settings.device
+        ),
         behind=behind,
     )
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.datasets.catalog import Catalog
 from core.datasets.plan import Plan
+from core.errors import SourceUnavailable
 from core.ports import Doorbell, LeaseBook, LiveView
 from core.settings import Settings
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:  # the control worker runs without numpy
 
 def _at_once(work: Callable[[], None]) -> None:
     work()
+
+
+def _no_stylematte(digest: str) -> Any:
+    raise SourceUnavailable("this process cuts nothing out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,5 +32,7 @@ class Context:
     sampler: Callable[
         [Plan], "Sampler"
     ]  # of the plan's source and bundle, loaded when first asked for
+    stylematte: Callable[[str], Any] = _no_stylematte
+    """The network of a bundle, by its digest, loaded when first asked for."""
     behind: Callable[[Callable[[], None]], None] = _at_once
     """Runs what the next task need not wait for."""

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from core.errors import CheckpointRejected, NotFound, SourceUnavailable
 from core.registry import Registry
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from models.renderer.blender.process import RenderProcess
     from workers.generate.candidate import Sampler
 
@@ -48,17 +51,53 @@ def install_signals() -> None:
     worker_process_init.connect(lambda **_: die_with(parent_pid), weak=False)
 
 
+class StyleMatteCache:
+    """Loaded StyleMatte networks by their bundle's digest; the least recently used one is dropped
+    first. Torch is imported by the first call."""
+
+    def __init__(self, registry: Registry, *, cache_dir: Path | None, device: str) -> None:
+        self._bundles = BundleFolders(registry, cache_dir)
+        self._device = device
+        self._network = lru_cache(BUNDLES_KEPT)(self._load)
+
+    def __call__(self, digest: str) -> "nn.Module":
+        """The network, in eval mode on this process's device. Raises CheckpointRejected."""
+        return self._network(digest)
+
+    def _load(self, digest: str) -> "nn.Module":
+        from models.networks.checkpoints.load import load_stylematte
+        from workers.bundles import STYLEMATTE_FILE
+        from workers.generate.generated_sampler import pick_device
+
+        network = load_stylematte(self._bundles.fetch(digest) / STYLEMATTE_FILE)
+        return network.to(pick_device(self._device))
+
+
+class BundleFolders:
+    """Bundles on this machine's disk, fetched once."""
+
+    def __init__(self, registry: Registry, cache_dir: Path | None) -> None:
+        self._registry = registry
+        self._temporary = (
+            None if cache_dir else tempfile.TemporaryDirectory(prefix="matteforge-bundles-")
+        )
+        self._folder = cache_dir or Path(self._temporary.name if self._temporary else "")
+
+    def fetch(self, digest: str) -> Path:
+        """The folder of a bundle. Raises CheckpointRejected when it was never published."""
+        try:
+            return self._registry.fetch(digest, self._folder)
+        except NotFound as error:
+            raise CheckpointRejected(error.detail) from error
+
+
 class SamplerCache:
     """Loaded bundles by source; the least recently used one is dropped first. Torch is imported by
     the first call."""
 
     def __init__(self, registry: Registry, *, cache_dir: Path | None, device: str) -> None:
-        self._registry = registry
+        self._bundles = BundleFolders(registry, cache_dir)
         self._device = device
-        self._temporary = (
-            None if cache_dir else tempfile.TemporaryDirectory(prefix="matteforge-bundles-")
-        )
-        self._folder = cache_dir or Path(self._temporary.name if self._temporary else "")
         self._loaded: OrderedDict[tuple[str, bool], Sampler] = OrderedDict()
         self._renderer: RenderProcess | None = None  # one a process, whatever the bundle
 
@@ -81,7 +120,7 @@ class SamplerCache:
     def _load_engine(self, digest: str) -> "Sampler":
         from workers.generate.generated_sampler import GeneratedSampler
 
-        return GeneratedSampler.from_folder(self._fetch(digest), device=self._device)
+        return GeneratedSampler.from_folder(self._bundles.fetch(digest), device=self._device)
 
     def _load_studio(self, digest: str) -> "Sampler":
         from models.renderer.blender.process import RenderProcess, available
@@ -90,10 +129,6 @@ class SamplerCache:
         if reason := available():
             raise SourceUnavailable(f"this worker can't render people: {reason}")
         self._renderer = self._renderer or RenderProcess(threads=1)
-        return RenderedSampler.from_folder(self._fetch(digest), self._renderer, device=self._device)
-
-    def _fetch(self, digest: str) -> Path:
-        try:
-            return self._registry.fetch(digest, self._folder)
-        except NotFound as error:
-            raise CheckpointRejected(error.detail) from error
+        return RenderedSampler.from_folder(
+            self._bundles.fetch(digest), self._renderer, device=self._device
+        )

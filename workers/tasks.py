@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from celery import Celery
 
-from core.messages import Reconcile, RunCycle, RunShard
+from core.messages import Reconcile, RunCycle, RunMatte, RunShard
 from workers.context import Context
 from workers.control.reconcile import reconcile
 from workers.control.reconcile_training import reconcile_training
@@ -31,7 +31,13 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
 
         run_cycle(context(), run_id)
 
+    def run_matte_task(matte_id: str) -> None:
+        from workers.mattes.run_matte import run_matte
+
+        run_matte(context(), matte_id)
+
     app.Task.Request = "workers.consumption:Delivery"
+    app.task(run_matte_task, name=RunMatte.task)
     app.task(run_shard_task, name=RunShard.task)
     app.task(run_cycle_task, name=RunCycle.task)
     app.task(reconcile_task, name=Reconcile.task)

@@ -173,6 +173,7 @@ class Stack:
                 for number in range(1, self._generate_workers + 1)
             ),
             self._program("train", env=numerical, nice=WORK),
+            self._program("matte", env=numerical, nice=WORK),
             self._program("beat"),
             self._program(
                 "flower",

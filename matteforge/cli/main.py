@@ -26,6 +26,7 @@ COMMANDS = {
     "preview": ("matteforge.cli.browse:preview", "Save a picture of some samples."),
     "delete": ("matteforge.cli.browse:delete", "Delete a dataset and its shards for good."),
     "cancel": ("matteforge.cli.datasets:cancel", "Stop a dataset; its committed shards stay."),
+    "matte": ("matteforge.cli.matte:matte", "Cut subjects out of your own pictures."),
     "models": (
         "workers.commands.models:models",
         "Import, calibrate, bundle, publish, list, promote and roll back models.",

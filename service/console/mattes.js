@@ -1,6 +1,150 @@
-// A person cut out of one's own picture.
-import { h } from "/console/dom.js";
+// A person cut out of one's own picture: upload, look, fetch.
+import { api } from "/console/api.js";
+import { facts, h, put, short } from "/console/dom.js";
+import { guard } from "/console/notices.js";
 
-export async function mattesPage() {
-  return [h("h1", {}, "Cut out")];
+const FIRST_PAUSE_MS = 200,
+  LONGEST_PAUSE_MS = 2000;
+
+export async function mattesPage({ signal }) {
+  const { items: models } = await api("/v1/models", { signal });
+  const output = select("output", ["cutout", "alpha", "composite"]);
+  const colour = h("input", { id: "colour", type: "color", value: "#2f80ed" });
+  const behind = select("behind", ["blur", "colour", "picture"]);
+  const picture = h("input", { id: "picture", type: "file", accept: "image/*" });
+  const model = select(
+    "matte-model",
+    models.map((item) => item.name),
+  );
+  const results = h("ul", { class: "cards" });
+  const choose = h("input", {
+    id: "pictures",
+    type: "file",
+    accept: "image/*",
+    multiple: true,
+    onchange: () => take(choose.files),
+  });
+
+  function form(file) {
+    const body = new FormData();
+    body.set("image", file);
+    body.set("output", output.value);
+    if (model.value) body.set("model", model.value);
+    if (output.value !== "composite") return body;
+    if (behind.value === "picture" && picture.files[0])
+      body.set("background_image", picture.files[0]);
+    else body.set("background", behind.value === "colour" ? colour.value : "blur");
+    return body;
+  }
+
+  const take = guard(async (files) => {
+    for (const file of files) {
+      const card = h("li", { class: "card" }, h("h2", {}, file.name), h("p", {}, "working …"));
+      results.prepend(card);
+      try {
+        put(card, cardOf(file, await finished(form(file), signal)));
+      } catch (error) {
+        put(card, h("h2", {}, file.name), h("p", { class: "field-error" }, error.message));
+      }
+    }
+  });
+
+  const composites = h(
+    "p",
+    { class: "filters", hidden: true },
+    label("behind", "Behind it"),
+    behind,
+    label("colour", "Colour"),
+    colour,
+    label("picture", "Picture"),
+    picture,
+  );
+  output.addEventListener("change", () => {
+    composites.hidden = output.value !== "composite";
+  });
+  const drop = h(
+    "div",
+    {
+      class: "drop",
+      ondragover: (event) => {
+        event.preventDefault();
+        drop.classList.add("over");
+      },
+      ondragleave: () => drop.classList.remove("over"),
+      ondrop: (event) => {
+        event.preventDefault();
+        drop.classList.remove("over");
+        take(event.dataTransfer.files);
+      },
+    },
+    label("pictures", "Choose pictures, or drop them here: "),
+    choose,
+  );
+  return [
+    h("h1", {}, "Cut out"),
+    h("p", {}, "A person in your own picture, cut out by StyleMatte. Results are kept for a day."),
+    h(
+      "p",
+      { class: "filters" },
+      label("output", "Make"),
+      output,
+      label("matte-model", "Model"),
+      model,
+    ),
+    composites,
+    drop,
+    results,
+    h("p", { class: "quiet" }, "By command: ", h("code", {}, "matteforge matte PHOTO -o OUT.png")),
+  ];
+}
+
+function select(id, options) {
+  return h(
+    "select",
+    { id },
+    options.map((option) => h("option", { value: option }, option)),
+  );
+}
+
+function label(id, text) {
+  return h("label", { for: id }, text);
+}
+
+async function finished(body, signal) {
+  let made = await api("/v1/mattes", { method: "POST", body, signal });
+  let pause = FIRST_PAUSE_MS;
+  while (made.state === "waiting") {
+    await new Promise((wait) => {
+      setTimeout(wait, pause);
+    });
+    pause = Math.min(1.5 * pause, LONGEST_PAUSE_MS);
+    made = await api(made.links.self, { signal });
+  }
+  if (made.error) throw new Error(made.error.detail);
+  return made;
+}
+
+function cardOf(file, made) {
+  const name = `${file.name.replace(/\.[^.]+$/, "")}.${made.output}.png`;
+  const picture = h(
+    "div",
+    { class: "picture checker result" },
+    h("img", { src: made.links.result, alt: `${made.output} of ${file.name}` }),
+  );
+  return [
+    h("h2", {}, file.name),
+    picture,
+    made.notice ? h("p", { class: "notice warn" }, made.notice) : null,
+    facts([
+      ["Size", `${made.width} × ${made.height} px`],
+      ["Looked at", `${made.side} px`],
+      ["Time", `${made.seconds} s`],
+      ["Bundle", short(made.bundle)],
+    ]),
+    h(
+      "p",
+      { class: "actions" },
+      h("a", { class: "button", href: made.links.result, download: name }, name),
+    ),
+  ];
 }

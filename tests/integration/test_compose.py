@@ -22,6 +22,7 @@ READY = {
     "generate": " ready.",
     "train": " ready.",
     "control": " ready.",
+    "matte": " ready.",
     "beat": "is starting.",
     "flower": "Visit me at",
 }

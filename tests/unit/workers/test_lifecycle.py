@@ -74,9 +74,9 @@ def test_a_bundle_that_was_never_published_is_rejected_not_retried(
 def test_without_a_cache_folder_a_temporary_one_is_used(shelf: Shelf) -> None:
     cache = SamplerCache(shelf, cache_dir=None, device="cpu")  # type: ignore[arg-type]
     cache(plan_of("a"))
-    folder = cache._folder
+    folder = cache._bundles._folder
     assert folder.is_dir()
-    cache._temporary.cleanup()  # type: ignore[union-attr]
+    cache._bundles._temporary.cleanup()  # type: ignore[union-attr]
     assert not folder.exists()
 
 

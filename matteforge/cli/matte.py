@@ -1,0 +1,190 @@
+"""`matteforge matte`: cut subjects out of one's own pictures, by a service."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from matteforge.calls import MatteOptions
+from matteforge.cli.datasets import service
+from matteforge.client import MatteForge
+from matteforge.errors import MatteForgeError, MatteForgeRequestError
+from matteforge.schemas.mattes import MAX_PICTURE_BYTES, MatteOut
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif"})
+WATCH_S = 1.0
+PIPE = Path("-")
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="a PNG for one picture, else a folder"
+)
+@click.option(
+    "--output", type=click.Choice(["alpha", "cutout", "composite"]), help="[default: cutout]"
+)
+@click.option(
+    "--background", metavar="IMAGE|#rrggbb|blur", help="what to put behind: makes a composite"
+)
+@click.option("--model", help="whose StyleMatte: name, name@alias or digest  [default: humans]")
+@click.option("--side", type=int, help="longer side in pixels at which StyleMatte looks")
+@click.option("--watch", is_flag=True, help="go on with what arrives in the folder, until Ctrl-C")
+@service
+def matte(
+    client: MatteForge,
+    sources: tuple[Path, ...],
+    out: Path | None,
+    background: str | None,
+    watch: bool,
+    **options: str | int | None,
+) -> None:
+    """Cut the subjects out of SOURCES: pictures, folders, or - for a picture from standard input.
+
+    `-o -` writes to standard output. A folder keeps its shape in the one that OUT names; what is
+    there already is not made again. What can't be read is named, and the rest is done.
+    """
+    given: MatteOptions = {name: value for name, value in options.items() if value is not None}  # type: ignore[assignment]
+    if background is not None:
+        given = {**given, "output": "composite", **_background(background)}
+    jobs = Jobs(client, given)
+    if sources == (PIPE,):
+        jobs.one(PIPE, out or PIPE)
+    elif len(sources) == 1 and not sources[0].is_dir() and (out is None or out.suffix):
+        jobs.one(sources[0], out or Path(f"{sources[0].stem}.cutout.png"))
+    else:
+        jobs.many(sources, _folder(out), watch=watch)
+    jobs.finish()
+
+
+class Jobs:
+    """Pictures one after the other; counts what was made, and what could not be."""
+
+    def __init__(self, client: MatteForge, options: MatteOptions) -> None:
+        self._client = client
+        self._options = options
+        self._made = 0
+        self._refused: set[Path] = set()
+        self._noticed: set[str] = set()
+
+    def one(self, source: Path, target: Path) -> None:
+        """Cut one picture out. What is wrong with it is told, and remembered."""
+        try:
+            content = sys.stdin.buffer.read() if source == PIPE else source.read_bytes()
+            if len(content) > MAX_PICTURE_BYTES:
+                raise OSError(f"it has more than {MAX_PICTURE_BYTES >> 20} MiB")
+            made, result = self._client.matte(content, **self._options)
+        except (OSError, MatteForgeRequestError) as error:
+            if getattr(error, "status", 422) in (401, 403):
+                raise
+            self._refused.add(source)
+            click.echo(f"{source}: {getattr(error, 'strerror', None) or error}", err=True)
+            return
+        self._tell(made)
+        _write(target, result)
+        self._made += 1
+
+    def many(self, sources: tuple[Path, ...], folder: Path, *, watch: bool) -> None:
+        """Cut out what lies in files and folders, and, if `watch`, what comes to lie there."""
+        settled: dict[Path, tuple[int, int]] = {}
+        try:
+            while True:
+                for source, target in _targets(sources, folder):
+                    if target.exists() or source in self._refused:
+                        continue
+                    if watch and not _still(source, settled):
+                        continue
+                    self.one(source, target)
+                    if target.exists():
+                        click.echo(target)
+                if not watch:
+                    return
+                time.sleep(WATCH_S)
+        except KeyboardInterrupt:
+            if not watch:
+                raise
+
+    def finish(self) -> None:
+        """Say how many could not be made, and exit with 1 if there are any."""
+        if self._refused:
+            click.echo(f"{self._made} made, {len(self._refused)} could not be read", err=True)
+            raise click.exceptions.Exit(1)
+
+    def _tell(self, made: MatteOut) -> None:
+        if made.notice and made.notice not in self._noticed:
+            self._noticed.add(made.notice)
+            click.echo(f"note: {made.notice}", err=True)
+
+
+def _background(text: str) -> MatteOptions:
+    if text == "blur" or text.startswith("#"):
+        return {"background": text}
+    try:
+        return {"background_image": Path(text).read_bytes()}
+    except OSError as error:
+        raise click.BadParameter(
+            f"{text!r} is neither #rrggbb, blur nor a readable picture: {error.strerror}",
+            param_hint="--background",
+        ) from error
+
+
+def _folder(out: Path | None) -> Path:
+    if out is None or (out.exists() and not out.is_dir()):
+        raise click.BadParameter("several pictures need a folder", param_hint="--out")
+    return out
+
+
+def _targets(sources: tuple[Path, ...], folder: Path) -> Iterator[tuple[Path, Path]]:
+    """(picture, where its result goes); two that would share a name keep their suffix in it."""
+    pictures = [
+        (path, path.relative_to(source) if source.is_dir() else Path(path.name))
+        for source in sources
+        for path in (sorted(source.rglob("*")) if source.is_dir() else [source])
+        if not source.is_dir() or (path.is_file() and path.suffix.lower() in SUFFIXES)
+        if folder.resolve() not in path.resolve().parents
+    ]
+    names = [relative.with_suffix("") for _, relative in pictures]
+    for (path, relative), name in zip(pictures, names, strict=True):
+        named = relative if names.count(name) > 1 else name
+        yield path, folder / named.with_name(f"{named.name}.png")
+
+
+def _still(source: Path, settled: dict[Path, tuple[int, int]]) -> bool:
+    """Has the file not changed since the last look? It may still be written."""
+    try:
+        state = source.stat()
+    except OSError:
+        return False
+    now = state.st_size, state.st_mtime_ns
+    before, settled[source] = settled.get(source), now
+    return before == now
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write a whole file or none."""
+    if target == PIPE:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    part = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".matte-", delete=False) as file:
+            part = Path(file.name)
+            file.write(content)
+        part.chmod(0o666 & ~_umask())
+        os.replace(part, target)
+    except OSError as error:
+        if part is not None:
+            part.unlink(missing_ok=True)
+        raise MatteForgeError(f"{target} can't be written: {error.strerror}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

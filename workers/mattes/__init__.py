@@ -1,0 +1,1 @@
+"""Cutting subjects out of people's own pictures."""

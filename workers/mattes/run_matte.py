@@ -1,0 +1,70 @@
+"""One picture, from the store to the store."""
+
+import logging
+import time
+
+from torch import nn
+
+from core.errors import MatteForgeError, NotFound, PictureRejected, TransientError
+from core.mattes import BACKGROUND, IMAGE, PICTURE, MatteBook, MatteOutcome
+from models.imaging.decode import Picture, UndecodablePicture, decode_picture
+from workers.context import Context
+from workers.mattes.cut_out import cut_out
+
+MAX_PIXELS = 50_000_000
+LARGE_SIDE, SMALL_SIDE = 1024, 128
+PAPER_WIDTH = 96  # channels of the first stage of Swin-T, which the paper's StyleMatte has
+SMALL_NETWORK = (
+    "this StyleMatte is a small one, trained at 64 to 128 px on rendered people: in a real "
+    "photograph it finds a person only half; name another one with `model`"
+)
+
+log = logging.getLogger(__name__)
+
+
+def run_matte(context: Context, matte_id: str, max_pixels: int = MAX_PIXELS) -> None:
+    """Make what was asked for and tell how it ended. A message for what has ended, or was swept,
+    does nothing."""
+    book, began_s = MatteBook(context.catalog.store), time.monotonic()
+    try:
+        order = book.order(matte_id)
+        if book.outcome(matte_id) is not None:
+            return
+        picture = _decoded(book.picture(matte_id, IMAGE), "the picture", max_pixels)
+        background = None
+        if order.background == PICTURE:
+            behind = book.picture(matte_id, BACKGROUND)
+            background = _decoded(behind, "the background", max_pixels).rgb
+        matte = context.stylematte(order.bundle)
+        side = order.side or (SMALL_SIDE if is_small(matte) else LARGE_SIDE)
+        result = cut_out(matte, picture, order, background, side=side)
+    except NotFound:
+        log.info("%s is gone", matte_id)
+        return
+    except TransientError:
+        raise
+    except MatteForgeError as error:
+        book.end(matte_id, MatteOutcome(code=error.code, detail=error.detail), None)
+        return
+    height, width = picture.rgb.shape[:2]
+    outcome = MatteOutcome(
+        width=width,
+        height=height,
+        side=min(side, max(height, width)),
+        seconds=round(time.monotonic() - began_s, 3),
+        notice=SMALL_NETWORK if is_small(matte) else None,
+    )
+    book.end(matte_id, outcome, result)
+
+
+def is_small(matte: nn.Module) -> bool:
+    """Is it narrower than the paper's?"""
+    width: int = matte.config.embed_dim  # type: ignore[union-attr, assignment]
+    return width < PAPER_WIDTH
+
+
+def _decoded(content: bytes, what: str, max_pixels: int) -> Picture:
+    try:
+        return decode_picture(content, max_pixels)
+    except UndecodablePicture as error:
+        raise PictureRejected(f"{what} can't be read: {error}") from error
