@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from matteforge.calls import MatteOptions
-from matteforge.cli.datasets import service
+from matteforge.cli.connection import service
 from matteforge.client import MatteForge
 from matteforge.errors import MatteForgeError, MatteForgeRequestError
 from matteforge.schemas.mattes import MAX_PICTURE_BYTES, MatteOut

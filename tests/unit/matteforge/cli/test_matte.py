@@ -43,7 +43,7 @@ class Service:
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    monkeypatch.setattr("matteforge.cli.datasets.MatteForge", Service)
+    monkeypatch.setattr("matteforge.cli.connection.MatteForge", Service)
     monkeypatch.setenv("MATTEFORGE_API_KEY", "k")
     monkeypatch.chdir(tmp_path)
     Service.asked = []
