@@ -1,131 +1,218 @@
-"""The filtered leaky relu on CUDA, as one Triton kernel: inference with separable filters.
+"""The filtered leaky relu on CUDA: one Triton kernel for values and for gradients, channels last.
 
-Each program makes one tile of one plane. Up- and downsampling along an axis are products with
-banded matrices, built in registers from the taps, so tensor cores do them, and the upsampled tile
-never reaches memory.
+A program makes a strip of columns of one image for 32 channels, a channel a lane, and walks down
+the image's rows. The rows that it has read, and the sums that it has begun, lie in registers: an
+upsampled sample never reaches memory. Where a gradient will be asked for, two bits of each are
+kept: whether it was negative, and whether it was clamped. The gradient is the same operation with
+the filters swapped (arXiv 2106.12423, section 3.2). What is launched with which numbers is in
+`cuda.py`.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
-import math
-
-import torch
 import triton
 import triton.language as tl
 
-Padding = tuple[int, int, int, int]
-TILE = 16  # output samples along each axis; tensor cores take no less
-
-
-def supports(x: torch.Tensor, down_filter: torch.Tensor | None, bias: torch.Tensor | None) -> bool:
-    """Whether the kernel computes it: no gradient is recorded, and the down filter is separable."""
-    recorded = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, bias))
-    return not recorded and (down_filter is None or down_filter.ndim == 1)
-
-
-def filtered_lrelu(
-    x: torch.Tensor,
-    up_filter: torch.Tensor | None,
-    down_filter: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    up: int,
-    down: int,
-    padding: Padding,
-    gain: float,
-    slope: float,
-    clamp: float | None,
-    scale: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """As `fused.filtered_lrelu`, for x of float16 or float32 on any device that Triton runs on; not
-    differentiable.
-
-    Sums are float32; a float16 plane's products are of float16, as in `ops.filtered_lrelu_torch`.
-    """
-    x = x if scale is None else x * scale[:, :, None, None]
-    one = x.new_ones(1, dtype=torch.float32)
-    ups = one if up_filter is None else up_filter.float() * up
-    downs = one if down_filter is None else down_filter.float()
-    left, right, top, bottom = padding
-    n, channels, height, width = x.shape
-    out = [
-        (size * up + low + high - len(ups) - len(downs) + 1) // down + 1
-        for size, low, high in ((height, top, bottom), (width, left, right))
-    ]
-    if min(out) < 1:
-        raise ValueError(f"padding {height, width} by {padding} leaves nothing to filter")
-    y = x.new_empty(n, channels, *out)
-    middle = (TILE - 1) * down + len(downs)
-    grid = n * channels, triton.cdiv(out[0], TILE), triton.cdiv(out[1], TILE)
-    _resample[grid](
-        x.contiguous(), x.new_zeros(channels) if bias is None else bias.contiguous(), y, ups, downs,
-        channels, height, width, *out, top, left, gain, slope, math.inf if clamp is None else clamp,
-        up, down, len(ups), len(downs),
-        TILE, max(16, triton.next_power_of_2(middle)),
-        max(16, triton.next_power_of_2((middle + len(ups) - 2) // up + 2)),
-        tl.float16 if x.dtype == torch.float16 else tl.float32,
-    )  # fmt: skip
-    return y
+INFER, RECORD, GRADIENT = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
+SIZES = (
+    "channels", "height", "width", "out_height", "out_width", "middle_rows", "strips", "words",
+    "first_row", "first_column", "first_middle", "first_word", "rounds", "slope", "limit",
+)  # fmt: skip  # a kernel serves all of them
 
 
 @triton.jit
-def _band(taps, rows, columns, up, down, low, count):
-    """[rows, columns] of the matrix that zero-inserts by `up`, pads by `low`, filters and takes
-    every `down`th."""
-    tap = rows[:, None] * down + count - 1 - low - columns[None, :] * up
-    return tl.load(taps + tap, mask=(tap >= 0) & (tap < count), other=0.0)
-
-
-@triton.jit
-def _first_read(sample, low, up):
-    """The first input sample that an upsampled one depends on: the ceiling of (sample - low) / up,
-    of any sign."""
-    shifted = sample - low + up * 65536
-    return (shifted + up - 1) // up - 65536
-
-
-@triton.jit
-def _resample(
-    x, bias, y, ups, downs,
-    channels, height, width, out_height, out_width, top, left, gain, slope, limit,
-    UP: tl.constexpr, DOWN: tl.constexpr, UP_TAPS: tl.constexpr, DOWN_TAPS: tl.constexpr,
-    OUT: tl.constexpr, MIDDLE: tl.constexpr, IN: tl.constexpr, KIND: tl.constexpr,
+def _row(
+    x, row, column, height, width, channels, lane, live, scale, bias,
+    COUNT: tl.constexpr, SCALED: tl.constexpr,
 ):  # fmt: skip
-    """One tile [OUT, OUT] of a plane, from [MIDDLE, MIDDLE] upsampled samples, from [IN, IN]
-    samples of x."""
-    plane = tl.program_id(0).to(tl.int64)
-    out_rows, out_columns = (
-        tl.program_id(1) * OUT + tl.arange(0, OUT),
-        tl.program_id(2) * OUT + tl.arange(0, OUT),
-    )
-    top_row, left_column = tl.program_id(1) * OUT * DOWN, tl.program_id(2) * OUT * DOWN
-    middle_rows, middle_columns = top_row + tl.arange(0, MIDDLE), left_column + tl.arange(0, MIDDLE)
-    rows = _first_read(top_row, top, UP) + tl.arange(0, IN)
-    columns = _first_read(left_column, left, UP) + tl.arange(0, IN)
+    """COUNT samples of a row from `column` on, scaled, with bias, as float32; zeros outside."""
+    here = x + row.to(tl.int64) * width * channels
+    inside = live & (row >= 0) & (row < height)
+    samples = ()
+    for i in tl.static_range(COUNT):
+        there = inside & (column + i >= 0) & (column + i < width)
+        value = tl.load(here + (column + i) * channels + lane, mask=there, other=0.0)
+        value = value.to(tl.float32)
+        if SCALED:
+            value = value * scale + tl.where(there, bias, 0.0)
+        samples = samples + (value,)
+    return samples
 
-    inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))[
-        None, :
-    ]
-    source = x + plane * height * width + rows[:, None] * width + columns[None, :]
-    tile = tl.load(source, mask=inside, other=0.0).to(tl.float32)
-    tile = tl.where(inside, tile + tl.load(bias + plane % channels).to(tl.float32), 0.0)
 
-    across = tl.trans(_band(ups, middle_columns, columns, UP, 1, left, UP_TAPS))
-    wide = tl.dot(tile.to(KIND), across.to(KIND), input_precision="ieee")
-    along = _band(ups, middle_rows, rows, UP, 1, top, UP_TAPS)
-    grid = tl.dot(along.to(KIND), wide.to(KIND), input_precision="ieee")
-    grid = tl.where(grid < 0, grid * slope, grid) * gain
-    grid = tl.minimum(tl.maximum(grid, -limit), limit)
-    down = _band(downs, out_rows, middle_rows, 1, DOWN, 0, DOWN_TAPS)
-    low = tl.dot(down.to(KIND), grid.to(KIND), input_precision="ieee")
-    back = tl.trans(_band(downs, out_columns, middle_columns, 1, DOWN, 0, DOWN_TAPS))
-    result = tl.dot(low.to(KIND), back.to(KIND), input_precision="ieee")
+@triton.jit
+def _pushed(line, fresh, COUNT: tl.constexpr):
+    """A line of values that keeps its length: `fresh`, of COUNT, come in at its end."""
+    return line[COUNT:] + fresh
 
-    target = (
-        y + plane * out_height * out_width + out_rows[:, None] * out_width + out_columns[None, :]
-    )
-    tl.store(
-        target,
-        result.to(KIND),
-        mask=(out_rows < out_height)[:, None] & (out_columns < out_width)[None, :],
-    )
+
+@triton.jit
+def _taps(filter, COUNT: tl.constexpr):
+    taps = ()
+    for k in tl.static_range(COUNT):
+        taps = taps + (tl.load(filter + k),)
+    return taps
+
+
+@triton.jit
+def _zeros(COUNT: tl.constexpr, BLOCK: tl.constexpr):
+    values = ()
+    for _ in tl.static_range(COUNT):
+        values = values + (tl.zeros([BLOCK], tl.float32),)
+    return values
+
+
+@triton.jit
+def _risen(
+    line, taps, START: tl.constexpr, STEP: tl.constexpr, COUNT: tl.constexpr, PHASE: tl.constexpr,
+    UP: tl.constexpr, TAPS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """COUNT upsampled samples of every STEPth value of a line from START on.
+
+    PHASE <= 0: how far the first of them is behind the line's first sample.
+    """
+    risen = ()
+    for i in tl.static_range(COUNT):
+        value = tl.zeros([BLOCK], tl.float32)
+        for j in tl.static_range(TAPS // UP + 1):
+            # the tap is (PHASE + i) % UP + TAPS - 1 - j * UP, where there is one
+            if (PHASE + i) % UP - 1 - j * UP < 0 and (PHASE + i) % UP + TAPS - 1 - j * UP >= 0:
+                sample = line[START + ((PHASE + i) // UP + j) * STEP]
+                value = value + sample * taps[(PHASE + i) % UP + TAPS - 1 - j * UP]
+        risen = risen + (value,)
+    return risen
+
+
+@triton.jit
+def _activated(value, slope, limit, CLAMPED: tl.constexpr):
+    """The clamped leaky relu, and its two bits."""
+    bits = tl.where(value < 0, 1, 0)
+    value = tl.where(value < 0, value * slope, value)
+    if CLAMPED:
+        bits = bits | tl.where(tl.abs(value) >= limit, 2, 0)
+        value = tl.minimum(tl.maximum(value, -limit), limit)
+    return value, bits
+
+
+@triton.jit
+def _derived(value, bits, slope, CLAMPED: tl.constexpr):
+    """A gradient behind the clamped leaky relu, before it."""
+    value = tl.where((bits & 1) != 0, value * slope, value)
+    if CLAMPED:
+        value = tl.where((bits & 2) != 0, 0.0, value)
+    return value
+
+
+@triton.jit(do_not_specialize=SIZES)
+def stream(
+    x, y, scale, bias, rescale, bits, source, sums, ups, downs,
+    channels, height, width, out_height, out_width, middle_rows, strips, words,
+    first_row, first_column, first_middle, first_word, rounds, slope, limit,
+    MODE: tl.constexpr, SCALED: tl.constexpr, RESCALED: tl.constexpr, CLAMPED: tl.constexpr,
+    UP: tl.constexpr, DOWN: tl.constexpr, UP_TAPS: tl.constexpr, DOWN_TAPS: tl.constexpr,
+    ROW_PHASE: tl.constexpr, COLUMN_PHASE: tl.constexpr, FIRST_BIT: tl.constexpr,
+    TAKEN: tl.constexpr, MIDDLE: tl.constexpr, MADE: tl.constexpr, LEAD: tl.constexpr,
+    OUT: tl.constexpr, WIDE: tl.constexpr, IN: tl.constexpr, HELD: tl.constexpr,
+    WORDS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """`rounds` rounds of rows after LEAD that fill the sums; a round takes TAKEN rows of x, makes
+    MIDDLE upsampled rows and MADE of y. A strip has OUT columns, of IN of x and WIDE between."""
+    strip, segment = tl.program_id(0) % strips, tl.program_id(0) // strips
+    lane = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    live = lane < channels
+    n = tl.program_id(2).to(tl.int64)
+    factor, shift, again = 1.0, 0.0, 1.0
+    if SCALED:
+        factor = tl.load(scale + n * channels + lane, mask=live, other=0.0).to(tl.float32)
+        shift = tl.load(bias + lane, mask=live, other=0.0).to(tl.float32)
+    if RESCALED:
+        again = tl.load(rescale + n * channels + lane, mask=live, other=0.0).to(tl.float32)
+    rises, falls = _taps(ups, UP_TAPS), _taps(downs, DOWN_TAPS)
+    x += n * height * width * channels
+    row = first_row + segment * rounds * TAKEN
+    column = first_column + strip * (8 // UP)
+    middle = first_middle + segment * rounds * MIDDLE
+    out_row, out_column = (segment * rounds - LEAD) * MADE, strip * OUT
+    held, begun = _zeros(HELD * IN, BLOCK), _zeros((LEAD + 1) * MADE * OUT, BLOCK)
+    for earlier in range(HELD):
+        fresh = _row(x, row + earlier, column, height, width, channels, lane, live, factor, shift,
+                     IN, SCALED and MODE != GRADIENT)  # fmt: skip
+        held = _pushed(held, fresh, IN)
+    total, product = tl.zeros([BLOCK], tl.float32), tl.zeros([BLOCK], tl.float32)
+
+    for _ in range(rounds + LEAD):
+        fresh = ()  # read now, needed in the next round
+        for i in tl.static_range(TAKEN):
+            fresh = fresh + _row(
+                x, row + HELD + i, column, height, width, channels, lane, live, factor, shift,
+                IN, SCALED and MODE != GRADIENT,
+            )  # fmt: skip
+        for b in tl.static_range(MIDDLE):
+            along = ()
+            for i in tl.static_range(IN):
+                along = along + _risen(held, rises, i, IN, 1, ROW_PHASE + b, UP, UP_TAPS, BLOCK)
+            raw = _risen(along, rises, 0, 1, WIDE, COLUMN_PHASE, UP, UP_TAPS, BLOCK)
+            at = ((n * middle_rows + middle + b) * words + strip) * channels + lane
+            wide = ()
+            if MODE == GRADIENT:
+                known = live & (middle + b >= 0) & (middle + b < middle_rows)
+                codes = ()
+                for i in tl.static_range(WORDS):
+                    word = strip + first_word + i
+                    there = known & (word >= 0) & (word < words)
+                    code = tl.load(bits + at + (first_word + i) * channels, mask=there, other=0)
+                    codes = codes + (code.to(tl.int32),)
+                for i in tl.static_range(WIDE):
+                    code = codes[(FIRST_BIT + i) // 8] >> (2 * ((FIRST_BIT + i) % 8))
+                    wide = wide + (_derived(raw[i], code, slope, CLAMPED),)
+            else:
+                kept = tl.zeros([BLOCK], tl.int32)
+                for i in tl.static_range(WIDE):
+                    value, code = _activated(raw[i], slope, limit, CLAMPED)
+                    wide = wide + (value,)
+                    if i < 8:
+                        kept = kept | (code << (2 * i))
+                if MODE == RECORD:
+                    tl.store(bits + at, kept.to(tl.int16), mask=live & (middle + b < middle_rows))
+            low = ()
+            for i in tl.static_range(OUT):
+                value = tl.zeros([BLOCK], tl.float32)
+                for k in tl.static_range(DOWN_TAPS):
+                    value = value + wide[i * DOWN + k] * falls[k]
+                low = low + (value,)
+            grown = ()
+            for z in tl.static_range((LEAD + 1) * MADE):  # this row's tap in it, if it has one
+                for i in tl.static_range(OUT):
+                    value = begun[z * OUT + i]
+                    if (
+                        LEAD * MIDDLE + b - z * DOWN >= 0
+                        and LEAD * MIDDLE + b - z * DOWN < DOWN_TAPS
+                    ):
+                        value = value + low[i] * falls[LEAD * MIDDLE + b - z * DOWN]
+                    grown = grown + (value,)
+            begun = grown
+        for z in tl.static_range(MADE):
+            for i in tl.static_range(OUT):
+                value = begun[z * OUT + i]
+                mine = (out_row + z >= segment * rounds * MADE) & (out_row + z < out_height)
+                there = live & mine & (out_column + i < out_width)
+                at = (n * out_height + out_row + z) * out_width + out_column + i
+                at = at * channels + lane
+                if MODE == GRADIENT and SCALED:
+                    value = tl.where(there, value, 0.0)
+                    total = total + value
+                    seen = tl.load(source + at, mask=there, other=0.0).to(tl.float32)
+                    product = product + value * seen
+                    value = value * factor
+                if RESCALED:
+                    value = value * again
+                tl.store(y + at, value.to(y.dtype.element_ty), mask=there)
+        begun = _pushed(begun, _zeros(MADE * OUT, BLOCK), MADE * OUT)
+        held = _pushed(held, fresh, TAKEN * IN)
+        row += TAKEN
+        middle += MIDDLE
+        out_row += MADE
+    if MODE == GRADIENT and SCALED:
+        at = sums + (n * tl.num_programs(0) + tl.program_id(0)) * 2 * channels + lane
+        tl.store(at, total, mask=live)
+        tl.store(at + channels, product, mask=live)
