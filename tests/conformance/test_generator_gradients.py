@@ -88,7 +88,6 @@ def exactly(monkeypatch: pytest.MonkeyPatch) -> Callable[[Generator, Activations
     def change(generator: Generator, activations: Activations) -> None:
         generator.double().zero_grad()
         monkeypatch.setattr(synthesis, "filtered_lrelu", ops.filtered_lrelu_torch)
-        monkeypatch.setattr(ops, "CPU_TILE", 10**6)
         monkeypatch.setattr(ops, "_activate", activations)
 
     return change

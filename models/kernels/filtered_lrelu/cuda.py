@@ -157,9 +157,7 @@ class _Streamed(torch.autograd.Function):
         x, scale, bias, bits, ups, downs = ctx.saved_tensors
         plan = ctx.plan._replace(ups=ups, downs=downs).swapped()
         grad = grad.contiguous(memory_format=torch.channels_last)
-        x_grad, sums = _run(
-            GRADIENT, grad, plan, ctx.activation, scale, bias, bits=bits, source=x
-        )
+        x_grad, sums = _run(GRADIENT, grad, plan, ctx.activation, scale, bias, bits=bits, source=x)
         total, product = sums.sum(1).unbind(1)  # [n, c] each
         return x_grad, product.to(scale.dtype), total.sum(0).to(bias.dtype), None, None
 
@@ -194,7 +192,8 @@ def _run(
     lead = -(-max(len(downs) - down, 0) // middle)
     phases = [-((axis.low - axis.shift) % up) for axis in (rows, columns)]
     wide = (out - 1) * down + len(downs)
-    held, read = ((p + c + len(ups) - 2) // up + 1 for p, c in zip(phases, (middle, wide), strict=True))
+    held = (phases[0] + middle + len(ups) - 2) // up + 1
+    read = (phases[1] + wide + len(ups) - 2) // up + 1
     words = 0 if bits is None else bits.shape[2]
     strips = words if mode == RECORD else -(-columns.out // out)
     blocks = -(-channels // LANES)

@@ -8,6 +8,7 @@ the filters swapped (arXiv 2106.12423, section 3.2). What is launched with which
 `cuda.py`.
 """
 
+# ruff: noqa: RUF005 (Triton knows no starred expressions)
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from models.kernels.filtered_lrelu import cpu
+from models.kernels.resample import band, resample
 from models.training import distributed
 
 Padding = tuple[int, int, int, int]
-CPU_TILE, TILE = 32, 512  # output samples; on the CPU the upsampled tiles should stay in the cache
 
 
 def modulated_conv(
@@ -48,7 +49,7 @@ def modulated_conv(
     weight = weight * weight.square().mean([1, 2, 3], keepdim=True).rsqrt()
     power = weight.square().sum([2, 3])  # [o, i]
     demodulation = ((styles * norm).square() @ power.t() + 1e-8).rsqrt()  # [n, o]
-    if x.dtype == torch.float16:  # tensor cores read channels last
+    if x.is_cuda:  # tensor cores, and our kernel, read channels last
         x = x.contiguous(memory_format=torch.channels_last)
     return F.conv2d(x, weight.to(x.dtype), padding=padding), demodulation.to(x.dtype)
 
@@ -68,67 +69,30 @@ def style_norm(styles: torch.Tensor) -> torch.Tensor:
     return distributed.mean(styles.square().mean()).rsqrt()
 
 
-class _Tile(NamedTuple):
-    """A stretch of the output along one axis: what it reads, and the matrices [to, from] that lead
-    to it."""
+class _Activated(torch.autograd.Function):
+    """The clamped leaky relu in place; its gradient follows from its result alone."""
 
-    source: slice
-    up: torch.Tensor
-    down: torch.Tensor
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, slope: float, limit: float) -> torch.Tensor:
+        F.leaky_relu_(x, slope).clamp_(-limit, limit)
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x)
+        ctx.slope, ctx.limit = slope, limit
+        return x
 
-
-def _fir_matrix(
-    taps: torch.Tensor, rows: range, columns: range, up: int, down: int, low: int
-) -> torch.Tensor:
-    """The block [rows, columns] of the banded matrix that zero-inserts, pads by `low`, filters and
-    decimates."""
-    row = torch.arange(rows.start, rows.stop, device=taps.device)[:, None]
-    column = torch.arange(columns.start, columns.stop, device=taps.device)[None, :]
-    tap = row * down + len(taps) - 1 - low - column * up
-    inside = (tap >= 0) & (tap < len(taps))
-    return torch.where(inside, taps[tap.clamp(0, len(taps) - 1)] * up, 0)
-
-
-def _support(rows: range, taps: int, up: int, low: int, size: int) -> range:
-    """The input samples, of `size`, that the upsampled samples `rows` depend on; at least one."""
-    first, last = -((low - rows.start) // up), (rows.stop + taps - 2 - low) // up
-    return range(min(max(first, 0), size - 1), max(min(last + 1, size), 1))
-
-
-def _tiles(
-    size: int,
-    low: int,
-    high: int,
-    up_taps: torch.Tensor,
-    down_taps: torch.Tensor,
-    up: int,
-    down: int,
-    length: int,
-) -> list[_Tile]:
-    """Divides an axis of `size` samples so that about `length` outputs are computed at a time."""
-    out = (size * up + low + high - len(up_taps) - len(down_taps) + 1) // down + 1
-    count = max(1, round(out / length))
-    tiles = []
-    for target in (range(out * i // count, out * (i + 1) // count) for i in range(count)):
-        middle = range(target.start * down, (target.stop - 1) * down + len(down_taps))
-        source = _support(middle, len(up_taps), up, low, size)
-        lift = _fir_matrix(up_taps, middle, source, up, 1, low)
-        tiles.append(
-            _Tile(
-                slice(source.start, source.stop),
-                lift,
-                _fir_matrix(down_taps, target, middle, 1, down, 0),
-            )
-        )
-    return tiles
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+        (y,) = ctx.saved_tensors
+        grad = torch.ops.aten.leaky_relu_backward(grad, y.detach(), ctx.slope, True)
+        return torch.where(y.detach().abs() < ctx.limit, grad, 0), None, None
 
 
 def _activate(x: torch.Tensor, gain: float, slope: float, clamp: float | None) -> torch.Tensor:
-    """The clamped leaky relu, without its gain: the function is monotonic, so the limits may be put
-    on its input."""
-    if clamp is not None:
-        x = x.clamp(-clamp / (gain * slope), clamp / gain)
-    return F.leaky_relu(x, slope) if slope != 1 else x
+    """The clamped leaky relu, in place, without its gain."""
+    if clamp is None:
+        return F.leaky_relu_(x, slope) if slope != 1 else x
+    activated: torch.Tensor = _Activated.apply(x, slope, clamp / gain)
+    return activated
 
 
 def filtered_lrelu_torch(
@@ -145,36 +109,29 @@ def filtered_lrelu_torch(
     scale: torch.Tensor | None = None,
     rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """`filtered_lrelu` on any device and in any precision: products with banded matrices, tile by
-    tile.
+    """`filtered_lrelu` on any device and in any precision: products with banded matrices.
 
-    gain and slope must be positive.
+    gain and slope must be positive. Differentiable any number of times. Channels last stay so.
     """
-    one = x.new_ones(1)
     x = _times(x, scale)
     x = x if bias is None else x + bias[:, None, None]
-    rise = one if up_filter is None else up_filter.to(x.dtype)
-    fall = one if down_filter is None else down_filter.to(x.dtype)
-    if up == down == len(rise) == len(fall) == 1 and not any(padding):
-        return _times(_activate(x, gain, slope, clamp) * gain, rescale)
-    radial = fall if fall.ndim == 2 else None
-    line = fall[0] if radial is not None else fall
-    length = CPU_TILE if x.device.type == "cpu" else TILE
-    across = _tiles(x.shape[3], *padding[:2], rise, line, up, down, length)
-    along = _tiles(x.shape[2], *padding[2:], rise, line, up, down, length)
-
-    def tile(y: _Tile, x_: _Tile) -> torch.Tensor:
-        wide = _activate(y.up @ (x[:, :, y.source, x_.source] @ x_.up.t()), gain, slope, clamp)
-        if radial is None:
-            return y.down @ (wide @ (x_.down.t() * gain))
-        planes = F.conv2d(
-            wide.flatten(0, 1)[:, None], radial.flip(0, 1)[None, None] * gain, stride=down
-        )
-        return planes.view(*x.shape[:2], *planes.shape[2:])
-
-    return _times(
-        torch.cat([torch.cat([tile(y, x_) for x_ in across], 3) for y in along], 2), rescale
+    ups, downs = (1 if f is None else f.shape[-1] for f in (up_filter, down_filter))
+    if up == down == ups == downs == 1 and not any(padding):
+        return _times(_activate(x.clone(), gain, slope, clamp) * gain, rescale)
+    sides = padding[2:], padding[:2]
+    lifts = [
+        band(up_filter, size, up=up, padding=side, like=x)
+        for size, side in zip(x.shape[2:], sides, strict=True)
+    ]
+    wide = _activate(resample(x, *lifts), gain, slope, clamp)
+    if down_filter is not None and down_filter.ndim == 2:
+        radial = (down_filter.flip(0, 1)[None, None] * gain).to(x.dtype)
+        planes = F.conv2d(wide.flatten(0, 1)[:, None], radial, stride=down)
+        return _times(planes.view(*x.shape[:2], *planes.shape[2:]), rescale)
+    along, across = (
+        band(down_filter, size, down=down, gain=math.sqrt(gain), like=x) for size in wide.shape[2:]
     )
+    return _times(resample(wide, along, across), rescale)
 
 
 def _times(x: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
@@ -196,19 +153,15 @@ def filtered_lrelu(
     rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Scale, bias, upsampling, leaky relu, gain, clamp, downsampling, rescale: see
-    `fused.filtered_lrelu`.
+    `kernels.filtered_lrelu.cpu.filtered_lrelu`.
 
-    numba on the CPU; on CUDA Triton where it can, which is inference without radial filters; plain
-    torch elsewhere.
+    numba on the CPU; on CUDA Triton, but for radial filters; plain torch elsewhere.
     """
     run = filtered_lrelu_torch
     if x.device.type == "cpu" and x.dtype == torch.float32:
         run = cpu.filtered_lrelu
-    elif x.is_cuda and (kernel := _triton()) and kernel.supports(x, down_filter, bias):
-        y = kernel.filtered_lrelu(
-            x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale
-        )
-        return _times(y, rescale)
+    elif x.is_cuda and up * down > 1 and (kernel := _triton()):
+        run = kernel.filtered_lrelu if kernel.supports(x, down_filter, up, down) else run
     return run(
         x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale, rescale
     )
@@ -218,7 +171,7 @@ def filtered_lrelu(
 def _triton() -> ModuleType | None:
     """The Triton kernel where Triton is: torch's CUDA wheels for Linux bring it along."""
     try:
-        from models.kernels.filtered_lrelu import triton_kernel
+        from models.kernels.filtered_lrelu import cuda
     except ImportError:
         return None
-    return triton_kernel
+    return cuda

@@ -31,7 +31,9 @@ class Pointer:
 
 def flat(tensor: torch.Tensor) -> torch.Tensor:
     """Its memory in its own order."""
-    length = 1 + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride()))
+    length = 1 + sum(
+        (size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True)
+    )
     return tensor.detach().as_strided((length,), (1,))
 
 
@@ -64,9 +66,9 @@ def program_id(axis: int) -> torch.Tensor:
 
 def load(pointer: Pointer, mask: Any = True, other: float = 0.0) -> torch.Tensor:
     at = torch.as_tensor(pointer.at)
-    inside = torch.as_tensor(mask).expand(torch.broadcast_shapes(at.shape, torch.as_tensor(mask).shape))
+    inside, at = torch.broadcast_tensors(torch.as_tensor(mask), at)
     at = torch.where(inside, at, 0)
-    assert 0 <= int(at.min())
+    assert int(at.min()) >= 0
     assert int(at.max()) < len(pointer.memory)
     return torch.where(inside, pointer.memory[at.long()], other)
 
