@@ -10,6 +10,7 @@ the filters swapped (arXiv 2106.12423, section 3.2). What is launched with which
 
 # ruff: noqa: RUF005 (Triton knows no starred expressions)
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+# mypy: disable-error-code="assignment"
 from __future__ import annotations
 
 import triton
