@@ -7,6 +7,7 @@ MatteForgeError
 │   ├── InvalidQuery        invalid_query
 │   ├── PictureRejected     picture_rejected
 │   ├── Unauthorized        unauthorized
+│   ├── Forbidden           forbidden
 │   ├── NotFound            not_found
 │   ├── StateConflict       state_conflict
 │   └── IdempotencyMismatch idempotency_mismatch
@@ -75,6 +76,12 @@ class Unauthorized(RequestError):
     """A valid API key is needed: Authorization: Bearer KEY."""
 
     code = "unauthorized"
+
+
+class Forbidden(RequestError):
+    """The API key is valid, but may not do this."""
+
+    code = "forbidden"
 
 
 class NotFound(RequestError):

@@ -1,4 +1,8 @@
-"""API keys: only their SHA-256 is stored, at keys/HASH.json."""
+"""API keys at keys/HASH.json: only a key's SHA-256 is stored.
+
+A record never changes. To revoke a key is to move its record to revoked-keys/, and so whoever
+lists the keys knows within a second which ones count.
+"""
 
 import hashlib
 import json
@@ -6,13 +10,47 @@ import math
 import secrets
 import threading
 import time
+from collections.abc import Iterator
+from datetime import datetime
+
+from pydantic import Field
 
 from core import keys
-from core.conditional import put_once
 from core.datasets.dataset import utcnow
+from core.errors import InvalidSpec, NotFound
 from core.ports import ObjectStore
+from matteforge.schemas.base import Frozen
+from matteforge.schemas.keys import KeyIn, Scope
 
-FRESH_S = 1.0  # a key that was added or removed counts so soon
+FRESH_S = 0.5  # a key that was added or revoked counts so soon
+BOOTSTRAP = "bootstrap"
+
+
+class ApiKey(Frozen):
+    """What is known of a key. Its secret is not."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    name: str = BOOTSTRAP
+    tenant: str = "default"
+    scopes: list[Scope] = Field(default_factory=lambda: list(Scope))
+    created_at: datetime
+    expires_at: datetime | None = None
+    bootstrap: bool = Field(False, description="from MATTEFORGE_API_KEY; another one replaces it")
+
+    @property
+    def id(self) -> str:
+        return self.sha256[:12]
+
+    @property
+    def admin(self) -> bool:
+        return Scope.ADMIN in self.scopes
+
+    def may(self, scope: Scope) -> bool:
+        return self.admin or scope in self.scopes
+
+    def sees(self, owner: str) -> bool:
+        """Whether data of this owner are its tenant's. Older data name the key that ordered."""
+        return self.admin or owner in (self.tenant, self.sha256)
 
 
 def new_api_key() -> str:
@@ -26,33 +64,113 @@ def hash_api_key(key: str) -> str:
 
 
 class KeyRing:
-    """The keys that may use the API."""
+    """The keys that may use the API. Thread-safe."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._owners: frozenset[str] = frozenset()
+        self._hashes: frozenset[str] = frozenset()
+        self._records: dict[str, ApiKey] = {}  # they never change
         self._listed_s = -math.inf
 
     def register(self, key: str) -> None:
-        """Allow a key; registering it again changes nothing."""
-        body = json.dumps({"created_at": utcnow().isoformat()}).encode()
-        put_once(self._store, f"{keys.KEYRING}{hash_api_key(key)}.json", body)
+        """Make this the bootstrap key, with every scope; the one before it counts no more.
 
-    def owner(self, key: str) -> str | None:
-        """Who the key stands for (its hash), None when it is unknown."""
-        owner = hash_api_key(key)
-        return owner if owner in self._known() else None
+        Registering it again changes nothing.
+        """
+        sha256 = hash_api_key(key)
+        for other in self.all():
+            if other.bootstrap and other.sha256 != sha256:
+                self._revoke(other)
+        self._put(ApiKey(sha256=sha256, created_at=utcnow(), bootstrap=True))
+
+    def create(self, wanted: KeyIn) -> tuple[ApiKey, str]:
+        """A new key and its secret, which can't be had again. InvalidSpec: it has expired."""
+        if wanted.expires_at is not None:
+            if wanted.expires_at.tzinfo is None:
+                raise InvalidSpec("expires_at needs a time zone, such as 2030-01-31T00:00:00Z")
+            if wanted.expires_at <= utcnow():
+                raise InvalidSpec(f"expires_at is over: {wanted.expires_at.isoformat()}")
+        secret = new_api_key()
+        key = ApiKey(sha256=hash_api_key(secret), created_at=utcnow(), **wanted.model_dump())
+        self._put(key)
+        return key, secret
+
+    def rotate(self, key_id: str) -> tuple[ApiKey, str]:
+        """A new secret with the old one's name, tenant, scopes and end. NotFound."""
+        old = self.get(key_id)
+        fields = old.model_dump(include={"name", "tenant", "scopes", "expires_at"})
+        made = self.create(KeyIn(**fields))
+        self._revoke(old)
+        return made
+
+    def revoke(self, key_id: str) -> None:
+        """The key counts no more, within a second everywhere. NotFound."""
+        self._revoke(self.get(key_id))
+
+    def get(self, key_id: str) -> ApiKey:
+        """By its id. NotFound."""
+        for key in self.all():
+            if key.id == key_id:
+                return key
+        raise NotFound(f"there is no key {key_id!r}; it may have been revoked")
+
+    def all(self) -> Iterator[ApiKey]:
+        """Every key that was not revoked, those that have expired too."""
+        for name in self._store.list_names(keys.KEYRING):
+            if found := self._record(name.removesuffix(".json")):
+                yield found
+
+    def find(self, key: str) -> ApiKey | None:
+        """The key with this secret, None when it is unknown, revoked or has expired."""
+        return self.by_hash(hash_api_key(key))
+
+    def by_hash(self, sha256: str) -> ApiKey | None:
+        """As `find`, by the SHA-256 of the secret."""
+        key = self._record(sha256) if sha256 in self._known() else None
+        expired = key is not None and key.expires_at is not None and key.expires_at <= utcnow()
+        return None if expired else key
+
+    def empty(self) -> bool:
+        return next(iter(self._store.list_keys(keys.KEYRING)), None) is None
 
     def _known(self) -> frozenset[str]:
-        """Owners as of FRESH_S ago at most: guessing keys costs the store one listing a second."""
+        """Hashes as of FRESH_S ago at most: guessing keys costs the store one listing a second."""
         with self._lock:
             now_s = time.monotonic()
             if now_s - self._listed_s >= FRESH_S:
                 names = self._store.list_names(keys.KEYRING)
-                self._owners = frozenset(name.removesuffix(".json") for name in names)
+                self._hashes = frozenset(name.removesuffix(".json") for name in names)
                 self._listed_s = now_s
-            return self._owners
+            return self._hashes
 
-    def empty(self) -> bool:
-        return next(iter(self._store.list_keys(keys.KEYRING)), None) is None
+    def _record(self, sha256: str) -> ApiKey | None:
+        if sha256 not in self._records:
+            try:
+                body = self._store.get(f"{keys.KEYRING}{sha256}.json")[0]
+            except NotFound:
+                return None
+            # A key of the first version says only when it was made, and may do everything.
+            self._records[sha256] = ApiKey.model_validate({**json.loads(body), "sha256": sha256})
+        return self._records[sha256]
+
+    def _put(self, key: ApiKey) -> None:
+        name = f"{keys.KEYRING}{key.sha256}.json"
+        if self._store.head(name) is None:
+            self._store.put(name, key.model_dump_json().encode(), content_type="application/json")
+        self._forget_listing()
+
+    def _revoke(self, key: ApiKey) -> None:
+        record = key.model_dump(mode="json") | {"revoked_at": utcnow().isoformat()}
+        self._store.put(
+            f"{keys.REVOKED_KEYS}{key.sha256}.json",
+            json.dumps(record).encode(),
+            content_type="application/json",
+        )
+        self._store.delete(f"{keys.KEYRING}{key.sha256}.json")
+        self._records.pop(key.sha256, None)
+        self._forget_listing()
+
+    def _forget_listing(self) -> None:
+        with self._lock:
+            self._listed_s = -math.inf

@@ -17,6 +17,7 @@ from matteforge.events import EventOut
 from matteforge.schemas.corpora import CorpusOut
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
 from matteforge.schemas.files import FileOut
+from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut, MoveOut, VersionOut
 from matteforge.schemas.samples import SampleOut
@@ -211,6 +212,24 @@ class AsyncMatteForge:
 
     async def model(self, name: str) -> ModelOut:
         return await self.transport.send(calls.model(name))
+
+    # Keys, for admins
+
+    async def keys(self) -> Sequence[KeyOut]:
+        """Every key that was not revoked, without secrets."""
+        return (await self.transport.send(calls.keys())).items
+
+    async def create_key(self, wanted: KeyIn) -> NewKeyOut:
+        """The answer holds the secret, once: never repeated, so a lost answer leaves a key that
+        nobody has."""
+        return await self.transport.send(calls.create_key(wanted))
+
+    async def rotate_key(self, key_id: str) -> NewKeyOut:
+        """A new secret; the old one is revoked at once."""
+        return await self.transport.send(calls.rotate_key(key_id))
+
+    async def revoke_key(self, key_id: str) -> None:
+        await self.transport.send(calls.revoke_key(key_id))
 
 
 class AsyncTraining:

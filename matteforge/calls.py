@@ -17,6 +17,7 @@ from matteforge.schemas.attributes import Framing
 from matteforge.schemas.corpora import CorpusPage
 from matteforge.schemas.datasets import DatasetOut, DatasetPage, DatasetState, ShardPage
 from matteforge.schemas.files import FileList
+from matteforge.schemas.keys import KeyIn, KeyPage, NewKeyOut
 from matteforge.schemas.mattes import MatteOut, Output
 from matteforge.schemas.models import ModelOut, ModelPage, MovePage, VersionOut
 from matteforge.schemas.orders import Member, Split
@@ -236,6 +237,26 @@ def finished(made: MatteOut) -> MatteOut:
             detail=made.error.detail, code=made.error.code,
         )
     )  # fmt: skip
+
+
+# Keys
+
+
+def keys() -> Call[KeyPage]:
+    return _call("GET", "keys", schema=KeyPage)
+
+
+def create_key(wanted: KeyIn) -> Call[NewKeyOut]:
+    return _call("POST", "keys", schema=NewKeyOut, json=wanted.model_dump(mode="json"))
+
+
+def rotate_key(key_id: str) -> Call[NewKeyOut]:
+    return _call("POST", "keys", key_id, "rotate", schema=NewKeyOut)
+
+
+def revoke_key(key_id: str) -> Call[None]:
+    path = path_of("keys", key_id)
+    return Call(method="DELETE", path=path, read=_nothing, gone_is_done=True)
 
 
 # Training

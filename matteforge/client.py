@@ -14,6 +14,7 @@ from matteforge.download import Progress, download
 from matteforge.events import EventOut
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
 from matteforge.schemas.files import FileOut
+from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut
 from matteforge.schemas.samples import SampleOut
@@ -208,3 +209,21 @@ class MatteForge:
 
     def model(self, name: str) -> ModelOut:
         return self.transport.send(calls.model(name))
+
+    # Keys, for admins
+
+    def keys(self) -> Sequence[KeyOut]:
+        """Every key that was not revoked, without secrets."""
+        return self.transport.send(calls.keys()).items
+
+    def create_key(self, wanted: KeyIn) -> NewKeyOut:
+        """The answer holds the secret, once: never repeated, so a lost answer leaves a key that
+        nobody has."""
+        return self.transport.send(calls.create_key(wanted))
+
+    def rotate_key(self, key_id: str) -> NewKeyOut:
+        """A new secret; the old one is revoked at once."""
+        return self.transport.send(calls.rotate_key(key_id))
+
+    def revoke_key(self, key_id: str) -> None:
+        self.transport.send(calls.revoke_key(key_id))

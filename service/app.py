@@ -24,6 +24,7 @@ from matteforge.schemas.datasets import MAX_BODY_BYTES
 from matteforge.schemas.mattes import MAX_PICTURE_BYTES
 from matteforge.schemas.problems import Problem
 from service import problems
+from service.audit import Audit
 from service.deadline import Deadline
 from service.dependencies import Services
 from service.metrics import Metrics, RequestMetrics
@@ -36,6 +37,7 @@ from service.routes import (
     events,
     files,
     health,
+    keys,
     mattes,
     models,
     samples,
@@ -87,7 +89,8 @@ def create_app(
     )
     app.state.services = services
     app.state.startup = startup
-    app.state.sessions = Sessions(SessionBook(services.store), keyring.owner)
+    app.state.keyring = keyring
+    app.state.sessions = Sessions(SessionBook(services.store), keyring)
     app.state.readiness = Readiness(startup, services.store, services.live, services.doorbell)
     app.state.metrics = Metrics(services.live, services.doorbell)
     for module in (
@@ -102,6 +105,7 @@ def create_app(
         training_runs,
         schedules,
         health,
+        keys,
         session,
         mattes,
     ):
@@ -112,8 +116,11 @@ def create_app(
     larger = {mattes.router.prefix: 2 * MAX_PICTURE_BYTES}
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger=larger)
     app.add_middleware(BearerAuth, owner_of=keyring.owner, sessions=app.state.sessions)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(BearerAuth, keyring=keyring, sessions=app.state.sessions)
     app.add_middleware(Deadline)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
+    app.add_middleware(Audit)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

@@ -19,6 +19,7 @@ from core.errors import (
     StateConflict,
     TransientError,
 )
+from core.keyring import ApiKey
 from core.messages import Reconcile
 from matteforge.schemas.datasets import Counts, DatasetState
 from matteforge.schemas.orders import AnySpec, RenderedSpec
@@ -42,6 +43,24 @@ def load_view(services: Services, dataset_id: str) -> DatasetView:
     except TransientError as error:
         log.warning("live view of %s not put back: %s", dataset_id, error.detail)
     return view
+
+
+def page(
+    services: Services, key: ApiKey, *, state: DatasetState | None, after: str | None, limit: int
+) -> tuple[list[DatasetView], str | None]:
+    """Datasets of the key's tenant, newest first, and the cursor of the next page.
+
+    Raises InvalidCursor.
+    """
+    while True:
+        views, after = services.live.page(state=state, after=after, limit=limit)
+        seen = [view for view in views if key.admin or key.sees(_owner(services, view))]
+        if seen or after is None:
+            return seen, after
+
+
+def _owner(services: Services, view: DatasetView) -> str:
+    return view.owner or services.owner_of(view.id)
 
 
 def place_order(
@@ -176,6 +195,7 @@ def _batch_size(services: Services, resolution: int) -> int:
 def _new_view(record: DatasetRecord) -> DatasetView:
     return DatasetView(
         id=record.id,
+        owner=record.owner,
         state=DatasetState.QUEUED,
         spec=record.spec,
         bundle=record.plan.bundle,

@@ -11,10 +11,12 @@ from fastapi import Depends, Path, Request, Security
 from fastapi.security import HTTPBearer
 
 from core.datasets.catalog import Catalog
-from core.errors import NotFound
+from core.errors import NotFound, TransientError
+from core.keyring import ApiKey
 from core.ports import Doorbell, LiveView, ObjectStore
 from core.registry import Registry
 from core.settings import Settings
+from core.training.runs import TrainingRuns
 from matteforge.schemas.names import DATASET_ID, MATTE_ID, NAME, SHARD_NAME, TRAINING_RUN_ID
 from service.samples import Samples
 
@@ -31,18 +33,35 @@ class Services:
     registry: Registry
     samples: Samples
 
+    def owner_of(self, dataset_id: str) -> str:
+        """The tenant whose dataset it is. NotFound."""
+        try:
+            if (view := self.live.get(dataset_id)) and view.owner:
+                return view.owner
+        except TransientError:
+            pass  # the store knows it, too
+        return self.catalog.request(dataset_id).owner
+
 
 async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-async def _owner(request: Request) -> str:
-    owner: str = request.state.owner
-    return owner
+async def _key(request: Request) -> ApiKey:
+    key: ApiKey = request.state.key
+    return key
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
+KeyDep = Annotated[ApiKey, Depends(_key)]
+
+
+async def _owner(key: KeyDep) -> str:
+    """Whose data a request makes: its key's tenant's."""
+    return key.tenant
+
+
 OwnerDep = Annotated[str, Depends(_owner)]
 
 # The check itself is service.middleware.BearerAuth, which also guards what is no route; this
@@ -52,7 +71,7 @@ bearer = Security(
 )
 
 
-def _matching(pattern: str, what: str, value: str) -> str:
+def matching(pattern: str, what: str, value: str) -> str:
     """`value`; NotFound when it can't name anything, so that the store is never asked for odd
     keys."""
     if re.fullmatch(pattern, value, re.ASCII) is None:
@@ -60,34 +79,46 @@ def _matching(pattern: str, what: str, value: str) -> str:
     return value
 
 
-async def _dataset_id(
+def _dataset_id(
     dataset_id: Annotated[str, Path(examples=["ds_0123456789abcdef01234567"])],
+    key: KeyDep,
+    services: ServicesDep,
 ) -> str:
-    return _matching(DATASET_ID, "dataset", dataset_id)
+    """The id. NotFound for another tenant's, as for one that never was."""
+    matching(DATASET_ID, "dataset", dataset_id)
+    if not key.admin and not key.sees(services.owner_of(dataset_id)):
+        raise NotFound(f"there is no dataset {dataset_id}")
+    return dataset_id
 
 
 async def _shard_name(name: Annotated[str, Path(examples=["000000.tar"])]) -> str:
-    return _matching(SHARD_NAME, "shard", name)
+    return matching(SHARD_NAME, "shard", name)
 
 
 async def _model_name(name: Annotated[str, Path(examples=["humans"])]) -> str:
-    return _matching(NAME, "model", name)
+    return matching(NAME, "model", name)
 
 
-async def _training_run_id(
+def _training_run_id(
     run_id: Annotated[str, Path(examples=["tr_0123456789abcdef01234567"])],
+    key: KeyDep,
+    services: ServicesDep,
 ) -> str:
-    return _matching(TRAINING_RUN_ID, "training run", run_id)
+    """As of a dataset."""
+    matching(TRAINING_RUN_ID, "training run", run_id)
+    if not key.admin and not key.sees(TrainingRuns(services.store).request(run_id).owner):
+        raise NotFound(f"there is no training run {run_id}")
+    return run_id
 
 
 async def _matte_id(
     matte_id: Annotated[str, Path(examples=["mt_006720000000000000000000"])],
 ) -> str:
-    return _matching(MATTE_ID, "matte", matte_id)
+    return matching(MATTE_ID, "matte", matte_id)
 
 
 async def _corpus_name(name: Annotated[str, Path(examples=["portraits"])]) -> str:
-    return _matching(NAME, "corpus", name)
+    return matching(NAME, "corpus", name)
 
 
 DatasetId = Annotated[str, Depends(_dataset_id)]

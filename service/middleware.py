@@ -2,6 +2,7 @@
 read by neither."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +12,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import MatteForgeError, StoreUnavailable, Unauthorized
+from core.errors import (
+    Forbidden,
+    MatteForgeError,
+    StoreUnavailable,
+    TransientError,
+    Unauthorized,
+)
+from core.keyring import ApiKey, KeyRing
 from service.problems import error_response
+from service.scopes import needed
 from service.sessions import CONSOLE_HEADER, COOKIE, SAFE_METHODS, Sessions
 
 OPEN_PATHS = frozenset({"/", "/session", "/healthz", "/readyz", "/docs", "/openapi.json"})
@@ -20,7 +29,9 @@ CONSOLE_FILES = "/console"
 DOCS_FILES = (
     "/docs/files"  # script and style of /docs, served from here: a browser needs no other host
 )
-KEY_CACHE_S = 60.0
+KEY_FRESH_S = 0.5  # with KeyRing's half a second: revoked within one
+KEY_STALE_S = 60.0
+AWAY_S = 5.0
 KEY_WAIT_S = 2.0
 KEY_THREADS = 2
 MAX_KEY = 512
@@ -28,68 +39,97 @@ MAX_CACHED_KEYS = 1000
 
 
 class BearerAuth:
-    """Lets a request pass with a valid `Authorization: Bearer KEY`, or with the console's session;
-    puts the key's owner into request.state.owner."""
+    """Lets a request pass with a valid `Authorization: Bearer KEY`, or with the console's session,
+    if that key may do it (service.scopes); puts the key into request.state.key.
 
-    def __init__(
-        self, app: ASGIApp, owner_of: Callable[[str], str | None], sessions: Sessions | None = None
-    ) -> None:
+    A key that was looked up less than KEY_FRESH_S ago is not looked up again; a session always is.
+    While the store is away, keys that it knew in the last KEY_STALE_S still count.
+    """
+
+    def __init__(self, app: ASGIApp, keyring: KeyRing, sessions: Sessions | None = None) -> None:
         self._app = app
-        self._owner_of = owner_of
+        self._keyring = keyring
         self._sessions = sessions
         self._pool = ThreadPoolExecutor(KEY_THREADS, thread_name_prefix="keys")
-        self._known: dict[str, tuple[str, float]] = {}  # key -> (owner, until); valid keys only
+        self._known: dict[str, tuple[ApiKey, float]] = {}  # secret -> (key, looked up at)
+        self._away_until_s = -math.inf
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:
-            owner = await self._authorised(HTTPConnection(scope))
+            key = await self._authorised(HTTPConnection(scope))
+            wanted = needed(scope["method"], scope["path"])
+            if not key.may(wanted):
+                raise Forbidden(f"this key lacks the scope {wanted}; it has {_listed(key)}")
         except MatteForgeError as error:
             await error_response(error)(scope, receive, send)
             return
-        scope.setdefault("state", {})["owner"] = owner
+        scope.setdefault("state", {})["key"] = key
         await self._app(scope, receive, send)
 
-    async def _authorised(self, request: HTTPConnection) -> str:
+    async def _authorised(self, request: HTTPConnection) -> ApiKey:
         token = request.cookies.get(COOKIE)
         if "authorization" in request.headers or self._sessions is None or token is None:
-            return await self._owner(request.headers.get("authorization", ""))
+            scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not secret or len(secret) > MAX_KEY:
+                raise Unauthorized
+            return await self._key(secret, self._keyring.find, Unauthorized(), KEY_FRESH_S)
         if request.scope["method"] not in SAFE_METHODS and CONSOLE_HEADER not in request.headers:
             raise Unauthorized(
                 f"with a session's cookie, a change needs the header {CONSOLE_HEADER}"
             )
-        owner = await self._looked_up(self._sessions.owner, token)
-        if owner is None:
-            raise Unauthorized("the session has ended; sign in again")
-        return owner
+        return await self._key(
+            token, self._of_session, Unauthorized("the session has ended; sign in again"), 0.0
+        )
 
-    async def _owner(self, header: str) -> str:
-        scheme, _, key = header.partition(" ")
-        if scheme.lower() != "bearer" or not key or len(key) > MAX_KEY:
-            raise Unauthorized
-        owner, until = self._known.get(key, (None, 0.0))
-        if owner is not None and time.monotonic() < until:
-            return owner
-        owner = await self._looked_up(self._owner_of, key)
-        if owner is None:
-            self._known.pop(key, None)
-            raise Unauthorized
+    def _of_session(self, token: str) -> ApiKey | None:
+        owner = self._sessions.owner(token) if self._sessions else None
+        return self._keyring.by_hash(owner) if owner else None
+
+    async def _key(
+        self,
+        secret: str,
+        find: Callable[[str], ApiKey | None],
+        unknown: Unauthorized,
+        fresh_s: float,
+    ) -> ApiKey:
+        now_s = time.monotonic()
+        known, at_s = self._known.get(secret, (None, -math.inf))
+        stale = known if now_s - at_s < KEY_STALE_S else None
+        if known and now_s - at_s < fresh_s:
+            return known
+        if stale and now_s < self._away_until_s:
+            return stale
+        try:
+            found = await self._looked_up(find, secret)
+        except TransientError:
+            self._away_until_s = time.monotonic() + AWAY_S
+            if stale is None:
+                raise
+            return stale
+        if found is None:
+            self._known.pop(secret, None)
+            raise unknown
         if len(self._known) >= MAX_CACHED_KEYS:
             self._known.clear()
-        self._known[key] = owner, time.monotonic() + KEY_CACHE_S
-        return owner
+        self._known[secret] = found, now_s
+        return found
 
-    async def _looked_up(self, owner_of: Callable[[str], str | None], secret: str) -> str | None:
-        """The owner of a key or session, from a small pool of its own: however many are tried
+    async def _looked_up(self, find: Callable[[str], ApiKey | None], secret: str) -> ApiKey | None:
+        """The key of a secret or session, from a small pool of its own: however many are tried
         while the store hangs, no other request waits for a thread.
         """
-        look = asyncio.get_running_loop().run_in_executor(self._pool, owner_of, secret)
+        look = asyncio.get_running_loop().run_in_executor(self._pool, find, secret)
         try:
             return await asyncio.wait_for(look, KEY_WAIT_S)
         except TimeoutError:
             raise StoreUnavailable("the object store, which holds the keys, hangs") from None
+
+
+def _listed(key: ApiKey) -> str:
+    return ", ".join(key.scopes)
 
 
 def _is_open(path: str) -> bool:

@@ -26,6 +26,7 @@ STATUS: Mapping[type[errors.MatteForgeError], int] = {
     errors.InvalidQuery: 400,
     errors.PictureRejected: 422,
     errors.Unauthorized: 401,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.StateConflict: 409,
     errors.IdempotencyMismatch: 422,
@@ -96,7 +97,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route in OpenAPI: its problems, and those that every route may
     answer."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    every = sorted({401, 422, 503, *statuses})
+    every = sorted({401, 403, 422, 503, *statuses})
     return {
         status: {"description": HTTPStatus(status).phrase, "content": content} for status in every
     }

@@ -1,9 +1,9 @@
 """The console's sessions as requests see them: a cookie, looked up in the store once a minute."""
 
 import time
-from collections.abc import Callable
 
 from core.errors import Unauthorized
+from core.keyring import KeyRing
 from core.sessions import SESSION_S, SessionBook
 
 COOKIE = "matteforge_session"
@@ -21,17 +21,17 @@ class Sessions:
 
     lifetime_s = SESSION_S
 
-    def __init__(self, book: SessionBook, owner_of_key: Callable[[str], str | None]) -> None:
+    def __init__(self, book: SessionBook, keyring: KeyRing) -> None:
         self._book = book
-        self._owner_of_key = owner_of_key
+        self._keyring = keyring
         self._known: dict[str, tuple[str, float]] = {}  # token -> (owner, until)
 
     def sign_in(self, key: str) -> tuple[str, str]:
         """(owner, token) for a valid key. Raises Unauthorized."""
-        owner = self._owner_of_key(key)
-        if owner is None:
-            raise Unauthorized("this key is not known here; it may have been removed")
-        return owner, self._book.open(owner)
+        found = self._keyring.find(key)
+        if found is None:
+            raise Unauthorized("this key is not known here; it may have been revoked")
+        return found.sha256, self._book.open(found.sha256)
 
     def owner(self, token: str) -> str | None:
         """Whose session it is, None when there is no such session (any more)."""

@@ -8,6 +8,7 @@ import logging
 from core import keys
 from core.datasets.dataset import utcnow
 from core.errors import IdempotencyMismatch, InvalidCursor, NotFound, StateConflict, TransientError
+from core.keyring import ApiKey
 from core.messages import Reconcile
 from core.training.run import TrainingView, new_run_id
 from core.training.runs import TrainingRuns, pin_run
@@ -53,12 +54,16 @@ def cancel_run(services: Services, run_id: str) -> TrainingView:
 
 
 def page_of_runs(
-    services: Services, *, domain: str | None, cursor: str | None, limit: int
+    services: Services, key: ApiKey, *, domain: str | None, cursor: str | None, limit: int
 ) -> tuple[list[TrainingView], str | None]:
-    """Newest first; `cursor` is the id that the page before ended with. InvalidCursor when there is
-    no such run."""
+    """Runs of the key's tenant, newest first; `cursor` is the id that the page before ended with.
+    InvalidCursor when there is no such run."""
     runs = TrainingRuns(services.store)
-    ids = [record.id for record in runs.requests() if domain in (None, record.spec.domain)]
+    ids = [
+        record.id
+        for record in runs.requests()
+        if domain in (None, record.spec.domain) and key.sees(record.owner)
+    ]
     if cursor is not None and cursor not in ids:
         raise InvalidCursor
     start = ids.index(cursor) + 1 if cursor is not None else 0

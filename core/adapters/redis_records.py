@@ -36,6 +36,7 @@ def to_fields(view: DatasetView) -> dict[str, str | int]:
     fields: dict[str, str | int] = {
         "spec": view.spec.model_dump_json(),
         "bundle": view.bundle,
+        "owner": view.owner,
         "requested": view.counts.requested,
         "shards_total": view.counts.shards_total,
         "rank": rank(view.state),
@@ -78,6 +79,7 @@ def to_view(dataset_id: str, fields: Mapping[str, str]) -> DatasetView | None:
         state=DatasetState(fields["state"]),
         spec=SPEC.validate_json(fields["spec"]),
         bundle=fields["bundle"],
+        owner=fields.get("owner", ""),
         counts=Counts.model_validate({**numbers, "rejected": rejected, "attributes": attributes}),
         timestamps=timestamps,
         error=ErrorInfo.model_validate_json(fields["error"]) if "error" in fields else None,

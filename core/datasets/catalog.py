@@ -176,6 +176,7 @@ class Catalog:
                 done.append(shard.shard)
                 counts = add_shard(counts, shard)
         view = DatasetView(
+            owner=record.owner,
             id=dataset_id,
             state=end.state if end else DatasetState.RUNNING if done else DatasetState.QUEUED,
             spec=record.spec,

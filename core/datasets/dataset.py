@@ -17,6 +17,7 @@ class DatasetView(Frozen):
     """The live picture of one dataset, rebuilt from S3 at any time."""
 
     id: str
+    owner: str = Field("", description="the tenant that ordered it; empty: look into its request")
     state: DatasetState
     spec: AnySpec
     bundle: str = Field(description="digest of the pinned model bundle: sha256:…")

@@ -44,6 +44,7 @@ COMMANDS = {
         "Start, follow and cancel training runs of a service.",
     ),
     "schedules": ("matteforge.cli.schedules:schedules", "Train a domain again and again."),
+    "keys": ("matteforge.cli.keys:keys", "Make, list, rotate and revoke API keys."),
     "evaluate": ("workers.commands.models:evaluate", "Measure a StyleMatte on held-out pairs."),
     "render": ("models.renderer.cli:render", "Render people from nothing, with exact alpha."),
     "train": ("workers.commands.models:train", "Train StyleMatte or StyleMatteGAN."),

@@ -13,7 +13,7 @@ from core.errors import NotFound, StateConflict
 from matteforge.schemas.datasets import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage, DatasetState
 from matteforge.schemas.orders import AnySpec
 from service import datasets
-from service.dependencies import DatasetId, OwnerDep, ServicesDep, bearer
+from service.dependencies import DatasetId, KeyDep, OwnerDep, ServicesDep, bearer
 from service.problems import documented, located
 from service.wire import dataset_out
 
@@ -80,14 +80,15 @@ def order(
 @router.get("", response_model=DatasetPage, responses=documented(400), summary="List datasets")
 def list_datasets(
     services: ServicesDep,
+    key: KeyDep,
     cursor: Annotated[
         str | None, Query(max_length=500, description="next_cursor of the page before")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     state: Annotated[DatasetState | None, Query(description="only datasets in this state")] = None,
 ) -> DatasetPage:
-    """Newest first."""
-    views, next_cursor = services.live.page(state=state, after=cursor, limit=limit)
+    """Newest first. A page may be shorter than `limit` before the last one."""
+    views, next_cursor = datasets.page(services, key, state=state, after=cursor, limit=limit)
     now = utcnow()
     return DatasetPage(items=[dataset_out(view, now) for view in views], next_cursor=next_cursor)
 

@@ -1,13 +1,16 @@
 """/v1/training-schedules: which domain is trained again, how often and after how many new
 samples."""
 
+from contextlib import suppress
+
 from fastapi import APIRouter, Depends, Response
 
 from core.datasets.dataset import utcnow
-from core.errors import InvalidSpec
+from core.errors import InvalidSpec, NotFound, StateConflict
+from core.keyring import ApiKey
 from core.training.schedules import Schedule, Schedules, ScheduleSpec
 from matteforge.schemas.training import ScheduleOut, SchedulePage
-from service.dependencies import ModelName, OwnerDep, Services, ServicesDep, bearer
+from service.dependencies import KeyDep, ModelName, Services, ServicesDep, bearer
 from service.problems import documented
 from service.routes.datasets import json_only
 from service.wire import schedule_out
@@ -16,19 +19,18 @@ router = APIRouter(prefix="/v1/training-schedules", tags=["training"], dependenc
 
 
 @router.get("", response_model=SchedulePage, responses=documented(), summary="List schedules")
-def list_schedules(services: ServicesDep) -> SchedulePage:
+def list_schedules(services: ServicesDep, key: KeyDep) -> SchedulePage:
     """Each with what it waits for."""
-    return SchedulePage(
-        items=[_out(services, schedule) for schedule in Schedules(services.store).all()]
-    )
+    seen = [one for one in Schedules(services.store).all() if key.sees(one.owner)]
+    return SchedulePage(items=[_out(services, schedule) for schedule in seen])
 
 
 @router.get(
     "/{name}", response_model=ScheduleOut, responses=documented(404), summary="Look at a schedule"
 )
-def get_schedule(name: ModelName, services: ServicesDep) -> ScheduleOut:
+def get_schedule(name: ModelName, services: ServicesDep, key: KeyDep) -> ScheduleOut:
     """`name`: the domain."""
-    return _out(services, Schedules(services.store).get(name))
+    return _out(services, _seen(services, name, key))
 
 
 @router.put(
@@ -39,7 +41,7 @@ def get_schedule(name: ModelName, services: ServicesDep) -> ScheduleOut:
     summary="Make or replace a schedule",
 )
 def put_schedule(
-    name: ModelName, body: ScheduleSpec, services: ServicesDep, owner: OwnerDep
+    name: ModelName, body: ScheduleSpec, services: ServicesDep, key: KeyDep
 ) -> ScheduleOut:
     """A new schedule's first turn is at once; one that is replaced goes on counting from its last
     run."""
@@ -47,14 +49,26 @@ def put_schedule(
         raise InvalidSpec(
             f"run/domain: is {body.run.domain!r}, but the schedule is that of {name!r}"
         )
-    return _out(services, Schedules(services.store).set(body, owner, utcnow()))
+    with suppress(NotFound):
+        if not key.sees(Schedules(services.store).get(name).owner):
+            raise StateConflict(f"{name} has a schedule of another tenant")
+    return _out(services, Schedules(services.store).set(body, key.tenant, utcnow()))
 
 
 @router.delete("/{name}", status_code=204, responses=documented(404), summary="Delete a schedule")
-def delete_schedule(name: ModelName, services: ServicesDep) -> Response:
+def delete_schedule(name: ModelName, services: ServicesDep, key: KeyDep) -> Response:
     """A run that it has started goes on."""
+    _seen(services, name, key)
     Schedules(services.store).delete(name)
     return Response(status_code=204)
+
+
+def _seen(services: Services, name: str, key: ApiKey) -> Schedule:
+    """The domain's schedule. NotFound when there is none, or another tenant's."""
+    schedule = Schedules(services.store).get(name)
+    if not key.sees(schedule.owner):
+        raise NotFound(f"there is no schedule for {name!r}")
+    return schedule
 
 
 def _out(services: Services, schedule: Schedule) -> ScheduleOut:

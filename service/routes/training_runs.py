@@ -14,7 +14,7 @@ from core.errors import NotFound, TransientError
 from core.training.runs import TrainingRuns
 from matteforge.schemas.training import TrainingRunOut, TrainingRunPage, TrainingSpec
 from service import training
-from service.dependencies import OwnerDep, Services, ServicesDep, TrainingRunId, bearer
+from service.dependencies import KeyDep, OwnerDep, Services, ServicesDep, TrainingRunId, bearer
 from service.problems import documented, located
 from service.routes.datasets import IdempotencyKey, json_only
 
@@ -58,6 +58,7 @@ def order(
 )
 def list_runs(
     services: ServicesDep,
+    key: KeyDep,
     domain: Annotated[
         str | None, Query(max_length=63, description="only runs of this domain")
     ] = None,
@@ -67,7 +68,9 @@ def list_runs(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> TrainingRunPage:
     """Newest first."""
-    views, next_cursor = training.page_of_runs(services, domain=domain, cursor=cursor, limit=limit)
+    views, next_cursor = training.page_of_runs(
+        services, key, domain=domain, cursor=cursor, limit=limit
+    )
     return TrainingRunPage(
         items=[training.answer(services, view) for view in views], next_cursor=next_cursor
     )

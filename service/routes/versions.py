@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from core.errors import NotFound
 from core.registry import CHAMPION
 from matteforge.schemas.models import MoveOut, MovePage, PromoteIn, RollbackIn, VersionOut
-from service.dependencies import ModelName, OwnerDep, Services, ServicesDep, bearer
+from service.dependencies import KeyDep, ModelName, Services, ServicesDep, bearer
 from service.problems import documented
 from service.routes.datasets import json_only
 
@@ -21,11 +21,11 @@ router = APIRouter(prefix="/v1/models/{name}", tags=["models"], dependencies=[be
     dependencies=[Depends(json_only)],
     summary="Promote a version",
 )
-def promote(name: ModelName, body: PromoteIn, services: ServicesDep, owner: OwnerDep) -> MovePage:
+def promote(name: ModelName, body: PromoteIn, services: ServicesDep, key: KeyDep) -> MovePage:
     """Make a version, or whatever an alias points to, the champion. Datasets under way keep what
     they pinned."""
     digest = services.registry.resolve(f"{name}@{body.version}")
-    services.registry.move_alias(name, CHAMPION, digest, reason=body.reason, actor=owner)
+    services.registry.move_alias(name, CHAMPION, digest, reason=body.reason, actor=key.sha256)
     return _history(services, name)
 
 
@@ -36,10 +36,10 @@ def promote(name: ModelName, body: PromoteIn, services: ServicesDep, owner: Owne
     dependencies=[Depends(json_only)],
     summary="Roll back",
 )
-def rollback(name: ModelName, body: RollbackIn, services: ServicesDep, owner: OwnerDep) -> MovePage:
+def rollback(name: ModelName, body: RollbackIn, services: ServicesDep, key: KeyDep) -> MovePage:
     """Make the version champion again that was it before the present one came."""
     if body.present in (None, services.registry.aliases(name).current(CHAMPION)):
-        services.registry.rollback(name, reason=body.reason, actor=owner)
+        services.registry.rollback(name, reason=body.reason, actor=key.sha256)
     return _history(services, name)
 
 

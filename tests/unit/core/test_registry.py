@@ -133,8 +133,8 @@ def test_only_hashes_of_keys_are_stored():
     key = new_api_key()
     ring.register(key)
     ring.register(key)
-    assert ring.owner(key) == hashlib.sha256(key.encode()).hexdigest()
-    assert ring.owner(key + "x") is None
+    assert ring.find(key).sha256 == hashlib.sha256(key.encode()).hexdigest()
+    assert ring.find(key + "x") is None
     stored = "".join(store.list_keys("")) + "".join(
         store.get(k)[0].decode() for k in store.list_keys("")
     )

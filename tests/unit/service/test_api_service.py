@@ -4,6 +4,7 @@ import asyncio
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,7 +12,13 @@ from openapi_spec_validator import validate
 
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView
 from core.adapters.memory_store import MemoryStore
-from core.errors import LiveViewUnavailable, StoreRefused, StoreUnavailable, StoreUnfit
+from core.errors import (
+    LiveViewUnavailable,
+    StoreRefused,
+    StoreUnavailable,
+    StoreUnfit,
+    Unauthorized,
+)
 from core.keyring import KeyRing
 from core.settings import Settings
 from service import startup
@@ -43,7 +50,7 @@ def test_the_first_start_makes_one_key_and_prints_it_once(capsys):
     with TestClient(memory_app(Settings(api_key=None), store)):
         pass
     key = capsys.readouterr().err.split()[-1]
-    assert KeyRing(store).owner(key) is not None
+    assert KeyRing(store).find(key) is not None
     assert all(key not in name for name in store.list_keys(""))
     with TestClient(memory_app(Settings(api_key=None), store)) as http:
         assert (
@@ -73,11 +80,12 @@ def test_valid_keys_are_cached_for_a_minute(world, monkeypatch):
 
 
 def test_the_cache_of_keys_is_bounded():
-    auth = BearerAuth(None, lambda key: key)  # type: ignore[arg-type]
+    ring = SimpleNamespace(find=lambda secret: secret)
+    auth = BearerAuth(None, ring)  # type: ignore[arg-type]
 
     async def fill() -> None:
         for number in range(1500):
-            assert await auth._owner(f"Bearer k{number}") == f"k{number}"
+            assert await auth._key(f"k{number}", ring.find, Unauthorized(), 1.0) == f"k{number}"
 
     asyncio.run(fill())
     assert len(auth._known) <= 1000
@@ -231,6 +239,9 @@ def test_openapi_is_valid_and_complete(world):
         "/v1/datasets/{dataset_id}/shards/{name}",
         "/v1/training-schedules",
         "/v1/training-schedules/{name}",
+        "/v1/keys",
+        "/v1/keys/{key_id}",
+        "/v1/keys/{key_id}/rotate",
         "/v1/models",
         "/v1/models/{name}",
         "/v1/models/{name}/promote",

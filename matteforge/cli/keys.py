@@ -1,0 +1,78 @@
+"""`matteforge keys create | list | rotate | revoke`: for keys with the scope admin."""
+
+from datetime import datetime
+
+import click
+from pydantic import ValidationError
+
+from matteforge.cli.datasets import service
+from matteforge.client import MatteForge
+from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut, Scope
+
+
+@click.group()
+def keys() -> None:
+    """Make, list, rotate and revoke API keys."""
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--tenant", default="default", show_default=True, help="whose data it sees")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in Scope]),
+    multiple=True,
+    help="may be repeated  [default: read, order]",
+)
+@click.option("--expires", type=click.DateTime(), help="UTC, such as 2030-01-31")
+@service
+def create(
+    client: MatteForge, name: str, tenant: str, scopes: tuple[str, ...], expires: datetime | None
+) -> None:
+    """Make a key for NAME. Its secret is printed once, and kept nowhere."""
+    end = f"{expires.isoformat()}Z" if expires else None
+    given = {"scopes": list(scopes)} if scopes else {}
+    try:
+        wanted = KeyIn.model_validate(
+            {"name": name, "tenant": tenant, "expires_at": end, **given}, strict=False
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise click.BadParameter(f"{first['loc'][0]}: {first['msg']}") from error
+    _show_secret(client.create_key(wanted))
+
+
+@keys.command("list")
+@service
+def list_(client: MatteForge) -> None:
+    """Every key that was not revoked."""
+    for key in client.keys():  # noqa: SIM118
+        click.echo(_line(key))
+
+
+@keys.command()
+@click.argument("key_id")
+@service
+def rotate(client: MatteForge, key_id: str) -> None:
+    """Give KEY_ID a new secret; the old one stops working at once."""
+    _show_secret(client.rotate_key(key_id))
+
+
+@keys.command()
+@click.argument("key_id")
+@service
+def revoke(client: MatteForge, key_id: str) -> None:
+    """Make KEY_ID stop working, within a second."""
+    client.revoke_key(key_id)
+    click.echo(f"{key_id} is revoked")
+
+
+def _show_secret(made: NewKeyOut) -> None:
+    click.echo(_line(made), err=True)
+    click.echo(made.key)
+
+
+def _line(key: KeyOut) -> str:
+    end = f"until {key.expires_at:%Y-%m-%d %H:%M}" if key.expires_at else "for ever"
+    return f"{key.id}  {key.name:20} {key.tenant:16} {','.join(key.scopes):22} {end}"

@@ -1,0 +1,82 @@
+"""/v1/keys: make, list, rotate and revoke API keys. For admins."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+
+from core.errors import StateConflict
+from core.keyring import ApiKey, KeyRing
+from matteforge.schemas.keys import KEY_ID, KeyIn, KeyOut, KeyPage, NewKeyOut
+from service.dependencies import KeyDep, bearer, matching
+from service.problems import documented
+from service.routes.datasets import json_only
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[bearer])
+
+
+async def _keyring(request: Request) -> KeyRing:
+    keyring: KeyRing = request.app.state.keyring
+    return keyring
+
+
+async def _key_id(key_id: Annotated[str, Path(examples=["0123456789ab"])]) -> str:
+    return matching(KEY_ID, "key", key_id)
+
+
+KeyRingDep = Annotated[KeyRing, Depends(_keyring)]
+KeyId = Annotated[str, Depends(_key_id)]
+
+
+@router.get("", response_model=KeyPage, responses=documented(), summary="List keys")
+def list_keys(keyring: KeyRingDep) -> KeyPage:
+    """Those that were not revoked. No secrets: only hashes are kept."""
+    return KeyPage(items=sorted(map(_out, keyring.all()), key=lambda key: (key.name, key.id)))
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=NewKeyOut,
+    responses=documented(400, 413, 415),
+    dependencies=[Depends(json_only)],
+    summary="Make a key",
+)
+def create_key(body: KeyIn, keyring: KeyRingDep) -> NewKeyOut:
+    """The answer holds the secret, once."""
+    return _new(*keyring.create(body))
+
+
+@router.post(
+    "/{key_id}/rotate",
+    response_model=NewKeyOut,
+    responses=documented(404, 409),
+    summary="Rotate a key",
+)
+def rotate_key(key_id: KeyId, keyring: KeyRingDep) -> NewKeyOut:
+    """A new secret with the same name, tenant, scopes and end; the old one is revoked at once."""
+    if keyring.get(key_id).bootstrap:
+        raise StateConflict(
+            "the bootstrap key comes from MATTEFORGE_API_KEY; set another one there and restart"
+        )
+    return _new(*keyring.rotate(key_id))
+
+
+@router.delete("/{key_id}", status_code=204, responses=documented(404, 409), summary="Revoke a key")
+def revoke_key(key_id: KeyId, keyring: KeyRingDep, own: KeyDep) -> None:
+    """It counts no more, within a second on every process."""
+    if own.id == key_id:
+        raise StateConflict("this request was sent with that key; revoke it with another one")
+    keyring.revoke(key_id)
+
+
+def _out(key: ApiKey) -> KeyOut:
+    return KeyOut(**_fields(key))
+
+
+def _new(key: ApiKey, secret: str) -> NewKeyOut:
+    return NewKeyOut(**_fields(key), key=secret)
+
+
+def _fields(key: ApiKey) -> dict[str, object]:
+    names = ("id", "name", "tenant", "scopes", "created_at", "expires_at")
+    return {name: getattr(key, name) for name in names}

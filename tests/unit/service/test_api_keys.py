@@ -1,0 +1,160 @@
+"""/v1/keys, scopes and tenants: who may do what, and whose data a key sees."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+
+from core import keyring as module
+from core.datasets.dataset import utcnow
+from core.keyring import KeyRing
+from matteforge.schemas.keys import Scope
+from service import middleware
+from service.scopes import needed
+
+Key = Callable[..., tuple[str, TestClient]]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FRESH_S", 0.0)
+    monkeypatch.setattr(middleware, "KEY_FRESH_S", 0.0)
+
+
+@pytest.fixture
+def key(world) -> Key:
+    """Makes a key and a client that sends it: key(tenant="a", scopes=["read"])."""
+
+    def make(**wanted: object) -> tuple[str, TestClient]:
+        made = world.http.post("/v1/keys", json={"name": "test", **wanted})
+        assert made.status_code == 201, made.text
+        http = TestClient(world.http.app, headers={"Authorization": f"Bearer {made.json()['key']}"})
+        return made.json()["id"], http
+
+    return make
+
+
+def test_a_secret_is_shown_once_and_never_stored(world):
+    made = world.http.post("/v1/keys", json={"name": "trainer", "scopes": ["read", "train"]}).json()
+    listed = world.http.get("/v1/keys").json()["items"]
+    assert {one["name"] for one in listed} == {"bootstrap", "trainer"}
+    assert all("key" not in one for one in listed)
+    assert made["key"].startswith("mf_")
+    for name in world.store.list_keys(""):
+        assert made["key"].encode() not in world.store.get(name)[0]
+
+
+def test_a_revoked_key_stops_at_once_and_leaves_its_record(world, key):
+    ident, http = key()
+    assert http.get("/v1/datasets").status_code == 200
+    assert world.http.delete(f"/v1/keys/{ident}").status_code == 204
+    assert http.get("/v1/datasets").status_code == 401
+    assert [name for name in world.store.list_keys("revoked-keys/") if ident in name]
+    assert world.http.delete(f"/v1/keys/{ident}").status_code == 404
+
+
+def test_a_rotated_key_has_a_new_secret_and_the_same_rights(world, key):
+    ident, http = key(tenant="lab", scopes=["read"])
+    new = world.http.post(f"/v1/keys/{ident}/rotate").json()
+    assert http.get("/v1/datasets").status_code == 401
+    assert (new["tenant"], new["scopes"]) == ("lab", ["read"])
+    again = TestClient(world.http.app, headers={"Authorization": f"Bearer {new['key']}"})
+    assert again.get("/v1/datasets").status_code == 200
+
+
+def test_a_key_ends_when_it_expires(world, key, monkeypatch):
+    _, http = key(expires_at=(utcnow() + timedelta(hours=1)).isoformat())
+    assert http.get("/v1/datasets").status_code == 200
+    later = utcnow() + timedelta(hours=2)
+    monkeypatch.setattr(module, "utcnow", lambda: later)
+    assert http.get("/v1/datasets").status_code == 401
+
+
+@pytest.mark.parametrize("end", ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00", "soon"])
+def test_an_end_that_can_not_be_is_refused(world, end):
+    assert world.http.post("/v1/keys", json={"name": "x", "expires_at": end}).status_code == 422
+
+
+def test_another_bootstrap_key_replaces_the_one_before(world):
+    ring = KeyRing(world.store)
+    ring.register("mf_second")
+    assert world.http.get("/v1/datasets").status_code == 401
+    assert ring.find("mf_second") is not None
+    assert ring.find("mf_test") is None
+
+
+def test_one_cannot_revoke_the_key_one_uses(world):
+    (own,) = world.http.get("/v1/keys").json()["items"]
+    refused = world.http.delete(f"/v1/keys/{own['id']}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "state_conflict")
+    assert world.http.post(f"/v1/keys/{own['id']}/rotate").status_code == 409
+
+
+def routes(http: TestClient) -> Iterator[tuple[str, str]]:
+    for path, item in http.app.openapi()["paths"].items():
+        for method in item:
+            yield method.upper(), path
+
+
+def test_every_route_is_refused_to_a_key_without_its_scope(world, key):
+    clients = {scope: key(scopes=[scope])[1] for scope in ("read", "order", "train")}
+    refused = 0
+    for method, path in routes(world.http):
+        if path in middleware.OPEN_PATHS:
+            continue
+        wanted = needed(method, path)
+        for scope, http in clients.items():
+            if scope == wanted:
+                continue
+            answer = http.request(method, re.sub(r"\{\w+\}", "ds_" + "0" * 24, path))
+            assert answer.status_code == 403, (method, path, scope, answer.status_code)
+            assert str(wanted) in answer.json()["detail"]
+            refused += 1
+    assert refused > 30
+
+
+def test_a_route_that_nobody_thought_of_needs_admin():
+    assert needed("POST", "/v1/something-new") is Scope.ADMIN
+    assert needed("DELETE", "/v1/keys/0123456789ab") is Scope.ADMIN
+    assert needed("GET", "/metrics") is Scope.ADMIN
+
+
+def test_no_route_shows_a_dataset_to_another_tenant(world, key):
+    _, ours = key(tenant="ours", scopes=["read", "order", "train"])
+    _, theirs = key(tenant="theirs", scopes=["read", "order", "train"])
+    made = ours.post("/v1/datasets", json={"count": 30, "shard_size": 10}).json()
+    world.commit(made["id"], 0)
+    checked = 0
+    for method, path in routes(world.http):
+        if "{dataset_id}" not in path:
+            continue
+        at = path.replace("{dataset_id}", made["id"]).replace("{name}", "000000.tar")
+        at = re.sub(r"\{\w+\}", "00000000000", at)
+        answer = theirs.request(method, at, json={} if method in ("POST", "PUT") else None)
+        assert answer.status_code == 404, (method, path, answer.status_code, answer.text)
+        assert made["id"] in answer.json()["detail"]
+        checked += 1
+    assert checked >= 7
+    assert [one["id"] for one in ours.get("/v1/datasets").json()["items"]] == [made["id"]]
+    assert theirs.get("/v1/datasets").json()["items"] == []
+    assert made["id"] in [one["id"] for one in world.http.get("/v1/datasets").json()["items"]]
+    assert ours.get(f"/v1/datasets/{made['id']}").status_code == 200
+
+
+def test_tenancy_holds_when_redis_was_emptied(world, key):
+    _, ours = key(tenant="ours")
+    _, theirs = key(tenant="theirs")
+    made = ours.post("/v1/datasets", json={"count": 30}).json()
+    world.live.remove(made["id"])
+    assert theirs.get(f"/v1/datasets/{made['id']}").status_code == 404
+    assert ours.get(f"/v1/datasets/{made['id']}").status_code == 200
+
+
+def test_keys_of_one_tenant_share_its_data_and_its_idempotency(world, key):
+    _, first = key(tenant="lab")
+    _, second = key(tenant="lab")
+    send = {"json": {"count": 30}, "headers": {"Idempotency-Key": "once"}}
+    ids = {http.post("/v1/datasets", **send).json()["id"] for http in (first, second)}
+    assert len(ids) == 1
