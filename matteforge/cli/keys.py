@@ -5,7 +5,7 @@ from datetime import datetime
 import click
 from pydantic import ValidationError
 
-from matteforge.cli.datasets import service
+from matteforge.cli.connection import service
 from matteforge.client import MatteForge
 from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut, Scope
 
