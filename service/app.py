@@ -115,8 +115,6 @@ def create_app(
     # The last one added is the outermost.
     larger = {mattes.router.prefix: 2 * MAX_PICTURE_BYTES}
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger=larger)
-    app.add_middleware(BearerAuth, owner_of=keyring.owner, sessions=app.state.sessions)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(BearerAuth, keyring=keyring, sessions=app.state.sessions)
     app.add_middleware(Deadline)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)

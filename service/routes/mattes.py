@@ -74,7 +74,7 @@ async def make(
     "/{matte_id}", response_model=MatteOut, responses=documented(404), summary="Look at a matte"
 )
 def get_matte(matte_id: MatteId, services: ServicesDep, owner: OwnerDep) -> MatteOut:
-    """Whether it is done. Only the key that ordered it may look."""
+    """Whether it is done. Only its tenant may look."""
     book = MatteBook(services.store)
     return _out(matte_id, _owned(book, matte_id, owner), book.outcome(matte_id))
 

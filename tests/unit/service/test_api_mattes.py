@@ -5,6 +5,7 @@ import pytest
 from core.keyring import KeyRing
 from core.mattes import MatteBook, MatteOutcome
 from core.messages import RunMatte
+from matteforge.schemas.keys import KeyIn
 
 PICTURE = b"whatever: the worker reads it"
 
@@ -92,10 +93,10 @@ def test_pictures_may_be_larger_than_orders_but_not_boundless(world):
     assert order.status_code in (413, 415)
 
 
-def test_only_the_key_that_ordered_sees_the_picture(world):
-    KeyRing(world.store).register("mf_other")
+def test_only_the_tenant_that_ordered_sees_the_picture(world):
+    _, secret = KeyRing(world.store).create(KeyIn(name="other", tenant="other"))
     made = send(world).json()
-    other = {"Authorization": "Bearer mf_other"}
+    other = {"Authorization": f"Bearer {secret}"}
     for path in (made["links"]["self"], f"{made['links']['self']}/result"):
         assert world.http.get(path, headers=other).status_code == 404
     assert world.http.get("/v1/mattes/mt_nothing").status_code == 404
