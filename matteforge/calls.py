@@ -4,9 +4,9 @@
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Literal, TypedDict, TypeVar
+from typing import Generic, Literal, TypedDict, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -14,19 +14,16 @@ from pydantic import BaseModel
 
 from matteforge.errors import MatteForgeRequestError
 from matteforge.schemas.attributes import Framing
-from matteforge.schemas.corpora import CorpusPage
 from matteforge.schemas.datasets import DatasetOut, DatasetPage, DatasetState, ShardPage
 from matteforge.schemas.files import FileList
 from matteforge.schemas.keys import KeyIn, KeyPage, NewKeyOut
 from matteforge.schemas.mattes import MatteOut, Output
-from matteforge.schemas.models import ModelOut, ModelPage, MovePage, VersionOut
+from matteforge.schemas.models import ModelOut, ModelPage
 from matteforge.schemas.orders import Member, Split
 from matteforge.schemas.problems import Problem
 from matteforge.schemas.samples import SamplePage
-from matteforge.schemas.training import ScheduleOut, SchedulePage, TrainingRunOut, TrainingRunPage
 
 DATASETS_A_PAGE = 100
-RUNS_A_PAGE = 20
 SAMPLES_A_PAGE = 200
 
 Answer = TypeVar("Answer")
@@ -89,7 +86,7 @@ def path_of(*parts: str) -> str:
     return "/".join(("/v1", *(quote(part, safe=":") for part in parts)))
 
 
-def _call(
+def call_of(
     method: str, *parts: str, schema: type[Schema], json: object = None, **params: str | int
 ) -> Call[Schema]:
     def read(response: httpx.Response) -> Schema:
@@ -98,7 +95,7 @@ def _call(
     return Call(method=method, path=path_of(*parts), read=read, json=json, params=params)
 
 
-def _nothing(response: httpx.Response) -> None:
+def no_answer(response: httpx.Response) -> None:
     """The answer says nothing beside its status."""
 
 
@@ -107,31 +104,31 @@ def _nothing(response: httpx.Response) -> None:
 
 def order(count: int, idempotency_key: str | None, options: OrderOptions) -> Call[DatasetOut]:
     """Without a key of the caller's one is drawn, so that a retry never orders twice."""
-    call = _call("POST", "datasets", schema=DatasetOut, json={"count": count, **options})
+    call = call_of("POST", "datasets", schema=DatasetOut, json={"count": count, **options})
     return replace(call, headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())})
 
 
 def get(dataset_id: str) -> Call[DatasetOut]:
-    return _call("GET", "datasets", dataset_id, schema=DatasetOut)
+    return call_of("GET", "datasets", dataset_id, schema=DatasetOut)
 
 
 def datasets(state: DatasetState | str | None) -> Call[DatasetPage]:
     only = {"state": str(state)} if state else {}
-    return _call("GET", "datasets", schema=DatasetPage, limit=DATASETS_A_PAGE, **only)
+    return call_of("GET", "datasets", schema=DatasetPage, limit=DATASETS_A_PAGE, **only)
 
 
 def cancel(dataset_id: str) -> Call[DatasetOut]:
-    return _call("POST", "datasets", dataset_id, "cancel", schema=DatasetOut)
+    return call_of("POST", "datasets", dataset_id, "cancel", schema=DatasetOut)
 
 
 def delete(dataset_id: str) -> Call[None]:
     path = path_of("datasets", dataset_id)
-    return Call(method="DELETE", path=path, read=_nothing, gone_is_done=True)
+    return Call(method="DELETE", path=path, read=no_answer, gone_is_done=True)
 
 
 def shards(dataset_id: str) -> Call[ShardPage]:
     parts = ("datasets", dataset_id, "shards")
-    return _call("GET", *parts, schema=ShardPage, limit=DATASETS_A_PAGE)
+    return call_of("GET", *parts, schema=ShardPage, limit=DATASETS_A_PAGE)
 
 
 def shard_url(dataset_id: str, name: str) -> Call[str]:
@@ -145,14 +142,14 @@ def manifest(dataset_id: str) -> Call[bytes]:
 
 
 def files(dataset_id: str) -> Call[FileList]:
-    return _call("GET", "datasets", dataset_id, "files", schema=FileList)
+    return call_of("GET", "datasets", dataset_id, "files", schema=FileList)
 
 
 def samples(dataset_id: str, where: str | None, order: str, limit: int | None) -> Call[SamplePage]:
     only = {"where": where} if where else {}
     size = min(limit or SAMPLES_A_PAGE, SAMPLES_A_PAGE)
     parts = ("datasets", dataset_id, "samples")
-    return _call("GET", *parts, schema=SamplePage, limit=size, order=order, **only)
+    return call_of("GET", *parts, schema=SamplePage, limit=size, order=order, **only)
 
 
 def member(dataset_id: str, key: str, member: str) -> Call[bytes]:
@@ -169,29 +166,11 @@ def preview(dataset_id: str) -> Call[bytes]:
 
 
 def models() -> Call[ModelPage]:
-    return _call("GET", "models", schema=ModelPage)
+    return call_of("GET", "models", schema=ModelPage)
 
 
 def model(name: str) -> Call[ModelOut]:
-    return _call("GET", "models", name, schema=ModelOut)
-
-
-def history(name: str) -> Call[MovePage]:
-    return _call("GET", "models", name, "history", schema=MovePage)
-
-
-def version(name: str, version: str) -> Call[VersionOut]:
-    return _call("GET", "models", name, "versions", version, schema=VersionOut)
-
-
-def promote(name: str, version: str, reason: str) -> Call[MovePage]:
-    body = {"version": version, "reason": reason}
-    return _call("POST", "models", name, "promote", schema=MovePage, json=body)
-
-
-def rollback(name: str, reason: str, present: str) -> Call[MovePage]:
-    body = {"reason": reason, "present": present}
-    return _call("POST", "models", name, "rollback", schema=MovePage, json=body)
+    return call_of("GET", "models", name, schema=ModelOut)
 
 
 # Mattes
@@ -211,7 +190,7 @@ def matte(image: bytes, options: MatteOptions) -> Call[MatteOut]:
 
 
 def get_matte(matte_id: str) -> Call[MatteOut]:
-    return _call("GET", "mattes", matte_id, schema=MatteOut)
+    return call_of("GET", "mattes", matte_id, schema=MatteOut)
 
 
 def matte_result(matte_id: str) -> Call[bytes]:
@@ -243,83 +222,17 @@ def finished(made: MatteOut) -> MatteOut:
 
 
 def keys() -> Call[KeyPage]:
-    return _call("GET", "keys", schema=KeyPage)
+    return call_of("GET", "keys", schema=KeyPage)
 
 
 def create_key(wanted: KeyIn) -> Call[NewKeyOut]:
-    return _call("POST", "keys", schema=NewKeyOut, json=wanted.model_dump(mode="json"))
+    return call_of("POST", "keys", schema=NewKeyOut, json=wanted.model_dump(mode="json"))
 
 
 def rotate_key(key_id: str) -> Call[NewKeyOut]:
-    return _call("POST", "keys", key_id, "rotate", schema=NewKeyOut)
+    return call_of("POST", "keys", key_id, "rotate", schema=NewKeyOut)
 
 
 def revoke_key(key_id: str) -> Call[None]:
     path = path_of("keys", key_id)
-    return Call(method="DELETE", path=path, read=_nothing, gone_is_done=True)
-
-
-# Training
-
-
-def _run_body(
-    domain: str, labelled: Sequence[str], unlabelled: Sequence[str], options: Mapping[str, Any]
-) -> dict[str, Any]:
-    return {
-        "domain": domain,
-        "labelled": list(labelled),
-        "unlabelled": list(unlabelled),
-        **options,
-    }
-
-
-def order_run(
-    domain: str,
-    *,
-    labelled: Sequence[str],
-    unlabelled: Sequence[str],
-    idempotency_key: str,
-    options: Mapping[str, Any],
-) -> Call[TrainingRunOut]:
-    body = _run_body(domain, labelled, unlabelled, options)
-    call = _call("POST", "training-runs", schema=TrainingRunOut, json=body)
-    return replace(call, headers={"Idempotency-Key": idempotency_key})
-
-
-def run(run_id: str) -> Call[TrainingRunOut]:
-    return _call("GET", "training-runs", run_id, schema=TrainingRunOut)
-
-
-def runs(domain: str | None) -> Call[TrainingRunPage]:
-    only = {"domain": domain} if domain else {}
-    return _call("GET", "training-runs", schema=TrainingRunPage, limit=RUNS_A_PAGE, **only)
-
-
-def cancel_run(run_id: str) -> Call[TrainingRunOut]:
-    return _call("POST", "training-runs", run_id, "cancel", schema=TrainingRunOut)
-
-
-def corpora() -> Call[CorpusPage]:
-    return _call("GET", "corpora", schema=CorpusPage)
-
-
-def schedules() -> Call[SchedulePage]:
-    return _call("GET", "training-schedules", schema=SchedulePage)
-
-
-def set_schedule(
-    domain: str,
-    *,
-    every_s: float,
-    min_new_samples: int,
-    labelled: Sequence[str],
-    unlabelled: Sequence[str],
-    options: Mapping[str, Any],
-) -> Call[ScheduleOut]:
-    run_body = _run_body(domain, labelled, unlabelled, options)
-    body = {"every_s": every_s, "min_new_samples": min_new_samples, "run": run_body}
-    return _call("PUT", "training-schedules", domain, schema=ScheduleOut, json=body)
-
-
-def delete_schedule(domain: str) -> Call[None]:
-    return Call(method="DELETE", path=path_of("training-schedules", domain), read=_nothing)
+    return Call(method="DELETE", path=path, read=no_answer, gone_is_done=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from matteforge import calls
+from matteforge import training_calls as calls
 from matteforge.schemas.corpora import CorpusOut
 from matteforge.schemas.models import MoveOut, VersionOut
 from matteforge.schemas.training import ScheduleOut, TrainingRunOut

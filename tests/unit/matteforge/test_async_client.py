@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from matteforge import AsyncMatteForge, MatteForge, MatteForgeRequestError, MatteForgeUnavailable
-from matteforge.async_client import AsyncTraining
+from matteforge.async_training import AsyncTraining
 from matteforge.schemas.datasets import DatasetState
 from matteforge.training import Training
 
