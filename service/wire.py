@@ -10,9 +10,9 @@ from core.training.run import TrainingView
 from core.training.schedules import Schedule, Turn
 from matteforge.schemas.corpora import CorpusOut, Split
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
+from matteforge.schemas.gate import GateDecision
 from matteforge.schemas.training import (
     STAGES,
-    GateDecision,
     PictureOut,
     ScheduleOut,
     Stage,

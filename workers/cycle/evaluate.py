@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from matteforge.schemas.corpora import Split
-from matteforge.schemas.training import DistanceFigures, Stage
+from matteforge.schemas.gate import DistanceFigures
+from matteforge.schemas.training import Stage
 from models.imaging.tensors import rgb_from_u8
 from models.metrics.bootstrap import mean_interval
 from models.metrics.matting import full_metrics

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from matteforge.schemas.training import (
+from matteforge.schemas.gate import (
     DistanceFigures,
     GateDecision,
     GeneratorDecision,

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.registry import GENERATOR_FILE
-from matteforge.schemas.training import DistanceFigures, Interval, Stage
+from matteforge.schemas.gate import DistanceFigures, Interval
+from matteforge.schemas.training import Stage
 from models.imaging.tensors import to_pm1
 from models.metrics.frechet import VIEWS, Figure, frechet_change, pooled_features
 from models.metrics.generator_card import sample, write_contact_sheet

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from core.registry import CANDIDATE, CHAMPION, GENERATOR_FILE, TRAINING_STATE_FILE
-from matteforge.schemas.training import GateDecision, Stage
+from matteforge.schemas.gate import GateDecision
+from matteforge.schemas.training import Stage
 from models.networks.checkpoints.load import load_generator
 from workers.bundles import STYLEMATTE_FILE, assemble
 from workers.cycle.job import Job

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from matteforge.schemas.training import DistanceFigures, Interval
+from matteforge.schemas.gate import DistanceFigures, Interval
 from workers.cycle.gate import decide, decide_generator
 
 RNG = np.random.default_rng(0)

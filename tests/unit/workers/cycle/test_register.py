@@ -2,7 +2,7 @@
 
 import pytest
 
-from matteforge.schemas.training import GateDecision, GeneratorDecision, Interval
+from matteforge.schemas.gate import GateDecision, GeneratorDecision, Interval
 from workers.cycle.register import Chosen, choose
 
 FIGURE = Interval(value=0, low=0, high=0)
