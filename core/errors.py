@@ -21,6 +21,7 @@ MatteForgeError
 │   ├── CorpusRejected      corpus_rejected
 │   ├── TrainingDiverged    training_diverged
 │   ├── ShardCorrupt        shard_corrupt
+│   ├── RecordCorrupt       record_corrupt
 │   ├── StoreRefused        store_refused
 │   ├── StoreUnfit          store_unfit
 │   ├── SourceUnavailable   source_unavailable
@@ -160,6 +161,12 @@ class ShardCorrupt(PermanentError):
     """A committed shard's bytes do not match its record."""
 
     code = "shard_corrupt"
+
+
+class RecordCorrupt(PermanentError):
+    """A record in the object store can't be read; `matteforge fsck` lists what can be done."""
+
+    code = "record_corrupt"
 
 
 class StoreRefused(PermanentError):

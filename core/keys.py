@@ -15,6 +15,7 @@ TRAINING_STATES = "training-states/"
 SCHEDULES = "schedules/"
 SESSIONS = "sessions/"
 MATTES = "mattes/"
+PROBES = "probes/"
 
 
 def request(dataset_id: str) -> str:
@@ -26,7 +27,7 @@ def dataset(dataset_id: str) -> str:
 
 
 def tombstone(dataset_id: str, kind: str) -> str:
-    """kind: cancel, deleted or failed."""
+    """kind: cancel, deleted, failed or damaged."""
     return f"{DATASETS}{dataset_id}/{kind}.json"
 
 

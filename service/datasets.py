@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import secrets
+from contextlib import suppress
 
 from core.datasets.catalog import Catalog
 from core.datasets.dataset import DatasetView, new_dataset_id, utcnow
@@ -15,6 +16,7 @@ from core.errors import (
     IdempotencyMismatch,
     InvalidSpec,
     NotFound,
+    RecordCorrupt,
     SourceUnavailable,
     StateConflict,
     TransientError,
@@ -122,7 +124,8 @@ def cancel(services: Services, dataset_id: str) -> DatasetView:
 def delete(services: Services, dataset_id: str) -> None:
     """Make a dataset unreachable at once; its objects are removed by the control worker.
     NotFound."""
-    services.catalog.request(dataset_id)
+    with suppress(RecordCorrupt):  # what can't be read can still be removed
+        services.catalog.request(dataset_id)
     services.catalog.delete(dataset_id, utcnow())
     try:
         services.live.remove(dataset_id)

@@ -38,6 +38,7 @@ STATUS: Mapping[type[errors.MatteForgeError], int] = {
     errors.CorpusRejected: 500,
     errors.TrainingDiverged: 500,
     errors.ShardCorrupt: 500,
+    errors.RecordCorrupt: 500,
     errors.StoreRefused: 500,
     errors.StoreUnfit: 500,
     errors.SourceUnavailable: 422,

@@ -38,6 +38,7 @@ def dataset_out(view: DatasetView, now: datetime) -> DatasetOut:
         eta_s=eta_s,
         error=view.error,
         cancel_requested=view.cancel_requested,
+        damaged=view.damaged,
         links={"self": path} | {name: f"{path}/{name}" for name in LINKS},
     )
 

@@ -48,6 +48,8 @@ def to_fields(view: DatasetView) -> dict[str, str | int]:
         fields["error"] = view.error.model_dump_json()
     if view.cancel_requested:
         fields["cancel"] = 1
+    if view.damaged:
+        fields["damaged"] = 1
     return fields
 
 
@@ -84,6 +86,7 @@ def to_view(dataset_id: str, fields: Mapping[str, str]) -> DatasetView | None:
         timestamps=timestamps,
         error=ErrorInfo.model_validate_json(fields["error"]) if "error" in fields else None,
         cancel_requested="cancel" in fields,
+        damaged="damaged" in fields,
     )
 
 

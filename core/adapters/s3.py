@@ -19,12 +19,12 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from core import keys
 from core.adapters.s3_parts import upload_parts
 from core.errors import NotFound, PreconditionFailed, StoreRefused, StoreUnavailable, StoreUnfit
 from core.ports import ObjectInfo
 from core.settings import Settings
 
-PROBES = "probes/"
 _MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NotFound"}
 _LOST_RACE = {"412", "PreconditionFailed", "ConditionalRequestConflict"}
 _REFUSED = {
@@ -238,7 +238,7 @@ class S3Store:
     def probe(self) -> None:
         """Probes as ObjectStore.probe says."""
         self._make_bucket()
-        key = f"{PROBES}{secrets.token_hex(16)}"
+        key = f"{keys.PROBES}{secrets.token_hex(16)}"
         self.put(key, b"probe", if_none_match=True)
         try:
             self.put(key, b"again", if_none_match=True)

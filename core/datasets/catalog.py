@@ -14,13 +14,15 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pydantic import ValidationError
+
 from core import keys
 from core.conditional import JSON, put_once
 from core.datasets.dataset import DatasetView
 from core.datasets.manifest import DatasetRecord, ManifestHead, ShardRecord, manifest_lines
 from core.datasets.plan import Plan
 from core.datasets.shard_records import ShardRecords
-from core.errors import Cancelled, NotFound, PreconditionFailed
+from core.errors import Cancelled, NotFound, PreconditionFailed, RecordCorrupt
 from core.ports import ObjectStore
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 
@@ -93,6 +95,14 @@ class Catalog:
         found = (kind for kind in ("deleted", "cancel", "failed") if f"{kind}.json" in names)
         return next(found, "ended" if "manifest.json" in names else None)
 
+    def mark_damaged(self, dataset_id: str, findings: list[str]) -> None:
+        """Note what a check found wrong with an ended dataset's objects; none: it is whole."""
+        key = keys.tombstone(dataset_id, "damaged")
+        if findings:
+            self.store.put(key, json.dumps({"findings": findings}).encode(), content_type=JSON)
+        else:
+            self.store.delete(key)
+
     def purge(self, dataset_id: str) -> None:
         """Remove every object of a deleted dataset but its tombstone."""
         kept = keys.tombstone(dataset_id, "deleted")
@@ -128,6 +138,11 @@ class Catalog:
         return ShardRecords(self.store, dataset_id, known).read(
             after=after, limit=limit, total=total
         )
+
+    def forget_shard_record(self, dataset_id: str, shard: int) -> None:
+        """Remove a record whose tar is not what it says: the shard is made again or adopted."""
+        self._shard_records.pop(keys.shard_record(dataset_id, shard), None)
+        ShardRecords(self.store, dataset_id).forget(shard)
 
     def compact_records(self, dataset_id: str, *, below: int) -> bool:
         """Copy the next thousand records below shard `below` into one object. False: nothing to
@@ -185,6 +200,7 @@ class Catalog:
             timestamps=end.timestamps if end else {DatasetState.QUEUED: record.created_at},
             error=end.error if end else None,
             cancel_requested=self.has_tombstone(dataset_id, "cancel"),
+            damaged=self.has_tombstone(dataset_id, "damaged"),
         )
         return view, done
 
@@ -197,7 +213,10 @@ class Catalog:
                 raise _missing(dataset_id) from None
             if len(self._records) >= RECORDS_KEPT:
                 self._records.clear()
-            self._records[dataset_id] = DatasetRecord.model_validate_json(body)
+            try:
+                self._records[dataset_id] = DatasetRecord.model_validate_json(body)
+            except ValidationError as error:
+                raise RecordCorrupt(f"{keys.request(dataset_id)} can't be read: {error}") from error
         return self._records[dataset_id]
 
 

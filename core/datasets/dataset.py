@@ -25,6 +25,7 @@ class DatasetView(Frozen):
     timestamps: dict[DatasetState, datetime] = Field(description="when each state was entered, UTC")
     error: ErrorInfo | None = None
     cancel_requested: bool = False
+    damaged: bool = False
 
     @property
     def created_at(self) -> datetime:

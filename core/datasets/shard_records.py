@@ -8,18 +8,23 @@ Blocks are copies: losing one costs time only. They are made in ascending order,
 them as far as they go.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
+from pydantic import ValidationError
+
 from core import keys
 from core.conditional import put_once
 from core.datasets.manifest import ShardRecord
-from core.errors import NotFound
+from core.errors import NotFound, ShardCorrupt
 from core.ports import ObjectStore
 
+log = logging.getLogger(__name__)
 BLOCK = 1000  # records a block
 PAGE = 1000  # keys a listing: S3's limit
+RECORD = "record"  # metadata entry of a tar that holds its record
 READERS = 16  # concurrent reads of single records
 
 
@@ -42,17 +47,50 @@ class ShardRecords:
         return put_once(self._store, self._key(record.shard), record.model_dump_json().encode())
 
     def get(self, shard: int) -> ShardRecord | None:
+        """One that can't be read is written anew from its tar's metadata, which hold the same.
+
+        ShardCorrupt: neither can be read.
+        """
         try:
             body, _ = self._store.get(self._key(shard))
         except NotFound:
             return None
-        return ShardRecord.model_validate_json(body)
+        try:
+            record = ShardRecord.model_validate_json(body)
+            if record.shard == shard:
+                return record
+        except ValidationError:
+            pass
+        record = self._of_tar(shard)
+        self._store.put(
+            self._key(shard),
+            record.model_dump_json().encode(),
+            content_type="application/json",
+        )
+        log.warning("%s was not readable: written anew from its tar", self._key(shard))
+        return record
+
+    def forget(self, shard: int) -> None:
+        """Remove a record and the block that copies it: the shard does not count as committed."""
+        self._store.delete(keys.record_block(self._id, shard // BLOCK))
+        self._store.delete(self._key(shard))
+        self._known.pop(self._key(shard), None)
+
+    def _of_tar(self, shard: int) -> ShardRecord:
+        info = self._store.head(keys.shard_tar(self._id, shard))
+        try:
+            record = ShardRecord.model_validate_json(info.metadata.get(RECORD, "") if info else "")
+        except ValidationError:
+            record = None
+        if record is None or record.shard != shard:
+            raise ShardCorrupt(f"{self._key(shard)} can't be read, nor its tar's metadata")
+        return record
 
     def read(
         self, *, after: int = -1, limit: int | None = None, total: int | None = None
     ) -> Iterator[ShardRecord]:
         """Records in shard order, those numbered above `after`, at most `limit`: one request a
-        block, then one each.
+        block, then one each. A record that can't be read is left out, as if it were not there.
 
         total: shards of the dataset, where that is known; spares looking for a block that can't be
         there.
@@ -65,7 +103,7 @@ class ShardRecords:
                 yield from self._singly(islice(self._committed(start, left), left))
                 return
             lines = lines[start % BLOCK :][:left]
-            yield from map(ShardRecord.model_validate_json, lines)
+            yield from lines
             start += BLOCK - start % BLOCK
             left = None if left is None else left - len(lines)
 
@@ -91,11 +129,20 @@ class ShardRecords:
         put_once(self._store, keys.record_block(self._id, block), body, "application/jsonl")
         return True
 
-    def _block(self, block: int) -> list[bytes] | None:
+    def _block(self, block: int) -> list[ShardRecord] | None:
+        """None when there is no such copy, or it can't be read: the records themselves count."""
+        key = keys.record_block(self._id, block)
         try:
-            return self._store.get(keys.record_block(self._id, block))[0].splitlines()
+            lines = self._store.get(key)[0].splitlines()
+            records = [ShardRecord.model_validate_json(line) for line in lines]
         except NotFound:
             return None
+        except ValidationError:
+            log.warning("%s can't be read: its records are read one by one", key)
+            return None
+        first = block * BLOCK
+        whole = [record.shard for record in records] == list(range(first, first + BLOCK))
+        return records if whole else None
 
     def _committed(self, start: int, wanted: int | None = None) -> Iterator[int]:
         """Numbers of the committed shards from `start` on, ascending; `wanted`: how many will be
@@ -119,10 +166,17 @@ class ShardRecords:
                     for shard in chunk
                     if (record := self._known.get(self._key(shard)))
                 }
-                read = pool.map(self.get, [shard for shard in chunk if shard not in records])
+                read = pool.map(self._readable, [shard for shard in chunk if shard not in records])
                 records |= {record.shard: record for record in read if record is not None}
                 self._known.update({self._key(shard): record for shard, record in records.items()})
                 yield from (records[shard] for shard in chunk if shard in records)
+
+    def _readable(self, shard: int) -> ShardRecord | None:
+        try:
+            return self.get(shard)
+        except ShardCorrupt as error:
+            log.warning("%s", error.detail)
+            return None
 
     def _key(self, shard: int) -> str:
         return keys.shard_record(self._id, shard)

@@ -50,6 +50,10 @@ COMMANDS = {
     "train": ("workers.commands.models:train", "Train StyleMatte or StyleMatteGAN."),
     "bench": ("workers.bench.cli:bench", "Measure this machine, processor or GPU, in ratios."),
     "recover": ("workers.commands.models:recover", "Rebuild Redis from S3."),
+    "fsck": (
+        "workers.commands.fsck:fsck",
+        "Check every stored object; mend what can be made anew.",
+    ),
 }
 
 

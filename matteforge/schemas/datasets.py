@@ -70,6 +70,9 @@ class DatasetOut(Wire):
     eta_s: float | None = Field(description="seconds left at that rate, null when unknown or ended")
     error: ErrorInfo | None = Field(description="why a dataset failed")
     cancel_requested: bool
+    damaged: bool = Field(
+        False, description="a check found shards that are missing or have other bytes than recorded"
+    )
     links: dict[str, str] = Field(description="paths of what belongs to the dataset")
 
 

@@ -63,6 +63,7 @@ def test_a_dataset_comes_back_as_it_was_put(live: LiveView) -> None:
     full = plain.model_copy(
         update={
             "state": FAILED,
+            "damaged": True,
             "counts": Counts(
                 requested=40,
                 accepted=9,

@@ -2,21 +2,28 @@
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from core.datasets.catalog import add_shard
+from pydantic import ValidationError
+
+from core import keys
+from core.datasets.catalog import Catalog, add_shard
 from core.datasets.dataset import utcnow
 from core.datasets.manifest import DatasetRecord, ManifestHead, ShardRecord
 from core.datasets.plan import Plan
+from core.datasets.shard_records import RECORD
 from core.errors import BudgetExhausted, StoreRefused, TransientError
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 from workers.context import Context
 
 log = logging.getLogger(__name__)
+LOOKERS = 16  # tars looked at at once
 
 
 def finalize(
@@ -110,7 +117,7 @@ def _spool(
     missing: list[range] = []
     short: ShardRecord | None = None
     expected = 0
-    for shard in context.catalog.shard_records(record.id):
+    for shard in with_tars(context.catalog, record.id):
         if shard.shard > expected:
             missing.append(range(expected, shard.shard))
         expected = shard.shard + 1
@@ -121,6 +128,34 @@ def _spool(
     if expected < record.plan.shards_total:
         missing.append(range(expected, record.plan.shards_total))
     return counts, missing, short
+
+
+def with_tars(catalog: Catalog, dataset_id: str) -> Iterator[ShardRecord]:
+    """Records whose tars are there, as large as recorded and with the same record in their
+    metadata. One that has no such tar is forgotten: its shard is made again, or adopted once its
+    bytes were hashed.
+    """
+    records = catalog.shard_records(dataset_id)
+    with ThreadPoolExecutor(LOOKERS) as pool:
+        while chunk := list(islice(records, LOOKERS * 8)):
+            for record, whole in zip(
+                chunk, pool.map(partial(_has_tar, catalog, dataset_id), chunk), strict=True
+            ):
+                if whole:
+                    yield record
+                    continue
+                log.error("%s: the tar of %s is not what its record says", dataset_id, record.name)
+                catalog.forget_shard_record(dataset_id, record.shard)
+
+
+def _has_tar(catalog: Catalog, dataset_id: str, record: ShardRecord) -> bool:
+    info = catalog.store.head(keys.shard_tar(dataset_id, record.shard))
+    if info is None or info.size_bytes != record.size_bytes:
+        return False
+    try:
+        return ShardRecord.model_validate_json(info.metadata.get(RECORD, "")) == record
+    except ValidationError:
+        return False
 
 
 def _unspool(spool: Path) -> Iterator[ShardRecord]:

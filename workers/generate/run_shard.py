@@ -172,10 +172,24 @@ def _make(
     path = Path(stack.enter_context(TemporaryDirectory(prefix="matteforge-shard-"))) / shard_name(
         shard
     )
+    record = make_tar(path, sampler, plan, shard, _watch(context, dataset_id, lease))
+    log.info(
+        "%s %s: %d samples of %d candidates in %.1f s",
+        dataset_id, record.name, record.samples, record.attempted, time.monotonic() - started_s,
+    )  # fmt: skip
+    return _Made(plan=plan, record=record, path=path)
+
+
+def make_tar(
+    path: Path, sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None]
+) -> ShardRecord:
+    """Write the tar of a shard, a pure function of the plan and the sampler's bundle; returns its
+    record. `watch` is advanced once a batch, and may raise to stop the work.
+    """
     tally = _Tally()
     with ShardTar(path) as tar:
-        _fill(tar, sampler, plan, shard, _watch(context, dataset_id, lease), tally)
-    record = ShardRecord(
+        _fill(tar, sampler, plan, shard, watch, tally)
+    return ShardRecord(
         shard=shard,
         name=plan.shard_name(shard),
         samples=tar.samples,
@@ -187,11 +201,6 @@ def _make(
             name: dict(sorted(values.items())) for name, values in tally.attributes.items()
         },
     )
-    log.info(
-        "%s %s: %d samples of %d candidates in %.1f s",
-        dataset_id, record.name, record.samples, record.attempted, time.monotonic() - started_s,
-    )  # fmt: skip
-    return _Made(plan=plan, record=record, path=path)
 
 
 def _watch(context: Context, dataset_id: str, lease: HeldLease) -> Iterator[None]:

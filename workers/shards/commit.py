@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from core import keys
 from core.datasets.catalog import Catalog
 from core.datasets.manifest import ShardRecord
+from core.datasets.shard_records import RECORD
 from core.errors import Cancelled, NotFound, PreconditionFailed, ShardCorrupt
 
 log = logging.getLogger(__name__)
-RECORD = "record"  # metadata entry of the tar that holds its record
 
 
 def commit_shard(catalog: Catalog, dataset_id: str, path: Path, record: ShardRecord) -> ShardRecord:

@@ -1,0 +1,1 @@
+"""`matteforge fsck`: every object in the bucket accounted for, every hash checked again."""
