@@ -42,6 +42,11 @@ def context() -> Context:
     )
 
 
+def bucket(name: str) -> S3Store:
+    """Another bucket, with the same endpoint and keys."""
+    return S3Store.from_settings(settings.model_copy(update={"s3_bucket": name}))
+
+
 settings = Settings()
 app = make_celery(
     settings.redis_url.get_secret_value(),

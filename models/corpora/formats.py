@@ -7,22 +7,29 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from models.corpora.members import Member, archive_members, folder_members, is_archive
+from models.corpora.members import Member, Source, archive_members, folder_members, is_archive
 from models.corpora.naming import ROLES
 from models.corpora.pairing import Entry, paired
+from models.corpora.tables import is_dataset, table_entries
 
 
-def read_entries(source: Path, *, pairs: bool = True) -> Iterator[Entry]:
+def read_entries(source: Path | Source, *, pairs: bool = True) -> Iterator[Entry]:
     """Every sample of a folder, zip or tar, in order of names; archives in a folder are opened.
 
     pairs: KEY.jpg beside KEY.png are a picture and its alpha; else they are two pictures. What
     can't be used comes as an entry whose `image` says why. FileNotFoundError when there is no such
     path.
     """
+    if isinstance(source, Source):
+        yield from paired(source.members(), pairs)
+        return
     if not source.exists():
         raise FileNotFoundError(source)
     if not source.is_dir():
         yield from paired(archive_members(source), pairs)
+        return
+    if is_dataset(source):
+        yield from table_entries(source, pairs)
         return
     files, archives = list[Member](), list[Member]()
     for member in folder_members(source):

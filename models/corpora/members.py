@@ -53,6 +53,14 @@ class Member:
     broken: bool = False  # stands for an archive that could not be read to its end
 
 
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Files that lie in no folder or archive: below a bucket's prefix, behind a list of URLs."""
+
+    name: str
+    members: Callable[[], Iterable[Member]]
+
+
 def spelled(name: str) -> str:
     """A member's name in the one spelling that names are compared in."""
     plain = unicodedata.normalize("NFC", name.replace("\\", "/"))

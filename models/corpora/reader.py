@@ -5,12 +5,13 @@ from pathlib import Path
 
 from matteforge.schemas.corpora import CorpusKind
 from models.corpora.formats import read_entries
+from models.corpora.members import Source
 from models.corpora.pairing import Entry
 from models.corpora.validate import Refused, Sample, check_entry
 
 
 def read_checked(
-    sources: Iterable[Path],
+    sources: Iterable[Path | Source],
     kind: CorpusKind,
     max_side: int,
     *,

@@ -45,6 +45,15 @@ def thumbnail(picture: U8, side: int) -> U8:
     return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS))
 
 
+def fitted(picture: U8, side: int) -> U8:
+    """[h, w, 3] whole within a square of `side` pixels, black around it."""
+    image = Image.fromarray(picture)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    square = Image.new("RGB", (side, side))
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return np.asarray(square)
+
+
 def grey_rgb(grey: U8) -> U8:
     """[h, w] as RGB [h, w, 3]."""
     return np.repeat(grey[..., None], 3, axis=-1)

@@ -1,7 +1,10 @@
 """`matteforge corpora add | list | show | delete`: where the data are; needs the settings of the
 store."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +12,10 @@ from core.corpora import CorpusBook, CorpusManifest
 from core.errors import MatteForgeError
 from matteforge.schemas.corpora import CorpusKind, Split
 
+if TYPE_CHECKING:
+    from models.corpora.members import Source
+
+SECONDS_BETWEEN_SIGNS = 5.0
 KINDS = click.Choice([kind.value for kind in CorpusKind])
 
 
@@ -19,11 +26,11 @@ def corpora() -> None:
 
 @corpora.command()
 @click.argument("name")
-@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.argument("source")
 @click.option("--kind", type=KINDS, default=CorpusKind.PAIRS.value, show_default=True)
-@click.option("--licence", required=True, help="Of the data, e.g. CC0-1.0.")
+@click.option("--licence", help="Of the data, e.g. CC0-1.0. Needed unless --dry-run.")
 @click.option(
-    "--within", default="", help="Only what lies below this path inside PATH, e.g. afhq/train/cat/."
+    "--within", default="", help="Only what lies below this path inside it, e.g. afhq/train/cat/."
 )
 @click.option(
     "--slice", "part", help="Slice that all of it belongs to; default: each file's folder."
@@ -31,56 +38,101 @@ def corpora() -> None:
 @click.option(
     "--max-side", default=1080, show_default=True, help="Longer pictures are brought down to this."
 )
+@click.option(
+    "--premultiplied/--straight",
+    default=None,
+    help="Whether colours of cut-outs were multiplied by alpha; default: looked at.",
+)
+@click.option("--dry-run", is_flag=True, help="Store nothing: say what would be paired with what.")
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path),
+    help="With --dry-run: draw the first samples here (image, alpha, cut-out), as PNG.",
+)
 def add(
-    name: str, path: Path, kind: str, licence: str, within: str, part: str | None, max_side: int
+    name: str,
+    source: str,
+    kind: str,
+    licence: str | None,
+    within: str,
+    part: str | None,
+    max_side: int,
+    premultiplied: bool | None,
+    dry_run: bool,
+    sheet: Path | None,
 ) -> None:
-    """Check what PATH holds, split it by content, and store it; a corpus of this name grows.
+    """Check what SOURCE holds, split it by content, and store it; a corpus of this name grows.
 
-    PATH: a folder of images and alphas (two folders, or NAME.image.* beside NAME.alpha.*; P3M-10k
-    and AM-2k as they come), a folder of RGBA pictures, of pictures without alpha (FFHQ, AFHQv2,
-    BG-20k; also zipped), or WebDataset tars.
+    SOURCE: a folder, zip or tar in any layout of the how-to "Bring your own", s3://BUCKET/PREFIX,
+    or a text file of URLs.
     """
-    add_and_tell(_book(), name, path, CorpusKind(kind), licence, within, part, max_side)
+    from workers.commands.sources import source_of
+
+    found = source_of(source)
+    options = {"within": within, "max_side": max_side, "premultiplied": premultiplied}
+    if dry_run:
+        from workers.commands.dry_run import tell
+
+        tell(found, CorpusKind(kind), sheet=sheet, **options)  # type: ignore[arg-type]
+    elif sheet is not None:
+        raise click.UsageError("--sheet belongs to --dry-run")
+    elif licence is None:
+        raise click.UsageError("--licence is needed: under which terms may the data be used?")
+    else:
+        add_and_tell(_book(), name, found, CorpusKind(kind), licence, part=part, **options)  # type: ignore[arg-type]
 
 
 def add_and_tell(
     book: CorpusBook,
     name: str,
-    path: Path,
+    source: "Path | Source",
     kind: CorpusKind,
     licence: str,
     within: str = "",
     part: str | None = None,
     max_side: int = 1080,
+    premultiplied: bool | None = None,
 ) -> CorpusManifest:
     """Adds by `add_corpus` and prints the report."""
-    from workers.cycle.corpora import add_corpus
-
-    def progress(number: int) -> None:
-        if number and number % 100 == 0:
-            click.echo(f"{number} files", err=True)
+    from workers.cycle.corpora import add_corpus, told
 
     try:
         manifest, report = add_corpus(
             book,
             name,
-            path,
+            source,
             kind=kind,
             licence=licence,
             within=within,
             part=part,
             max_side=max_side,
-            on_sample=progress,
+            premultiplied=premultiplied,
+            on_sample=_progress(),
         )
     except MatteForgeError as error:
         raise click.ClickException(error.detail) from error
     for rejection in report.rejections:
         click.echo(f"left out: {rejection.source}: {rejection.reason}", err=True)
+    if report.notes:
+        click.echo(f"read as: {told(report.notes)}", err=True)
     added = ", ".join(f"{report.added[split]} {split}" for split in Split)
-    click.echo(
-        f"{name}: added {added}; {report.known} were there; left out {report.rejected.total()}"
-    )
+    left_out = report.rejected.total()
+    reasons = f" ({told(report.rejected)})" if left_out else ""
+    click.echo(f"{name}: added {added}; {report.known} were there; left out {left_out}{reasons}")
     return manifest
+
+
+def _progress() -> Callable[[int], None]:
+    """Tells every five seconds how many files were read, and how fast."""
+    begun = last = time.monotonic()
+
+    def progress(number: int) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= SECONDS_BETWEEN_SIGNS:
+            last = now
+            click.echo(f"{number} files, {number / (now - begun):.1f} a second", err=True)
+
+    return progress
 
 
 @corpora.command("list")

@@ -20,6 +20,7 @@ from matteforge.schemas.corpora import CorpusKind, Split
 from matteforge.schemas.names import NAME
 from models.corpora.foreground import straight_foreground
 from models.corpora.looks import LOOK_BYTES, Looks, look_of
+from models.corpora.members import Source
 from models.corpora.pairing import Entry
 from models.corpora.reader import read_checked
 from models.corpora.validate import Sample
@@ -49,7 +50,7 @@ class Report:
 def add_corpus(
     book: CorpusBook,
     name: str,
-    source: Path,
+    source: Path | Source,
     *,
     kind: CorpusKind = CorpusKind.PAIRS,
     licence: str,
