@@ -83,6 +83,7 @@ class Snapshots:
     """Snapshots of a small generator, and what is expected of an import."""
 
     call = Call
+    small = SMALL
     module = staticmethod(module)
 
     @staticmethod

@@ -102,6 +102,23 @@ def load_checkpoint(path: Path | str, *, kind: Kind) -> Checkpoint:
     return Checkpoint(kind=kind, config=header["config"], state=state, extra=header["extra"])
 
 
+def kind_of(path: Path | str) -> Kind | None:
+    """The kind of network that a checkpoint of ours holds; None for any other safetensors file.
+
+    Raises CheckpointRejected for a broken file, or a header that can't be read.
+    """
+    path = Path(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise CheckpointRejected(f"{path.name} is not a whole safetensors file: {error}") from error
+    if HEADER_KEY not in metadata:
+        return None
+    kind: Kind = _parse_header(path, metadata)["kind"]
+    return kind
+
+
 def _parse_header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if HEADER_KEY not in metadata:
         raise CheckpointRejected(f"{path.name} has no {HEADER_KEY!r} entry in its metadata")

@@ -1,25 +1,46 @@
 """Foreign weights to checkpoints: training snapshots of the reference implementation and released
 StyleMatte files."""
 
-import re
-from collections.abc import Mapping
+import gzip
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from core.errors import CheckpointRejected
-from models.networks.checkpoints.checkpoint import Kind, digest, save_checkpoint
-from models.networks.checkpoints.load import build_with, check_state
+from models.networks.checkpoints.checkpoint import (
+    Kind,
+    digest,
+    kind_of,
+    load_checkpoint,
+    save_checkpoint,
+)
+from models.networks.checkpoints.generator_forms import (
+    colour_from_grey,
+    of_one_class,
+    refuse_stylegan2,
+)
+from models.networks.checkpoints.load import build_with, check_state, expected_shapes
 from models.networks.checkpoints.snapshot_reader import SnapshotModule, read_module
+from models.networks.checkpoints.stylematte_files import (
+    is_safetensors,
+    read_stylematte_state,
+    without_extras,
+)
+from models.networks.checkpoints.torch_file import is_torch_file
 from models.networks.discriminator import DiscriminatorConfig, build_discriminator
 from models.networks.stylegan3 import GeneratorConfig, build_generator
 from models.networks.stylematte import build_stylematte
 from models.networks.stylematte.reference_names import infer_config, rename
 
-TORCH_ZIP = b"PK\x03\x04"
-TORCH_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # its magic number, pickled
+GZIP = b"\x1f\x8b"
+MOST_UNPACKED = 50  # times its size: weights hardly pack
+MAX_FILE_BYTES = 8 * 1024**3  # unpacked, too: the largest networks of the kind have 2 GiB
+PICKLE = b"\x80"
 NEUTRAL: dict[
     str, tuple[Any, ...]
 ] = {  # settings of reference discriminators at their only value that we know
@@ -27,6 +48,12 @@ NEUTRAL: dict[
     "mapping_kwargs": ({},),
     "cmap_dim": (None,),
     "architecture": ("resnet",),
+}
+
+BUILDERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "stylemattegan-generator": build_generator,
+    "stylemattegan-discriminator": build_discriminator,
+    "stylematte": build_stylematte,
 }
 
 
@@ -39,49 +66,95 @@ class ImportSummary:
     elements: int
     out: Path
     sha256: str  # of the checkpoint
+    notes: tuple[str, ...] = ()  # what was done to make it fit
 
 
-def import_file(path: Path | str, *, entry: str = "G_ema", out: Path | str) -> ImportSummary:
-    """Convert a snapshot's network `entry`, or a StyleMatte `.pth`, to a checkpoint; every tensor
-    keeps its bits.
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    kind: Kind
+    config: dict[str, Any]
+    state: Mapping[str, torch.Tensor]
+    notes: tuple[str, ...] = ()
 
-    The format is told by content. Raises CheckpointRejected, naming the reason, for files that are
-    truncated, name code to run, or do not fit their config; then nothing is written.
+
+def import_file(
+    path: Path | str, *, entry: str = "G_ema", class_number: int | None = None, out: Path | str
+) -> ImportSummary:
+    """Convert a file of weights to a checkpoint: a snapshot's network `entry`, a StyleMatte's
+    `.pth` or `.safetensors`, or a checkpoint of ours; gzip is unpacked.
+
+    The format is told by content. Tensors keep their bits, but for a conditional generator, of
+    which `class_number` is kept, and a grey one, which becomes RGB. Raises CheckpointRejected,
+    naming the reason, for files that are truncated, name code to run, or do not fit their config;
+    then nothing is written.
     """
     path, out = Path(path), Path(out)
-    with path.open("rb") as file:
-        head = file.read(len(TORCH_LEGACY))
-    is_torch = head.startswith(TORCH_ZIP) or head == TORCH_LEGACY
+    content = _content(path)
     source: dict[str, Any] = {"file": path.name, "sha256": digest(path)}
-    if is_torch:
-        kind, config, state = _stylematte(path)
-    else:
-        kind, config, state = _network(read_module(path, entry))
+    if not content or (content.startswith(PICKLE) and not is_torch_file(content)):
+        found = _network(read_module(path, content, entry), class_number)
         source["entry"] = entry
-    save_checkpoint(out, kind=kind, config=config, state=state, extra={"imported": source})
+    elif is_torch_file(content) or is_safetensors(content):
+        found = _own(content, path) or _stylematte(path, content)
+    else:
+        raise CheckpointRejected(
+            f"{path.name} is no file of weights: a StyleGAN3 snapshot (.pkl), or a StyleMatte's "
+            ".pth or .safetensors, was expected"
+        )
+    _check_finite(found.state)
+    if found.notes:
+        source["notes"] = list(found.notes)
+    save_checkpoint(
+        out, kind=found.kind, config=found.config, state=found.state, extra={"imported": source}
+    )
     return ImportSummary(
-        kind=kind,
-        entry=None if is_torch else entry,
-        config=config,
-        tensors=len(state),
-        elements=sum(tensor.numel() for tensor in state.values()),
+        kind=found.kind,
+        entry=source.get("entry"),
+        config=found.config,
+        tensors=len(found.state),
+        elements=sum(tensor.numel() for tensor in found.state.values()),
         out=out,
         sha256=digest(out),
+        notes=found.notes,
     )
 
 
-Converted = tuple[Kind, dict[str, Any], Mapping[str, torch.Tensor]]
+def _content(path: Path) -> bytes:
+    """The file's bytes, unpacked where it is gzipped. Raises CheckpointRejected for one that is too
+    large."""
+    with path.open("rb") as file:
+        packed = file.read(len(GZIP)) == GZIP
+    try:
+        with gzip.open(path, "rb") if packed else path.open("rb") as file:
+            most = (
+                min(MAX_FILE_BYTES, MOST_UNPACKED * path.stat().st_size)
+                if packed
+                else MAX_FILE_BYTES
+            )
+            content = file.read(most + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise CheckpointRejected(f"{path.name} is not a whole gzip file: {error}") from error
+    if len(content) > most:
+        raise CheckpointRejected(f"{path.name} holds more than {most} bytes: no file of networks")
+    return content
 
 
-def _network(module: SnapshotModule) -> Converted:
+def _network(module: SnapshotModule, class_number: int | None) -> Converted:
     if module.class_name == "Generator":
-        config = build_with(GeneratorConfig.from_dict, module.kwargs).to_dict()
-        check_state(build_generator, config, module.state)
-        return "stylemattegan-generator", config, module.state
+        refuse_stylegan2(module.state)
+        kwargs, state = colour_from_grey(module.kwargs, module.state)
+        notes: tuple[str, ...] = ("grey became RGB",) if kwargs != module.kwargs else ()
+        classes = kwargs.get("c_dim")
+        kwargs, state = of_one_class(kwargs, state, class_number)
+        if classes:
+            notes += (f"class {class_number} of {classes}",)
+        config = build_with(GeneratorConfig.from_dict, kwargs).to_dict()
+        check_state(build_generator, config, state)
+        return Converted(kind="stylemattegan-generator", config=config, state=state, notes=notes)
     if module.class_name == "Discriminator":
         config = build_with(_discriminator_config, module.kwargs).to_dict()
         check_state(build_discriminator, config, module.state)
-        return "stylemattegan-discriminator", config, module.state
+        return Converted(kind="stylemattegan-discriminator", config=config, state=module.state)
     raise CheckpointRejected(
         f"its entry is a {module.class_name}, neither a Generator nor a Discriminator"
     )
@@ -93,30 +166,35 @@ def _discriminator_config(kwargs: Mapping[str, Any]) -> DiscriminatorConfig:
     )
 
 
-def _stylematte(path: Path) -> Converted:
-    state = rename(_torch_state(path))
+def _own(content: bytes, path: Path) -> Converted | None:
+    """A checkpoint of ours; None for any other file."""
+    if not is_safetensors(content) or (kind := kind_of(path)) is None:
+        return None
+    checkpoint = load_checkpoint(path, kind=kind)
+    if kind not in BUILDERS:
+        raise CheckpointRejected(f"{path.name} holds a {kind}, which is no network by itself")
+    check_state(BUILDERS[kind], checkpoint.config, checkpoint.state)
+    return Converted(kind=kind, config=checkpoint.config, state=checkpoint.state)
+
+
+def _stylematte(path: Path, content: bytes) -> Converted:
+    found = read_stylematte_state(path, content)
+    state = rename(found.state)
     try:
         config = infer_config(state).to_dict()
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         raise CheckpointRejected(f"{path.name} is not a StyleMatte: it has no {error}") from error
+    state, extras = without_extras(state, expected_shapes(build_stylematte, config))
     check_state(build_stylematte, config, state)
-    return "stylematte", config, state
+    notes: tuple[str, ...] = (f"taken from {found.place}",) if found.place else ()
+    if extras:
+        notes += (f"left out {', '.join(sorted(extras)[:5])}",)
+    return Converted(kind="stylematte", config=config, state=state, notes=notes)
 
 
-def _torch_state(path: Path) -> dict[str, torch.Tensor]:
-    """A state dict, plain or under `state_dict`, read by torch's own restricted unpickler."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # a hostile or broken stream can raise anything
-        named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        reason = f"it names {named[1]}; nothing was run" if named else str(error).partition("\n")[0]
-        raise CheckpointRejected(f"{path.name} is not a file of weights: {reason}") from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(
-        isinstance(tensor, torch.Tensor) for tensor in content.values()
-    ):
-        raise CheckpointRejected(f"{path.name} holds no plain dict of tensors")
-    return {str(name): tensor for name, tensor in content.items()}
+def _check_finite(state: Mapping[str, torch.Tensor]) -> None:
+    broken = [name for name, x in state.items() if x.is_floating_point() and not x.isfinite().all()]
+    if broken:
+        raise CheckpointRejected(
+            f"{len(broken)} of its tensors hold NaN or infinity, first {broken[0]}"
+        )

@@ -76,10 +76,7 @@ def check_state(
 
     Missing, unexpected and misshaped tensors raise CheckpointRejected with their names.
     """
-    with torch.device("meta"):
-        expected = {
-            name: tensor.shape for name, tensor in build_with(build, config).state_dict().items()
-        }
+    expected = expected_shapes(build, config)
     problems = {
         "missing": expected.keys() - state.keys(),
         "unexpected": state.keys() - expected.keys(),
@@ -90,6 +87,15 @@ def check_state(
     found = [f"{problem}: {_listed(names)}" for problem, names in problems.items() if names]
     if found:
         raise CheckpointRejected(f"its tensors do not fit its config; {'; '.join(found)}")
+
+
+def expected_shapes(
+    build: Callable[[dict[str, Any]], nn.Module], config: Mapping[str, Any]
+) -> dict[str, torch.Size]:
+    """What a network of this config consists of, by name. Raises CheckpointRejected."""
+    with torch.device("meta"):
+        network = build_with(build, config)
+    return {name: tensor.shape for name, tensor in network.state_dict().items()}
 
 
 def _listed(names: Collection[str], shown: int = 3) -> str:

@@ -1,50 +1,39 @@
 """Training snapshots of the reference implementation, read without running anything in them.
 
-A snapshot is a pickle of modules whose tensors are themselves small pickle streams. `Reader` turns
-each global named in `OBJECTS` or `STORAGES` into a record of how it was called and refuses all
-others by name; what a module holds is then read off these records. It is the Python unpickler on
-purpose: its memo can't be made to allocate by a large index.
+A snapshot is a pickle of modules whose tensors are themselves small pickle streams; see
+`inert_pickle` for what keeps the reading harmless.
 """
 
 import io
-import pickle
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 import torch
 
 from core.errors import CheckpointRejected
+from models.networks.checkpoints.inert_pickle import (
+    OBJECTS,
+    STORAGES,
+    TENSOR,
+    Reader,
+    Record,
+    UnknownGlobal,
+    rejected,
+    tensor_of,
+    unwrapped,
+)
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_VERSION = 1001
 MODULE = "torch_utils.persistence._reconstruct_persistent_obj"
-PARAMETER = "torch._utils._rebuild_parameter"
-TENSOR = "torch._utils._rebuild_tensor_v2"
 STORAGE = "torch.storage._load_from_bytes"
-OBJECTS = (
-    *(MODULE, PARAMETER, TENSOR, STORAGE, "collections.OrderedDict", "dnnlib.util.EasyDict"),
-    *(
-        "numpy.dtype",
-        "numpy.ndarray",
-        "numpy.core.multiarray.scalar",
-        "numpy.core.multiarray._reconstruct",
-    ),
-    *("numpy._core.multiarray.scalar", "numpy._core.multiarray._reconstruct"),
-)
-STORAGES = {
-    "torch.DoubleStorage": torch.float64,
-    "torch.FloatStorage": torch.float32,
-    "torch.HalfStorage": torch.float16,
-    "torch.BFloat16Storage": torch.bfloat16,
-    "torch.LongStorage": torch.int64,
-    "torch.IntStorage": torch.int32,
-    "torch.ShortStorage": torch.int16,
-    "torch.CharStorage": torch.int8,
-    "torch.ByteStorage": torch.uint8,
-    "torch.BoolStorage": torch.bool,
-}
+TENSORFLOW = "dnnlib.tflib."
+
+
+class SnapshotReader(Reader):
+    known = (*OBJECTS, *STORAGES, MODULE, STORAGE, "dnnlib.util.EasyDict")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,50 +49,11 @@ class SnapshotModule:
     ]  # parameters and persistent buffers by their dotted names, dtypes as stored
 
 
-class Record(dict[Any, Any]):
-    """Stands in for an object: the arguments of its construction, its state, and the items set on
-    it."""
-
-    origin = ""
-    args: tuple[Any, ...]
-    state: Any
-
-    def __new__(cls, *args: Any) -> Self:
-        record = super().__new__(cls)
-        record.args, record.state = args, None
-        return record
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__()
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-STAND_INS = {
-    origin: type("Record", (Record,), {"origin": origin}) for origin in (*OBJECTS, *STORAGES)
-}
-
-
-class Reader(pickle._Unpickler):
-    def find_class(self, module: str, name: str) -> type[Record]:
-        origin = f"{module}.{name}"
-        if origin not in STAND_INS:
-            raise CheckpointRejected(
-                f"it names {origin}, which no snapshot of networks needs; nothing was run"
-            )
-        return STAND_INS[origin]
-
-    def persistent_load(self, pid: Any) -> Any:
-        """The description of a storage, in the stream that carries one."""
-        return pid
-
-
-def read_module(path: Path, entry: str) -> SnapshotModule:
-    """Read the network called `entry` from a snapshot. Raises CheckpointRejected for anything that
-    isn't a snapshot."""
+def read_module(path: Path, content: bytes, entry: str) -> SnapshotModule:
+    """Read the network called `entry` from a snapshot's content. Raises CheckpointRejected for
+    anything that isn't a snapshot."""
     try:
-        snapshot = Reader(io.BytesIO(path.read_bytes())).load()
+        snapshot = SnapshotReader(io.BytesIO(content)).load()
         if not isinstance(snapshot, dict) or entry not in snapshot:
             names = (
                 sorted(map(str, snapshot))
@@ -112,6 +62,14 @@ def read_module(path: Path, entry: str) -> SnapshotModule:
             )
             raise CheckpointRejected(f"{path.name} has no entry {entry!r}; it holds {names}")
         return _module(snapshot[entry])
+    except UnknownGlobal as error:
+        if not error.named.startswith(TENSORFLOW):
+            raise
+        raise CheckpointRejected(
+            f"{path.name} is a TensorFlow pickle of StyleGAN or StyleGAN2; StyleGAN3 snapshots of "
+            "PyTorch are read. Its pictures can be used: make them with its own program and add "
+            "them by `matteforge corpora add --kind images`"
+        ) from error
     except (CheckpointRejected, OSError):
         raise
     except Exception as error:  # a hostile or broken stream can raise anything
@@ -152,29 +110,15 @@ def _collect(record: Any, prefix: str, state: dict[str, torch.Tensor], seen: set
 
 
 def _tensor(record: Any, name: str) -> torch.Tensor:
-    """A contiguous copy, after checking that size, stride and offset stay within the storage."""
-    if isinstance(record, Record) and record.origin == PARAMETER:
-        record = record.args[0]
-    storage, offset, size, stride = _arguments(record, TENSOR)[:4]
-    values = _storage(_arguments(storage, STORAGE)[0])
-    numbers = (offset, *size, *stride)
-    if len(size) != len(stride) or not all(
-        type(number) is int and number >= 0 for number in numbers
-    ):
-        _refuse(f"tensor {name} has size {size}, stride {stride} and offset {offset}")
-    count = 1
-    for length in size:
-        count *= length
-    last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
-    if count > len(values) or (count and last >= len(values)):
-        _refuse(f"tensor {name} of size {size} is larger than its storage of {len(values)}")
-    return values.as_strided(size, stride, offset).clone(memory_format=torch.contiguous_format)
+    record = unwrapped(record)
+    storage = _arguments(record, TENSOR)[0]
+    return tensor_of(record, _storage(_arguments(storage, STORAGE)[0]), name)
 
 
 def _storage(stream: bytes) -> torch.Tensor:
     """The flat values of a storage, from a stream that torch.save wrote before its zip format."""
     file = io.BytesIO(stream)
-    magic, version, system, description, keys = (Reader(file).load() for _ in range(5))
+    magic, version, system, description, keys = (SnapshotReader(file).load() for _ in range(5))
     if magic != LEGACY_MAGIC or version != LEGACY_VERSION or system["little_endian"] is not True:
         _refuse("a storage has an unknown layout")
     tag, kind, key, _, declared, *_ = description
@@ -211,4 +155,4 @@ def _arguments(record: Any, origin: str) -> tuple[Any, ...]:
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise CheckpointRejected(f"the snapshot is not one of networks: {reason}")
+    raise rejected(reason)

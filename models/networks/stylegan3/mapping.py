@@ -44,7 +44,8 @@ class FullyConnected(nn.Module):
         return F.leaky_relu(y, 0.2) * math.sqrt(2) if self.activate else y
 
 
-def _normalize(x: torch.Tensor) -> torch.Tensor:
+def normalized(x: torch.Tensor) -> torch.Tensor:
+    """[n, features], each row scaled to a mean square of 1."""
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
@@ -86,12 +87,12 @@ class MappingNetwork(nn.Module):
         """
         if z.ndim != 2 or z.shape[1] != self.z_dim:
             raise ValueError(f"z must be [n, {self.z_dim}], got {list(z.shape)}")
-        x = _normalize(z.to(self.w_avg.dtype))
+        x = normalized(z.to(self.w_avg.dtype))
         if self.c_dim:
             condition = z.new_zeros(len(z), self.c_dim) if c is None else c
             if condition.shape != (len(z), self.c_dim):
                 raise ValueError(f"c must be [{len(z)}, {self.c_dim}], got {list(condition.shape)}")
-            x = torch.cat([x, _normalize(self.embed(condition.to(x.dtype)))], 1)
+            x = torch.cat([x, normalized(self.embed(condition.to(x.dtype)))], 1)
         for index in range(self.num_layers):
             x = self.get_submodule(f"fc{index}")(x)
         if update_emas:
