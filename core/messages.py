@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 QUEUE_GENERATE = "generate"
+QUEUE_RENDER = "render"
 QUEUE_TRAIN = "train"
 QUEUE_CONTROL = "control"
 QUEUE_MATTE = "matte"
-QUEUES = (QUEUE_GENERATE, QUEUE_TRAIN, QUEUE_CONTROL, QUEUE_MATTE)
+QUEUES = (QUEUE_GENERATE, QUEUE_RENDER, QUEUE_TRAIN, QUEUE_CONTROL, QUEUE_MATTE)
 
 STALLED_S = 15.0
 """A worker without work takes a message within a second."""
@@ -71,6 +72,18 @@ class RunShard(Message):
     queue: ClassVar[str] = QUEUE_GENERATE
     dataset_id: str
     shard: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRenderedShard(RunShard):
+    """The same of rendered people, whose pictures take seconds each: other workers make them, and
+    no order of generated pairs waits for one."""
+
+    queue: ClassVar[str] = QUEUE_RENDER
+
+
+SHARD_MESSAGES: dict[str, type[RunShard]] = {"generated": RunShard, "rendered": RunRenderedShard}
+"""By source of an order."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
 from core.messages import Consumer, Message
-from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo, InWork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +148,19 @@ class LiveView(Protocol):
     def add_shard(self, dataset_id: str, record: ShardRecord) -> bool:
         """Count a committed shard once (atomic), publish a `shard` event. False: counted before, or
         unknown dataset."""
+
+    def report_work(self, dataset_id: str, shard: int, work: InWork, ttl_s: float) -> None:
+        """Tell what is in a shard that is being made; forgotten after `ttl_s`, or with
+        `add_shard`."""
+
+    def withdraw_work(self, dataset_id: str, shard: int) -> None:
+        """Nobody makes the shard any more."""
+
+    def note_pace(self, kind: str, seconds_a_sample: float) -> None:
+        """Remember how long a sample of this kind took, the last ones above all."""
+
+    def pace(self, kind: str) -> float | None:
+        """Seconds a sample of this kind takes a worker; None when none was made."""
 
     def forget_shard(self, dataset_id: str, shard: int) -> None:
         """Mark a shard as not done after all (S3 has no record of it); the next `put` mends the

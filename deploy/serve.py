@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 import click
 
-from core.messages import QUEUE_CONTROL, QUEUE_GENERATE, QUEUE_MATTE, QUEUE_TRAIN
+from core.messages import QUEUE_CONTROL, QUEUE_GENERATE, QUEUE_MATTE, QUEUE_RENDER, QUEUE_TRAIN
 
 WORKER_QUEUES = {
     "generate": QUEUE_GENERATE,
+    "render": QUEUE_RENDER,
     "train": QUEUE_TRAIN,
     "control": QUEUE_CONTROL,
     "matte": QUEUE_MATTE,

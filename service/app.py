@@ -34,6 +34,7 @@ from service.routes import (
     console,
     corpora,
     datasets,
+    estimates,
     events,
     files,
     health,
@@ -95,6 +96,7 @@ def create_app(
     app.state.metrics = Metrics(services.live, services.doorbell)
     for module in (
         datasets,
+        estimates,
         events,
         shards,
         samples,

@@ -77,7 +77,7 @@ def place_order(
     body_sha256 = _fingerprint(spec)
     if idempotency_key is not None and (view := _replay(services, dataset_id, body_sha256)):
         return view
-    plan = _plan(services, spec)
+    plan = plan_order(services, spec)
     record = DatasetRecord(
         id=dataset_id,
         owner=owner,
@@ -167,7 +167,8 @@ def _replay(services: Services, dataset_id: str, body_sha256: str) -> DatasetVie
     return load_view(services, dataset_id)
 
 
-def _plan(services: Services, spec: AnySpec) -> Plan:
+def plan_order(services: Services, spec: AnySpec) -> Plan:
+    """What an order comes to. Raises InvalidSpec, SourceUnavailable."""
     if isinstance(spec, RenderedSpec) and not services.settings.rendered:
         raise SourceUnavailable(
             "this service renders no people: its generate workers need "

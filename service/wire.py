@@ -9,7 +9,7 @@ from core.datasets.manifest import ShardRecord
 from core.training.run import TrainingView
 from core.training.schedules import Schedule, Turn
 from matteforge.schemas.corpora import CorpusOut, Split
-from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
+from matteforge.schemas.datasets import DatasetOut, DatasetState, EstimateOut, ShardOut, Waiting
 from matteforge.schemas.gate import GateDecision
 from matteforge.schemas.training import (
     STAGES,
@@ -23,7 +23,13 @@ from matteforge.schemas.training import (
 LINKS = ("events", "shards", "samples", "preview.webp", "files", "manifest", "cancel")
 
 
-def dataset_out(view: DatasetView, now: datetime) -> DatasetOut:
+def dataset_out(
+    view: DatasetView,
+    now: datetime,
+    *,
+    waiting: Waiting | None = None,
+    estimate: EstimateOut | None = None,
+) -> DatasetOut:
     """A dataset as it is answered: adds what depends on the clock, rate and time left."""
     path = f"/v1/datasets/{view.id}"
     rate, eta_s = _pace(view, now)
@@ -34,6 +40,9 @@ def dataset_out(view: DatasetView, now: datetime) -> DatasetOut:
         spec=view.spec,
         bundle=view.bundle,
         counts=view.counts,
+        in_work=view.in_work,
+        waiting=waiting,
+        estimate=estimate,
         rate=rate,
         eta_s=eta_s,
         error=view.error,
@@ -48,10 +57,11 @@ def _pace(view: DatasetView, now: datetime) -> tuple[float | None, float | None]
     start = view.timestamps.get(DatasetState.RUNNING, view.created_at)
     end = max(view.timestamps.values()) if view.state.terminal else now
     elapsed_s = (end - start).total_seconds()
-    if view.counts.accepted == 0 or elapsed_s <= 0:
+    accepted = view.counts.accepted + view.in_work.accepted
+    if accepted == 0 or elapsed_s <= 0:
         return None, None
-    rate = view.counts.accepted / elapsed_s
-    left = None if view.state.terminal else (view.counts.requested - view.counts.accepted) / rate
+    rate = accepted / elapsed_s
+    left = None if view.state.terminal else max(view.counts.requested - accepted, 0) / rate
     return rate, left
 
 

@@ -4,10 +4,11 @@ kept."""
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 from datetime import datetime
 
 from core.errors import InvalidCursor
-from matteforge.schemas.datasets import TERMINAL, DatasetState
+from matteforge.schemas.datasets import TERMINAL, DatasetState, InWork
 
 EVENTS_KEPT = 1000  # a dataset
 NO_EVENT = "0-0"
@@ -50,3 +51,20 @@ def parse_event_id(event_id: str) -> tuple[int, int] | None:
     """(milliseconds, sequence number) of an event id, None when it can't be one."""
     match = _EVENT_ID.fullmatch(event_id)
     return (int(match[1]), int(match[2])) if match else None
+
+
+def add_work(works: Iterable[InWork]) -> InWork:
+    """What is in all shards that are being made."""
+    shards = accepted = attempted = 0
+    rejected: dict[str, int] = {}
+    for work in works:
+        shards, accepted = shards + work.shards, accepted + work.accepted
+        attempted += work.attempted
+        for reason, number in work.rejected.items():
+            rejected[reason] = rejected.get(reason, 0) + number
+    return InWork(shards=shards, accepted=accepted, attempted=attempted, rejected=rejected)
+
+
+def blended(before: float | None, seconds_a_sample: float) -> float:
+    """The pace remembered after one more shard: the last three count for most of it."""
+    return seconds_a_sample if before is None else 0.6 * before + 0.4 * seconds_a_sample

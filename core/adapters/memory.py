@@ -12,6 +12,8 @@ from typing import Any
 from core.adapters.live_view_rules import (
     EVENTS_KEPT,
     NO_EVENT,
+    add_work,
+    blended,
     decode_cursor,
     encode_cursor,
     index_member,
@@ -24,7 +26,7 @@ from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
 from core.messages import Consumer, Message, bell_of
 from core.ports import Event
-from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo, InWork
 
 __all__ = ["MemoryDoorbell", "MemoryLeaseBook", "MemoryLiveView", "MemoryStore"]
 
@@ -35,6 +37,13 @@ class _Dataset:
     done: set[int]
     rings: dict[int, float] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    work: dict[int, tuple[float, InWork]] = field(default_factory=dict)
+
+    def seen(self) -> DatasetView:
+        """The view with what workers tell."""
+        now_s = time.monotonic()
+        works = (work for until_s, work in self.work.values() if until_s > now_s)
+        return self.view.model_copy(update={"in_work": add_work(works)})
 
 
 class MemoryLiveView:
@@ -42,6 +51,7 @@ class MemoryLiveView:
 
     def __init__(self) -> None:
         self._datasets: dict[str, _Dataset] = {}
+        self._paces: dict[str, float] = {}
         self._initialised = False
         self._lock = threading.RLock()
         self._sequence = 0
@@ -70,7 +80,7 @@ class MemoryLiveView:
 
     def get(self, dataset_id: str) -> DatasetView | None:
         dataset = self._datasets.get(dataset_id)
-        return dataset.view if dataset else None
+        return dataset.seen() if dataset else None
 
     def remove(self, dataset_id: str) -> None:
         with self._lock:
@@ -81,7 +91,7 @@ class MemoryLiveView:
     ) -> tuple[list[DatasetView], str | None]:
         with self._lock:
             views = [
-                d.view for d in self._datasets.values() if state is None or d.view.state is state
+                d.seen() for d in self._datasets.values() if state is None or d.view.state is state
             ]
         index = {index_member(view.id, view.created_at): view for view in views}
         bound = decode_cursor(after) if after is not None else None
@@ -135,6 +145,7 @@ class MemoryLiveView:
             if dataset is None or record.shard in dataset.done or dataset.view.state.terminal:
                 return False
             dataset.done.add(record.shard)
+            dataset.work.pop(record.shard, None)
             counts = add_shard(dataset.view.counts, record)
             dataset.view = dataset.view.model_copy(update={"counts": counts})
             data = record.model_dump(mode="json")
@@ -144,6 +155,20 @@ class MemoryLiveView:
                 {**data, "accepted": counts.accepted, "shards_done": counts.shards_done},
             )
         return True
+
+    def report_work(self, dataset_id: str, shard: int, work: InWork, ttl_s: float) -> None:
+        if dataset := self._datasets.get(dataset_id):
+            dataset.work[shard] = time.monotonic() + ttl_s, work
+
+    def withdraw_work(self, dataset_id: str, shard: int) -> None:
+        if dataset := self._datasets.get(dataset_id):
+            dataset.work.pop(shard, None)
+
+    def note_pace(self, kind: str, seconds_a_sample: float) -> None:
+        self._paces[kind] = blended(self._paces.get(kind), seconds_a_sample)
+
+    def pace(self, kind: str) -> float | None:
+        return self._paces.get(kind)
 
     def forget_shard(self, dataset_id: str, shard: int) -> None:
         with self._lock:

@@ -5,6 +5,8 @@ mf:index[:STATE]      sorted sets by (creation, id): all datasets, and those in 
 mf:ds:ID              hash: static part, counters, state, timestamps, error, cancel
 mf:ds:ID:done         bitmap of committed shards
 mf:ds:ID:rings        hash: shard -> when its message was sent
+mf:ds:ID:work         hash: shard -> what is in it while it is made, until when that holds
+mf:pace               hash: kind of sample -> seconds it takes
 mf:ds:ID:events       stream, the newest EVENTS_KEPT
 mf:lease:NAME         token of the holder; expires
 mf:consumers          hash: worker -> its queue, how long it has been idle, when it told
@@ -29,22 +31,33 @@ from core.adapters import redis_scripts as scripts
 from core.adapters.live_view_rules import (
     EVENTS_KEPT,
     NO_EVENT,
+    add_work,
+    blended,
     decode_cursor,
     encode_cursor,
     index_member,
     parse_event_id,
     rank,
 )
-from core.adapters.redis_records import to_bitmap, to_counters, to_event, to_fields, to_view
+from core.adapters.redis_records import (
+    to_bitmap,
+    to_counters,
+    to_event,
+    to_fields,
+    to_view,
+    to_work,
+)
 from core.datasets.catalog import add_shard
 from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
 from core.errors import LiveViewUnavailable
 from core.ports import Event
-from matteforge.schemas.datasets import TERMINAL, Counts, DatasetState, ErrorInfo
+from matteforge.schemas.datasets import TERMINAL, Counts, DatasetState, ErrorInfo, InWork
 
 INITIALISED = "mf:initialised"
 INDEX = "mf:index"
+PACE = "mf:pace"
+WORK_TTL_S = 3600.0  # after which nothing is left of a dataset that nobody reports on
 RANK_AT_END = rank(DatasetState.COMPLETED)
 
 
@@ -123,14 +136,14 @@ class RedisLiveView:
 
     @translated()
     def get(self, dataset_id: str) -> DatasetView | None:
-        return to_view(dataset_id, self._redis.hgetall(_key(dataset_id)))
+        return self._views([dataset_id])[0]
 
     @translated()
     def remove(self, dataset_id: str) -> None:
         key = _key(dataset_id)
         member = self._redis.hget(key, "member")
         with self._redis.pipeline(transaction=True) as pipe:
-            pipe.delete(key, f"{key}:done", f"{key}:rings", f"{key}:events")
+            pipe.delete(key, f"{key}:done", f"{key}:rings", f"{key}:events", f"{key}:work")
             for index in (INDEX, *(f"{INDEX}:{state}" for state in DatasetState)):
                 pipe.zrem(index, member or "")
             pipe.execute()
@@ -145,15 +158,21 @@ class RedisLiveView:
             index, newest, "-", desc=True, bylex=True, offset=0, num=limit + 1
         )
         ids = [member.partition(":")[2] for member in members[:limit]]
-        with self._redis.pipeline(transaction=False) as pipe:
-            for dataset_id in ids:
-                pipe.hgetall(_key(dataset_id))
-            views = [
-                to_view(dataset_id, fields)
-                for dataset_id, fields in zip(ids, pipe.execute(), strict=True)
-            ]
+        views = self._views(ids)
         more = encode_cursor(members[limit - 1]) if len(members) > limit else None
         return [view for view in views if view is not None], more
+
+    def _views(self, ids: list[str]) -> list[DatasetView | None]:
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            for dataset_id in ids:
+                pipe.hgetall(_key(dataset_id))
+                pipe.hgetall(f"{_key(dataset_id)}:work")
+            (now_s, _), *found = pipe.execute()
+        return [
+            to_view(dataset_id, fields, add_work(to_work(told, now_s)))
+            for dataset_id, fields, told in zip(ids, found[::2], found[1::2], strict=True)
+        ]
 
     @translated()
     def active_ids(self) -> list[str]:
@@ -192,7 +211,32 @@ class RedisLiveView:
     def add_shard(self, dataset_id: str, record: ShardRecord) -> bool:
         increments = json.dumps(to_counters(add_shard(Counts(requested=0, shards_total=0), record)))
         arguments = (RANK_AT_END, record.shard, increments, record.model_dump_json(), EVENTS_KEPT)
+        self._redis.hdel(f"{_key(dataset_id)}:work", str(record.shard))
         return bool(self._add_shard(keys=[_key(dataset_id)], args=arguments))
+
+    @translated()
+    def report_work(self, dataset_id: str, shard: int, work: InWork, ttl_s: float) -> None:
+        key = f"{_key(dataset_id)}:work"
+        now_s, _ = self._redis.time()
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hset(key, str(shard), f"{now_s + ttl_s} {work.model_dump_json()}")
+            pipe.expire(key, round(WORK_TTL_S))
+            pipe.execute()
+
+    @translated()
+    def withdraw_work(self, dataset_id: str, shard: int) -> None:
+        self._redis.hdel(f"{_key(dataset_id)}:work", str(shard))
+
+    @translated()
+    def note_pace(self, kind: str, seconds_a_sample: float) -> None:
+        before = self._redis.hget(PACE, kind)
+        after = blended(None if before is None else float(before), seconds_a_sample)
+        self._redis.hset(PACE, kind, after)
+
+    @translated()
+    def pace(self, kind: str) -> float | None:
+        found = self._redis.hget(PACE, kind)
+        return None if found is None else float(found)
 
     @translated()
     def forget_shard(self, dataset_id: str, shard: int) -> None:

@@ -9,9 +9,10 @@ from pydantic import TypeAdapter
 from core.adapters.live_view_rules import rank
 from core.datasets.dataset import DatasetView
 from core.ports import Event
-from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo, InWork
 from matteforge.schemas.orders import AnySpec
 
+NO_WORK = InWork()
 SPEC: TypeAdapter[AnySpec] = TypeAdapter(AnySpec)
 
 
@@ -53,7 +54,17 @@ def to_fields(view: DatasetView) -> dict[str, str | int]:
     return fields
 
 
-def to_view(dataset_id: str, fields: Mapping[str, str]) -> DatasetView | None:
+def to_work(told: Mapping[str, str], now_s: float) -> list[InWork]:
+    """Reports of shards in work that still hold."""
+    reports = [report.partition(" ") for report in told.values()]
+    return [
+        InWork.model_validate_json(work) for until_s, _, work in reports if float(until_s) > now_s
+    ]
+
+
+def to_view(
+    dataset_id: str, fields: Mapping[str, str], in_work: InWork = NO_WORK
+) -> DatasetView | None:
     """The dataset that the fields of its hash describe; None when there are none."""
     if not fields:
         return None
@@ -87,6 +98,7 @@ def to_view(dataset_id: str, fields: Mapping[str, str]) -> DatasetView | None:
         error=ErrorInfo.model_validate_json(fields["error"]) if "error" in fields else None,
         cancel_requested="cancel" in fields,
         damaged="damaged" in fields,
+        in_work=in_work,
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import (
 )
 
 from matteforge.schemas.base import Frozen
-from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo, InWork
 from matteforge.schemas.orders import AnySpec
 
 
@@ -26,6 +26,7 @@ class DatasetView(Frozen):
     error: ErrorInfo | None = None
     cancel_requested: bool = False
     damaged: bool = False
+    in_work: InWork = Field(default_factory=InWork, description="what workers tell of now")
 
     @property
     def created_at(self) -> datetime:

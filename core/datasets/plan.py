@@ -166,6 +166,11 @@ def default_shard_size(spec: DatasetSpec | RenderedSpec) -> int:
     return max(size, -(-spec.count // MAX_SHARDS))
 
 
+def pace_kind(plan: Plan) -> str:
+    """Samples that take about as long as each other: of one source, model and size."""
+    return f"rendered/{plan.render.size}" if plan.render else f"generated/{plan.bundle}"
+
+
 def choose_batch_size(device: str, resolution: int) -> int:
     """Candidates a forward pass on a device class (cpu or cuda) at a resolution in pixels; a power
     of two.

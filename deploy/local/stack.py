@@ -172,6 +172,7 @@ class Stack:
                 )
                 for number in range(1, self._generate_workers + 1)
             ),
+            *([self._program("render", env=numerical, nice=WORK)] if self._rendered else []),
             self._program("train", env=numerical, nice=WORK),
             self._program("matte", env=numerical, nice=WORK),
             self._program("beat"),

@@ -43,8 +43,10 @@ def watch(client: MatteForge, dataset_id: str, *, quiet: bool = False) -> Datase
 def _advance(bars: Progress, bar: TaskID, dataset: DatasetOut) -> None:
     counts = dataset.counts
     pace = f" {dataset.rate:.2f}/s" if dataset.rate else ""
-    done = f"{dataset.state}: {counts.shards_done}/{counts.shards_total} shards{pace}"
-    bars.update(bar, description=done, completed=counts.accepted, total=counts.requested)
+    why = f" ({dataset.waiting.reason})" if dataset.waiting else ""
+    done = f"{dataset.state}{why}: {counts.shards_done}/{counts.shards_total} shards{pace}"
+    accepted = counts.accepted + dataset.in_work.accepted
+    bars.update(bar, description=done, completed=accepted, total=counts.requested)
 
 
 def show(dataset: DatasetOut, *, as_json: bool, quiet: bool = False, err: bool = False) -> None:
@@ -72,6 +74,10 @@ def table(dataset: DatasetOut) -> Table:
         "since": f"{dataset.timestamps[dataset.state]:%Y-%m-%d %H:%M:%S %Z}",
         "samples": f"{counts.accepted} of {counts.requested}, {counts.attempted} attempted",
         "rejected": rejected or "none",
+        "in work": f"{dataset.in_work.accepted} more in {dataset.in_work.shards} shards"
+        if dataset.in_work.shards
+        else "",
+        "waits": dataset.waiting.reason if dataset.waiting else "",
         "shards": f"{counts.shards_done} of {counts.shards_total}",
         "pace": f"{dataset.rate:.2f} samples/s" if dataset.rate else "unknown",
         "left": f"{dataset.eta_s:.0f} s" if dataset.eta_s is not None else "",

@@ -48,6 +48,35 @@ class Counts(Frozen):
     )
 
 
+class InWork(Frozen):
+    """Shards that workers are making now: what is in them so far, and is lost if they are cancelled
+    before they are committed."""
+
+    shards: int = Field(0, ge=0)
+    accepted: int = Field(0, ge=0)
+    attempted: int = Field(0, ge=0)
+    rejected: dict[str, int] = Field(default_factory=dict, description="rejections by criterion")
+
+
+class Waiting(Wire):
+    """Why nobody works on a dataset now."""
+
+    ahead: int = Field(description="orders that are served before it")
+    reason: str = Field(examples=["1 order is served before it"])
+
+
+class EstimateOut(Wire):
+    """How long an order takes, from what was measured here."""
+
+    shards: int
+    shard_size: int = Field(description="samples a shard")
+    workers: int = Field(description="workers that take such shards now")
+    seconds_a_sample: float | None = Field(description="of one worker; null without history")
+    first_shard_s: float | None = Field(description="until something can be downloaded")
+    total_s: float | None = Field(description="until the end, once it is its turn")
+    basis: str = Field(examples=["the last shards of this model, source and size"])
+
+
 class ErrorInfo(Frozen):
     """Why a dataset failed: the stable code and a sentence for people."""
 
@@ -65,8 +94,13 @@ class DatasetOut(Wire):
     bundle: str = Field(
         description="digest of the pinned model bundle", examples=["sha256:" + "0" * 64]
     )
-    counts: Counts
-    rate: float | None = Field(description="accepted samples a second, null before the first shard")
+    counts: Counts = Field(description="of committed shards")
+    in_work: InWork = Field(
+        default_factory=InWork, description="beyond `counts`, told every second"
+    )
+    waiting: Waiting | None = Field(None, description="null while somebody works on it")
+    estimate: EstimateOut | None = Field(None, description="when it was ordered; null later")
+    rate: float | None = Field(description="accepted samples a second, null before the first one")
     eta_s: float | None = Field(description="seconds left at that rate, null when unknown or ended")
     error: ErrorInfo | None = Field(description="why a dataset failed")
     cancel_requested: bool

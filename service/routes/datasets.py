@@ -9,11 +9,12 @@ from starlette.exceptions import HTTPException
 
 from core import keys
 from core.datasets.dataset import utcnow
-from core.errors import NotFound, StateConflict
+from core.errors import NotFound, StateConflict, TransientError
 from matteforge.schemas.datasets import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage, DatasetState
 from matteforge.schemas.orders import AnySpec
 from service import datasets
 from service.dependencies import DatasetId, KeyDep, OwnerDep, ServicesDep, bearer
+from service.estimates import estimate, waiting
 from service.problems import documented, located
 from service.wire import dataset_out
 
@@ -72,7 +73,8 @@ def order(
     """N image-alpha pairs, each measured by StyleMatte. Answers at once; follow the dataset at
     `Location`."""
     view = datasets.place_order(services, owner, spec, idempotency_key)
-    out = dataset_out(view, utcnow())
+    plan = services.catalog.request(view.id).plan
+    out = dataset_out(view, utcnow(), estimate=estimate(services, plan, spec.source))
     response.headers["Location"] = out.links["self"]
     return out
 
@@ -101,7 +103,12 @@ def list_datasets(
 )
 def get_dataset(dataset_id: DatasetId, services: ServicesDep) -> DatasetOut:
     """State, counts, pace and links."""
-    return dataset_out(datasets.load_view(services, dataset_id), utcnow())
+    view = datasets.load_view(services, dataset_id)
+    try:
+        reason = waiting(services, view)
+    except TransientError:
+        reason = None
+    return dataset_out(view, utcnow(), waiting=reason)
 
 
 @router.post(

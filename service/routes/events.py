@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from core.datasets.dataset import DatasetView, utcnow
 from core.errors import NotFound, TransientError
 from core.ports import Event
-from matteforge.schemas.datasets import DatasetState
+from matteforge.schemas.datasets import DatasetState, InWork
 from service.datasets import load_view
 from service.dependencies import DatasetId, Services, ServicesDep, bearer
 from service.problems import documented
@@ -24,11 +24,12 @@ router = APIRouter(
 )
 
 POLL_S = 0.5
+PROGRESS_S = 1.0
 HEARTBEAT_S = 15.0
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "`snapshot` (the whole dataset), `shard` (one was committed) and `state` "
-        "events; ids resume",
+        "description": "`snapshot` (the whole dataset), `shard` (one was committed), `state` "
+        "and `progress` (what is in shards that are being made) events; ids resume",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
@@ -62,7 +63,8 @@ async def _follow(services: Services, view: DatasetView, cursor: str | None) -> 
     if view.state.terminal:
         yield _frame("state", _end(view))
         return
-    spoke_at = time.monotonic()
+    spoke_at = looked_at = time.monotonic()
+    told = InWork()
     while True:
         try:
             batch = await run_in_threadpool(_next, services, view.id, cursor)
@@ -75,6 +77,12 @@ async def _follow(services: Services, view: DatasetView, cursor: str | None) -> 
             cursor = event.id
             if "state" in event.data and DatasetState(event.data["state"]).terminal:
                 return
+        if time.monotonic() - looked_at >= PROGRESS_S:
+            looked_at = time.monotonic()
+            work = await run_in_threadpool(_in_work, services, view.id)
+            if work not in (None, told):
+                told = work or told
+                yield _frame("progress", told.model_dump())
         if batch:
             spoke_at = time.monotonic()
         elif time.monotonic() - spoke_at > HEARTBEAT_S:
@@ -94,6 +102,15 @@ async def _unless_ended(services: Services, dataset_id: str, cursor: str | None)
     except TransientError:
         return cursor
     return None if view.state.terminal else cursor
+
+
+def _in_work(services: Services, dataset_id: str) -> InWork | None:
+    """What is in the shards that are being made; None when it can't be told."""
+    try:
+        view = services.live.get(dataset_id)
+    except TransientError:
+        return None
+    return view.in_work if view else None
 
 
 def _next(services: Services, dataset_id: str, cursor: str | None) -> list[Event]:

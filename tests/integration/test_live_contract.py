@@ -12,7 +12,7 @@ from core.datasets.manifest import ShardRecord
 from core.errors import InvalidCursor, LiveViewUnavailable
 from core.ports import LiveView
 from deploy.local.ports import free_ports
-from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
+from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo, InWork
 from matteforge.schemas.orders import DatasetSpec
 
 START = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -350,3 +350,33 @@ def test_counts_by_attribute_add_up_and_are_replaced_at_the_end(live: LiveView) 
     final = seen.counts.model_copy(update={"attributes": {"glasses": {"no": 6}}})
     live.set_state("ds_a", COMPLETED, START + timedelta(seconds=9), counts=final)
     assert live.get("ds_a").counts == final  # type: ignore[union-attr]
+
+
+def test_what_is_in_shards_in_work_is_told_and_forgotten(live: LiveView) -> None:
+    live.put(dataset())
+    live.report_work("ds_a", 0, InWork(shards=1, accepted=2, attempted=5, rejected={"mad": 3}), 60)
+    live.report_work("ds_a", 1, InWork(shards=1, accepted=1, attempted=2, rejected={"mad": 1}), 60)
+    both = InWork(shards=2, accepted=3, attempted=7, rejected={"mad": 4})
+    assert live.get("ds_a").in_work == both
+    assert live.page(state=None, after=None, limit=1)[0][0].in_work == both
+    live.report_work("ds_a", 1, InWork(shards=1, accepted=4, attempted=6), 60)
+    assert live.get("ds_a").in_work.accepted == 6
+    live.add_shard("ds_a", shard(0))
+    assert live.get("ds_a").in_work == InWork(shards=1, accepted=4, attempted=6)
+    live.withdraw_work("ds_a", 1)
+    assert live.get("ds_a").in_work == InWork()
+
+
+def test_a_report_that_is_old_holds_no_more(live: LiveView) -> None:
+    live.put(dataset())
+    live.report_work("ds_a", 0, InWork(shards=1, accepted=2, attempted=5), -1)
+    assert live.get("ds_a").in_work == InWork()
+
+
+def test_a_pace_is_remembered_by_kind(live: LiveView) -> None:
+    assert live.pace("a") is None
+    live.note_pace("a", 1.0)
+    live.note_pace("a", 2.0)
+    live.note_pace("b", 9.0)
+    assert 1.0 < live.pace("a") < 2.0
+    assert live.pace("b") == 9.0

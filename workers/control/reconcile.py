@@ -3,9 +3,10 @@ few seconds."""
 
 import logging
 
+from core.datasets.dataset import DatasetView
 from core.errors import NotFound, StoreRefused, TransientError
 from core.leases import shard_lease
-from core.messages import PRIORITY_FIRST, QUEUE_GENERATE, Reconcile, RunShard, shard_priority
+from core.messages import PRIORITY_FIRST, SHARD_MESSAGES, Reconcile, shard_priority
 from matteforge.schemas.datasets import DatasetState
 from workers.context import Context
 from workers.control.finalize import finalize, publish_end
@@ -111,7 +112,8 @@ def _fill_window(context: Context, dataset_id: str, window: list[int], now_s: fl
     untouched = not marked and not leased and view.counts.shards_done == 0
     for shard in window:
         if shard not in marked and shard not in leased:
-            _ring(context, dataset_id, shard, now_s, shard_priority(remaining, first=untouched))
+            priority = shard_priority(remaining, first=untouched)
+            _ring(context, view, shard, now_s, priority)
             untouched = False
 
 
@@ -120,27 +122,30 @@ def _ring_lost(context: Context, active: list[str], now_s: float) -> None:
 
     The oldest notes are the lost ones, since messages of a priority are taken in order.
     """
-    marks = {known_id: context.live.ring_marks(known_id) for known_id in active}
-    notes = [
-        (at_s, known_id, shard)
-        for known_id, shards in marks.items()
-        for shard, at_s in shards.items()
-    ]
-    lost = len(notes) - context.doorbell.depth(QUEUE_GENERATE)
-    for at_s, dataset_id, shard in sorted(notes)[: max(lost, 0)]:
-        if now_s - at_s < context.settings.ring_stale_s:
-            continue
-        context.live.clear_ring_mark(dataset_id, shard)
-        if not _leased(context, dataset_id, [shard]):
-            log.warning("%s shard %d: its message was lost, ringing again", dataset_id, shard)
-            _ring(context, dataset_id, shard, now_s, PRIORITY_FIRST)
+    views = [view for known_id in active if (view := context.live.get(known_id))]
+    for source, message in SHARD_MESSAGES.items():
+        notes = [
+            (at_s, view.id, shard, view)
+            for view in views
+            if view.spec.source == source
+            for shard, at_s in context.live.ring_marks(view.id).items()
+        ]
+        lost = len(notes) - context.doorbell.depth(message.queue)
+        for at_s, dataset_id, shard, view in sorted(notes, key=lambda n: n[:3])[: max(lost, 0)]:
+            if now_s - at_s < context.settings.ring_stale_s:
+                continue
+            context.live.clear_ring_mark(dataset_id, shard)
+            if not _leased(context, dataset_id, [shard]):
+                log.warning("%s shard %d: its message was lost, ringing again", dataset_id, shard)
+                _ring(context, view, shard, now_s, PRIORITY_FIRST)
 
 
-def _ring(context: Context, dataset_id: str, shard: int, now_s: float, priority: int) -> None:
+def _ring(context: Context, view: DatasetView, shard: int, now_s: float, priority: int) -> None:
     """Note the message first: of two reconcilers one rings. A note whose message failed is found by
     _ring_lost."""
-    if context.live.ring_mark(dataset_id, shard, now_s):
-        context.doorbell.ring(RunShard(dataset_id=dataset_id, shard=shard), priority=priority)
+    if context.live.ring_mark(view.id, shard, now_s):
+        message = SHARD_MESSAGES[view.spec.source](dataset_id=view.id, shard=shard)
+        context.doorbell.ring(message, priority=priority)
 
 
 def _leased(context: Context, dataset_id: str, shards: list[int]) -> set[int]:

@@ -147,7 +147,7 @@ class _Check:
         plan, shard = self._record.plan, expected.shard
         with TemporaryDirectory(prefix="matteforge-fsck-") as folder:
             path = Path(folder) / shard_name(shard)
-            made = make_tar(path, self._context.sampler(plan), plan, shard, repeat(None))
+            made = make_tar(path, self._context.sampler(plan), plan, shard, lambda _: repeat(None))
             if made.sha256 != expected.sha256:
                 log.error("%s: made here it has other bytes: %s", expected.name, made.sha256)
                 return ""

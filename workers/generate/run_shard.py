@@ -4,17 +4,16 @@ times, anywhere."""
 import logging
 import os
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from core.datasets.dataset import utcnow
 from core.datasets.manifest import ShardRecord
-from core.datasets.plan import Plan
+from core.datasets.plan import Plan, pace_kind
 from core.datasets.sample import SampleRecord, sample_key, shard_name, to_sample
 from core.errors import (
     Cancelled,
@@ -33,11 +32,14 @@ from workers.control.finalize import starved
 from workers.generate.candidate import Candidate, Sampler
 from workers.generate.members import encode_members
 from workers.generate.overlap import map_ahead
+from workers.generate.tally import Tally
 from workers.shards.commit import adopt_shard, commit_shard
 from workers.shards.companions import explain_shard
 from workers.shards.tar import ShardTar
 
 log = logging.getLogger(__name__)
+TELL_S = 1.0  # between two reports of how far a shard is
+TOLD_FOR_S = 120.0  # a report holds so long: a picture may take a minute
 STOP_CHECK_S = 2.0  # between two looks for tombstones while sampling
 MAX_TRIES = 10  # crashes on one shard within TRY_WINDOW_S before its dataset fails
 TRY_WINDOW_S = 3600.0
@@ -52,6 +54,7 @@ class _Made:
     record: ShardRecord
     path: Path | None
     """Where its tar lies; None: it was committed before."""
+    elapsed_s: float = 0.0
 
 
 def run_shard(context: Context, dataset_id: str, shard: int) -> None:
@@ -101,6 +104,8 @@ def _deliver(
             if not full:
                 context.catalog.fail(dataset_id, starved(made.plan, record))
             context.live.add_shard(dataset_id, record)
+            if made.elapsed_s and record.samples:
+                context.live.note_pace(pace_kind(made.plan), made.elapsed_s / record.samples)
             goes_on = full and _goes_on(context, dataset_id)
         if not goes_on:
             context.doorbell.ring(Reconcile(dataset_id=dataset_id))
@@ -168,27 +173,34 @@ def _make(
     if adopted := adopt_shard(catalog, dataset_id, shard):
         return _Made(plan=plan, record=adopted, path=None)
     stack.enter_context(_one_try(context, dataset_id, shard))
+    stack.callback(_withdraw, context, dataset_id, shard)
     sampler = context.sampler(plan)
     path = Path(stack.enter_context(TemporaryDirectory(prefix="matteforge-shard-"))) / shard_name(
         shard
     )
-    record = make_tar(path, sampler, plan, shard, _watch(context, dataset_id, lease))
+    record = make_tar(
+        path, sampler, plan, shard, lambda tally: _watch(context, dataset_id, shard, lease, tally)
+    )
     log.info(
         "%s %s: %d samples of %d candidates in %.1f s",
         dataset_id, record.name, record.samples, record.attempted, time.monotonic() - started_s,
     )  # fmt: skip
-    return _Made(plan=plan, record=record, path=path)
+    return _Made(plan=plan, record=record, path=path, elapsed_s=time.monotonic() - started_s)
 
 
 def make_tar(
-    path: Path, sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None]
+    path: Path,
+    sampler: Sampler,
+    plan: Plan,
+    shard: int,
+    watch: Callable[[Tally], Iterator[None]],
 ) -> ShardRecord:
     """Write the tar of a shard, a pure function of the plan and the sampler's bundle; returns its
-    record. `watch` is advanced once a batch, and may raise to stop the work.
+    record. `watch`, given what is counted, is advanced once a batch, and may raise to stop the work.
     """
-    tally = _Tally()
+    tally = Tally()
     with ShardTar(path) as tar:
-        _fill(tar, sampler, plan, shard, watch, tally)
+        _fill(tar, sampler, plan, shard, watch(tally), tally)
     return ShardRecord(
         shard=shard,
         name=plan.shard_name(shard),
@@ -203,34 +215,33 @@ def make_tar(
     )
 
 
-def _watch(context: Context, dataset_id: str, lease: HeldLease) -> Iterator[None]:
-    """To be advanced once a batch. Raises LeaseLost or Cancelled when the work is in vain."""
-    checked_s = time.monotonic()
+def _withdraw(context: Context, dataset_id: str, shard: int) -> None:
+    with suppress(TransientError):
+        context.live.withdraw_work(dataset_id, shard)
+
+
+def _watch(
+    context: Context, dataset_id: str, shard: int, lease: HeldLease, tally: Tally
+) -> Iterator[None]:
+    """To be advanced once a batch: tells how far the shard is, at most every second. Raises
+    LeaseLost or Cancelled when the work is in vain."""
+    checked_s, told_s = time.monotonic(), 0.0
     while True:
         lease.check()
-        if time.monotonic() - checked_s >= STOP_CHECK_S:
-            checked_s = time.monotonic()
+        now_s = time.monotonic()
+        if now_s - checked_s >= STOP_CHECK_S:
+            checked_s = now_s
             if reason := context.catalog.stop_reason(dataset_id):
                 raise Cancelled(f"{dataset_id} takes no more shards: {reason}")
+        if now_s - told_s >= TELL_S:
+            told_s = now_s
+            with suppress(TransientError):  # nobody's work waits for what people look at
+                context.live.report_work(dataset_id, shard, tally.so_far(), TOLD_FOR_S)
         yield
 
 
-@dataclass
-class _Tally:
-    """Candidates looked at, up to the one that filled the shard, rejections by reason, and who was
-    accepted."""
-
-    attempted: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    attributes: dict[str, Counter[str]] = field(default_factory=dict)
-
-    def accept(self, candidate: Candidate) -> None:
-        for name, value in candidate.attributes.items():
-            self.attributes.setdefault(name, Counter())[value] += 1
-
-
 def _fill(
-    tar: ShardTar, sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: _Tally
+    tar: ShardTar, sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: Tally
 ) -> None:
     """Write the first accepted candidates in attempt order; threads encode them while the next
     batch is made."""
@@ -247,7 +258,7 @@ def _fill(
 
 
 def _accepted(
-    sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: _Tally
+    sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: Tally
 ) -> Iterator[Candidate]:
     """Candidates that pass every threshold, in attempt order, as many as the shard takes."""
     wanted = plan.samples_in(shard)

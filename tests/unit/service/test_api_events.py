@@ -8,7 +8,7 @@ import pytest
 from core.adapters.live_view_rules import EVENTS_KEPT
 from core.datasets.dataset import utcnow
 from core.errors import LiveViewUnavailable
-from matteforge.schemas.datasets import DatasetState
+from matteforge.schemas.datasets import DatasetState, InWork
 from service.routes import events
 
 
@@ -160,3 +160,15 @@ def test_deleting_a_dataset_ends_its_streams(world, after_looks):
     after_looks(1, lambda: world.http.delete(out["links"]["self"]))
     seen = follow(world, out["links"]["events"])
     assert [event["event"] for event in seen] == ["snapshot"]
+
+
+def test_progress_inside_a_shard_is_told(world, after_looks, monkeypatch):
+    monkeypatch.setattr(events, "PROGRESS_S", 0.0)
+    ident = world.order()["id"]
+    work = InWork(shards=1, accepted=3, attempted=5, rejected={"mad": 2})
+    after_looks(2, lambda: world.live.report_work(ident, 0, work, 60))
+    after_looks(6, lambda: world.live.withdraw_work(ident, 0))
+    after_looks(9, lambda: world.live.set_state(ident, DatasetState.CANCELLED, utcnow()))
+    told = [e["data"] for e in follow(world, f"/v1/datasets/{ident}/events")
+            if e["event"] == "progress"]  # fmt: skip
+    assert told == [work.model_dump(), InWork().model_dump()]

@@ -228,6 +228,7 @@ def test_openapi_is_valid_and_complete(world):
     assert set(schema["paths"]) == {
         "/v1/datasets",
         "/v1/datasets/{dataset_id}",
+        "/v1/estimates",
         "/v1/datasets/{dataset_id}/cancel",
         "/v1/datasets/{dataset_id}/events",
         "/v1/datasets/{dataset_id}/files",

@@ -370,3 +370,18 @@ def test_a_store_that_is_away_is_reported(bench: Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr(bench.store, "list_names", away)
     with pytest.raises(StoreUnavailable):
         bench.reconcile()
+
+
+def test_rendered_people_have_a_queue_of_their_own(bench: Any) -> None:
+    bench.order("ds_a")
+    bench.order("ds_b", source="rendered", count=4, shard_size=2)
+    bench.reconcile()
+    queues = {(m.dataset_id, m.queue) for m, _ in bench.doorbell.rung if isinstance(m, Ring)}
+    assert queues == {("ds_a", "generate"), ("ds_b", "render")}
+    lost = [entry for entry in bench.doorbell.rung if entry[0].queue == "render"]
+    for entry in lost:
+        bench.doorbell.rung.remove(entry)
+    bench.clock_s += 60
+    bench.reconcile()
+    again = [m.shard for m, _ in bench.doorbell.rung if m.queue == "render"]
+    assert again == [0, 1]

@@ -215,3 +215,33 @@ def test_a_starved_shard_is_delivered_short_and_names_the_criterion(bench: Any) 
 def test_an_unknown_dataset_is_a_no_op(bench: Any) -> None:
     bench.run(0, "ds_nothing")
     assert bench.objects() == {}
+
+
+def test_progress_is_told_while_a_shard_is_made(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TELL_S", 0.0)
+    seen = []
+    bench.sampler.before_batch = lambda shard, start: seen.append(bench.live.get("ds_a").in_work)
+    bench.order(count=20, shard_size=10)
+    bench.run(0)
+    assert [work.attempted for work in seen[:3]] == [0, 0, 4]
+    assert all(work.attempted == work.accepted + sum(work.rejected.values()) for work in seen)
+    assert bench.live.get("ds_a").in_work.shards == 0
+    assert bench.live.get("ds_a").counts.accepted == 10
+    assert bench.live.pace(f"generated/{bench.catalog.request('ds_a').plan.bundle}") > 0
+
+
+def test_a_shard_that_is_given_up_tells_nothing_more(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TELL_S", 0.0)
+
+    def broken(shard: int, start: int) -> None:
+        if start:
+            raise StoreUnavailable
+
+    bench.sampler.before_batch = broken
+    bench.order()
+    bench.run(0)
+    assert bench.live.get("ds_a").in_work.shards == 0

@@ -1,0 +1,30 @@
+"""/v1/estimates: what an order would take, without ordering."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends
+
+from matteforge.schemas.datasets import EstimateOut
+from matteforge.schemas.orders import AnySpec
+from service import datasets
+from service.dependencies import ServicesDep, bearer
+from service.estimates import estimate
+from service.problems import documented
+from service.routes.datasets import EXAMPLES, json_only
+
+router = APIRouter(prefix="/v1/estimates", tags=["datasets"], dependencies=[bearer])
+
+
+@router.post(
+    "",
+    response_model=EstimateOut,
+    responses=documented(400, 413, 415),
+    dependencies=[Depends(json_only)],
+    summary="Estimate an order",
+)
+def estimate_order(
+    spec: Annotated[AnySpec, Body(openapi_examples=EXAMPLES)], services: ServicesDep
+) -> EstimateOut:
+    """The order is checked as if it were placed; nothing is."""
+    plan = datasets.plan_order(services, spec)
+    return estimate(services, plan, spec.source)
