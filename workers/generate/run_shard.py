@@ -196,7 +196,7 @@ def make_tar(
     watch: Callable[[Tally], Iterator[None]],
 ) -> ShardRecord:
     """Write the tar of a shard, a pure function of the plan and the sampler's bundle; returns its
-    record. `watch`, given what is counted, is advanced once a batch, and may raise to stop the work.
+    record. `watch`, given what is counted, is advanced once a batch; it may raise to stop the work.
     """
     tally = Tally()
     with ShardTar(path) as tar:

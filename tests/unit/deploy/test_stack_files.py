@@ -158,6 +158,7 @@ def test_every_process_is_started_with_secrets_in_its_environment_only(tmp_path:
         "generate-1",
         "generate-2",
         "train",
+        "matte",
         "beat",
         "flower",
         "api",
