@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         None, description="registered at start-up; one is made when there is none at all"
     )
+    flower_url: str | None = Field(
+        None, description="where people find Flower: the console links to it"
+    )
     presign_expires_s: int = 24 * 3600
 
     device: Literal["auto", "cpu", "cuda"] = Field(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from celery import Celery
 
+from core.errors import TransientError
 from core.messages import Reconcile, RunCycle, RunMatte, RunShard
 from workers.context import Context
 from workers.control.reconcile import reconcile
@@ -37,7 +38,15 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
         run_matte(context(), matte_id)
 
     app.Task.Request = "workers.consumption:Delivery"
-    app.task(run_matte_task, name=RunMatte.task)
+    # No reconciler rings for a matte again.
+    app.task(
+        run_matte_task,
+        name=RunMatte.task,
+        autoretry_for=(TransientError,),
+        retry_backoff=True,
+        max_retries=5,
+    )
     app.task(run_shard_task, name=RunShard.task)
     app.task(run_cycle_task, name=RunCycle.task)
-    app.task(reconcile_task, name=Reconcile.task)
+    # Every few seconds, and of no interest to a person: in Flower it would bury the shards.
+    app.task(reconcile_task, name=Reconcile.task, send_events=False)

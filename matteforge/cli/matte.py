@@ -17,6 +17,7 @@ from matteforge.schemas.mattes import MAX_PICTURE_BYTES, MatteOut
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif"})
 WATCH_S = 1.0
+PATIENCE_S = 900.0  # for one picture, with those before it in the queue
 PIPE = Path("-")
 
 
@@ -77,8 +78,8 @@ class Jobs:
             content = sys.stdin.buffer.read() if source == PIPE else source.read_bytes()
             if len(content) > MAX_PICTURE_BYTES:
                 raise OSError(f"it has more than {MAX_PICTURE_BYTES >> 20} MiB")
-            made, result = self._client.matte(content, **self._options)
-        except (OSError, MatteForgeRequestError) as error:
+            made, result = self._client.matte(content, timeout_s=PATIENCE_S, **self._options)
+        except (OSError, TimeoutError, MatteForgeRequestError) as error:
             if getattr(error, "status", 422) in (401, 403):
                 raise
             self._refused.add(source)

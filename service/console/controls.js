@@ -13,11 +13,19 @@ export function controlFor(name, schema, root, id, suggest) {
       ? ticks(options, schema, id)
       : lines(id, schema, (text) => text, "one a line");
   }
-  if (schema.type === "object" && schema.additionalProperties?.type === "number" && suggest[name])
-    return numbers(suggest[name], id);
+  const named = schema.type === "object" && (suggest[name] ?? examples(schema));
+  if (named) return numbers(named, id);
   if (schema.patternProperties) return pairs(id);
   if (schema.type === "object" || schema.anyOf) return json(schema, id);
   return word(name, schema, id, suggest[name]);
+}
+
+/** What may stand in a field for each name that a schema allows, if it names them. */
+function examples({ propertyNames, examples: given }) {
+  const names = propertyNames?.enum;
+  return (
+    names && Object.fromEntries(names.map((name) => [name, `e.g. ${given?.[0]?.[name] ?? 1}`]))
+  );
 }
 
 function choice(schema, id) {
@@ -138,7 +146,7 @@ function numbers(known, id) {
       inputmode: "decimal",
       autocomplete: "off",
       size: 9,
-      placeholder: Number(value.toPrecision(4)),
+      placeholder: typeof value === "number" ? Number(value.toPrecision(4)) : value,
     }),
   );
   const element = h(

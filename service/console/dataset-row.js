@@ -106,21 +106,19 @@ export function refreshing(id, signal, update) {
   };
 }
 
-export function progressOf({ counts, state, rate, eta_s: eta, error, ...dataset }) {
-  const made = Math.max(counts.accepted, counts.in_progress ?? dataset.accepted_so_far ?? 0);
+/** How far a dataset is: with what workers tell of the shards that they are making now. */
+export function progressOf({ counts, state, rate, eta_s: eta, error, in_work: now, waiting }) {
+  const under = ENDED.has(state) ? {} : (now ?? {});
+  const made = counts.accepted + (under.accepted ?? 0);
+  const tried = counts.attempted + (under.attempted ?? 0);
   const share = counts.requested ? Math.floor((100 * made) / counts.requested) : 0;
-  const rejected = Object.values(counts.rejected).reduce((sum, number) => sum + number, 0);
+  const rejected = total(counts.rejected) + total(under.rejected ?? {});
   const facts = [
     `${made.toLocaleString()} of ${counts.requested.toLocaleString()} (${share} %)`,
-    counts.attempted
-      ? `${rejected.toLocaleString()} rejected of ${counts.attempted.toLocaleString()}`
-      : null,
+    tried ? `${rejected.toLocaleString()} rejected of ${tried.toLocaleString()}` : null,
     rate ? `${+rate.toPrecision(3)} a second` : null,
     eta !== null && !ENDED.has(state) ? `${seconds(eta)} left` : null,
-    state === "queued" && dataset.queue_position != null
-      ? `number ${dataset.queue_position} in the queue`
-      : null,
-    dataset.waits_for ?? dataset.waiting_for ?? null,
+    waiting ? `waits: ${waiting.reason}` : null,
   ];
   return [
     h(
@@ -131,6 +129,10 @@ export function progressOf({ counts, state, rate, eta_s: eta, error, ...dataset 
     h("p", {}, facts.filter(Boolean).join(" · ")),
     error ? h("p", { class: "field-error" }, `${error.detail} [${error.code}]`) : null,
   ];
+}
+
+function total(counts) {
+  return Object.values(counts).reduce((sum, number) => sum + number, 0);
 }
 
 export function actionsOf(dataset, { changed, gone }) {

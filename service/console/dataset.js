@@ -18,14 +18,15 @@ export async function datasetPage({ id, signal }) {
   const scores = section("Scores"),
     files = section("Files"),
     origin = section("Where it comes from");
-  let counted = -1;
+  let counted = "";
 
   async function update(now) {
     dataset = now;
     document.title = `${shownState(now)} ${now.counts.accepted}/${now.counts.requested} · MatteForge`;
     put(head, headOf(now, update));
-    if (now.counts.shards_done !== counted) {
-      counted = now.counts.shards_done;
+    const step = `${now.counts.shards_done} ${now.state}`;
+    if (step !== counted) {
+      counted = step;
       await Promise.all([
         pictures.refresh(now),
         filled(scores.body, drawScores(scores.body, now, signal)),

@@ -1,5 +1,5 @@
 // The files of a dataset: shards, what lies beside them, and code that reads them.
-import { ENDED, pages } from "/console/api.js";
+import { api, ENDED, pages } from "/console/api.js";
 import { button, bytes, code, h, put, short, table } from "/console/dom.js";
 import { guard } from "/console/notices.js";
 
@@ -26,7 +26,7 @@ export async function drawFiles(body, dataset, signal) {
     guard(() => downloadAll(items, base)),
     { disabled: more },
   );
-  const extra = Object.entries(dataset.links).filter(([name]) => /\.[a-z]+$/.test(name));
+  const { items: beside } = await api(`${base}/files`, { signal });
   put(
     body,
     items.length
@@ -45,7 +45,9 @@ export async function drawFiles(body, dataset, signal) {
                 "manifest.json",
               )
             : null,
-          extra.map(([name, href]) => h("a", { class: "button", href, download: name }, name)),
+          beside.map(({ name, url, size_bytes: size }) =>
+            h("a", { class: "button", href: url, download: name, title: bytes(size) }, name),
+          ),
         )
       : h("p", {}, "The first shard is not committed yet."),
     items.length ? shards : null,
@@ -74,9 +76,11 @@ function reader(dataset) {
 
 import webdataset as wds
 from matteforge import MatteForge
+from matteforge.webdataset import decode
 
 with MatteForge("${location.origin}", os.environ["MATTEFORGE_API_KEY"]) as client:
     urls = [shard.url for shard in client.shards("${dataset.id}")]
-for sample in wds.WebDataset(urls, shardshuffle=False).decode("rgb"):
-    image, alpha = sample["image.${{ jpeg: "jpg" }[dataset.spec.image_format] ?? dataset.spec.image_format}"], sample["alpha.png"]`;
+for sample in wds.WebDataset(urls, shardshuffle=False).map(decode):
+    image, alpha, facts = sample["image"], sample["alpha"], sample["json"]
+print(image.shape, alpha.mean(), facts["scores"])`;
 }

@@ -23,8 +23,7 @@ export function gallery(id, signal) {
     {
       id: "gallery-order",
       onchange: guard(() => {
-        state.order = order.value;
-        return load(false);
+        return load(false, { order: order.value });
       }),
     },
     h("option", { value: "key" }, "as delivered"),
@@ -43,8 +42,7 @@ export function gallery(id, signal) {
       role: "search",
       onsubmit: guard((event) => {
         event.preventDefault();
-        state.where = where.value.trim();
-        return load(false);
+        return load(false, { where: where.value.trim() });
       }),
     },
     h("label", { for: "gallery-where" }, "Only "),
@@ -71,10 +69,12 @@ export function gallery(id, signal) {
     shown.repaint();
   }
 
-  async function load(further) {
+  /** What is asked anew is kept only if the service takes it. */
+  async function load(further, asked = {}) {
     const turn = ++state.asked;
-    const parts = new URLSearchParams({ limit: PAGE, order: state.order });
-    if (state.where) parts.set("where", state.where);
+    const wanted = { where: state.where, order: state.order, ...asked };
+    const parts = new URLSearchParams({ limit: PAGE, order: wanted.order });
+    if (wanted.where) parts.set("where", wanted.where);
     if (further && state.cursor) parts.set("cursor", state.cursor);
     let page;
     try {
@@ -86,6 +86,7 @@ export function gallery(id, signal) {
       return;
     }
     if (turn !== state.asked) return;
+    Object.assign(state, wanted);
     state.items = further ? [...state.items, ...page.items] : page.items;
     state.cursor = page.next_cursor;
     more.hidden = page.next_cursor === null;

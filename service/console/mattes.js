@@ -9,9 +9,9 @@ const FIRST_PAUSE_MS = 200,
 export async function mattesPage({ signal }) {
   const { items: models } = await api("/v1/models", { signal });
   const output = select("output", ["cutout", "alpha", "composite"]);
-  const colour = h("input", { id: "colour", type: "color", value: "#2f80ed" });
+  const colour = h("input", { "aria-label": "Colour", type: "color", value: "#2f80ed" });
   const behind = select("behind", ["blur", "colour", "picture"]);
-  const picture = h("input", { id: "picture", type: "file", accept: "image/*" });
+  const picture = h("input", { "aria-label": "Picture", type: "file", accept: "image/*" });
   const model = select(
     "matte-model",
     models.map((item) => item.name),
@@ -54,14 +54,17 @@ export async function mattesPage({ signal }) {
     { class: "filters", hidden: true },
     label("behind", "Behind it"),
     behind,
-    label("colour", "Colour"),
     colour,
-    label("picture", "Picture"),
     picture,
   );
-  output.addEventListener("change", () => {
+  const show = () => {
     composites.hidden = output.value !== "composite";
-  });
+    colour.hidden = behind.value !== "colour";
+    picture.hidden = behind.value !== "picture";
+  };
+  output.addEventListener("change", show);
+  behind.addEventListener("change", show);
+  show();
   const drop = h(
     "div",
     {

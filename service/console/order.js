@@ -190,17 +190,16 @@ function curl(values) {
   return `curl ${location.origin}/v1/datasets \\\n  -H "Authorization: Bearer $MATTEFORGE_API_KEY" \\\n  -H 'Content-Type: application/json' \\\n  -d '${stringify(values)}'`;
 }
 
-/** An estimate in words; of what the service knows. */
-function told(estimate) {
-  const size = estimate.size_bytes ?? estimate.bytes;
-  const time = estimate.seconds ?? estimate.duration_s ?? estimate.eta_s ?? estimate.time_s;
-  const rate = estimate.acceptance;
+/** An estimate in words: what the service knows, and from what. */
+function told({ shards, shard_size: size, first_shard_s: first, total_s: whole, basis, ...more }) {
   const parts = [
-    time != null && `about ${seconds(time)}`,
-    size != null && `about ${bytes(size)}`,
-    rate != null && `${Math.round(100 * rate)} % of candidates are accepted`,
+    `${shards?.toLocaleString()} shard${shards === 1 ? "" : "s"} of ${size?.toLocaleString()}`,
+    first != null ? `the first after about ${seconds(first)}` : null,
+    whole != null ? `all after about ${seconds(whole)}` : null,
+    more.size_bytes != null ? `about ${bytes(more.size_bytes)}` : null,
+    more.acceptance != null ? `${Math.round(100 * more.acceptance)} % are accepted` : null,
   ].filter(Boolean);
-  return parts.length ? `Estimate: ${parts.join(", ")}.` : "";
+  return `Estimate: ${parts.join(", ")}${basis ? ` (${basis})` : ""}.`;
 }
 
 function later(action, wait) {

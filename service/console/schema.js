@@ -57,7 +57,8 @@ const CHECKS = {
     const missing = (schema.required ?? []).find((name) => !(name in value));
     if (missing) return `${missing} is missing`;
     return first(Object.entries(value), ([name, inner]) => {
-      const unfit = schema.propertyNames && text(name, schema.propertyNames);
+      const unfit =
+        schema.propertyNames && problem(name, { type: "string", ...schema.propertyNames }, root);
       if (unfit) return `the name ${name || "(empty)"} ${unfit}`;
       const pattern = Object.keys(schema.patternProperties ?? {}).find((key) =>
         new RegExp(key, "u").test(name),

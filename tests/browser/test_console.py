@@ -1,9 +1,14 @@
 """The console as people use it: order, progress, gallery, filter, download, cancel, sign out."""
 
 import hashlib
+import io
+import os
 import re
+import subprocess
+import sys
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -17,6 +22,7 @@ PAGES = {
     "training/new": "New training run",
     "corpora": "Corpora",
     "schedules": "Schedules",
+    "mattes": "Cut out",
 }
 
 
@@ -54,7 +60,10 @@ def test_a_day_at_the_console(person, stack, client):
         expect(page.locator(".tile")).to_have_count(12)
 
         gallery(somebody)
+        cut_out(somebody)
+        somebody.go(f"datasets/{ordered}", ordered)
         download(somebody, client, ordered)
+        run_the_code(somebody, stack.api_key)
         cancel_and_delete(somebody)
 
         page.get_by_role("button", name="Sign out").click()
@@ -95,12 +104,45 @@ def gallery(somebody) -> None:
     page.keyboard.press("Escape")
 
 
+def cut_out(somebody) -> None:
+    """Through the real queue and worker: a picture, and something that is none."""
+    page = somebody.page
+    picture = io.BytesIO()
+    Image.new("RGB", (320, 200), "teal").save(picture, "JPEG")
+    somebody.go("mattes", "Cut out")
+    page.get_by_label("Make").select_option("composite")
+    page.get_by_label("Behind it").select_option("colour")
+    page.get_by_label("Choose pictures").set_input_files(
+        [
+            {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": picture.getvalue()},
+            {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"},
+        ]
+    )
+    result = page.get_by_alt_text("composite of me.jpg")
+    result.wait_for(timeout=1000 * FIRST_SHARD_S)
+    expect(page.get_by_text("320 × 200 px")).to_be_visible()
+    assert result.evaluate("image => image.decode().then(() => image.naturalWidth)") == 320
+    expect(page.get_by_text("the picture is damaged, or not PNG")).to_be_visible()
+    somebody.look("mattes")
+
+
 def download(somebody, client, dataset_id: str) -> None:
     shard = next(client.shards(dataset_id))
     with somebody.page.expect_download() as started:
         somebody.page.get_by_role("link", name=shard.name).click()
     body = started.value.path().read_bytes()
     assert hashlib.sha256(body).hexdigest() == shard.sha256
+
+
+def run_the_code(somebody, key: str) -> None:
+    """What the page gives to read the dataset does read it."""
+    snippet = somebody.page.get_by_label("Read it in Python").inner_text()
+    env = {**os.environ, "MATTEFORGE_API_KEY": key}
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("(32, 32, 3)")
 
 
 def cancel_and_delete(somebody) -> None:

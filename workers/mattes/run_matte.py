@@ -6,12 +6,14 @@ import time
 from torch import nn
 
 from core.errors import MatteForgeError, NotFound, PictureRejected, TransientError
-from core.mattes import BACKGROUND, IMAGE, PICTURE, MatteBook, MatteOutcome
+from core.mattes import BACKGROUND, IMAGE, PICTURE, MatteBook, MatteOrder, MatteOutcome
 from models.imaging.decode import Picture, UndecodablePicture, decode_picture
 from workers.context import Context
 from workers.mattes.cut_out import cut_out
 
 MAX_PIXELS = 50_000_000
+MAX_TRIES, TRIES_S = 3, 3600.0  # a picture that kills its worker is given up
+KINDS = "PNG, JPEG, WebP, TIFF, GIF, BMP or AVIF"
 LARGE_SIDE, SMALL_SIDE = 1024, 128
 PAPER_WIDTH = 96  # channels of the first stage of Swin-T, which the paper's StyleMatte has
 SMALL_NETWORK = (
@@ -24,28 +26,39 @@ log = logging.getLogger(__name__)
 
 def run_matte(context: Context, matte_id: str, max_pixels: int = MAX_PIXELS) -> None:
     """Make what was asked for and tell how it ended. A message for what has ended, or was swept,
-    does nothing."""
-    book, began_s = MatteBook(context.catalog.store), time.monotonic()
+    does nothing. Raises TransientError: worth another try."""
+    book, name = MatteBook(context.catalog.store), f"matte:{matte_id}"
     try:
         order = book.order(matte_id)
         if book.outcome(matte_id) is not None:
             return
-        picture = _decoded(book.picture(matte_id, IMAGE), "the picture", max_pixels)
-        background = None
-        if order.background == PICTURE:
-            behind = book.picture(matte_id, BACKGROUND)
-            background = _decoded(behind, "the background", max_pixels).rgb
-        matte = context.stylematte(order.bundle)
-        side = order.side or (SMALL_SIDE if is_small(matte) else LARGE_SIDE)
-        result = cut_out(matte, picture, order, background, side=side)
+        if context.leases.begin_try(name, TRIES_S) > MAX_TRIES:
+            raise PictureRejected(f"{MAX_TRIES} workers ended while they worked on this picture")
+        outcome, result = _made(context, book, matte_id, order, max_pixels)
     except NotFound:
         log.info("%s is gone", matte_id)
         return
     except TransientError:
+        context.leases.end_try(name)
         raise
     except MatteForgeError as error:
-        book.end(matte_id, MatteOutcome(code=error.code, detail=error.detail), None)
-        return
+        outcome, result = MatteOutcome(code=error.code, detail=error.detail), None
+    book.end(matte_id, outcome, result)
+    context.leases.end_try(name)
+
+
+def _made(
+    context: Context, book: MatteBook, matte_id: str, order: MatteOrder, max_pixels: int
+) -> tuple[MatteOutcome, bytes]:
+    began_s = time.monotonic()
+    picture = _decoded(book.picture(matte_id, IMAGE), "the picture", max_pixels)
+    background = None
+    if order.background == PICTURE:
+        behind = book.picture(matte_id, BACKGROUND)
+        background = _decoded(behind, "the background", max_pixels).rgb
+    matte = context.stylematte(order.bundle)
+    side = order.side or (SMALL_SIDE if is_small(matte) else LARGE_SIDE)
+    result = cut_out(matte, picture, order, background, side=side)
     height, width = picture.rgb.shape[:2]
     outcome = MatteOutcome(
         width=width,
@@ -54,7 +67,7 @@ def run_matte(context: Context, matte_id: str, max_pixels: int = MAX_PIXELS) -> 
         seconds=round(time.monotonic() - began_s, 3),
         notice=SMALL_NETWORK if is_small(matte) else None,
     )
-    book.end(matte_id, outcome, result)
+    return outcome, result
 
 
 def is_small(matte: nn.Module) -> bool:
@@ -67,4 +80,6 @@ def _decoded(content: bytes, what: str, max_pixels: int) -> Picture:
     try:
         return decode_picture(content, max_pixels)
     except UndecodablePicture as error:
-        raise PictureRejected(f"{what} can't be read: {error}") from error
+        if error.reason == "unreadable":  # Pillow's own words are of no use to a person
+            raise PictureRejected(f"{what} is damaged, or not {KINDS}") from error
+        raise PictureRejected(f"{what} is too large: {error}") from error

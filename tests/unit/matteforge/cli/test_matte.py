@@ -30,7 +30,7 @@ class Service:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def matte(self, image: bytes, **options: object) -> tuple[MatteOut, bytes]:
+    def matte(self, image: bytes, *, timeout_s: float, **options: object) -> tuple[MatteOut, bytes]:
         if image.startswith(b"bad"):
             raise MatteForgeRequestError(
                 Problem(

@@ -4,9 +4,11 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from core import keys
+from core.errors import StoreUnavailable
 from core.mattes import KEPT_S, MatteBook, MatteOrder, new_matte_id
 from workers.mattes.cut_out import blurred_surroundings, composite, covering, straight_rgba
 from workers.mattes.run_matte import run_matte
@@ -96,6 +98,34 @@ def test_a_message_twice_or_for_nothing_does_nothing(bench, bright, pictures):
     run_matte(context, matte_id)
     run_matte(context, matte_id)
     assert len(bright.seen) == 1
+
+
+def test_a_picture_that_kills_its_workers_is_given_up(bench, bright, pictures):
+    """A worker that is killed tells nobody: what it leaves is a try that was begun."""
+    context = replace(bench.context, stylematte=lambda digest: bright)
+    book = MatteBook(bench.store)
+    png = pictures.saved(pictures.ramp(), "PNG")
+    matte_id = book.put(MatteOrder(owner="o", bundle="b"), png, None)
+    for _ in range(3):
+        bench.leases.begin_try(f"matte:{matte_id}", 3600)
+    run_matte(context, matte_id)
+    assert book.outcome(matte_id).code == "picture_rejected"
+    assert "3 workers ended" in book.outcome(matte_id).detail
+    assert bright.seen == []
+
+
+def test_an_outage_is_no_try_and_no_end(bench, pictures):
+    def away(digest: str):
+        raise StoreUnavailable
+
+    context = replace(bench.context, stylematte=away)
+    book = MatteBook(bench.store)
+    png = pictures.saved(pictures.ramp(), "PNG")
+    matte_id = book.put(MatteOrder(owner="o", bundle="b"), png, None)
+    for _ in range(5):
+        with pytest.raises(StoreUnavailable):
+            run_matte(context, matte_id)
+    assert book.outcome(matte_id) is None
 
 
 def test_an_unloadable_network_ends_the_matte_with_its_code(bench, pictures):
