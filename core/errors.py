@@ -15,7 +15,8 @@ MatteForgeError
 │   ├── StoreUnavailable    store_unavailable
 │   ├── LiveViewUnavailable live_view_unavailable
 │   ├── LeaseLost           lease_lost
-│   └── RendererFailed      renderer_failed
+│   ├── RendererFailed      renderer_failed
+│   └── DeviceLost          device_lost
 ├── PermanentError          another try gives the same
 │   ├── CheckpointRejected  checkpoint_rejected
 │   ├── CorpusRejected      corpus_rejected
@@ -131,6 +132,12 @@ class RendererFailed(TransientError):
     """The renderer failed twice on one portrait."""
 
     code = "renderer_failed"
+
+
+class DeviceLost(TransientError):
+    """The graphics card failed or has no memory left; a new process may go on."""
+
+    code = "device_lost"
 
 
 class PermanentError(MatteForgeError):

@@ -34,6 +34,7 @@ STATUS: Mapping[type[errors.MatteForgeError], int] = {
     errors.LiveViewUnavailable: 503,
     errors.LeaseLost: 503,
     errors.RendererFailed: 500,
+    errors.DeviceLost: 500,
     errors.CheckpointRejected: 500,
     errors.CorpusRejected: 500,
     errors.TrainingDiverged: 500,

@@ -1,16 +1,34 @@
 """Celery's tasks: thin shells around plain functions. Torch and numpy are imported when the first
 shard is made."""
 
+import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from celery import Celery
 
-from core.errors import TransientError
+from core.errors import DeviceLost, TransientError
 from core.messages import Reconcile, RunCycle, RunMatte, RunShard
+from workers.consumption import EXIT_CODE
 from workers.context import Context
 from workers.control.reconcile import reconcile
 from workers.control.reconcile_training import reconcile_training
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def _ending_without_device(context: Callable[[], Context]) -> Iterator[None]:
+    """Ends this process of the pool where the graphics card is lost: its message goes back to the
+    queue, and the process that takes its place starts afresh."""
+    try:
+        yield
+    except DeviceLost as lost:
+        log.critical("this process ends, so that another is started: %s", lost.detail)
+        context().behind(lambda: None)  # once the commit before is done
+        os._exit(EXIT_CODE)
 
 
 def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
@@ -20,7 +38,8 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
     def run_shard_task(dataset_id: str, shard: int) -> None:
         from workers.generate.run_shard import run_shard
 
-        run_shard(context(), dataset_id, shard)
+        with _ending_without_device(context):
+            run_shard(context(), dataset_id, shard)
 
     def reconcile_task(dataset_id: str | None = None) -> None:
         reconcile(context(), time.time(), dataset_id)
@@ -30,7 +49,8 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
     def run_cycle_task(run_id: str) -> None:
         from workers.cycle.run_cycle import run_cycle
 
-        run_cycle(context(), run_id)
+        with _ending_without_device(context):
+            run_cycle(context(), run_id)
 
     def run_matte_task(matte_id: str) -> None:
         from workers.mattes.run_matte import run_matte

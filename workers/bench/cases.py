@@ -22,7 +22,7 @@ from models.networks.stylegan3.config import LayerSpec
 from models.networks.stylematte import StyleMatte, deformable_attention, predict_alpha, preset
 from workers.bench import textbook
 from workers.bench.timing import Ratio, clock_of, median_ms, ratio, take_turns
-from workers.generate.cuda import GraphedGenerator
+from workers.generate.cuda import Graphed
 from workers.generate.generated_sampler import GeneratedSampler
 
 _SMALL_LATENT = {"z_dim": 64, "w_dim": 64, "img_channels": 4}
@@ -89,7 +89,7 @@ def measure_generator(name: str, *, device: str, batch: int, rounds: int, traini
     runs: dict[str, Callable[[], object]] = {"textbook": run_textbook, "ours": run}
     runs["convolutions"] = convolutions(generator, batch, training)
     if device == "cuda" and not training:
-        graphed = GraphedGenerator(generator)
+        graphed = Graphed(generator.sample)
         runs["graph"] = lambda: graphed(z, 1.0)
     seconds = take_turns(runs, rounds, clock_of(device))
     targets = TRAINING_TARGETS if training else FORWARD_TARGETS

@@ -10,7 +10,7 @@ import torch
 
 from core.corpora import CorpusBook
 from core.datasets.dataset import utcnow
-from core.errors import Cancelled, MatteForgeError, TransientError
+from core.errors import Cancelled, DeviceLost, MatteForgeError, TransientError
 from core.leases import HeldLease, hold
 from core.registry import Registry
 from core.training.run import RunEnd, TrainingRecord, domain_lease
@@ -18,6 +18,7 @@ from core.training.runs import TrainingRuns
 from matteforge.schemas.datasets import ErrorInfo
 from matteforge.schemas.training import STAGES, RunState, Stage
 from models.kernels.device import describe, pick_device
+from models.kernels.fastest import is_lost
 from workers.context import Context
 from workers.cycle import evaluate, register, stylematte, stylemattegan
 from workers.cycle.job import Job
@@ -55,6 +56,8 @@ def run_cycle(context: Context, run_id: str) -> None:
         ) as lease:
             if lease is not None and runs.end(run_id) is None:
                 _settle(context, runs, record, lease)
+    except DeviceLost:
+        raise  # this process can't go on
     except TransientError as error:
         log.warning("%s is left to the reconciler: %s", run_id, error.detail)
 
@@ -67,6 +70,8 @@ def _settle(context: Context, runs: TrainingRuns, record: TrainingRecord, lease:
     except Cancelled:
         end = RunEnd(state=RunState.CANCELLED, at=utcnow())
     except Exception as error:
+        if is_lost(error):
+            raise DeviceLost(str(error)) from error
         code, detail = _told(error)
         log.exception("%s fails", record.id)
         end = RunEnd(state=RunState.FAILED, at=utcnow(), error=ErrorInfo(code=code, detail=detail))

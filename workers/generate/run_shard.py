@@ -17,6 +17,7 @@ from core.datasets.plan import Plan, pace_kind
 from core.datasets.sample import SampleRecord, sample_key, shard_name, to_sample
 from core.errors import (
     Cancelled,
+    DeviceLost,
     NotFound,
     PermanentError,
     RendererFailed,
@@ -126,6 +127,8 @@ def _goes_on(context: Context, dataset_id: str) -> bool:
 def _left_to_the_reconciler(dataset_id: str, shard: int) -> Iterator[None]:
     try:
         yield
+    except DeviceLost:
+        raise  # this process can't go on
     except (TransientError, StoreRefused) as error:
         log.warning("%s shard %d is left to the reconciler: %s", dataset_id, shard, error.detail)
 

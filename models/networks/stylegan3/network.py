@@ -38,14 +38,11 @@ class Generator(nn.Module):
         return image
 
     @torch.no_grad()
-    def sample(self, z: torch.Tensor, truncation_psi: float = 1.0) -> torch.Tensor:
-        """What forward gives, without gradients; on a CPU each of torch's threads makes a part of
-        the batch."""
-        ws = self.mapping(z, None, truncation_psi)
-        image: torch.Tensor = (
-            self.synthesis.shared_out(ws) if ws.device.type == "cpu" else self.synthesis(ws)
-        )
-        return image
+    def sample(
+        self, z: torch.Tensor, truncation_psi: float = 1.0, part_size: int | None = None
+    ) -> torch.Tensor:
+        """What forward gives, without gradients; part_size: see `SynthesisNetwork.shared_out`."""
+        return self.synthesis.shared_out(self.mapping(z, None, truncation_psi), part_size)
 
     def set_input_transform(self, matrix: torch.Tensor | Sequence[Sequence[float]]) -> None:
         """Stores a 3x3 inverse transform of the canvas as given. Raises ValueError for another

@@ -135,7 +135,7 @@ def filtered_lrelu_torch(
 
 
 def _times(x: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
-    return x if scale is None else x * scale[:, :, None, None]
+    return x if scale is None else x * scale.to(x.dtype)[:, :, None, None]
 
 
 def filtered_lrelu(

@@ -12,7 +12,13 @@ from models.kernels.batch_threads import share_out
 from models.networks.stylegan3.config import GeneratorConfig, LayerSpec, layer_schedule
 from models.networks.stylegan3.filters import design_lowpass
 from models.networks.stylegan3.mapping import FullyConnected
-from models.networks.stylegan3.ops import filtered_lrelu, input_scale, modulated_conv, style_norm
+from models.networks.stylegan3.ops import (
+    filtered_lrelu,
+    filtered_lrelu_torch,
+    input_scale,
+    modulated_conv,
+    style_norm,
+)
 from models.training import distributed
 
 
@@ -76,6 +82,7 @@ class SynthesisLayer(nn.Module):
         super().__init__()
         self.spec = spec
         self.clamp = config.conv_clamp
+        self.by_kernel = True  # the filtered leaky relu by its fused kernel, where there is one
         self.magnitude_ema_beta = config.magnitude_ema_beta
         self.affine = FullyConnected(config.w_dim, spec.in_channels, bias_init=1)
         self.weight = nn.Parameter(
@@ -139,7 +146,8 @@ class SynthesisLayer(nn.Module):
             norm=norm,
             scaled=scaled,
         )
-        return filtered_lrelu(
+        operation = filtered_lrelu if self.by_kernel else filtered_lrelu_torch
+        return operation(
             x,
             self.up_filter,
             self.down_filter,
@@ -172,6 +180,11 @@ class SynthesisNetwork(nn.Module):
         """The layers in order, ToRGB last."""
         return [layer for layer in self.children() if isinstance(layer, SynthesisLayer)]
 
+    def use_kernel(self, by_kernel: bool) -> None:
+        """Whether layers filter by the device's fused kernel, or by torch's operations."""
+        for layer in self.layers():
+            layer.by_kernel = by_kernel
+
     def set_magnitude_ema_beta(self, beta: float) -> None:
         """Sets the decay per forward of every layer's input magnitude; in training 0.5 ** (batch /
         20000)."""
@@ -192,15 +205,20 @@ class SynthesisNetwork(nn.Module):
         return image
 
     @torch.no_grad()
-    def shared_out(self, ws: torch.Tensor) -> torch.Tensor:
-        """What forward gives, on the CPU and without gradients: each of torch's threads makes a
-        part of the batch."""
+    def shared_out(self, ws: torch.Tensor, part_size: int | None = None) -> torch.Tensor:
+        """What forward gives, without gradients, made of parts of the batch.
+
+        part_size: images a part, one part after the other, where memory is short. None: on a CPU
+        each of torch's threads makes a part, elsewhere the whole is one. What runs over the batch,
+        such as the styles' norm, runs over the whole of it in any case.
+        """
         w_input, *rest = self._unbound(ws)
         styled = [(layer, *layer.styles(w)) for layer, w in zip(self.layers(), rest, strict=True)]
         scales = [
             input_scale(styles, layer.magnitude_ema.rsqrt(), norm) for layer, styles, norm in styled
         ]
-        scales.append(torch.full((len(ws), styled[-1][0].spec.out_channels), self.output_scale))
+        last = styled[-1][0].spec.out_channels
+        scales.append(torch.full((len(ws), last), self.output_scale, device=ws.device))
 
         def part(first: int, last: int) -> torch.Tensor:
             x = self.input(w_input[first:last]) * scales[0][first:last, :, None, None]
@@ -208,9 +226,13 @@ class SynthesisNetwork(nn.Module):
                 x = layer.filtered(
                     x, styles[first:last], norm, scaled=True, rescale=scale[first:last]
                 )
-            return x
+            return x.to(self.input.weight.dtype)
 
-        return torch.cat(share_out(part, len(w_input)))
+        count = len(ws)
+        if part_size is None and ws.device.type == "cpu":
+            return torch.cat(share_out(part, count))
+        size = part_size or count
+        return torch.cat([part(first, first + size) for first in range(0, count, size)])
 
     def _unbound(self, ws: torch.Tensor) -> tuple[torch.Tensor, ...]:
         if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
