@@ -234,7 +234,7 @@ def measure_engine(
     def alone() -> None:
         with torch.inference_mode():
             for _ in range(batches):
-                predict_alpha(engine.matte, engine.sample(z, plan.psi)[:, :3])
+                predict_alpha(engine.matte, engine.sample(z, plan.psi, None)[:, :3])
 
     seconds = take_turns({"networks": alone, "engine": whole}, rounds, clock_of(device))
     share = ratio(seconds, "networks", "engine", target=0.9)
