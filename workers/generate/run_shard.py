@@ -157,8 +157,8 @@ def _one_try(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
         raise PermanentError(f"shard {shard} broke its worker {MAX_TRIES} times")
     try:
         yield
-    except RendererFailed:
-        raise  # as bad as a crash: the same portrait may kill it again
+    except (RendererFailed, DeviceLost):
+        raise  # as bad as a crash: the same portrait, or too big a network, may do it again
     except (TransientError, PermanentError, Cancelled):
         context.leases.end_try(name)
         raise
