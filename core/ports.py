@@ -220,7 +220,7 @@ class Doorbell(Protocol):
         """Send it, 0 is served first; a dataset's Reconcile that waits already is not sent
         twice."""
 
-    def answer(self, message: Message) -> None:
+    def rearm(self, message: Message) -> None:
         """To be called before the work that a Reconcile asks for: what is rung from now on is
         sent."""
 

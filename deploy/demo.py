@@ -13,7 +13,7 @@ from deploy.local.supervisor import StartFailed
 from matteforge.client import MatteForge
 from matteforge.schemas.datasets import DatasetOut, DatasetState
 from workers.shards.contact_sheet import draw_contact_sheet
-from workers.shards.read import Sample, read_shard
+from workers.shards.read import DeliveredSample, read_shard
 
 SHARD_SIZE = 16
 PATIENCE_S = 1800.0
@@ -89,11 +89,11 @@ def _order(client: MatteForge, count: int, seed: int) -> DatasetOut:
     return dataset
 
 
-def _fetch(client: MatteForge, dataset: DatasetOut, out: Path) -> list[Sample]:
+def _fetch(client: MatteForge, dataset: DatasetOut, out: Path) -> list[DeliveredSample]:
     """Download every shard, and compare what arrived with what was promised."""
     listed = {shard.name: shard for shard in client.shards(dataset.id)}
     paths = client.download(dataset.id, out)
-    samples: list[Sample] = []
+    samples: list[DeliveredSample] = []
     for path in paths:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != listed[path.name].sha256:

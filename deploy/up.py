@@ -54,7 +54,7 @@ def up(data_dir: Path, port: int, workers: int, quiet: bool) -> None:
         signal.signal(name, _interrupt)
     try:
         with Stack(
-            data_dir, port=port, generate_workers=workers, echo=silent if quiet else show
+            data_dir, port=port, generate_workers=workers, echo=silent if quiet else print_line
         ) as stack:
             click.echo(_summary(stack))
             threading.Event().wait()
@@ -64,7 +64,7 @@ def up(data_dir: Path, port: int, workers: int, quiet: bool) -> None:
         raise click.ClickException(str(error)) from error
 
 
-def show(name: str, line: str) -> None:
+def print_line(name: str, line: str) -> None:
     """Print one line of a program under its name."""
     click.echo(click.style(f"{name:>12} | ", fg=COLOURS[sum(name.encode()) % len(COLOURS)]) + line)
 

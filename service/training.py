@@ -71,7 +71,7 @@ def page_of_runs(
     return [runs.view(run_id) for run_id in shown], shown[-1] if len(ids) > start + limit else None
 
 
-def answer(services: Services, view: TrainingView) -> TrainingRunOut:
+def run_response(services: Services, view: TrainingView) -> TrainingRunOut:
     """A run as it is sent, with presigned URLs of its pictures."""
 
     def picture(stage: Stage, name: str) -> str:

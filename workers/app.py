@@ -26,8 +26,8 @@ def context() -> Context:
     redis_url = settings.redis_url.get_secret_value()
     redis = connect(redis_url)
     store = S3Store.from_settings(settings)
-    behind = BackgroundCommit()
-    worker_process_shutdown.connect(lambda **_: behind.wait(), weak=False)
+    commits = BackgroundCommit()
+    worker_process_shutdown.connect(lambda **_: commits.wait(), weak=False)
     return Context(
         settings=settings,
         catalog=Catalog(store),
@@ -38,7 +38,7 @@ def context() -> Context:
         stylematte=StyleMatteCache(
             Registry(store), cache_dir=settings.cache_dir, device=settings.device
         ),
-        behind=behind,
+        in_background=commits,
     )
 
 

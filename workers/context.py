@@ -34,5 +34,5 @@ class Context:
     ]  # of the plan's source and bundle, loaded when first asked for
     stylematte: Callable[[str], Any] = _no_stylematte
     """The network of a bundle, by its digest, loaded when first asked for."""
-    behind: Callable[[Callable[[], None]], None] = _at_once
+    in_background: Callable[[Callable[[], None]], None] = _at_once
     """Runs what the next task need not wait for."""

@@ -84,7 +84,7 @@ class CeleryDoorbell:
             raise LiveViewUnavailable(f"the broker does not answer: {error}") from error
 
     @translated()
-    def answer(self, message: Message) -> None:
+    def rearm(self, message: Message) -> None:
         if bell := bell_of(message):
             self._redis.delete(f"mf:bell:{bell}")
 

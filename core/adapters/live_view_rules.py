@@ -17,7 +17,7 @@ _INDEX_MEMBER = re.compile(r"\d{15}:[\w.-]{1,100}", re.ASCII)
 _EVENT_ID = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
 
 
-def rank(state: DatasetState) -> int:
+def state_rank(state: DatasetState) -> int:
     """Position on the way from queued to the end; all terminal states are one position."""
     if state in TERMINAL:
         return 3

@@ -18,7 +18,7 @@ from core.adapters.live_view_rules import (
     encode_cursor,
     index_member,
     parse_event_id,
-    rank,
+    state_rank,
 )
 from core.adapters.memory_store import MemoryStore
 from core.datasets.catalog import add_shard
@@ -120,7 +120,7 @@ class MemoryLiveView:
     ) -> bool:
         with self._lock:
             dataset = self._datasets.get(dataset_id)
-            if dataset is None or rank(state) <= rank(dataset.view.state):
+            if dataset is None or state_rank(state) <= state_rank(dataset.view.state):
                 return False
             dataset.view = dataset.view.model_copy(
                 update={
@@ -289,7 +289,7 @@ class MemoryDoorbell:
         if bell:
             self._bells.add(bell)
 
-    def answer(self, message: Message) -> None:
+    def rearm(self, message: Message) -> None:
         self._bells.discard(bell_of(message) or "")
 
     def depth(self, queue: str) -> int:

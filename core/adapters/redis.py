@@ -37,7 +37,7 @@ from core.adapters.live_view_rules import (
     encode_cursor,
     index_member,
     parse_event_id,
-    rank,
+    state_rank,
 )
 from core.adapters.redis_records import (
     to_bitmap,
@@ -58,7 +58,7 @@ INITIALISED = "mf:initialised"
 INDEX = "mf:index"
 PACE = "mf:pace"
 WORK_TTL_S = 3600.0  # after which nothing is left of a dataset that nobody reports on
-RANK_AT_END = rank(DatasetState.COMPLETED)
+RANK_AT_END = state_rank(DatasetState.COMPLETED)
 
 
 # A peer that vanished without a word is noticed within 25 s; names differ outside Linux.
@@ -193,7 +193,7 @@ class RedisLiveView:
         if error:
             data["error"] = error.model_dump()
         arguments = (
-            rank(state),
+            state_rank(state),
             state.value,
             at.isoformat(),
             error.model_dump_json() if error else "",

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
-from core.adapters.live_view_rules import rank
+from core.adapters.live_view_rules import state_rank
 from core.datasets.dataset import DatasetView
 from core.ports import Event
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo, InWork
@@ -40,7 +40,7 @@ def to_fields(view: DatasetView) -> dict[str, str | int]:
         "owner": view.owner,
         "requested": view.counts.requested,
         "shards_total": view.counts.shards_total,
-        "rank": rank(view.state),
+        "rank": state_rank(view.state),
         "state": view.state.value,
         **to_counters(view.counts),
         **{f"ts:{state}": at.isoformat() for state, at in view.timestamps.items()},

@@ -175,7 +175,7 @@ class S3Store:
                 return body.read(), _info(key, answer)
 
     def get_range(self, key: str, start: int, size_bytes: int) -> bytes:
-        """As ObjectStore.get_range; size_bytes is at least 1."""
+        """Reads as ObjectStore.get_range; size_bytes is at least 1."""
         wanted = f"bytes={start}-{start + size_bytes - 1}"
         with _translated(key):
             answer = self._client.get_object(**self._target(key), Range=wanted)

@@ -49,7 +49,7 @@ class StageRecord(Frozen):
     grids: list[FilePath] = Field(default_factory=list, description="pictures among its files")
 
 
-class Progress(Frozen):
+class RunProgress(Frozen):
     """`progress.json`: where a run is, written every few seconds by whoever holds its lease."""
 
     sequence: int = Field(description="grows with each write")
@@ -81,7 +81,7 @@ class TrainingView(Frozen):
     record: TrainingRecord
     state: RunState
     stages: list[StageRecord]
-    progress: Progress | None
+    progress: RunProgress | None
     cancel_requested: bool
     end: RunEnd | None
 

@@ -21,8 +21,8 @@ from core.errors import InvalidSpec, NotFound
 from core.ports import ObjectStore
 from core.registry import CHAMPION, Registry
 from core.training.run import (
-    Progress,
     RunEnd,
+    RunProgress,
     StageRecord,
     TrainingRecord,
     TrainingView,
@@ -74,12 +74,12 @@ class TrainingRuns:
     def stage(self, run_id: str, stage: Stage) -> StageRecord | None:
         return self._read(run_id, f"stages/{stage}.json", StageRecord)
 
-    def put_progress(self, run_id: str, progress: Progress) -> None:
+    def put_progress(self, run_id: str, progress: RunProgress) -> None:
         body = progress.model_dump_json().encode()
         self.store.put(keys.training_run(run_id, "progress.json"), body, content_type=JSON)
 
-    def progress(self, run_id: str) -> Progress | None:
-        return self._read(run_id, "progress.json", Progress)
+    def progress(self, run_id: str) -> RunProgress | None:
+        return self._read(run_id, "progress.json", RunProgress)
 
     def finish(self, run_id: str, end: RunEnd) -> RunEnd:
         """End a run; the true end is returned: this one or an earlier winner's."""

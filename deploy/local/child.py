@@ -22,7 +22,7 @@ LOG_BYTES = 10 << 20
 
 class Child:
     """Keeps one program. All methods are called from one thread, which must outlive the process
-    (see tether.py)."""
+    (see die_with_parent.py)."""
 
     def __init__(self, program: Program, logs: Path, echo: Callable[[str, str], None]) -> None:
         self.program = program

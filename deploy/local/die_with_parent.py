@@ -1,5 +1,5 @@
-"""Runs a program so that it dies with its parent: `python tether.py PARENT_PID NICE PROGRAM
-ARGUMENT…`.
+"""Runs a program so that it dies with its parent: `python die_with_parent.py PARENT_PID
+NICE PROGRAM ARGUMENT…`.
 
 Executed as a file, without site packages, so that it costs milliseconds.
 """

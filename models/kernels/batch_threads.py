@@ -27,18 +27,18 @@ def share_out(work: Callable[[int, int], T], total: int) -> list[T]:
     count = min(torch.get_num_threads(), total)
     if count < 2:
         return [work(0, total)]
-    crew = _crew(os.getpid(), count)
+    threads = _threads(os.getpid(), count)
     ranges = pairwise(total * part // count for part in range(count + 1))
 
     def without_gradients(first: int, last: int) -> T:
         with torch.inference_mode():
             return work(first, last)
 
-    return [done.result() for done in [crew.submit(without_gradients, *edge) for edge in ranges]]
+    return [done.result() for done in [threads.submit(without_gradients, *edge) for edge in ranges]]
 
 
 @lru_cache(maxsize=1)
-def _crew(process: int, count: int) -> ThreadPoolExecutor:
+def _threads(process: int, count: int) -> ThreadPoolExecutor:
     """process: its id, for threads don't survive a fork."""
     callers, all_there = torch.get_num_threads(), Barrier(count)
 
@@ -47,10 +47,10 @@ def _crew(process: int, count: int) -> ThreadPoolExecutor:
         torch.set_num_threads(1)
         all_there.wait()
 
-    crew = ThreadPoolExecutor(count, initializer=begin)
-    for started in [crew.submit(int) for _ in range(count)]:
+    threads = ThreadPoolExecutor(count, initializer=begin)
+    for started in [threads.submit(int) for _ in range(count)]:
         started.result()
     torch.set_num_threads(
         callers
     )  # what a thread sets is also what later threads of the process begin with
-    return crew
+    return threads

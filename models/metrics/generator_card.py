@@ -34,7 +34,7 @@ SHEET_SIDE = 8
 
 
 @torch.no_grad()
-def sample(generator: Generator, count: int, psi: float, seed: int) -> Tensor:
+def sample_images(generator: Generator, count: int, psi: float, seed: int) -> Tensor:
     """`count` unfiltered images from z of a seed: float32 [count, 4, h, w], clamped to [-1, 1], on
     the CPU."""
     rng, device = torch.Generator().manual_seed(seed), next(generator.parameters()).device
@@ -75,7 +75,7 @@ def describe_generator(
     training = signatures(resnet, torch.cat([subjects, subjects.flip(3)]))
     held_out_signatures = signatures(resnet, unseen)
     fakes = {
-        name: sample(generator, size, value, seed)
+        name: sample_images(generator, size, value, seed)
         for name, value in (("psi_1", 1.0), (f"psi_{psi:g}", psi))
     }
     report: dict[str, Any] = {"images_a_set": size, "seed": seed, "held_out_subjects": len(unseen)}
@@ -125,7 +125,7 @@ def write_contact_sheet(
 ) -> None:
     """64 unfiltered samples: each its image, its alpha and its cut-out side by side, 8 rows of
     8."""
-    images = sample(generator, SHEET_SIDE**2, psi, seed)
+    images = sample_images(generator, SHEET_SIDE**2, psi, seed)
     panels = torch.cat(
         [images[:, :3], images[:, 3:].expand(-1, 3, -1, -1), composite_over_checker(images)], 3
     )
@@ -189,7 +189,7 @@ def main(
     network = load_stylematte(matte) if matte else None
     card = describe_generator(generator, corpus, unseen, count=count, psi=psi, matte=network)
     if matte is not None:
-        images = sample(generator, min(count, 200), psi, seed=12345)
+        images = sample_images(generator, min(count, 200), psi, seed=12345)
         card["agreement_with_stylematte"] = agreement(images, stylematte_labeller(matte))
     (out / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
 

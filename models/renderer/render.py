@@ -47,7 +47,7 @@ class Survey:
 
     spec: PortraitSpec
     scene: Scene
-    geometry: ground_truth.Geometry
+    geometry: ground_truth.SceneGeometry
     defects: tuple[str, ...]
     """What quality control found; empty: fit to be drawn."""
 
@@ -55,7 +55,7 @@ class Survey:
 def survey(spec: PortraitSpec) -> Survey:
     """Build a person and judge them."""
     scene = build_scene(spec)
-    geometry = ground_truth.Geometry(scene)
+    geometry = ground_truth.SceneGeometry(scene)
     return Survey(
         spec=spec, scene=scene, geometry=geometry, defects=quality_control.defects(scene, geometry)
     )

@@ -48,7 +48,9 @@ def order(
 ) -> TrainingRunOut:
     """One turn of the cycle: both networks learn, and are promoted if the gate lets them. One a
     domain at a time."""
-    out = training.answer(services, training.order_run(services, owner, spec, idempotency_key))
+    out = training.run_response(
+        services, training.order_run(services, owner, spec, idempotency_key)
+    )
     response.headers["Location"] = out.links["self"]
     return out
 
@@ -72,7 +74,7 @@ def list_runs(
         services, key, domain=domain, cursor=cursor, limit=limit
     )
     return TrainingRunPage(
-        items=[training.answer(services, view) for view in views], next_cursor=next_cursor
+        items=[training.run_response(services, view) for view in views], next_cursor=next_cursor
     )
 
 
@@ -85,7 +87,7 @@ def list_runs(
 def get_run(run_id: TrainingRunId, services: ServicesDep) -> TrainingRunOut:
     """Stages with progress, time left and figures, the newest log lines, pictures, and the gate's
     decision."""
-    return training.answer(services, TrainingRuns(services.store).view(run_id))
+    return training.run_response(services, TrainingRuns(services.store).view(run_id))
 
 
 @router.post(
@@ -97,7 +99,7 @@ def get_run(run_id: TrainingRunId, services: ServicesDep) -> TrainingRunOut:
 )
 def cancel(run_id: TrainingRunId, services: ServicesDep) -> TrainingRunOut:
     """It ends within seconds; nothing is promoted."""
-    return training.answer(services, training.cancel_run(services, run_id))
+    return training.run_response(services, training.cancel_run(services, run_id))
 
 
 @router.get(
@@ -138,7 +140,9 @@ async def _follow(services: Services, run_id: str, cursor: str | None) -> AsyncI
                 if progress is None or progress.stage != stage:
                     view = await run_in_threadpool(runs.view, run_id)
                     yield _frame(
-                        "snapshot", training.answer(services, view).model_dump_json(), event_id
+                        "snapshot",
+                        training.run_response(services, view).model_dump_json(),
+                        event_id,
                     )
                 else:
                     yield _frame("progress", progress.model_dump_json(), event_id)

@@ -54,8 +54,8 @@ def run_and_die(run_id: str, fatal: Stage) -> None:
         if self._progress.stage is fatal and fraction >= 0.5:
             kill_self()
 
-    def deadly_end(held: job.Job, shop: object) -> dict[str, object]:
-        function(held, shop)
+    def deadly_end(held: job.Job, context: object) -> dict[str, object]:
+        function(held, context)
         kill_self()
 
     job.Job.tick = deadly_tick
@@ -68,10 +68,10 @@ def run_and_tell(run_id: str) -> None:
     for stage, function in list(run_cycle.FUNCTIONS.items()):
 
         def told(
-            held: job.Job, shop: object, stage: Stage = stage, function: Callable = function
+            held: job.Job, context: object, stage: Stage = stage, function: Callable = function
         ) -> dict[str, object]:
             print(f"{os.getpid()} {stage}", flush=True)
-            return function(held, shop)
+            return function(held, context)
 
         run_cycle.FUNCTIONS[stage] = told
     run_cycle.run_cycle(context(), run_id)

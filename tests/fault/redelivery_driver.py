@@ -18,7 +18,7 @@ def write(line: str) -> None:
         file.write(f"{os.getpid()} {line}\n")
 
 
-def baseline(job, shop) -> dict[str, object]:
+def baseline(job, context) -> dict[str, object]:
     write("works")
     while not diary.with_name("go").exists():
         time.sleep(0.05)
@@ -32,7 +32,7 @@ def replace_stages(**_: object) -> None:
     from workers.cycle import run_cycle
 
     for stage in STAGES:
-        run_cycle.FUNCTIONS[stage] = lambda job, shop: {"bundle": None, "promoted": False}
+        run_cycle.FUNCTIONS[stage] = lambda job, context: {"bundle": None, "promoted": False}
     run_cycle.FUNCTIONS[Stage.BASELINE] = baseline
 
 

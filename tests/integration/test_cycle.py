@@ -104,8 +104,8 @@ def plant(monkeypatch, stage, file, change):
     """Replace what a stage leaves with something worse."""
     honest = module.FUNCTIONS[stage]
 
-    def planted(job, shop):
-        figures = honest(job, shop)
+    def planted(job, context):
+        figures = honest(job, context)
         path = job.folder(stage) / file
         kind = "stylematte" if file.startswith("stylematte") else "stylemattegan-generator"
         checkpoint = load_checkpoint(path, kind=kind)
@@ -152,8 +152,8 @@ def test_a_network_that_passes_is_promoted_beside_the_champions_other_one(
     forge = fork()
     before = forge.registry.fetch(forge.registry.resolve("people"), tmp_path)
 
-    def only_one(job, shop):
-        figures = honest(job, shop)
+    def only_one(job, context):
+        figures = honest(job, context)
         figures["generator"]["passed"] = better == "generator"
         return {**figures, "passed": better == "stylematte"}
 
@@ -177,8 +177,8 @@ def test_a_champion_that_changed_meanwhile_is_not_replaced(fork, monkeypatch):
     run_id = forge.order()
     other = forge.registry.resolve("people")
 
-    def meanwhile(job, shop):
-        figures = honest(job, shop)
+    def meanwhile(job, context):
+        figures = honest(job, context)
         forge.registry.move_alias("people", "champion", "sha256:" + "1" * 64, reason="by hand")
         return {**figures, "passed": True}
 
@@ -201,7 +201,7 @@ def test_a_cancelled_run_ends_at_once_and_keeps_what_it_has(fork):
 def test_an_error_in_a_stage_fails_the_run_with_its_reason(fork, monkeypatch):
     forge = fork()
 
-    def broken(job, shop):
+    def broken(job, context):
         raise ValueError("the moon is wrong")
 
     monkeypatch.setitem(module.FUNCTIONS, Stage.BASELINE, broken)

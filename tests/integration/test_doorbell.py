@@ -73,7 +73,7 @@ def test_the_bell_of_a_dataset_is_rung_once_until_it_is_answered(doorbell: Doorb
     assert doorbell.depth(QUEUE_CONTROL) == 1
     doorbell.ring(Reconcile(dataset_id="ds_b"))
     assert doorbell.depth(QUEUE_CONTROL) == 2
-    doorbell.answer(Reconcile(dataset_id="ds_a"))
+    doorbell.rearm(Reconcile(dataset_id="ds_a"))
     doorbell.ring(Reconcile(dataset_id="ds_b"))
     assert doorbell.depth(QUEUE_CONTROL) == 2
     doorbell.ring(Reconcile(dataset_id="ds_a"))

@@ -155,7 +155,7 @@ def measure_stylematte(name: str, *, device: str, rounds: int) -> Row:
     runs = {
         "transformers": before, "ours": run,
         "attention by transformers": attend(deformable_attention.sample_torch),
-        "attention": attend(deformable_attention.sample),
+        "attention": attend(deformable_attention.sample_values),
     }  # fmt: skip
     seconds = take_turns(runs, rounds, clock_of(device))
     target = 2.0 if (name, device) == ("swin-t-512", "cpu") else None
@@ -169,7 +169,7 @@ def measure_stylematte(name: str, *, device: str, rounds: int) -> Row:
 def _attention_inputs(matte: StyleMatte, image: torch.Tensor) -> tuple[Any, ...]:
     """The arguments of the first layer's attention."""
     seen: list[tuple[Any, ...]] = []
-    original = deformable_attention.sample
+    original = deformable_attention.sample_values
 
     def spy(*arguments: Any) -> torch.Tensor:
         seen.append(arguments)

@@ -23,7 +23,7 @@ def reconcile(context: Context, now_s: float, dataset_id: str | None = None) -> 
     One dataset's failure does not keep the others waiting. Raises TransientError when a store is
     away, StoreRefused when its credentials are wrong.
     """
-    context.doorbell.answer(Reconcile(dataset_id=dataset_id))
+    context.doorbell.rearm(Reconcile(dataset_id=dataset_id))
     if not context.live.is_initialised():
         recover(context)
     if dataset_id is None and context.leases.once_every(SWEEP, SWEEP_S):

@@ -32,7 +32,7 @@ CHECKPOINTS = {"champion": Stage.BASELINE, "candidate": Stage.FINE_TUNE}
 PairScores = dict[str, dict[str, float]]  # key -> metric -> value
 
 
-def evaluate(job: Job, shop: StageContext) -> dict[str, Any]:
+def evaluate(job: Job, context: StageContext) -> dict[str, Any]:
     """Every metric of both StyleMattes on every pair of the test splits, with means; distances of
     both generators."""
     spec, slices = job.spec, dict[str, list[str]]()
@@ -42,10 +42,10 @@ def evaluate(job: Job, shop: StageContext) -> dict[str, Any]:
     scores: dict[str, PairScores] = {}
     seen = 0
     for network, stage in CHECKPOINTS.items():
-        matte = load_stylematte(job.output(stage, STYLEMATTE_FILE)).to(shop.device)
+        matte = load_stylematte(job.output(stage, STYLEMATTE_FILE)).to(context.device)
         scores[network] = {}
         for name in spec.labelled:
-            pairs = held_out_pairs(shop.tars(job, [name], Split.TEST), spec.matting_size)
+            pairs = held_out_pairs(context.tars(job, [name], Split.TEST), spec.matting_size)
             while batch := list(islice(pairs, BATCH)):
                 scores[network] |= _score(matte, batch)
                 slices |= {
@@ -56,7 +56,7 @@ def evaluate(job: Job, shop: StageContext) -> dict[str, Any]:
                 job.tick(seen / max(total, 1))
     body = json.dumps({**scores, "slices": slices}, sort_keys=True)
     (job.folder(Stage.EVALUATE) / SCORES_FILE).write_text(body)
-    views, images = measure_generators(job, shop)
+    views, images = measure_generators(job, context)
     generators = {
         "images": images,
         "views": {name: view.model_dump() for name, view in views.items()},
@@ -87,7 +87,7 @@ def _means(scores: PairScores, seed: int) -> dict[str, dict[str, float]]:
     }
 
 
-def gate(job: Job, shop: StageContext) -> dict[str, Any]:
+def gate(job: Job, context: StageContext) -> dict[str, Any]:
     """The decision, stored with its figures."""
     scores = json.loads(job.output(Stage.EVALUATE, SCORES_FILE).read_text())
     old, new = (

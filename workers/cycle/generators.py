@@ -10,7 +10,7 @@ from matteforge.schemas.gate import DistanceFigures, Interval
 from matteforge.schemas.training import Stage
 from models.imaging.tensors import to_pm1
 from models.metrics.frechet import VIEWS, Figure, frechet_change, pooled_features
-from models.metrics.generator_card import sample, write_contact_sheet
+from models.metrics.generator_card import sample_images, write_contact_sheet
 from models.networks.checkpoints.load import load_generator, load_stylematte
 from models.networks.stylematte.encoder_features import EncoderFeatures
 from models.training.gan.corpus import Corpus
@@ -20,7 +20,7 @@ from workers.cycle.stage_context import StageContext
 from workers.cycle.stylemattegan import CORPUS_FILE, GENERATOR
 
 
-def measure_generators(job: Job, shop: StageContext) -> tuple[dict[str, DistanceFigures], int]:
+def measure_generators(job: Job, context: StageContext) -> tuple[dict[str, DistanceFigures], int]:
     """By view, Frechet distances on features of the baseline StyleMatte's encoder; and the number
     of images of each.
 
@@ -31,20 +31,22 @@ def measure_generators(job: Job, shop: StageContext) -> tuple[dict[str, Distance
     spec, corpus = job.spec, Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
     paths = {"candidate": job.output(Stage.ADVERSARIAL, GENERATOR)}
     if job.record.champion is not None:
-        paths["champion"] = shop.bundle(job.record.champion) / GENERATOR_FILE
+        paths["champion"] = context.bundle(job.record.champion) / GENERATOR_FILE
     subjects = corpus.images[:: corpus.scenes_per_subject]
     order = torch.randperm(len(subjects), generator=torch.Generator().manual_seed(spec.seed))
     real = to_pm1(subjects[order[: spec.gate_images]])
     samples: dict[str, Tensor] = {}
     for name, path in paths.items():
-        generator = load_generator(path).to(shop.device)
+        generator = load_generator(path).to(context.device)
         write_contact_sheet(
             job.folder(Stage.EVALUATE) / "grids" / f"generator-{name}.png", generator
         )
         if len(paths) > 1:
-            samples[name] = _resized(sample(generator, len(real), 1.0, spec.seed), real.shape[-1])
+            samples[name] = _resized(
+                sample_images(generator, len(real), 1.0, spec.seed), real.shape[-1]
+            )
     network = EncoderFeatures(load_stylematte(job.output(Stage.BASELINE, STYLEMATTE_FILE))).to(
-        shop.device
+        context.device
     )
     views = {}
     for view, see in VIEWS.items() if samples else ():

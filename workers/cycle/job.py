@@ -17,7 +17,7 @@ from core import keys
 from core.datasets.dataset import utcnow
 from core.errors import Cancelled, CheckpointRejected, NotFound, PermanentError
 from core.leases import HeldLease
-from core.training.run import Progress, StageRecord, TrainingRecord
+from core.training.run import RunProgress, StageRecord, TrainingRecord
 from core.training.runs import TrainingRuns
 from matteforge.schemas.names import plain_path
 from matteforge.schemas.training import Stage
@@ -95,7 +95,7 @@ class Job:
         self._first = old.fraction if old else 0.0
         self._began_s = self._pushed_s = time.monotonic()
         earlier = self._progress.log if self._progress else []
-        self._progress = Progress(
+        self._progress = RunProgress(
             sequence=(self._progress.sequence if self._progress else 0) + 1,
             at=utcnow(),
             stage=stage,

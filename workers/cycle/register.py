@@ -41,7 +41,7 @@ def choose(decision: GateDecision, *, first: bool) -> Chosen:
     )
 
 
-def register(job: Job, shop: StageContext) -> dict[str, Any]:
+def register(job: Job, context: StageContext) -> dict[str, Any]:
     """Publishes the chosen networks as NAME@candidate; NAME@champion follows if one of them passed
     the gate."""
     record, spec = job.record, job.spec
@@ -52,16 +52,18 @@ def register(job: Job, shop: StageContext) -> dict[str, Any]:
     stylematte = job.output(
         Stage.FINE_TUNE if chosen.stylematte else Stage.BASELINE, STYLEMATTE_FILE
     )
-    generator = _generator(job, shop, chosen, folder / TRAINING_STATE_FILE)
-    thresholds = calibrated(job, shop, stylematte, load_generator(generator).config.img_resolution)
+    generator = _generator(job, context, chosen, folder / TRAINING_STATE_FILE)
+    thresholds = calibrated(
+        job, context, stylematte, load_generator(generator).config.img_resolution
+    )
     assemble(
         folder, name=spec.domain, generator=generator, stylematte=stylematte, thresholds=thresholds,
-        card=_card(job, shop, decision, chosen),
+        card=_card(job, context, decision, chosen),
     )  # fmt: skip
-    bundle = shop.registry.publish(folder, alias=CANDIDATE, reason=f"trained by {record.id}")
+    bundle = context.registry.publish(folder, alias=CANDIDATE, reason=f"trained by {record.id}")
     promoted = spec.promote and (decision.any_passed or record.champion is None)
     why = "; ".join(decision.told()) if decision.any_passed else "the first version"
-    if promoted and not shop.registry.promote(
+    if promoted and not context.registry.promote(
         spec.domain,
         bundle.digest,
         reason=f"{why} ({record.id})",
@@ -77,18 +79,20 @@ def register(job: Job, shop: StageContext) -> dict[str, Any]:
     return {"bundle": bundle.digest, "promoted": promoted, "new": vars(chosen)}
 
 
-def _generator(job: Job, shop: StageContext, chosen: Chosen, training_state: Path) -> Path:
+def _generator(job: Job, context: StageContext, chosen: Chosen, training_state: Path) -> Path:
     """The generator for the bundle; `training_state` is written where it is known, for the next
     turn."""
     if chosen.generator:
         shutil.copyfile(job.output(Stage.ADVERSARIAL, TRAINING_STATE), training_state)
         return job.output(Stage.ADVERSARIAL, GENERATOR)
     assert job.record.champion is not None
-    shop.registry.training_state(job.record.champion, training_state)
-    return shop.bundle(job.record.champion) / GENERATOR_FILE
+    context.registry.training_state(job.record.champion, training_state)
+    return context.bundle(job.record.champion) / GENERATOR_FILE
 
 
-def _card(job: Job, shop: StageContext, decision: GateDecision, chosen: Chosen) -> dict[str, Any]:
+def _card(
+    job: Job, context: StageContext, decision: GateDecision, chosen: Chosen
+) -> dict[str, Any]:
     """Data, parents, code version, figures with intervals: what a reader of the bundle should
     know."""
     record = job.record
@@ -109,7 +113,7 @@ def _card(job: Job, shop: StageContext, decision: GateDecision, chosen: Chosen) 
     if chosen.generator or record.champion is None:
         generator = {key: job.figures(Stage.ADVERSARIAL)[key] for key in ("images", "generator")}
     else:
-        generator = shop.registry.bundle(record.champion).card.get("generator")
+        generator = context.registry.bundle(record.champion).card.get("generator")
     return {
         "run": record.id,
         "parents": [record.champion] if record.champion else [],

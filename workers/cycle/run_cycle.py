@@ -89,7 +89,7 @@ def _told(error: Exception) -> tuple[str, str]:
 def _work(context: Context, runs: TrainingRuns, record: TrainingRecord, lease: HeldLease) -> RunEnd:
     settings, store = context.settings, context.catalog.store
     cache = settings.cache_dir or Path(tempfile.gettempdir()) / "matteforge"
-    shop = StageContext(
+    stages = StageContext(
         registry=Registry(store),
         book=CorpusBook(store),
         cache=cache,
@@ -98,13 +98,13 @@ def _work(context: Context, runs: TrainingRuns, record: TrainingRecord, lease: H
     )
     torch.set_num_threads(settings.threads)
     job = Job(runs, record, lease, cache / "training")
-    log.info("%s works on %s", record.id, describe(shop.device))
+    log.info("%s works on %s", record.id, describe(stages.device))
     for stage in STAGES:
         if runs.stage(record.id, stage) is None:
             if runs.is_cancelled(record.id):
                 raise Cancelled(f"{record.id} was cancelled")
             job.begin(stage)
-            job.finish(FUNCTIONS[stage](job, shop))
+            job.finish(FUNCTIONS[stage](job, stages))
     registered = job.figures(Stage.REGISTER)
     return RunEnd(
         state=RunState.COMPLETED,

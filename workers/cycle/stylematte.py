@@ -23,40 +23,42 @@ BASELINE_RATE = 1e-3  # peak learning rate of a network that begins anew
 ACCEPTED_FILE = "accepted.tar"
 
 
-def baseline(job: Job, shop: StageContext) -> dict[str, Any]:
+def baseline(job: Job, context: StageContext) -> dict[str, Any]:
     """StyleMatte to begin with: the champion's, or one trained on the labelled pairs alone."""
     target = job.folder(Stage.BASELINE) / STYLEMATTE_FILE
     if job.record.champion is not None:
-        shutil.copyfile(shop.bundle(job.record.champion) / STYLEMATTE_FILE, target)
+        shutil.copyfile(context.bundle(job.record.champion) / STYLEMATTE_FILE, target)
         job.log(f"the champion's StyleMatte, {digest(target)[:12]}")
         return {"champion": job.record.champion, "stylematte": digest(target)}
     torch.manual_seed(job.spec.seed)
     network = StyleMatte(preset(job.spec.matting_network))
-    portraits = read_squares(shop.tars(job, job.spec.labelled, Split.TRAIN), job.spec.matting_size)
+    portraits = read_squares(
+        context.tars(job, job.spec.labelled, Split.TRAIN), job.spec.matting_size
+    )
     figures = _train(
-        job, shop, Stage.BASELINE, network, portraits, job.spec.baseline_steps, BASELINE_RATE
+        job, context, Stage.BASELINE, network, portraits, job.spec.baseline_steps, BASELINE_RATE
     )
     return {"champion": None, "pairs": len(portraits), **figures}
 
 
-def fine_tune(job: Job, shop: StageContext) -> dict[str, Any]:
+def fine_tune(job: Job, context: StageContext) -> dict[str, Any]:
     """The baseline goes on on labelled pairs and accepted samples."""
     spec = job.spec
-    real = read_squares(shop.tars(job, spec.labelled, Split.TRAIN), spec.matting_size)
+    real = read_squares(context.tars(job, spec.labelled, Split.TRAIN), spec.matting_size)
     most = int(len(real) * spec.synthetic_share / (1 - spec.synthetic_share))
     accepted = read_squares([job.output(Stage.SAMPLE, ACCEPTED_FILE)], spec.matting_size)[:most]
     job.log(f"{len(real)} labelled pairs and {len(accepted)} accepted samples")
     network = load_stylematte(job.output(Stage.BASELINE, STYLEMATTE_FILE))
     portraits = np.concatenate([real, accepted])
     figures = _train(
-        job, shop, Stage.FINE_TUNE, network, portraits, spec.matting_steps, spec.matting_rate
+        job, context, Stage.FINE_TUNE, network, portraits, spec.matting_steps, spec.matting_rate
     )
     return {"pairs": len(real), "accepted": len(accepted), **figures}
 
 
 def _train(
     job: Job,
-    shop: StageContext,
+    context: StageContext,
     stage: Stage,
     network: StyleMatte,
     portraits: NDArray[np.uint8],
@@ -67,7 +69,7 @@ def _train(
     spec, folder = job.spec, job.folder(stage)
     if not len(portraits):
         raise CorpusRejected("the labelled corpora hold no training pairs")
-    held_out = read_squares(shop.tars(job, spec.labelled, Split.VALIDATION), spec.matting_size)
+    held_out = read_squares(context.tars(job, spec.labelled, Split.VALIDATION), spec.matting_size)
     options = MattingTraining(
         steps=steps,
         seed=spec.seed,
@@ -79,10 +81,10 @@ def _train(
         background_size=spec.matting_size * 5 // 4,
         checkpoint_every=max(1, min(200, steps // 4)),
     )
-    photos, unseen = (shop.photos(job, split) for split in (Split.TRAIN, Split.VALIDATION))
+    photos, unseen = (context.photos(job, split) for split in (Split.TRAIN, Split.VALIDATION))
     last: dict[str, Any] = {}
     for scalars in train_matting(
-        network.to(shop.device), options, portraits, held_out, folder, photos, unseen
+        network.to(context.device), options, portraits, held_out, folder, photos, unseen
     ):
         job.tick(scalars["step"] / steps)
         if "val_mad" in scalars:

@@ -48,21 +48,23 @@ GRIDS_KEPT = 8
 BATCH = 8
 
 
-def label(job: Job, shop: StageContext) -> dict[str, Any]:
+def label(job: Job, context: StageContext) -> dict[str, Any]:
     """The baseline labels the unlabelled corpora: its alpha becomes the fourth channel."""
-    return _label(job, shop, Stage.LABEL, job.output(Stage.BASELINE, STYLEMATTE_FILE))
+    return _label(job, context, Stage.LABEL, job.output(Stage.BASELINE, STYLEMATTE_FILE))
 
 
-def relabel(job: Job, shop: StageContext) -> dict[str, Any]:
+def relabel(job: Job, context: StageContext) -> dict[str, Any]:
     """The new champion, if there is one, labels them too, so that the next turn begins with better
     labels."""
     registered = job.figures(Stage.REGISTER)
     if not registered["promoted"]:
         return {"labelled": 0}
-    return _label(job, shop, Stage.RELABEL, shop.bundle(registered["bundle"]) / STYLEMATTE_FILE)
+    return _label(
+        job, context, Stage.RELABEL, context.bundle(registered["bundle"]) / STYLEMATTE_FILE
+    )
 
 
-def _label(job: Job, shop: StageContext, stage: Stage, stylematte: Path) -> dict[str, Any]:
+def _label(job: Job, context: StageContext, stage: Stage, stylematte: Path) -> dict[str, Any]:
     """Labels follow from network, corpora and framing: they are kept in the store under these and
     made once."""
     spec, path = job.spec, job.folder(stage) / CORPUS_FILE
@@ -75,16 +77,16 @@ def _label(job: Job, shop: StageContext, stage: Stage, stylematte: Path) -> dict
     ]
     name = hashlib.sha256(json.dumps(parents).encode()).hexdigest()
     key = f"{keys.LABELS}{name}.pt"
-    if shop.book.store.head(key) is None:
+    if context.book.store.head(key) is None:
         total = sum(job.record.corpora[corpus].samples(Split.TRAIN) for corpus in spec.unlabelled)
-        labeller = _ticking(job, stylematte_labeller(stylematte, shop.device), total)
-        tars = shop.tars(job, spec.unlabelled, Split.TRAIN)
+        labeller = _ticking(job, stylematte_labeller(stylematte, context.device), total)
+        tars = context.tars(job, spec.unlabelled, Split.TRAIN)
         label_corpus(tars, labeller, size=size, aligned=spec.framing == "aligned").save(path)
-        shop.book.store.upload(key, path)
+        context.book.store.upload(key, path)
     else:
         job.log("labelled before by the same network")
         with path.open("wb") as file:
-            file.writelines(shop.book.store.stream(key))
+            file.writelines(context.book.store.stream(key))
     corpus = Corpus.load(path)
     images = to_pm1(corpus.images[torch.linspace(0, len(corpus) - 1, 16).long()])
     rows = [images[:, :3], images[:, 3:], composite_over_checker(images)]
@@ -104,7 +106,7 @@ def _ticking(job: Job, labeller: Labeller, total: int) -> Labeller:
     return labelled
 
 
-def warm_start(job: Job, shop: StageContext) -> dict[str, Any]:
+def warm_start(job: Job, context: StageContext) -> dict[str, Any]:
     """StyleMatteGAN as the decoder of an autoencoder; the champion's goes on from where its
     training left it."""
     spec, folder = job.spec, job.folder(Stage.WARM_START)
@@ -114,26 +116,26 @@ def warm_start(job: Job, shop: StageContext) -> dict[str, Any]:
         spec.seed,
         spec.warm_start_kimg,
         preset=PRESETS[spec.generator],
-        device=shop.device,
+        device=context.device,
     )
-    if spec.continue_generator and _take_up_champion(job, shop, trainer):
+    if spec.continue_generator and _take_up_champion(job, context, trainer):
         trainer.first_image = trainer.state.progress.images
     if (state := folder / WARM_STATE).exists():
         trainer.state.load(state)
     return _train(job, folder, trainer, "warm-start", trainer.first_image, spec.warm_start_kimg)
 
 
-def _take_up_champion(job: Job, shop: StageContext, trainer: WarmStart) -> bool:
+def _take_up_champion(job: Job, context: StageContext, trainer: WarmStart) -> bool:
     """Load the state that the champion's generator was left in, but for the random numbers. False:
     can't be had."""
     champion = job.record.champion
     if champion is None:
         return False
-    if load_generator(shop.bundle(champion) / GENERATOR_FILE).config != trainer.generator.config:
+    if load_generator(context.bundle(champion) / GENERATOR_FILE).config != trainer.generator.config:
         job.log("the generator begins anew: the champion's has another size")
         return False
     path = job.folder(Stage.WARM_START) / "champion.partial"
-    if not shop.registry.training_state(champion, path):
+    if not context.registry.training_state(champion, path):
         job.log("the generator begins anew: no training state of the champion's was kept")
         return False
     try:
@@ -150,21 +152,21 @@ def _take_up_champion(job: Job, shop: StageContext, trainer: WarmStart) -> bool:
     return True
 
 
-def adversarial(job: Job, shop: StageContext) -> dict[str, Any]:
+def adversarial(job: Job, context: StageContext) -> dict[str, Any]:
     """StyleMatteGAN against its discriminators, from the warm start on."""
     spec, folder = job.spec, job.folder(Stage.ADVERSARIAL)
     corpus = Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
     preset = PRESETS[spec.generator]
     settings = replace(preset.adversarial, total_kimg=max(spec.adversarial_kimg, 1e-3))
     backgrounds = real_backgrounds(
-        folder / "photos.npy", shop.photos(job, Split.TRAIN), preset.resolution
+        folder / "photos.npy", context.photos(job, Split.TRAIN), preset.resolution
     )
     trainer = Adversarial(
         corpus,
         replace(preset, adversarial=settings),
         spec.seed,
         backgrounds=backgrounds,
-        device=shop.device,
+        device=context.device,
     )
     state = folder / "gan.state.safetensors"
     trainer.state.load(state if state.exists() else job.output(Stage.WARM_START, WARM_STATE))
@@ -187,7 +189,7 @@ def _train(
     return {"images": progress.images, "seconds": round(progress.seconds, 1), "generator": made}
 
 
-def sample(job: Job, shop: StageContext) -> dict[str, Any]:
+def sample(job: Job, context: StageContext) -> dict[str, Any]:
     """Candidates of the new generator, those kept on which the baseline agrees, as pairs for
     StyleMatte."""
     spec, folder = job.spec, job.folder(Stage.SAMPLE)
@@ -196,15 +198,20 @@ def sample(job: Job, shop: StageContext) -> dict[str, Any]:
         job.output(Stage.BASELINE, STYLEMATTE_FILE),
     )
     network = load_generator(generator)
-    thresholds = calibrated(job, shop, matte, network.config.img_resolution)
+    thresholds = calibrated(job, context, matte, network.config.img_resolution)
     plan = _plan(
-        spec.samples, spec.sample_attempts, spec.seed, spec.truncation_psi, thresholds, shop.threads
+        spec.samples,
+        spec.sample_attempts,
+        spec.seed,
+        spec.truncation_psi,
+        thresholds,
+        context.threads,
     )
     engine = GeneratedSampler(
         network,
         load_stylematte(matte),
         digests=(digest(generator), digest(matte)),
-        device=shop.device,
+        device=context.device,
     )
     rejected: Counter[str] = Counter()
     partial = folder / "accepted.partial"

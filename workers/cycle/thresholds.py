@@ -18,16 +18,17 @@ from workers.generate.calibration import Pair, calibrate_thresholds, score_pairs
 SCENES = 4  # behind each subject whose scene is not known
 
 
-def calibrated(job: Job, shop: StageContext, stylematte: Path, resolution: int) -> dict[str, float]:
+def calibrated(
+    job: Job, context: StageContext, stylematte: Path, resolution: int
+) -> dict[str, float]:
     """Thresholds that 99 % of the validation pairs pass, by criterion."""
-    scores = list(
-        score_pairs(load_stylematte(stylematte).to(shop.device), _pairs(job, shop, resolution))
-    )
+    matte = load_stylematte(stylematte).to(context.device)
+    scores = list(score_pairs(matte, _pairs(job, context, resolution)))
     return {name: round(value, 6) for name, value in calibrate_thresholds(scores).items()}
 
 
-def _pairs(job: Job, shop: StageContext, resolution: int) -> list[Pair]:
-    tars = shop.tars(job, job.spec.labelled, Split.VALIDATION)
+def _pairs(job: Job, context: StageContext, resolution: int) -> list[Pair]:
+    tars = context.tars(job, job.spec.labelled, Split.VALIDATION)
     if job.spec.framing == "square":
         return [(pair.rgb, pair.alpha) for pair in held_out_pairs(tars, resolution)]
     squares = torch.from_numpy(read_squares(tars, LABEL_SIZE)).permute(0, 3, 1, 2)

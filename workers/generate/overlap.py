@@ -32,7 +32,7 @@ class BackgroundCommit:
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(
-            1, thread_name_prefix="behind"
+            1, thread_name_prefix="commit"
         )  # its thread starts with the first work
         self._last: Future[None] | None = None
 

@@ -82,7 +82,7 @@ def run_shard(context: Context, dataset_id: str, shard: int) -> None:
             with _judged(context, dataset_id, shard):
                 made = _make(context, dataset_id, shard, lease, stack)
                 held = stack.pop_all()
-                context.behind(lambda: _deliver(context, dataset_id, made, lease, held))
+                context.in_background(lambda: _deliver(context, dataset_id, made, lease, held))
                 return
         context.doorbell.ring(Reconcile(dataset_id=dataset_id))
 

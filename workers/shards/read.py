@@ -18,7 +18,7 @@ from workers.shards.encode import ALPHA_SUFFIX, SUFFIX
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class DeliveredSample:
     """One delivered sample. rgb_u8: uint8 [h, w, 3]; alpha: float32 [h, w] in [0, 1]."""
 
     record: GeneratedSample | RenderedSample
@@ -26,7 +26,7 @@ class Sample:
     alpha: NDArray[np.float32]
 
 
-def read_shard(path: Path) -> Iterator[Sample]:
+def read_shard(path: Path) -> Iterator[DeliveredSample]:
     """Samples in delivery order. ShardCorrupt: the tar is damaged, or a sample lacks a member or
     has the wrong size."""
     try:
@@ -36,7 +36,7 @@ def read_shard(path: Path) -> Iterator[Sample]:
         raise ShardCorrupt(f"{path.name} can't be read as a tar: {error}") from error
 
 
-def _decode(key: str, members: dict[str, bytes]) -> Sample:
+def _decode(key: str, members: dict[str, bytes]) -> DeliveredSample:
     try:
         record = parse_sample(members["json"])
         image = next(members[suffix] for suffix in SUFFIX.values() if suffix in members)
@@ -50,4 +50,4 @@ def _decode(key: str, members: dict[str, bytes]) -> Sample:
         or grey.shape != rgb_u8.shape[:2]
     ):
         raise ShardCorrupt(f"sample {key} does not match its own record")
-    return Sample(record=record, rgb_u8=rgb_u8, alpha=to_unit(grey))
+    return DeliveredSample(record=record, rgb_u8=rgb_u8, alpha=to_unit(grey))

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from models.kernels.batch_threads import share_out
 from models.kernels.filtered_lrelu.cpu_kernel import BACKWARD, FORWARD, RECORDING, resample
-from models.kernels.filtered_lrelu.cpu_plan import Plan, plan_resampling
+from models.kernels.filtered_lrelu.cpu_plan import ResamplingPlan, plan_resampling
 
 Padding = tuple[int, int, int, int]
 LINE = 64  # bytes of the processor's cache
@@ -149,7 +149,7 @@ class _FilteredLRelu(torch.autograd.Function):
 
 
 def _run(
-    plan: Plan,
+    plan: ResamplingPlan,
     x: torch.Tensor,
     scale: torch.Tensor,
     rescale: torch.Tensor,

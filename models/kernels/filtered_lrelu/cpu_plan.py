@@ -32,7 +32,7 @@ class TapLists(NamedTuple):
         return Taps(self.places.ctypes.data, values.ctypes.data, self.length), values
 
 
-class Plan(NamedTuple):
+class ResamplingPlan(NamedTuple):
     """All that the sizes of a resampling determine."""
 
     geometry: Geometry
@@ -52,7 +52,7 @@ def plan_resampling(
     shift: tuple[int, int],
     up_taps: tuple[int, ...],
     down_taps: tuple[int, ...],
-) -> Plan:
+) -> ResamplingPlan:
     """size, grid (upsampled), out: (height, width); factors: (up, down); pad, shift: (y, x); taps:
     the filters' shapes.
 
@@ -100,11 +100,13 @@ def plan_resampling(
             [_product(rows, reads, up_taps[1]) for rows in rows_up for reads in rise],
         )
     if len(down_taps) == 1:
-        return Plan(
+        return ResamplingPlan(
             g, _tap_lists(across), _tap_lists(upward), _tap_lists(rows_down), _tap_lists(fall)
         )
     back = [_product(rows, reads, down_taps[1]) for rows in rows_down for reads in fall]
-    return Plan(g, _tap_lists(across), _tap_lists(upward), _tap_lists([]), _tap_lists(back))
+    return ResamplingPlan(
+        g, _tap_lists(across), _tap_lists(upward), _tap_lists([]), _tap_lists(back)
+    )
 
 
 def _geometry(

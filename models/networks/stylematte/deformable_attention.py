@@ -64,11 +64,11 @@ class DeformableAttention(Mask2FormerPixelDecoderEncoderMultiscaleDeformableAtte
             weights.float(),
         )
         return self.output_proj(
-            sample(*whole)
+            sample_values(*whole)
         ), None  # float32 also where the rest runs in half precision
 
 
-def sample(
+def sample_values(
     value: Tensor, shapes: Shapes, centres: Tensor, offsets: Tensor, weights: Tensor
 ) -> Tensor:
     """Weighted bilinear samples, zero outside of a level.

@@ -24,18 +24,18 @@ import numpy as np  # noqa: E402
 
 
 def main() -> None:
-    answer({"ready": bpy.app.version_string})
+    reply({"ready": bpy.app.version_string})
     for line in sys.stdin:
         began_s = time.perf_counter()
         try:
             request = json.loads(line)
             render(Path(request["folder"]), request)
-            answer({"seconds": time.perf_counter() - began_s})
+            reply({"seconds": time.perf_counter() - began_s})
         except Exception:
-            answer({"error": traceback.format_exc()})
+            reply({"error": traceback.format_exc()})
 
 
-def answer(message: dict) -> None:
+def reply(message: dict) -> None:
     print(json.dumps(message), file=ANSWERS, flush=True)
 
 

@@ -34,7 +34,7 @@ class Seen:
         return blocks(self.primitives >= 0, self.per_pixel).mean(axis=-1, dtype=np.float32)
 
 
-class Geometry:
+class SceneGeometry:
     """A scene's opaque surfaces as primitives: triangles first, then strands."""
 
     def __init__(self, scene: Scene) -> None:
@@ -193,7 +193,7 @@ class Views:
         return Seen(primitives=primitives, depths=depths, per_pixel=self.per_pixel)
 
 
-def alpha(geometry: Geometry, size: int, sharp: Seen | None) -> NDArray[np.float32]:
+def alpha(geometry: SceneGeometry, size: int, sharp: Seen | None) -> NDArray[np.float32]:
     """Share of each pixel's light that comes from the person, float32 [size, size] in [0, 1].
 
     `sharp` is the pinhole's view, and is not needed of a lens that blurs: its views from points of
@@ -256,7 +256,7 @@ class Labels:
         )
 
 
-def labels(geometry: Geometry, sharp: Seen, alpha_unit: NDArray[np.float32]) -> Labels:
+def labels(geometry: SceneGeometry, sharp: Seen, alpha_unit: NDArray[np.float32]) -> Labels:
     """What the pinhole sees in each pixel.
 
     Each pixel has the part that covers most of it, with the means of that part's points; a pixel

@@ -4,7 +4,7 @@ another."""
 import numpy as np
 from numpy.typing import NDArray
 
-from models.renderer.labels.ground_truth import Geometry, Seen
+from models.renderer.labels.ground_truth import SceneGeometry, Seen
 from models.renderer.person.landmarks import projected
 from models.renderer.scene.scene import Part, Scene
 
@@ -20,7 +20,7 @@ FRAME_MARGIN = 0.01
 IN_FRAME = ("nose_tip", "chin", "forehead", "eye_left", "eye_right", "mouth_left", "mouth_right")
 
 
-def defects(scene: Scene, geometry: Geometry) -> tuple[str, ...]:
+def defects(scene: Scene, geometry: SceneGeometry) -> tuple[str, ...]:
     """Names of what is wrong, from a pinhole's view of the geometry; nothing needs to be rendered
     for it."""
     seen, bare = geometry.views(SIZE_PX, PER_PIXEL).seen(), geometry.views(SIZE_PX, 1).bare()
@@ -36,7 +36,7 @@ def defects(scene: Scene, geometry: Geometry) -> tuple[str, ...]:
 
 
 def face_visible(
-    geometry: Geometry, seen: Seen, bare: Seen, points: dict[str, tuple[float, float]]
+    geometry: SceneGeometry, seen: Seen, bare: Seen, points: dict[str, tuple[float, float]]
 ) -> float:
     """Share of the bare face's middle, brows to chin, that is still face, or glasses, in the
     picture."""
@@ -63,11 +63,11 @@ def out_of_frame(points: dict[str, tuple[float, float]], alpha: NDArray[np.float
     return bool(outside.any() or (alpha[0] > 0.5).mean() > 0.05)
 
 
-def poking(geometry: Geometry, seen: Seen) -> float:
+def poking(geometry: SceneGeometry, seen: Seen) -> float:
     """Share of the person's points at which a surface shows that should lie below another."""
     there = seen.primitives[seen.primitives >= 0]
     return float((geometry.hidden[there] > 0).mean()) if len(there) else 0.0
 
 
-def _parts(geometry: Geometry, primitives: NDArray[np.int32]) -> NDArray[np.int64]:
+def _parts(geometry: SceneGeometry, primitives: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.where(primitives >= 0, geometry.parts[primitives], 0)

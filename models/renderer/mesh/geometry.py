@@ -221,7 +221,7 @@ def grid_faces(rows: int, columns: int, wrap_rows: bool = False) -> Faces:
     ).reshape(-1, 4)
 
 
-def joined(parts: Sequence[tuple[Points, Faces]]) -> tuple[Points, Faces]:
+def merged(parts: Sequence[tuple[Points, Faces]]) -> tuple[Points, Faces]:
     """Several meshes as one."""
     starts = np.cumsum([0] + [len(points) for points, _ in parts])
     return np.concatenate([p for p, _ in parts]), np.concatenate(

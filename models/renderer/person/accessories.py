@@ -10,7 +10,7 @@ from models.renderer.mesh.geometry import (
     Array,
     bump,
     grid_faces,
-    joined,
+    merged,
     smoothing_matrix,
     smoothstep,
     tube,
@@ -140,7 +140,7 @@ def _glasses(accessories: Accessories, posed: Posed) -> list[Mesh]:
     frame.append(
         tube(np.stack([between, arch, np.full(9, bridge + 0.01)], axis=1), accessories.rim_dm)
     )
-    parts = ((joined(frame), "frame", True), (joined(lenses), "lens", False))
+    parts = ((merged(frame), "frame", True), (merged(lenses), "lens", False))
     return [
         Mesh(
             points=posed.with_head(points),
@@ -327,7 +327,7 @@ def _headphones(posed: Posed) -> list[Mesh]:
             around = np.stack([0 * ring, 1.15 * np.sin(ring), np.cos(ring)], axis=1) * radius
             rows.append(np.array([side * (out + reach), middle, ear[2]]) + around)
         parts.append((np.concatenate(rows), grid_faces(len(rows), 32)))
-    points, faces = joined(parts)
+    points, faces = merged(parts)
     return [
         Mesh(
             points=posed.with_head(points),

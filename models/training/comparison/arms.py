@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.metrics.generator_card import sample
+from models.metrics.generator_card import sample_images
 from models.networks.checkpoints.load import load_generator
 from models.training.comparison.portraits import (
     SIZE,
@@ -46,7 +46,7 @@ def extras(
         return None
     labeller = stylematte_labeller(out / "labeller" / "ema.safetensors")
     if generator is not None and arm in GENERATOR_ARMS:
-        drawn = sample(load_generator(generator), count, PSI, seed)
+        drawn = sample_images(load_generator(generator), count, PSI, seed)
         scenes = F.interpolate(drawn, SIZE, mode="area")
     else:
         scenes = pictures(out / "unlabelled.tar", count)

@@ -40,10 +40,10 @@ def draw_batch(
     """
     subject = to_tensor(portraits[rng.integers(len(portraits), size=count)])
     colour, alpha = jitter_colour(subject[:, :3], rng), subject[:, 3:]
-    premultiplied = move(torch.cat([colour * alpha, alpha], dim=1), size, rng)
+    premultiplied = move_subject(torch.cat([colour * alpha, alpha], dim=1), size, rng)
     behind = draw_scene(portraits, backgrounds, count, size, rng)
     behind = mute(behind, column(rng.choice([0.15, 0.4, 0.7, 1.0], count)))
-    behind = blur(
+    behind = gaussian_blur(
         jitter_colour(behind, rng), rng.choice([0, 0, 0, 0, 0.7, 2.5], count) * size / 128
     )
     alpha = premultiplied[:, 3:].clamp(0, 1)
@@ -118,7 +118,9 @@ def draw_scene(
     1].
     """
     first, second, third = (
-        crop(to_tensor(backgrounds[rng.integers(len(backgrounds), size=count)]), size, rng)
+        crop_background(
+            to_tensor(backgrounds[rng.integers(len(backgrounds), size=count)]), size, rng
+        )
         for _ in range(3)
     )
     pieced, scraps = rng.random(count) < 0.5, rng.random(count) < 0.3
@@ -180,7 +182,7 @@ def affine_grid(theta: NDArray[np.floating], size: int) -> Tensor:
     )
 
 
-def move(premultiplied: Tensor, size: int, rng: Rng) -> Tensor:
+def move_subject(premultiplied: Tensor, size: int, rng: Rng) -> Tensor:
     """Flip, zoom, turn, shear and shift; sides and bottom are continued, the top is not. Returns
     [n, 4, size, size]."""
     n = len(premultiplied)
@@ -203,7 +205,7 @@ def move(premultiplied: Tensor, size: int, rng: Rng) -> Tensor:
     return moved * (grid[:, None, :, :, 1] > -1)
 
 
-def crop(backgrounds: Tensor, size: int, rng: Rng) -> Tensor:
+def crop_background(backgrounds: Tensor, size: int, rng: Rng) -> Tensor:
     """A flipped, turned, warped square part of 20 to 100 % of each background. Returns [n, 3, size,
     size]."""
     n = len(backgrounds)
@@ -228,7 +230,7 @@ def crop(backgrounds: Tensor, size: int, rng: Rng) -> Tensor:
     return F.grid_sample(backgrounds, grid, padding_mode="reflection", align_corners=False)
 
 
-def blur(x: Tensor, sigmas: NDArray[np.floating]) -> Tensor:
+def gaussian_blur(x: Tensor, sigmas: NDArray[np.floating]) -> Tensor:
     """Gaussian blur with a sigma per image, in pixels; x: [n, c, h, w]."""
     radius = max(1, int(np.ceil(2.5 * sigmas.max())))
     if sigmas.max() == 0 or radius >= min(x.shape[-2:]):
@@ -248,7 +250,7 @@ def blur(x: Tensor, sigmas: NDArray[np.floating]) -> Tensor:
 def degrade(x: Tensor, rng: Rng) -> Tensor:
     """Softness or oversharpening, sensor noise and JPEG blocks; x: [n, 3, h, w] in [0, 1]."""
     n, _, h, w = x.shape
-    soft = blur(x, np.where(rng.random(n) < 0.4, rng.uniform(0.3, 1.0, n) * w / 128, 0))
+    soft = gaussian_blur(x, np.where(rng.random(n) < 0.4, rng.uniform(0.3, 1.0, n) * w / 128, 0))
     sharper = column(np.where(rng.random(n) < 0.2, rng.uniform(-1.5, 0, n), 1))
     x = x + (soft - x) * sharper
     sigma = column(np.where(rng.random(n) < 0.3, rng.uniform(0, 0.04, n), 0))

@@ -39,7 +39,7 @@ def draw_scenes(scenes: NDArray[np.uint8], *, count: int, size: int, rng: Rng) -
     return Batch(image=image, alpha=parts[:, 3:], contrast=torch.full_like(image, CONTRAST))
 
 
-def joined(first: Batch, second: Batch) -> Batch:
+def concatenated(first: Batch, second: Batch) -> Batch:
     """Both batches as one."""
 
     def both(name: str) -> Tensor:

@@ -15,7 +15,7 @@ from models.networks.stylematte import StyleMatte, predict_alpha
 from models.training.ema import update_ema
 from models.training.matting.augment import Batch, draw_batch
 from models.training.matting.losses import matting_loss
-from models.training.matting.own_scenes import draw_scenes, joined
+from models.training.matting.own_scenes import concatenated, draw_scenes
 from models.training.run_state import TrainingState
 
 
@@ -128,4 +128,4 @@ class MattingTrainer:
         )
         if whole == 0:
             return composed
-        return joined(composed, draw_scenes(self.scenes, count=whole, size=size, rng=rng))
+        return concatenated(composed, draw_scenes(self.scenes, count=whole, size=size, rng=rng))

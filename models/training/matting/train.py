@@ -27,7 +27,7 @@ from models.networks.checkpoints.checkpoint import save_checkpoint
 from models.networks.checkpoints.load import load_stylematte
 from models.networks.stylematte import StyleMatte, predict_alpha, preset
 from models.scenes.backgrounds import Bank, background_bank, list_photos, photo_bank
-from models.training.matting.augment import crop, to_tensor
+from models.training.matting.augment import crop_background, to_tensor
 from models.training.matting.step import MattingTrainer, MattingTraining
 from models.training.scalars import ScalarLog
 
@@ -42,7 +42,7 @@ def validation_batch(
     """Each portrait as it is, over one held-out background: image [n, 3, h, w] in [-1, 1], alpha
     [n, 1, h, w]."""
     rng, subject = np.random.default_rng(seed), to_tensor(portraits)
-    behind = crop(to_tensor(backgrounds[: len(portraits)]), portraits.shape[1], rng)
+    behind = crop_background(to_tensor(backgrounds[: len(portraits)]), portraits.shape[1], rng)
     alpha = subject[:, 3:]
     return over(subject[:, :3], alpha, behind) * 2 - 1, alpha
 

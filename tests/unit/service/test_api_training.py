@@ -7,7 +7,7 @@ import pytest
 from core.corpora import CorpusBook, CorpusManifest, CorpusShard
 from core.datasets.dataset import utcnow
 from core.messages import Reconcile
-from core.training.run import Progress, RunEnd, StageRecord
+from core.training.run import RunEnd, RunProgress, StageRecord
 from core.training.runs import TrainingRuns
 from matteforge.schemas.corpora import CorpusKind, Split
 from matteforge.schemas.training import RunState, Stage
@@ -118,7 +118,7 @@ def test_progress_figures_and_pictures_are_shown(world, book):
     )
     runs.put_progress(
         run["id"],
-        Progress(
+        RunProgress(
             sequence=7,
             at=utcnow(),
             stage=Stage.LABEL,
@@ -181,7 +181,7 @@ def test_events_follow_a_run_through_its_stages(world, book, monkeypatch):
     monkeypatch.setattr(training_runs, "POLL_S", 0.0)
     run = order(world)
     told = [
-        Progress(
+        RunProgress(
             sequence=i,
             at=utcnow(),
             stage=stage,

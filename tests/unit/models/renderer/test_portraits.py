@@ -107,7 +107,7 @@ def test_alpha_is_what_cycles_sees(renderer: RenderProcess) -> None:
     """Within the noise of 128 paths a pixel; without glasses, whose lenses only Cycles counts."""
     scene = build_scene(draw_spec(0, {"glasses": "no"}))
     seen = renderer.render_scene(scene, SIZE_PX, 128, 1, denoise=False)[..., 3]
-    geometry = ground_truth.Geometry(scene)
+    geometry = ground_truth.SceneGeometry(scene)
     alpha = ground_truth.alpha(geometry, SIZE_PX, geometry.views(SIZE_PX, 8).seen())
     assert np.sqrt(((alpha - seen) ** 2).mean()) < 0.015
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.renderer.labels import quality_control
-from models.renderer.labels.ground_truth import Geometry
+from models.renderer.labels.ground_truth import SceneGeometry
 from models.renderer.mesh.geometry import vertex_normals
 from models.renderer.person.portrait import build_scene
 from models.renderer.scene.scene import Scene
@@ -38,9 +38,9 @@ def swollen(scene: Scene, material: str, by_dm: float) -> Scene:
 )
 def test_a_surface_that_pierces_another_is_found(labels: dict[str, str], material: str) -> None:
     scene = build_scene(draw_spec(SEED, {"pose": "frontal", "clothes": "tshirt", **labels}))
-    assert quality_control.defects(scene, Geometry(scene)) == ()
+    assert quality_control.defects(scene, SceneGeometry(scene)) == ()
     pierced = swollen(scene, material, 0.5)
-    assert "poke_through" in quality_control.defects(pierced, Geometry(pierced))
+    assert "poke_through" in quality_control.defects(pierced, SceneGeometry(pierced))
 
 
 def test_a_head_beyond_the_frame_is_found() -> None:
@@ -52,4 +52,4 @@ def test_a_head_beyond_the_frame_is_found() -> None:
         target=tuple(scene.camera.target + aside),
     )
     moved = replace(scene, camera=camera)
-    assert "out_of_frame" in quality_control.defects(moved, Geometry(moved))
+    assert "out_of_frame" in quality_control.defects(moved, SceneGeometry(moved))

@@ -50,28 +50,28 @@ def test_an_error_of_the_work_is_raised_where_results_are_read() -> None:
 
 def test_the_caller_goes_on_and_the_second_work_waits_for_the_first() -> None:
     gate, done = threading.Event(), []
-    behind = BackgroundCommit()
-    behind(lambda: (gate.wait(5), done.append(1))[1])
+    commits = BackgroundCommit()
+    commits(lambda: (gate.wait(5), done.append(1))[1])
     assert done == []
     threading.Timer(0.1, gate.set).start()
-    behind(lambda: done.append(2))
-    behind.wait()
+    commits(lambda: done.append(2))
+    commits.wait()
     assert done == [1, 2]
 
 
 def test_what_work_raised_is_raised_by_the_next_call_once() -> None:
-    behind = BackgroundCommit()
-    behind(lambda: 1 // 0)  # type: ignore[arg-type,return-value]
+    commits = BackgroundCommit()
+    commits(lambda: 1 // 0)  # type: ignore[arg-type,return-value]
     with pytest.raises(ZeroDivisionError):
-        behind.wait()
-    behind.wait()
+        commits.wait()
+    commits.wait()
 
 
 @pytest.fixture
 def delayed(bench: Any) -> list[Any]:
     """Commits that wait here until the test runs them."""
     works: list[Any] = []
-    object.__setattr__(bench.context, "behind", works.append)
+    object.__setattr__(bench.context, "in_background", works.append)
     return works
 
 
