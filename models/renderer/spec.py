@@ -2,14 +2,13 @@
 own."""
 
 import json
-import types
-import typing
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from core.errors import InvalidSpec
 from core.rendered_people import is_man
@@ -72,13 +71,20 @@ class PortraitSpec:
         """The inverse of `to_json`. Raises InvalidSpec for another version or missing, unknown or
         mistyped fields."""
         try:
-            spec = _record(cls, json.loads(text))
-        except (TypeError, ValueError, KeyError) as error:
-            raise InvalidSpec(f"not a portrait's spec: {error}") from error
-        assert isinstance(spec, cls)
+            spec = TypeAdapter(cls).validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InvalidSpec(
+                f"not a portrait's spec: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            ) from error
         if spec.version != VERSION:
             raise InvalidSpec(
                 f"the spec is of version {spec.version}; this renderer draws version {VERSION}"
+            )
+        given, read = json.loads(text), json.loads(spec.to_json())
+        if wrong := [name for name in {**given, **read} if given.get(name) != read.get(name)]:
+            raise InvalidSpec(
+                f"not a portrait's spec: missing, unknown or mistyped in {', '.join(wrong)}"
             )
         return spec
 
@@ -163,27 +169,3 @@ def _draw_label(rng: np.random.Generator, name: str, known: Mapping[str, str]) -
         return "none"
     shares = complete_shares({})[name]
     return str(rng.choice(list(shares), p=list(shares.values())))
-
-
-def _record(kind: Any, data: Any) -> Any:
-    """Plain JSON as a record of type `kind`, checked."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        names = {field.name for field in fields(kind)}
-        if not isinstance(data, dict) or set(data) != names:
-            wrong = sorted(names.symmetric_difference(data)) if isinstance(data, dict) else data
-            raise ValueError(f"{kind.__name__}: missing or unknown {wrong}")
-        return kind(**{name: _record(hints[name], value) for name, value in data.items()})
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple:
-        each = [inner[0]] * len(data) if inner[-1] is Ellipsis else list(inner)
-        return tuple(_record(one, value) for one, value in zip(each, data, strict=True))
-    if origin is dict:
-        return {key: _record(inner[1], value) for key, value in data.items()}
-    if origin in (typing.Union, types.UnionType):
-        return data
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
-    if not isinstance(data, kind):
-        raise ValueError(f"{data!r} is not {kind.__name__}")
-    return data

@@ -140,7 +140,9 @@ def measure_stylematte(name: str, *, device: str, rounds: int) -> Row:
             matte(image)
 
     def before() -> None:
-        with mock.patch.object(deformable_attention, "sample", deformable_attention.sample_torch):
+        with mock.patch.object(
+            deformable_attention, "sample_values", deformable_attention.sample_torch
+        ):
             run()
 
     inputs = _attention_inputs(matte, image)
@@ -175,7 +177,7 @@ def _attention_inputs(matte: StyleMatte, image: torch.Tensor) -> tuple[Any, ...]
         seen.append(arguments)
         return original(*arguments)
 
-    with torch.no_grad(), mock.patch.object(deformable_attention, "sample", spy):
+    with torch.no_grad(), mock.patch.object(deformable_attention, "sample_values", spy):
         matte(image)
     return seen[0]
 

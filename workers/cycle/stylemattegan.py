@@ -215,17 +215,14 @@ def sample(job: Job, context: StageContext) -> dict[str, Any]:
     )
     rejected: Counter[str] = Counter()
     partial = folder / "accepted.partial"
-    try:
-        with ShardTar(partial) as tar:
-            for candidate in _attempts(job, engine, plan, spec.sample_attempts):
-                if tar.samples == spec.samples:
-                    break
-                if reason := first_failure(candidate.scores, plan.thresholds):
-                    rejected[reason] += 1
-                else:
-                    tar.add(*_pair(candidate))
-    finally:
-        torch.use_deterministic_algorithms(False)  # the engine asked for them; training does not
+    with ShardTar(partial) as tar:
+        for candidate in _attempts(job, engine, plan, spec.sample_attempts):
+            if tar.samples == spec.samples:
+                break
+            if reason := first_failure(candidate.scores, plan.thresholds):
+                rejected[reason] += 1
+            else:
+                tar.add(*_pair(candidate))
     partial.replace(folder / ACCEPTED_FILE)
     job.log(f"{tar.samples} accepted, rejected: {dict(rejected) or 'none'}")
     resolution = network.config.img_resolution

@@ -2,7 +2,6 @@
 runs torch."""
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from models.networks.stylematte.network import predict_alpha
 from workers.bundles import STYLEMATTE_FILE
 from workers.generate import cuda
 from workers.generate.candidate import Candidate, generated_facts
+from workers.generate.determinism import deterministic
 from workers.generate.overlap import map_ahead
 from workers.generate.scores import score_agreement, score_subjects
 
@@ -57,7 +57,6 @@ class GeneratedSampler:
         self.device = pick_device(device)
         self._generator = generator.to(self.device).eval()
         self.matte = matte.to(self.device).eval()
-        be_deterministic()
         self.sample: Callable[[Tensor, float, int | None], Tensor] = self._generator.sample
         self.alpha_of: Callable[[Tensor], Tensor] = self._alpha_of
         self._download: Callable[[Tensor], cuda.Waiting] = cuda.download_at_once
@@ -65,7 +64,7 @@ class GeneratedSampler:
         self._ahead = 0
         self._parts: dict[int, int | None] = {}  # images made at a time, by the plans' batch sizes
         if self.device.type == "cuda":
-            with self._losing_no_order():
+            with deterministic(), self._losing_no_order():
                 self._take_to_cuda()
         log.info(
             "engine on %s: generator %s, StyleMatte %s",
@@ -106,7 +105,7 @@ class GeneratedSampler:
         them."""
         torch.set_num_threads(plan.threads)
         starts = range(0, plan.max_attempts(shard), plan.batch_size)
-        with self._losing_no_order():
+        with deterministic(), self._losing_no_order():
             self._fit(plan)
             begun = (self._begin(plan, shard, range(s, s + plan.batch_size)) for s in starts)
             if not self._ahead:
@@ -224,12 +223,3 @@ class _Batch:
     alpha: cuda.Waiting  # float32 [n, h, w] in [0, 1]
     alpha_pixels: cuda.Waiting
     predicted: cuda.Waiting | None  # StyleMatte's alpha, of all of them; None: of none yet
-
-
-def be_deterministic() -> None:
-    """Have torch choose kernels that give the same bits each time."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.use_deterministic_algorithms(True)

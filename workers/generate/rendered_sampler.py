@@ -26,7 +26,7 @@ from models.renderer.render import Survey
 from models.renderer.spec import VERSION, PortraitSpec, draw_spec
 from workers.bundles import STYLEMATTE_FILE
 from workers.generate.candidate import Candidate, Member
-from workers.generate.generated_sampler import be_deterministic
+from workers.generate.determinism import deterministic
 from workers.generate.scores import score_agreement, score_subjects
 
 NOT_DRAWN = np.zeros((0, 0, 3), np.uint8)
@@ -61,7 +61,6 @@ class RenderedSampler:
         self._renderer, self._version, self._stylematte = renderer, version, stylematte
         self._device = pick_device(device)
         self._matte = matte.to(self._device).eval()
-        be_deterministic()
 
     @classmethod
     def from_folder(cls, folder: Path, renderer: Renderer, *, device: str = "auto") -> Self:
@@ -141,6 +140,7 @@ class RenderedSampler:
             members=members_of(picture, wanted.members),
         )
 
+    @deterministic()
     def _scores(self, picture: Picture) -> dict[str, float]:
         alphas = to_unit(picture.alpha_u16[None])
         with torch.inference_mode():

@@ -86,7 +86,8 @@ def test_unknown_attributes_are_refused(given: dict[str, str], match: str) -> No
         ({"version": 0}, "version 0"),
         ({"seed": "one"}, "seed|one"),
         ({"shoes": 1}, "shoes"),
-        ({"hair": None}, "Hair"),
+        ({"hair": None}, "hair"),
+        ({"seed": "1"}, "mistyped in seed"),
     ],
 )
 def test_a_damaged_spec_is_refused(change: dict[str, object], match: str) -> None:

@@ -11,8 +11,8 @@ from transformers.models.mask2former.modeling_mask2former import (
 from models.networks.stylematte import StyleMatte, preset
 from models.networks.stylematte.deformable_attention import (
     DeformableAttention,
-    sample,
     sample_torch,
+    sample_values,
 )
 
 CASES = {
@@ -44,7 +44,7 @@ def value_and_gradients(operation, value, shapes, centres, offsets, weights):
 def test_values_and_gradients_are_those_of_the_oracle(name):
     arguments = case(*CASES[name])
     for ours, theirs in zip(
-        value_and_gradients(sample, *arguments),
+        value_and_gradients(sample_values, *arguments),
         value_and_gradients(sample_torch, *arguments),
         strict=True,
     ):
@@ -54,7 +54,9 @@ def test_values_and_gradients_are_those_of_the_oracle(name):
 def test_samples_far_outside_are_zero():
     value, shapes, centres, offsets, weights = case(*CASES["tiny at 128 px"])
     offsets = offsets.fill_(1e4)
-    out, value_gradient, *_ = value_and_gradients(sample, value, shapes, centres, offsets, weights)
+    out, value_gradient, *_ = value_and_gradients(
+        sample_values, value, shapes, centres, offsets, weights
+    )
     assert not out.any()
     assert not value_gradient.any()
 
@@ -66,7 +68,7 @@ def test_the_number_of_threads_changes_no_bit():
         runs = []
         for count in (1, 3):
             torch.set_num_threads(count)
-            runs.append(value_and_gradients(sample, *arguments))
+            runs.append(value_and_gradients(sample_values, *arguments))
     finally:
         torch.set_num_threads(threads)
     assert all(torch.equal(one, three) for one, three in zip(*runs, strict=True))
@@ -74,15 +76,15 @@ def test_the_number_of_threads_changes_no_bit():
 
 def test_other_types_and_widths_take_the_oracle():
     value, shapes, centres, offsets, weights = case(1, [(2, 2), (3, 3), (4, 4)], 2, 5)
-    assert sample(value, shapes, centres, offsets, weights).shape == (1, 29, 10)
+    assert sample_values(value, shapes, centres, offsets, weights).shape == (1, 29, 10)
     doubles = [t.double() for t in (value, centres, offsets, weights)]
-    assert sample(doubles[0], shapes, *doubles[1:]).dtype == torch.float64
+    assert sample_values(doubles[0], shapes, *doubles[1:]).dtype == torch.float64
 
 
 def test_levels_that_do_not_add_up_are_refused():
     value, shapes, *rest = case(*CASES["tiny at 128 px"])
     with pytest.raises(ValueError, match="have 328 positions, the values 336"):
-        sample(value, [(2, 4), *shapes[1:]], *rest)
+        sample_values(value, [(2, 4), *shapes[1:]], *rest)
 
 
 def test_stylematte_is_the_same_network_with_it(monkeypatch):

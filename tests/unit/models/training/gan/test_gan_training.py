@@ -8,7 +8,12 @@ from click.testing import CliRunner
 
 from core.errors import TrainingDiverged
 from models.imaging.tensors import to_pm1
-from models.metrics.generator_card import agreement, describe_generator, sample, write_contact_sheet
+from models.metrics.generator_card import (
+    agreement,
+    describe_generator,
+    sample_images,
+    write_contact_sheet,
+)
 from models.networks.checkpoints.load import load_generator
 from models.networks.stylematte import StyleMatte, preset
 from models.training.ema import ema_beta, update_ema
@@ -295,4 +300,4 @@ def test_the_card_has_its_references(corpus: Corpus, tmp_path: Path) -> None:
         assert report[psi]["nearest_training_image"]["pixels"]["minimum"] > 0
     write_contact_sheet(tmp_path / "sheet.png", generator)
     assert (tmp_path / "sheet.png").stat().st_size > 1000
-    assert torch.equal(sample(generator, 3, 0.7, 5), sample(generator, 3, 0.7, 5))
+    assert torch.equal(sample_images(generator, 3, 0.7, 5), sample_images(generator, 3, 0.7, 5))

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.training.matting.augment import blur, camouflage, compress, filter_randomly, move, mute
+from models.training.matting.augment import (
+    camouflage,
+    compress,
+    filter_randomly,
+    gaussian_blur,
+    move_subject,
+    mute,
+)
 
 
 @pytest.fixture
@@ -32,7 +39,7 @@ def test_mute_leads_to_grey(pictures):
 
 
 def test_blur_is_per_image_and_keeps_the_mean(pictures):
-    soft = blur(pictures, np.array([0.0, 1.0, 3.0]))
+    soft = gaussian_blur(pictures, np.array([0.0, 1.0, 3.0]))
     torch.testing.assert_close(soft[0], pictures[0])
     assert soft[0].std() > soft[1].std() > soft[2].std()
     assert soft.mean().item() == pytest.approx(pictures.mean().item(), abs=0.02)
@@ -48,7 +55,7 @@ def test_random_filters_keep_mean_and_range(pictures):
 
 
 def test_jpeg_changes_little(pictures):
-    smooth = blur(pictures, np.full(3, 3.0))[0]
+    smooth = gaussian_blur(pictures, np.full(3, 3.0))[0]
     assert 0 < (compress(smooth, 90) - smooth).abs().max() < 0.1
 
 
@@ -56,7 +63,7 @@ def test_moving_keeps_colours_premultiplied():
     subject = torch.zeros(16, 4, 64, 64)
     subject[:, :, 20:, 16:48] = torch.tensor([0.5, 0.25, 0.0, 1.0]).view(4, 1, 1)
     for size in (32, 64):
-        moved = move(subject, size, np.random.default_rng(1))
+        moved = move_subject(subject, size, np.random.default_rng(1))
         assert moved.shape == (16, 4, size, size)
         torch.testing.assert_close(moved[:, 0], 0.5 * moved[:, 3])
         torch.testing.assert_close(moved[:, 1], 0.25 * moved[:, 3])
