@@ -9,19 +9,17 @@ A bundle's digest is the SHA-256 of its bundle.json, which names the SHA-256 of 
 in it can change.
 """
 
-import hashlib
-import json
 import os
 import re
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from core import keys
+from core.bundle import BUNDLE_FILE, GENERATOR_FILE, TRAINING_STATE_FILE, Bundle, load_bundle_folder
 from core.conditional import JSON, change_record, read_record
 from core.datasets.dataset import utcnow
 from core.errors import (
@@ -32,45 +30,13 @@ from core.errors import (
 )
 from core.ports import ObjectStore
 from matteforge.schemas.base import Frozen
-from matteforge.schemas.criteria import check_thresholds
-from matteforge.schemas.names import DIGEST, MODEL_REFERENCE, NAME, FileName, Sha256
+from matteforge.schemas.names import DIGEST, MODEL_REFERENCE
 
 CHAMPION = "champion"
 CANDIDATE = "candidate"
 SHIPPED = "shipped"
-BUNDLE_FILE = "bundle.json"
-GENERATOR_FILE = "generator.safetensors"
-TRAINING_STATE_FILE = (
-    "training-state.safetensors"  # may lie in a bundle's folder; no part of the bundle
-)
 UNFINISHED = "fetch-"  # what a folder's name begins with while a bundle is fetched into it
-MAX_RESOLUTION = 4096
 BUNDLES_KEPT = 100  # remembered by a process
-
-
-class Bundle(Frozen):
-    """What a dataset is pinned to. `files` maps file names to their SHA-256."""
-
-    format: str = "matteforge.bundle/1"
-    name: str = Field(pattern=NAME, description="the alias it was made for, e.g. humans")
-    files: dict[FileName, Sha256] = Field(
-        description="generator.safetensors, stylematte.safetensors and cards"
-    )
-    thresholds: Annotated[dict[str, float], AfterValidator(check_thresholds)] = Field(
-        description="calibrated filter, by criterion"
-    )
-    resolution: int = Field(ge=1, le=MAX_RESOLUTION, description="pixels a side")
-    card: dict[str, object] = Field(
-        default_factory=dict, description="data, kimg, seeds, commands, figures"
-    )
-
-    def to_bytes(self) -> bytes:
-        """Canonical JSON: what the digest is taken of."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1).encode() + b"\n"
-
-    @property
-    def digest(self) -> str:
-        return "sha256:" + hashlib.sha256(self.to_bytes()).hexdigest()
 
 
 class AliasMove(Frozen):
@@ -91,24 +57,6 @@ class Aliases(Frozen):
 
     def current(self, alias: str) -> str | None:
         return self.moves[alias][-1].digest if self.moves.get(alias) else None
-
-
-def load_bundle_folder(folder: Path) -> Bundle:
-    """Read and verify a bundle on disk. CheckpointRejected when a file is missing or has other
-    bytes than recorded."""
-    try:
-        bundle = Bundle.model_validate_json((folder / BUNDLE_FILE).read_bytes())
-    except (OSError, ValidationError) as error:
-        raise CheckpointRejected(
-            f"{folder.name}/{BUNDLE_FILE} can't be read as a bundle: {error}"
-        ) from error
-    for name, expected in bundle.files.items():
-        path = folder / name
-        if not path.is_file():
-            raise CheckpointRejected(f"the bundle lacks its file {name}")
-        if (actual := _sha256(path)) != expected:
-            raise CheckpointRejected(f"{name} has sha256 {actual}, its bundle says {expected}")
-    return bundle
 
 
 class Registry:
@@ -300,8 +248,3 @@ class Registry:
 
 def _hex(digest: str) -> str:
     return digest.removeprefix("sha256:")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.bundle import BUNDLE_FILE, GENERATOR_FILE, Bundle, load_bundle_folder
 from core.errors import CheckpointRejected, InvalidSpec
-from core.registry import BUNDLE_FILE, GENERATOR_FILE, Bundle, load_bundle_folder
 from matteforge.schemas.criteria import check_thresholds
 from models.imaging.tensors import split_rgba
 from models.networks.checkpoints.checkpoint import (

@@ -14,7 +14,8 @@ from typing import IO, Self
 
 import models
 from core.adapters.s3 import S3Store
-from core.registry import BUNDLE_FILE, UNFINISHED, Registry
+from core.bundle import BUNDLE_FILE
+from core.registry import UNFINISHED, Registry
 from deploy.local.ports import LOOPBACK, free_ports
 from deploy.local.program import Program, always_ready, write_private
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS

@@ -14,6 +14,7 @@ from models.imaging.decode import open_picture
 from models.imaging.trimap import trimap
 from models.renderer.blender.picture import Picture
 from models.renderer.labels import ground_truth, quality_control
+from models.renderer.labels.views import SceneGeometry
 from models.renderer.person.landmarks import projected
 from models.renderer.person.portrait import build_scene
 from models.renderer.scene import background
@@ -47,7 +48,7 @@ class Survey:
 
     spec: PortraitSpec
     scene: Scene
-    geometry: ground_truth.SceneGeometry
+    geometry: SceneGeometry
     defects: tuple[str, ...]
     """What quality control found; empty: fit to be drawn."""
 
@@ -55,7 +56,7 @@ class Survey:
 def survey(spec: PortraitSpec) -> Survey:
     """Build a person and judge them."""
     scene = build_scene(spec)
-    geometry = ground_truth.SceneGeometry(scene)
+    geometry = SceneGeometry(scene)
     return Survey(
         spec=spec, scene=scene, geometry=geometry, defects=quality_control.defects(scene, geometry)
     )

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 
 from models.imaging.decode import decode_picture
 from models.imaging.pixels import to_u8
-from models.scenes.procedural import SCENES, Picture, Rng, blurred, colour, leaf_outline
+from models.scenes.procedural import SCENES, leaf_outline
+from models.scenes.textures import Picture, Rng, blurred, colour
 
 PHOTO_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 Bank = NDArray[np.uint8]

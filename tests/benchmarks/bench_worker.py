@@ -22,10 +22,10 @@ from PIL import Image
 
 from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView
 from core.adapters.memory_store import MemoryStore
+from core.bundle import load_bundle_folder
 from core.datasets.catalog import Catalog, DatasetRecord
 from core.datasets.dataset import utcnow
 from core.datasets.plan import Plan, make_plan
-from core.registry import load_bundle_folder
 from core.settings import Settings
 from deploy.local.stack import BUCKET as S3_BUCKET
 from deploy.local.stack import Stack

@@ -16,11 +16,12 @@ import uvicorn
 from core import keys
 from core.adapters.redis import RedisLiveView, connect
 from core.adapters.s3 import S3Store
+from core.bundle import Bundle
 from core.datasets.catalog import Catalog
 from core.datasets.dataset import utcnow
 from core.datasets.manifest import ManifestHead, ShardRecord
 from core.messages import QUEUE_CONTROL
-from core.registry import Bundle, Registry
+from core.registry import Registry
 from core.settings import Settings
 from matteforge import MatteForge, MatteForgeRequestError
 from matteforge.schemas.datasets import Counts, DatasetState

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from core.bundle import BUNDLE_FILE, load_bundle_folder
 from core.datasets.plan import Plan, make_plan
 from core.datasets.splits import candidate_seed
 from core.errors import CheckpointRejected
-from core.registry import BUNDLE_FILE, load_bundle_folder
 from matteforge.schemas.criteria import BY_NAME
 from matteforge.schemas.orders import DatasetSpec
 from models.imaging.pixels import to_unit

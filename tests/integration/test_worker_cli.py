@@ -10,10 +10,11 @@ from click.testing import CliRunner, Result
 
 import workers.app
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView, MemoryStore
+from core.bundle import load_bundle_folder
 from core.corpora import CorpusBook
 from core.datasets.catalog import Catalog
 from core.messages import Reconcile
-from core.registry import Registry, load_bundle_folder
+from core.registry import Registry
 from matteforge.schemas.corpora import Split
 from matteforge.schemas.criteria import BY_NAME
 from workers.bundles import GENERATOR_FILE, STYLEMATTE_FILE

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView
 from core.adapters.memory_store import MemoryStore
-from core.registry import Bundle, Registry
+from core.bundle import Bundle
+from core.registry import Registry
 from core.settings import Settings
 from matteforge.schemas.orders import DatasetSpec
 from service.app import create_app

@@ -64,7 +64,7 @@ def import_(file: Path, out: Path | None, entry: str, name: str | None, base: st
 def _register(checkpoint: Path, kind: str, name: str, base: str, folder: Path, source: str) -> None:
     """Publish a bundle of the imported network and the other one of `base`, with the thresholds of
     `base`."""
-    from core.registry import GENERATOR_FILE
+    from core.bundle import GENERATOR_FILE
     from workers.bundles import STYLEMATTE_FILE, assemble
 
     parts = {"stylemattegan-generator": "generator", "stylematte": "stylematte"}

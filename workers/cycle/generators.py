@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.registry import GENERATOR_FILE
+from core.bundle import GENERATOR_FILE
 from matteforge.schemas.gate import DistanceFigures, Interval
 from matteforge.schemas.training import Stage
 from models.imaging.tensors import to_pm1

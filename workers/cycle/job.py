@@ -6,7 +6,6 @@ again, on this machine or another one: S3 is the truth. A stage that is done has
 SHA-256 of its files.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from core.training.run import RunProgress, StageRecord, TrainingRecord
 from core.training.runs import TrainingRuns
 from matteforge.schemas.names import plain_path
 from matteforge.schemas.training import Stage
+from models.networks.checkpoints.checkpoint import digest
 
 log = logging.getLogger(__name__)
 TELL_S = 2.0  # between two writes of the progress, and two looks for a cancellation
@@ -70,9 +70,9 @@ class Job:
         if record is None or name not in record.files:
             raise PermanentError(f"the stage {stage} left no {name}")
         path = self.folder(stage) / name
-        if not path.is_file() or _sha256(path) != record.files[name]:
+        if not path.is_file() or digest(path) != record.files[name]:
             self._fetch(stage, name)
-        if _sha256(path) != record.files[name]:
+        if digest(path) != record.files[name]:
             raise CheckpointRejected(
                 f"{stage}/{name} of {self.record.id} is not what its stage left"
             )
@@ -144,14 +144,14 @@ class Job:
         stage = self._progress.stage
         for path in self._files(stage):
             name = path.relative_to(self.folder(stage)).as_posix()
-            digest = _sha256(path)
-            if self._pushed.get(name) != digest:
+            sha256 = digest(path)
+            if self._pushed.get(name) != sha256:
                 self._lease.check()
                 key = keys.training_run(self.record.id, f"files/{stage}/{name}")
                 self.runs.store.upload(
-                    key, path, content_type=_type(path), metadata={"sha256": digest}
+                    key, path, content_type=_type(path), metadata={"sha256": sha256}
                 )
-                self._pushed[name] = digest
+                self._pushed[name] = sha256
                 if self._progress.starts:
                     self._progress = self._progress.model_copy(update={"starts": 0})
         self._pushed_s = time.monotonic()
@@ -221,9 +221,9 @@ class Job:
         for name in stored:
             info = self.runs.store.head(prefix + name)
             path = self._path(stage, name)
-            if info and not (path.is_file() and _sha256(path) == info.metadata.get("sha256")):
+            if info and not (path.is_file() and digest(path) == info.metadata.get("sha256")):
                 self._fetch(stage, name)
-            self._pushed[name] = _sha256(path)
+            self._pushed[name] = digest(path)
 
     def _path(self, stage: Stage, name: str) -> Path:
         """Where a file of a stage belongs; its name comes from the store. Raises PermanentError."""
@@ -248,11 +248,6 @@ class Job:
                 f"{stage}/{name} of {self.record.id} is gone from the store"
             ) from error
         partial.replace(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _type(path: Path) -> str:

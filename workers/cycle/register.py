@@ -6,7 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from core.registry import CANDIDATE, CHAMPION, GENERATOR_FILE, TRAINING_STATE_FILE
+from core.bundle import GENERATOR_FILE, TRAINING_STATE_FILE
+from core.registry import CANDIDATE, CHAMPION
 from matteforge.schemas.gate import GateDecision
 from matteforge.schemas.training import Stage
 from models.networks.checkpoints.load import load_generator

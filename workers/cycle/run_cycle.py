@@ -20,7 +20,7 @@ from matteforge.schemas.training import STAGES, RunState, Stage
 from models.kernels.device import describe, pick_device
 from models.kernels.fastest import is_lost
 from workers.context import Context
-from workers.cycle import evaluate, register, stylematte, stylemattegan
+from workers.cycle import evaluate, register, sampling, stylematte, stylemattegan
 from workers.cycle.job import Job
 from workers.cycle.stage_context import StageContext
 
@@ -32,7 +32,7 @@ FUNCTIONS: dict[Stage, StageFunction] = {
     Stage.LABEL: stylemattegan.label,
     Stage.WARM_START: stylemattegan.warm_start,
     Stage.ADVERSARIAL: stylemattegan.adversarial,
-    Stage.SAMPLE: stylemattegan.sample,
+    Stage.SAMPLE: sampling.sample,
     Stage.FINE_TUNE: stylematte.fine_tune,
     Stage.EVALUATE: evaluate.evaluate,
     Stage.GATE: evaluate.gate,

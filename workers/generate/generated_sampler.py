@@ -13,9 +13,9 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from core.bundle import GENERATOR_FILE, load_bundle_folder
 from core.datasets.plan import Plan
 from core.errors import CheckpointRejected, DeviceLost
-from core.registry import GENERATOR_FILE, load_bundle_folder
 from matteforge.schemas.criteria import CHEAP, first_failure
 from models.imaging.tensors import quantised_alpha, quantised_rgb, rgb_from_levels, split_rgba
 from models.kernels.device import describe, pick_device

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from core.bundle import load_bundle_folder
 from core.datasets.plan import Plan, RenderPlan
 from core.errors import CheckpointRejected
-from core.registry import load_bundle_folder
 from core.rendered_people import Assignment
 from models.imaging.pixels import to_unit, u8_from_u16
 from models.imaging.tensors import rgb_from_u8

@@ -4,7 +4,7 @@ another."""
 import numpy as np
 from numpy.typing import NDArray
 
-from models.renderer.labels.ground_truth import SceneGeometry, Seen
+from models.renderer.labels.views import SceneGeometry, Seen
 from models.renderer.person.landmarks import projected
 from models.renderer.scene.scene import Part, Scene
 

@@ -12,6 +12,7 @@ from models.renderer.person import (
     fabric,
     facial_hair,
     hair,
+    headgear,
     skin,
 )
 from models.renderer.person.expression import express
@@ -51,7 +52,7 @@ def build_scene(spec: PortraitSpec) -> Scene:
         *facial_hair.brow_strands(spec.brows, scalp),
         *facial_hair.beard_strands(spec.beard, scalp),
     ]
-    worn = accessories.meshes(spec.accessories, posed)
+    worn = headgear.meshes(spec.accessories, posed)
     camera = _framed(placed(spec.camera, posed, spec.pose.body_yaw_rad), posed, strands, worn)
     meshes = [
         _skin(spec, posed, grows),

@@ -10,16 +10,8 @@ from numpy.typing import NDArray
 
 from models.renderer.scene.light import Light
 from models.scenes.backgrounds import crop_photo, list_photos
-from models.scenes.procedural import (
-    blurred,
-    bokeh,
-    city,
-    colour,
-    foliage,
-    gradient,
-    interior,
-    noise_field,
-)
+from models.scenes.procedural import bokeh, city, foliage, interior
+from models.scenes.textures import blurred, colour, gradient, noise_field
 
 Picture = NDArray[np.floating]
 LUMA = np.array([0.299, 0.587, 0.114])

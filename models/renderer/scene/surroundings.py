@@ -1,28 +1,26 @@
 """What is around the person as light: rooms, studios and skies, painted as panoramas.
 
-Directions [h, w, 3] are seen from the face: x towards the camera, y to the picture's right, z up.
-Azimuth is 0 towards the camera and grows to the right, as a lamp's (`light.py`). Colours are linear
-radiance.
+Directions are those of `sphere.py`, colours linear radiance.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
-from models.scenes.procedural import colour, noise_field
+from models.renderer.scene.skies import clear_sky, clouds, dusk
+from models.renderer.scene.sphere import (
+    ROWS,
+    Direction,
+    Picture,
+    Rng,
+    directions,
+    noise_at,
+    towards,
+)
+from models.scenes.textures import colour
 
-ROWS = 160
-TILE = 64
-"""Samples of a noise field, which repeats."""
 LUMA = np.array([0.2126, 0.7152, 0.0722])
-
-Picture = NDArray[np.floating]
-Direction = tuple[float, float]
-"""Azimuth and elevation in radians."""
-Rng = np.random.Generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,17 +36,6 @@ class Surroundings:
     """Tint of its light."""
 
 
-def directions(rows: int = ROWS) -> Picture:
-    """Unit vectors [rows, 2 rows, 3] of an equirectangular picture: azimuth pi to -pi, elevation
-    down from pi / 2."""
-    elevation = (0.5 - (np.arange(rows) + 0.5) / rows) * np.pi
-    azimuth = (0.5 - (np.arange(2 * rows) + 0.5) / (2 * rows)) * 2 * np.pi
-    level, up = np.cos(elevation)[:, None], np.sin(elevation)[:, None]
-    return np.stack(
-        [level * np.cos(azimuth), level * np.sin(azimuth), up * np.ones_like(azimuth)], axis=2
-    )
-
-
 def panorama(surroundings: Surroundings, lamps: Sequence[Direction], rows: int = ROWS) -> Picture:
     """Radiance [rows, 2 rows, 3], float32; what shines in it lies where the lamps are, the first of
     them the key."""
@@ -60,13 +47,6 @@ def panorama(surroundings: Surroundings, lamps: Sequence[Direction], rows: int =
     weight = np.hypot(seen[..., 0], seen[..., 1])  # of a pixel's solid angle
     mean = np.average(painted @ LUMA, weights=weight)
     return np.asarray(painted * (surroundings.strength / mean), np.float32)
-
-
-def towards(direction: Direction) -> Picture:
-    """The unit vector of an azimuth and elevation."""
-    azimuth, elevation = direction
-    level = np.cos(elevation)
-    return np.array([level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)])
 
 
 class _Room:
@@ -102,7 +82,7 @@ class _Room:
             )  # a wall of another colour
         self.radiance[(self.axis == 2) & self.positive] = ceiling
         self.radiance[(self.axis == 2) & ~self.positive] = floor
-        grain = _noise(
+        grain = noise_at(
             rng, self.points[..., 0] * 3, self.points[..., 1] * 3 + self.points[..., 2], 1.2
         )
         self.radiance *= (1 + 0.08 * grain)[..., None]
@@ -174,7 +154,7 @@ class _Room:
 def _room(rng: Rng, seen: Picture, lamps: Sequence[Direction]) -> Picture:
     room = _Room(rng, seen, lamps[0])
     room.furnish()
-    room.window(lamps[0][1], 5 * _clouds(rng, seen, lamps))
+    room.window(lamps[0][1], 5 * clouds(rng, seen, lamps))
     if rng.random() < 0.4:
         room.ceiling_lights(np.array([1.0, 0.9, 0.75]), rng.uniform(2, 6))
     return room.radiance
@@ -184,7 +164,7 @@ def _night_room(rng: Rng, seen: Picture, lamps: Sequence[Direction]) -> Picture:
     """A warm lamp that stands in the room, a dark window."""
     room = _Room(rng, seen, lamps[0])
     room.furnish()
-    room.window(0.0, 0.04 * _dusk(rng, seen, lamps))
+    room.window(0.0, 0.04 * dusk(rng, seen, lamps))
     lamp = towards(lamps[0]) @ room.axes.T * rng.uniform(1.0, 1.5)
     room.shade((float(lamp[0]), float(lamp[1]), float(lamp[2])))
     if rng.random() < 0.5:
@@ -224,94 +204,11 @@ def _on_screen(seen: Picture, direction: Direction) -> tuple[Picture, Picture]:
     return seen @ right / depth, seen @ up / depth
 
 
-def _clouds(rng: Rng, seen: Picture, lamps: Sequence[Direction]) -> Picture:
-    """An overcast sky, three times as bright above as at the horizon (Moon and Spencer 1942), over
-    land."""
-    up = np.clip(seen[..., 2], 0, 1)
-    sky = ((1 + 2 * up) / 3)[..., None] * np.array([0.93, 0.97, 1.05])
-    sky = sky * (1 + 0.18 * _overhead(rng, seen, 1.6))[..., None]
-    return _above_land(rng, seen, sky, 0.7)
-
-
-def _clear(rng: Rng, seen: Picture, lamps: Sequence[Direction]) -> Picture:
-    """Blue, paler at the horizon, brightest around the sun; some clouds."""
-    up, near = np.clip(seen[..., 2], 0, 1), np.clip(seen @ towards(lamps[0]), 0, 1)
-    zenith, haze = (
-        colour(rng, np.array([0.25, 0.4, 0.75]), 0.04),
-        colour(rng, np.array([0.75, 0.85, 1.0]), 0.05),
-    )
-    sky = haze + (zenith - haze) * (up**0.45)[..., None]
-    sky = sky + (1.6 * near**12 + 5.0 * near**160)[..., None] * np.array([1.0, 0.93, 0.8])
-    cover = np.clip(
-        (_overhead(rng, seen, 1.4) - rng.uniform(-0.3, 1.6)) * rng.uniform(0.5, 2), 0, 1
-    )
-    cloud = 0.9 + 0.9 * near[..., None] * np.array([1.0, 0.96, 0.9])
-    return _above_land(rng, seen, sky + (cloud - sky) * cover[..., None], 1.0)
-
-
-def _dusk(rng: Rng, seen: Picture, lamps: Sequence[Direction]) -> Picture:
-    """After sunset: glow in the direction of the warm light, blue above, lights in the dark
-    below."""
-    up, near = np.clip(seen[..., 2], 0, 1), np.clip(seen @ towards((lamps[0][0], 0.0)), 0, 1)
-    zenith, glow = (
-        colour(rng, np.array([0.06, 0.09, 0.18]), 0.02),
-        np.array([1.0, 0.45, 0.2]) * rng.uniform(0.6, 1.4),
-    )
-    band = np.exp(-up / rng.uniform(0.1, 0.35)) * (0.15 + 0.85 * near**2)
-    sky = zenith * (1 + (1 - up))[..., None] + band[..., None] * glow
-    sky = sky * (1 + 0.25 * _overhead(rng, seen, 1.6))[..., None]
-    scene = _above_land(rng, seen, sky, 0.12)
-    lights = (
-        _noise(rng, np.arctan2(seen[..., 1], seen[..., 0]) * 40, seen[..., 2] * 40, 0.0) > 2.4
-    ) & (np.abs(seen[..., 2] + 0.05) < 0.16)
-    scene[lights] = np.array([1.0, 0.7, 0.4]) * 8
-    return scene
-
-
-def _above_land(rng: Rng, seen: Picture, sky: Picture, light: float) -> Picture:
-    """The sky over a skyline of trees or houses, and ground; `light` falls on them."""
-    azimuth, up = np.arctan2(seen[..., 1], seen[..., 0]), seen[..., 2]
-    kind = rng.random()
-    height = rng.uniform(0.0, 0.5) * (
-        0.6 + 0.3 * _noise(rng, azimuth * TILE / (2 * np.pi), 0 * azimuth, 1.0)
-    )
-    if kind < 0.5:  # houses: steps
-        height = np.round(height * 8) / 8 + 0.04
-        far = colour(rng, np.array([0.45, 0.42, 0.4]), 0.1)
-    else:
-        height = height + 0.03 * _noise(rng, azimuth * TILE / 0.8, up * 30, 0.5)
-        far = colour(rng, np.array([0.1, 0.14, 0.06]), 0.03)
-    below = up < height
-    grounds = (
-        [0.12, 0.16, 0.06],
-        [0.55, 0.48, 0.36],
-        [0.22, 0.22, 0.23],
-        [0.35, 0.3, 0.26],
-        [0.8, 0.82, 0.86],
-    )
-    ground = colour(rng, np.array(grounds[rng.choice(5, p=[0.3, 0.15, 0.3, 0.2, 0.05])]), 0.03)
-    grain = 1 + 0.15 * _noise(rng, azimuth * 20, up * 40, 0.8)
-    land = np.where((up > -0.02)[..., None], far, ground) * (light * grain)[..., None]
-    return np.where(below[..., None], np.clip(land, 0, None), np.clip(sky, 0, None))
-
-
-def _overhead(rng: Rng, seen: Picture, exponent: float) -> Picture:
-    """Noise on a flat layer above: it crowds at the horizon."""
-    scale = rng.uniform(4, 12) / (np.clip(seen[..., 2], 0, 1) + 0.12)
-    return _noise(rng, seen[..., 0] * scale, seen[..., 1] * scale, exponent)
-
-
-def _noise(rng: Rng, x: Picture, y: Picture, exponent: float) -> Picture:
-    """1/f^exponent noise of zero mean and unit variance at places x, y; it repeats after TILE."""
-    field = noise_field(rng, TILE, exponent)
-    return np.asarray(map_coordinates(field, [y, x], order=1, mode="grid-wrap"))
-
-
 KINDS: dict[str, Callable[[Rng, Picture, Sequence[Direction]], Picture]] = {
     "room": _room,
     "night_room": _night_room,
     "studio": _studio,
-    "clouds": _clouds,
-    "clear": _clear,
-    "dusk": _dusk,
+    "clouds": clouds,
+    "clear": clear_sky,
+    "dusk": dusk,
 }

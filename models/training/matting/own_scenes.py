@@ -7,14 +7,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.training.matting.augment import (
-    Batch,
-    Rng,
-    affine_grid,
-    degrade,
-    jitter_colour,
-    to_tensor,
-)
+from models.training.matting.augment import Batch, affine_grid, to_tensor
+from models.training.matting.photometry import Rng, degrade, jitter_colour
 
 CONTRAST = 0.25
 """What `composition_loss` takes for subject against background, where the latter isn't known."""

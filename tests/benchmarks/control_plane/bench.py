@@ -28,7 +28,7 @@ import redis_sizes
 from open_loop import open_loop
 
 from core.adapters.redis import connect
-from core.registry import BUNDLE_FILE, Bundle
+from core.bundle import BUNDLE_FILE, Bundle
 from deploy.local.program import Program
 from deploy.local.stack import Stack
 from matteforge.client import MatteForge

@@ -5,9 +5,10 @@ import hashlib
 import pytest
 
 from core.adapters.memory import MemoryStore
+from core.bundle import Bundle
 from core.errors import CheckpointRejected, NotFound, StateConflict
 from core.keyring import KeyRing, new_api_key
-from core.registry import Bundle, Registry
+from core.registry import Registry
 
 
 def make_bundle(folder, content: bytes = b"weights", name: str = "humans"):

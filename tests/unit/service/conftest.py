@@ -10,10 +10,11 @@ from fastapi.testclient import TestClient
 
 from core.adapters.memory import MemoryDoorbell, MemoryLiveView
 from core.adapters.memory_store import MemoryStore
+from core.bundle import Bundle
 from core.datasets.catalog import Catalog
 from core.datasets.dataset import utcnow
 from core.datasets.manifest import ManifestHead, ShardRecord
-from core.registry import Bundle, Registry
+from core.registry import Registry
 from core.settings import Settings
 from matteforge.schemas.datasets import Counts, DatasetState
 from service.app import create_app

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from core.adapters.memory_store import MemoryStore
+from core.bundle import GENERATOR_FILE, load_bundle_folder
 from core.errors import CheckpointRejected, NotFound
-from core.registry import GENERATOR_FILE, Registry, load_bundle_folder
+from core.registry import Registry
 from models.networks.checkpoints.checkpoint import digest, load_checkpoint, save_checkpoint
 from workers.bundles import STYLEMATTE_FILE, _check_picture, check_bundle
 

@@ -11,11 +11,12 @@ from matteforge.schemas.attributes import Framing
 from models.renderer.blender.picture import MEMBERS, Picture
 from models.renderer.blender.process import RenderProcess, available
 from models.renderer.labels import ground_truth
+from models.renderer.labels.views import SceneGeometry
 from models.renderer.person.landmarks import projected
 from models.renderer.person.portrait import build_scene
 from models.renderer.render import survey
 from models.renderer.scene.scene import Part
-from models.renderer.scene.surroundings import directions, towards
+from models.renderer.scene.sphere import directions, towards
 from models.renderer.spec import PortraitSpec, draw_spec
 
 pytestmark = pytest.mark.portraits
@@ -107,7 +108,7 @@ def test_alpha_is_what_cycles_sees(renderer: RenderProcess) -> None:
     """Within the noise of 128 paths a pixel; without glasses, whose lenses only Cycles counts."""
     scene = build_scene(draw_spec(0, {"glasses": "no"}))
     seen = renderer.render_scene(scene, SIZE_PX, 128, 1, denoise=False)[..., 3]
-    geometry = ground_truth.SceneGeometry(scene)
+    geometry = SceneGeometry(scene)
     alpha = ground_truth.alpha(geometry, SIZE_PX, geometry.views(SIZE_PX, 8).seen())
     assert np.sqrt(((alpha - seen) ** 2).mean()) < 0.015
 

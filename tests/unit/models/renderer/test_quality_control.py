@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.renderer.labels import quality_control
-from models.renderer.labels.ground_truth import SceneGeometry
+from models.renderer.labels.views import SceneGeometry
 from models.renderer.mesh.geometry import vertex_normals
 from models.renderer.person.portrait import build_scene
 from models.renderer.scene.scene import Scene

@@ -9,14 +9,8 @@ from matteforge.schemas.attributes import ATTRIBUTES
 from models.renderer.mesh.geometry import Array
 from models.renderer.scene import light
 from models.renderer.scene.scene import World
-from models.renderer.scene.surroundings import (
-    KINDS,
-    LUMA,
-    Surroundings,
-    directions,
-    panorama,
-    towards,
-)
+from models.renderer.scene.sphere import directions, towards
+from models.renderer.scene.surroundings import KINDS, LUMA, Surroundings, panorama
 
 ROWS = 96
 KEY = (0.9, 0.4)

@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.training.matting.augment import (
-    camouflage,
-    compress,
-    filter_randomly,
-    gaussian_blur,
-    move_subject,
-    mute,
-)
+from models.training.matting.augment import camouflage, move_subject
+from models.training.matting.photometry import compress, filter_randomly, gaussian_blur, mute
 
 
 @pytest.fixture
