@@ -51,11 +51,12 @@ test-browser: setup ## the console in headless Chromium; fetches Debian's chromi
 	test -d .venv/browser/node_modules/axe-core || npm install --silent --no-audit --no-fund --prefix .venv/browser axe-core@4.14.1
 	$(BIN)/pytest -m browser
 
-check: setup ## format, lint, types, layers
+check: setup ## format, lint, types, layers, conventions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/conventions/conventions.py
 
 fix: setup ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -82,7 +82,7 @@ class CorpusManifest(Frozen):
         return "sha256:" + hashlib.sha256(json.dumps([self.kind, names]).encode()).hexdigest()
 
 
-def split_of(key: str) -> Split:
+def corpus_split_of(key: str) -> Split:
     """The split of a sample, from the first 32 bits of its key (hex)."""
     position = int(key[:8], 16) / 2**32
     for split, share in SHARES.items():

@@ -139,7 +139,7 @@ NEWER_FIELDS: dict[str, object] = {"framing": "free", "splits": {}, "background"
 
 
 def _fingerprint(spec: AnySpec) -> str:
-    """Of an order as its first version said it, so that an older replay is known again.
+    """Fingerprint of an order as its first version said it, so that an older replay is known again.
 
     No two sources have the same fields.
     """

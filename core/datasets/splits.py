@@ -77,7 +77,7 @@ def candidate_seed(seed: int, place: int, attempt: int) -> int:
 def candidate_seed_in(
     split: str, shares: Mapping[str, float], seed: int, place: int, attempt: int
 ) -> int:
-    """As `candidate_seed`, of an identity of this split."""
+    """A seed as `candidate_seed` makes it, of an identity of this split."""
     return next(
         drawn
         for number in count()

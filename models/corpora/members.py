@@ -149,7 +149,7 @@ class _OpenTar:
 
 
 class _OpenZip:
-    """As `_OpenTar`."""
+    """A zip, read as `_OpenTar` reads a tar."""
 
     def __init__(self, path: Path) -> None:
         self.archive = zipfile.ZipFile(path)

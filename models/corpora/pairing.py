@@ -62,7 +62,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class NamedPicture:
     member: Member
     naming: Naming
 
@@ -85,8 +85,8 @@ class Picture:
 class Group:
     """An alpha and all that goes with it."""
 
-    alpha: Picture
-    partners: list[Picture] = field(default_factory=list)
+    alpha: NamedPicture
+    partners: list[NamedPicture] = field(default_factory=list)
     notes: tuple[str, ...] = ()
 
     def entries(self) -> dict[str, Entry]:
@@ -105,7 +105,7 @@ class Group:
         more["beside"] = self._beside(scenes)
         return {each.name: each.entry(**more, **self._alpha()) for each in scenes}
 
-    def _of(self, *roles: Role) -> list[Picture]:
+    def _of(self, *roles: Role) -> list[NamedPicture]:
         return sorted(
             (each for each in self.partners if each.naming.role in roles),
             key=lambda each: roles.index(each.naming.role) if each.naming.role not in SCENES else 0,
@@ -114,15 +114,15 @@ class Group:
     def _alpha(self) -> dict[str, object]:
         return {"alpha": self.alpha.member.read, "alpha_name": self.alpha.name}
 
-    def _beside(self, shown: list[Picture]) -> tuple[str, ...]:
+    def _beside(self, shown: list[NamedPicture]) -> tuple[str, ...]:
         return tuple(each.name for each in self.partners if each not in shown)
 
 
 class Alphas:
     """Pictures that may be the alpha of another, by folder and name, the likeliest first."""
 
-    def __init__(self, pictures: Iterable[Picture], pairs: bool) -> None:
-        self._by_stem: dict[tuple[str, str], list[Picture]] = defaultdict(list)
+    def __init__(self, pictures: Iterable[NamedPicture], pairs: bool) -> None:
+        self._by_stem: dict[tuple[str, str], list[NamedPicture]] = defaultdict(list)
         for picture in pictures:
             if picture.naming.role in (Role.ALPHA, Role.RGBA) or (pairs and _may_be_alpha(picture)):
                 for stem in picture.naming.stems:
@@ -130,7 +130,7 @@ class Alphas:
         for found in self._by_stem.values():
             found.sort(key=_preference)
 
-    def of(self, picture: Picture) -> Picture | None:
+    def of(self, picture: NamedPicture) -> NamedPicture | None:
         """The alpha that goes with a picture."""
         for stem in picture.naming.stems:
             for alpha in self._by_stem.get((picture.naming.part, stem), ()):
@@ -144,7 +144,7 @@ def paired(members: Iterable[Member], pairs: bool = True) -> Iterator[Entry]:
     then what can't be used."""
     pictures, refused = _pictures(members)
     alphas = Alphas(pictures, pairs)
-    groups, alone = dict[str, Group](), dict[str, Picture]()
+    groups, alone = dict[str, Group](), dict[str, NamedPicture]()
     for picture in pictures:
         if not picture.is_alpha and (alpha := alphas.of(picture)):
             groups.setdefault(alpha.name, Group(alpha)).partners.append(picture)
@@ -170,12 +170,12 @@ def paired(members: Iterable[Member], pairs: bool = True) -> Iterator[Entry]:
     yield from refused
 
 
-def _pictures(members: Iterable[Member]) -> tuple[list[Picture], list[Entry]]:
+def _pictures(members: Iterable[Member]) -> tuple[list[NamedPicture], list[Entry]]:
     pictures, refused = [], []
     for member in members:
         suffix = PurePosixPath(member.name).suffix.lower()
         if suffix in PICTURES:
-            pictures.append(Picture(member=member, naming=name_of(member.name)))
+            pictures.append(NamedPicture(member=member, naming=name_of(member.name)))
         elif member.broken:
             refused.append(Entry(name=member.name, part="", label=member.name, image=member.read))
         elif suffix and suffix not in SIDECARS:
@@ -186,11 +186,11 @@ def _pictures(members: Iterable[Member]) -> tuple[list[Picture], list[Entry]]:
     return pictures, refused
 
 
-def _may_be_alpha(picture: Picture) -> bool:
+def _may_be_alpha(picture: NamedPicture) -> bool:
     return picture.naming.role is Role.UNKNOWN and _suffix(picture) == ".png"
 
 
-def _goes_with(alpha: Picture, picture: Picture) -> bool:
+def _goes_with(alpha: NamedPicture, picture: NamedPicture) -> bool:
     if alpha.naming.role is Role.UNKNOWN:  # KEY.jpg beside KEY.png
         return picture.naming.role is Role.UNKNOWN and _suffix(picture) in PHOTOGRAPHS
     if alpha.naming.role is Role.RGBA:
@@ -198,15 +198,15 @@ def _goes_with(alpha: Picture, picture: Picture) -> bool:
     return picture.naming.role is not Role.ALPHA or alpha.is_alpha
 
 
-def _preference(alpha: Picture) -> int:
+def _preference(alpha: NamedPicture) -> int:
     return PREFERENCE.index(alpha.naming.word) if alpha.naming.word else len(PREFERENCE)
 
 
-def _suffix(picture: Picture) -> str:
+def _suffix(picture: NamedPicture) -> str:
     return PurePosixPath(picture.name).suffix.lower()
 
 
-def _join_by_stem(alone: dict[str, Picture], groups: dict[str, Group]) -> None:
+def _join_by_stem(alone: dict[str, NamedPicture], groups: dict[str, Group]) -> None:
     """Pair what has one name but other folders, where the name is clear: once on either side."""
     alphas = _once([each for each in alone.values() if each.is_alpha and each.naming.by_folder])
     scenes = _once([each for each in alone.values() if each.naming.role in SCENES])
@@ -216,6 +216,6 @@ def _join_by_stem(alone: dict[str, Picture], groups: dict[str, Group]) -> None:
         del alone[alpha.name], alone[scene.name]
 
 
-def _once(pictures: list[Picture]) -> dict[str, Picture]:
+def _once(pictures: list[NamedPicture]) -> dict[str, NamedPicture]:
     count = Counter(each.naming.stems[0] for each in pictures)
     return {each.naming.stems[0]: each for each in pictures if count[each.naming.stems[0]] == 1}

@@ -14,7 +14,7 @@ from models.corpora.orientation import Unsettled, settle
 from models.corpora.pairing import Entry
 from models.imaging.decode import (
     MAX_PIXELS,
-    Picture,
+    DecodedPicture,
     UndecodablePicture,
     decode_picture,
     open_picture,
@@ -102,14 +102,16 @@ def _content(read: Read) -> bytes:
         raise Refused("unreadable") from error
 
 
-def _decode(read: Read, max_pixels: int) -> Picture:
+def _decode(read: Read, max_pixels: int) -> DecodedPicture:
     try:
         return decode_picture(_content(read), max_pixels)
     except UndecodablePicture as error:
         raise Refused(error.reason) from error
 
 
-def _alpha(entry: Entry, picture: Picture, max_pixels: int) -> tuple[U8, bool, tuple[str, ...]]:
+def _alpha(
+    entry: Entry, picture: DecodedPicture, max_pixels: int
+) -> tuple[U8, bool, tuple[str, ...]]:
     """The alpha of a pair, whether the picture is the subject's own colour, and notes."""
     if entry.alpha is None:
         if picture.alpha is None:

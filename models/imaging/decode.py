@@ -58,7 +58,7 @@ class UndecodablePicture(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class DecodedPicture:
     """rgb: uint8 [h, w, 3], sRGB, upright; alpha: uint8 [h, w], or None where nothing is
     transparent."""
 
@@ -94,7 +94,7 @@ def open_picture(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Image.Im
     return image
 
 
-def decode_picture(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Picture:
+def decode_picture(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> DecodedPicture:
     """A picture of any allowed format and mode, upright and in sRGB.
 
     16 bits are rounded to 8; palettes, transparent colours (tRNS), CMYK and embedded ICC profiles
@@ -109,7 +109,7 @@ def decode_picture(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Pictur
         rgb = np.asarray(_srgb(image))
     except BROKEN as error:
         raise UndecodablePicture("unreadable", f"{type(error).__name__}: {error}") from error
-    return Picture(rgb=rgb, alpha=alpha, orientation=orientation)
+    return DecodedPicture(rgb=rgb, alpha=alpha, orientation=orientation)
 
 
 def orientation_of(image: Image.Image) -> int:

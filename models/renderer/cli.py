@@ -13,7 +13,7 @@ from core.errors import MatteForgeError
 from core.rendered_people import Assignment
 from matteforge.schemas.attributes import ATTRIBUTES, Distribution, Framing, complete_shares
 from models.imaging.sheets import in_rows, save_sheet, thumbnail, tile
-from models.renderer.blender.picture import MEMBERS, Picture
+from models.renderer.blender.picture import MEMBERS, RenderedPicture
 from models.renderer.blender.process import RenderProcess, available
 from models.renderer.render import Quality, Survey, survey
 from models.renderer.spec import PortraitSpec, draw_spec, vary
@@ -171,7 +171,7 @@ def fit(seed: int, slot: int, attributes: Mapping[str, str], framing: Framing) -
     return surveyed
 
 
-def write(out: Path, key: str, spec: PortraitSpec, picture: Picture) -> None:
+def write(out: Path, key: str, spec: PortraitSpec, picture: RenderedPicture) -> None:
     """One portrait's files."""
     Image.fromarray(picture.rgb_u8).save(out / f"{key}.image.png")
     Image.fromarray(picture.alpha_u16).save(out / f"{key}.alpha.png")

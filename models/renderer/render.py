@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from models.imaging.decode import open_picture
 from models.imaging.trimap import trimap
-from models.renderer.blender.picture import Picture
+from models.renderer.blender.picture import RenderedPicture
 from models.renderer.labels import ground_truth, quality_control
 from models.renderer.labels.views import SceneGeometry
 from models.renderer.person.landmarks import projected
@@ -65,7 +65,7 @@ def survey(spec: PortraitSpec) -> Survey:
 def finish(
     surveyed: Survey, linear: Image32, *, size: int, members: tuple[str, ...], quality: Quality,
     photos: Path | None = None,
-) -> Picture:  # fmt: skip
+) -> RenderedPicture:  # fmt: skip
     """A picture of `size` pixels a side with the labels in `members`; `linear`: float32 [h, w, 4],
     premultiplied."""
     spec, scene, geometry = surveyed.spec, surveyed.scene, surveyed.geometry
@@ -85,9 +85,11 @@ def finish(
     behind = background.picture(spec.background, spec.light, size, photos)
     rgb = photographed(foreground * alpha[..., None] + behind * (1 - alpha[..., None]), spec)
     labels = (
-        ground_truth.labels(geometry, seen, alpha) if seen is not None and wanted & LABELS else None
+        ground_truth.scene_labels(geometry, seen, alpha)
+        if seen is not None and wanted & LABELS
+        else None
     )
-    return Picture(
+    return RenderedPicture(
         rgb_u8=rgb,
         alpha=alpha,
         fg_u8=to_u8(foreground) if "fg" in wanted else None,

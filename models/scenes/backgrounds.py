@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from models.imaging.decode import decode_picture
 from models.imaging.pixels import to_u8
 from models.scenes.procedural import SCENES, leaf_outline
-from models.scenes.textures import Picture, Rng, blurred, colour
+from models.scenes.textures import Picture, Rng, colour, smoothed
 
 PHOTO_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 Bank = NDArray[np.uint8]
@@ -39,7 +39,7 @@ def render_background(rng: Rng, size: int) -> Picture:
     picture = SCENES[rng.choice(len(SCENES), p=shares / shares.sum())][0](rng, size)
     if rng.random() < 0.25:
         picture = distract(rng, size, picture)
-    picture = blurred(picture, rng.choice([0, 0, 0.6, 1.0, 2.5, 6.0]) * size / 128)
+    picture = smoothed(picture, rng.choice([0, 0, 0.6, 1.0, 2.5, 6.0]) * size / 128)
     y, x = np.mgrid[0:size, 0:size] / size
     spot = np.exp(-np.hypot(x - rng.random(), y - rng.random()) * rng.uniform(0, 1.5))[..., None]
     return np.clip((picture * spot) ** rng.uniform(0.6, 1.4) * rng.uniform(0.8, 1.3), 0, 1).astype(

@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw
 from models.scenes.textures import (
     Picture,
     Rng,
-    blurred,
     colour,
     gradient,
     noise_field,
+    smoothed,
     surface,
     texture,
 )
@@ -202,7 +202,7 @@ def stripes(rng: Rng, size: int) -> Picture:
 
 def bokeh(rng: Rng, size: int) -> Picture:
     """Discs of light out of focus over a dim scene."""
-    picture = blurred(texture(rng, size, colour(rng) * 0.5, 0.4), rng.uniform(2, 8))
+    picture = smoothed(texture(rng, size, colour(rng) * 0.5, 0.4), rng.uniform(2, 8))
     y, x = np.mgrid[0:size, 0:size]
     lamp = colour(rng)
     for _ in range(int(rng.integers(8, 60))):

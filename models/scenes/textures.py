@@ -66,6 +66,6 @@ def surface(rng: Rng, size: int) -> Picture:
     return np.clip(hues * (1 + grain + folds)[..., None], 0, 1)
 
 
-def blurred(picture: Picture, sigma: float) -> Picture:
+def smoothed(picture: Picture, sigma: float) -> Picture:
     """Gaussian blur in pixels."""
     return gaussian_filter(picture, (sigma, sigma, 0), mode="reflect") if sigma > 0.2 else picture

@@ -104,7 +104,7 @@ def bench(
     for row in _measure(cases or DEFAULT[chosen], chosen, rounds, batch, training):
         click.echo(f"{row.case}: " + ", ".join(f"{r.name} {r}" for r in row.ratios), err=True)
         rows.append(row)
-    click.echo(report.table(rows))
+    click.echo(report.ratios_table(rows))
     if json_file is not None:
         json_file.write_text(
             json.dumps(report.to_json(rows, device=chosen, rounds=rounds), indent=1) + "\n"

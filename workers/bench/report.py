@@ -18,7 +18,7 @@ from workers.bench.timing import Ratio
 REACHED = {True: "yes", False: "no", None: ""}
 
 
-def table(rows: Sequence[Row]) -> str:
+def ratios_table(rows: Sequence[Row]) -> str:
     """Markdown: a line for each ratio, with its spread and its target."""
     lines = [
         "| case | ratio | measured (spread of the rounds) | target | reached |",

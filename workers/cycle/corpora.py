@@ -13,7 +13,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from core import keys
-from core.corpora import REPORTED, CorpusBook, CorpusManifest, CorpusShard, Rejection, split_of
+from core.corpora import (
+    REPORTED,
+    CorpusBook,
+    CorpusManifest,
+    CorpusShard,
+    Rejection,
+    corpus_split_of,
+)
 from core.datasets.dataset import utcnow
 from core.errors import CorpusRejected, InvalidSpec, NotFound
 from matteforge.schemas.corpora import CorpusKind, Split
@@ -174,7 +181,7 @@ class _ShardWriter:
     def add(self, sample: Sample, record: dict[str, str]) -> Split:
         """Into the split that follows from its key, or the one where its like is already."""
         look = look_of(sample)
-        split = self._looks.split_of(look) or split_of(sample.key)
+        split = self._looks.split_of(look) or corpus_split_of(sample.key)
         self._looks.add(look, split)
         if split not in self._open:
             self._open[split] = _OpenShard(tar=ShardTar(self._folder / f"{split}.tar"))

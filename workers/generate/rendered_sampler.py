@@ -21,7 +21,7 @@ from models.imaging.tensors import rgb_from_u8
 from models.kernels.device import pick_device
 from models.networks.checkpoints.load import load_stylematte
 from models.networks.stylematte.network import predict_alpha
-from models.renderer.blender.picture import Picture
+from models.renderer.blender.picture import RenderedPicture
 from models.renderer.render import Survey
 from models.renderer.spec import VERSION, PortraitSpec, draw_spec
 from workers.bundles import STYLEMATTE_FILE
@@ -41,7 +41,7 @@ class Renderer(Protocol):
         """The person as geometry, and whether they are fit to be drawn: a fraction of the time that
         `draw` takes."""
 
-    def draw(self, surveyed: Survey, size: int, members: Sequence[str]) -> Picture:
+    def draw(self, surveyed: Survey, size: int, members: Sequence[str]) -> RenderedPicture:
         """Equal specs and sizes give equal pixels. Raises RendererFailed."""
 
 
@@ -141,7 +141,7 @@ class RenderedSampler:
         )
 
     @deterministic()
-    def _scores(self, picture: Picture) -> dict[str, float]:
+    def _scores(self, picture: RenderedPicture) -> dict[str, float]:
         alphas = to_unit(picture.alpha_u16[None])
         with torch.inference_mode():
             predicted = predict_alpha(
@@ -171,7 +171,7 @@ def _named(weights: Mapping[str, float]) -> list[dict[str, Any]]:
     return [{"name": name, "value": value} for name, value in sorted(weights.items())]
 
 
-def members_of(picture: Picture, names: Sequence[str]) -> dict[str, Member]:
+def members_of(picture: RenderedPicture, names: Sequence[str]) -> dict[str, Member]:
     """Ground truth beside alpha, by suffix."""
     made: dict[str, Member | None] = {
         "fg": picture.fg_u8,

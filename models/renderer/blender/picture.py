@@ -10,7 +10,7 @@ MEMBERS = ("alpha", "fg", "trimap", "depth", "normals", "parts", "landmarks")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class RenderedPicture:
     """Arrays [h, w, ...]; members that were not asked for are None."""
 
     rgb_u8: NDArray[np.uint8]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import RendererFailed, SourceUnavailable
-from models.renderer.blender.picture import MEMBERS, Picture
+from models.renderer.blender.picture import MEMBERS, RenderedPicture
 from models.renderer.person.makehuman import data_folder
 from models.renderer.render import Quality, Survey, finish, survey
 from models.renderer.scene.scene import Scene
@@ -91,7 +91,7 @@ class RenderProcess:
         members: Sequence[str] = MEMBERS,
         quality: Quality | None = None,
         photos: Path | None = None,
-    ) -> Picture:
+    ) -> RenderedPicture:
         """Draw one person, fit or not, with `photos` (a folder) before a crop of a photograph.
 
         Raises RendererFailed if the process dies twice on this spec, SourceUnavailable where it

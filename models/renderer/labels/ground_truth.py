@@ -72,7 +72,7 @@ class Labels:
         )
 
 
-def labels(geometry: SceneGeometry, sharp: Seen, alpha_unit: NDArray[np.float32]) -> Labels:
+def scene_labels(geometry: SceneGeometry, sharp: Seen, alpha_unit: NDArray[np.float32]) -> Labels:
     """What the pinhole sees in each pixel.
 
     Each pixel has the part that covers most of it, with the means of that part's points; a pixel

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.renderer.scene.light import Light
 from models.scenes.backgrounds import crop_photo, list_photos
 from models.scenes.procedural import bokeh, city, foliage, interior
-from models.scenes.textures import blurred, colour, gradient, noise_field
+from models.scenes.textures import colour, gradient, noise_field, smoothed
 
 Picture = NDArray[np.floating]
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -59,7 +59,7 @@ def picture(background: Background, light: Light, size: int, photos: Path | None
         )
     rng = np.random.default_rng(background.seed)
     scene = SCENES[background.kind](rng, DETAIL_PX)
-    scene = blurred(scene, background.blur * DETAIL_PX)
+    scene = smoothed(scene, background.blur * DETAIL_PX)
     grey = scene @ LUMA
     scene = grey[..., None] + background.saturation * (scene - grey[..., None])
     tint = np.array(light.surroundings.rgb) * light.surroundings.strength + sum(

@@ -52,7 +52,7 @@ def join_tables(tables: Iterable[pa.Table], path: Path) -> pa.Schema:
 
 
 def histogram(path: Path, name: str, thresholds: dict[str, tuple[str, float]]) -> Histogram:
-    """Of one score; thresholds: criterion -> (bound, value) of those that look at it."""
+    """Figures of one score; thresholds: criterion -> (bound, value) of those that look at it."""
     values = pq.read_table(path, columns=[name])[name].drop_null()
     if not len(values):
         return Histogram(

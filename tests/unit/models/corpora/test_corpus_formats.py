@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from core.adapters.memory import MemoryStore
-from core.corpora import CorpusBook, split_of
+from core.corpora import CorpusBook, corpus_split_of
 from core.errors import CorpusRejected, InvalidSpec, NotFound, StateConflict
 from matteforge.schemas.corpora import CorpusKind, Split
 from models.corpora.foreground import straight_foreground
@@ -149,7 +149,7 @@ def test_samples_carry_scene_alpha_and_a_foreground_without_the_old_background(b
     (tar,) = fetch_split(book, manifest, split, tmp_path / "fetched")
     ((key, members),) = read_samples(tar)
     assert key == content_key(scene)
-    assert split is split_of(key)
+    assert split is corpus_split_of(key)
     assert json.loads(members["json"]) == {"part": "round", "source": "images/a.png"}
     assert np.array_equal(decode(members["image.png"], "RGB"), scene)
     assert np.array_equal(decode(members["alpha.png"], "L"), alpha)

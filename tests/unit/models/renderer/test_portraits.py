@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from matteforge.schemas.attributes import Framing
-from models.renderer.blender.picture import MEMBERS, Picture
+from models.renderer.blender.picture import MEMBERS, RenderedPicture
 from models.renderer.blender.process import RenderProcess, available
 from models.renderer.labels import ground_truth
 from models.renderer.labels.views import SceneGeometry
@@ -43,12 +43,12 @@ def renderer() -> Iterator[RenderProcess]:
 
 
 @pytest.fixture(scope="module")
-def picture(renderer: RenderProcess, spec: PortraitSpec) -> Picture:
+def picture(renderer: RenderProcess, spec: PortraitSpec) -> RenderedPicture:
     return renderer.draw(survey(spec), SIZE_PX)
 
 
 def test_a_spec_gives_the_same_pixels_in_another_process(
-    picture: Picture, spec: PortraitSpec
+    picture: RenderedPicture, spec: PortraitSpec
 ) -> None:
     with RenderProcess(threads=2) as another:
         again = another.draw(survey(PortraitSpec.from_json(spec.to_json())), SIZE_PX)
@@ -58,7 +58,7 @@ def test_a_spec_gives_the_same_pixels_in_another_process(
     assert (picture.camera, picture.defects) == (again.camera, again.defects)
 
 
-def test_members_agree(picture: Picture) -> None:
+def test_members_agree(picture: RenderedPicture) -> None:
     alpha, parts, depth, trimap = (
         picture.alpha,
         picture.parts_u8,
@@ -83,7 +83,7 @@ def test_members_agree(picture: Picture) -> None:
     assert 300 < np.median(depth[parts == Part.FACE]) < 4000
 
 
-def test_landmarks_lie_in_the_face(picture: Picture) -> None:
+def test_landmarks_lie_in_the_face(picture: RenderedPicture) -> None:
     assert picture.parts_u8 is not None
     for name in ("nose_tip", "mouth_left", "mouth_right"):
         x, y = picture.landmarks[name]
@@ -96,7 +96,7 @@ def test_landmarks_lie_in_the_face(picture: Picture) -> None:
     )
 
 
-def test_the_picture_shows_the_foreground_where_alpha_is_one(picture: Picture) -> None:
+def test_the_picture_shows_the_foreground_where_alpha_is_one(picture: RenderedPicture) -> None:
     assert picture.fg_u8 is not None
     inside = picture.alpha == 1
     off = np.abs(picture.rgb_u8[inside].astype(int) - picture.fg_u8[inside])

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from models.networks.stylegan3 import build_generator, synthesis
 from workers.bench import cli, textbook
 from workers.bench.cases import GENERATORS, STYLEMATTES, TEXTBOOK, Row
-from workers.bench.report import load_rows, regressions, table, to_json
+from workers.bench.report import load_rows, ratios_table, regressions, to_json
 from workers.bench.timing import Ratio, median_ms, ratio, take_turns
 
 
@@ -69,7 +69,9 @@ def test_results_survive_json(tmp_path: Path) -> None:
     rows = [row(3.0), row(4.0, more=False)]
     (tmp_path / "bench.json").write_text(json.dumps(to_json(rows, device="cpu", rounds=3)))
     assert load_rows(tmp_path / "bench.json") == rows
-    assert "| t64 | textbook / ours | 3.00 (3.00 to 3.00) | at least 3.5 | no |" in table(rows)
+    assert "| t64 | textbook / ours | 3.00 (3.00 to 3.00) | at least 3.5 | no |" in ratios_table(
+        rows
+    )
 
 
 def test_the_command_knows_every_case() -> None:

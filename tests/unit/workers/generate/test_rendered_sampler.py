@@ -22,7 +22,7 @@ from core.errors import RendererFailed
 from core.rendered_people import Assignment
 from matteforge.schemas.attributes import ATTRIBUTES, MEMBERS
 from matteforge.schemas.datasets import DatasetState
-from models.renderer.blender.picture import Picture
+from models.renderer.blender.picture import RenderedPicture
 from workers.generate import rendered_sampler, run_shard
 
 WANTED = {"hair": {"long": 0.5, "bald": 0.1}, "glasses": 0.3}
@@ -60,7 +60,7 @@ class Discs:
         self.surveyed.append(spec)
         return Sitting(spec, ("face_covered",) if self.spoilt(spec) else ())
 
-    def draw(self, surveyed: Sitting, size: int, members: tuple[str, ...]) -> Picture:
+    def draw(self, surveyed: Sitting, size: int, members: tuple[str, ...]) -> RenderedPicture:
         spec = surveyed.spec
         self.drawn.append(spec)
         rng = np.random.default_rng(spec.seed)
@@ -84,7 +84,7 @@ class Discs:
             if member != "alpha"
             for name, array in made[member].items()
         }
-        return Picture(rgb_u8=rgb_u8, alpha=alpha, camera={"focal_px": 100.0}, **wanted)
+        return RenderedPicture(rgb_u8=rgb_u8, alpha=alpha, camera={"focal_px": 100.0}, **wanted)
 
 
 class Half(nn.Module):

@@ -56,7 +56,7 @@ def test_a_portrait_keeps_its_scene(tmp_path: Path) -> None:
 def test_arms_differ_in_whose_alpha_they_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of four samples the generator says that all is subject, the labeller that every second is."""
+    """All four samples are subject to the generator, every second one to the labeller."""
     drawn = torch.ones(4, 4, 8, 8)
     drawn[::2, :3] = -1.0
     monkeypatch.setattr(arms, "SIZE", 8)

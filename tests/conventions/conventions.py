@@ -1,0 +1,117 @@
+"""What `make check` holds beside ruff, mypy and import-linter: short files, one name for one thing,
+docstrings that begin with a sentence. Prints what is wrong and exits with 1 if anything is.
+
+    python tests/conventions/conventions.py
+"""
+
+import ast
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = (  # what has one name for one thing: the application, and the client beside it
+    ("core", "service", "workers", "models", "deploy"),
+    ("matteforge",),
+)
+IN_WORK = {  # files that somebody is about to split or rewrite
+    "models/training/gan/": "the trainer is being rewritten",
+    "models/kernels/filtered_lrelu/": "CUDA kernels are being added",
+    "workers/bench/cases.py": "CUDA cases are being added",
+    "workers/commands/models.py": "imports and exports are being added",
+    "workers/generate/run_shard.py": "progress inside a shard is being added",
+    "core/adapters/": "being hardened",
+    "matteforge/": "being rewritten",
+}
+LONGEST = {"models/networks/": 320, "models/kernels/": 320, "tests/": 400, "": 250}  # lines
+FRAGMENTS = ("Of", "As")  # a docstring that begins so leaves its subject to be guessed
+ENTRY_POINTS = {"main"}  # of programs, one a file
+SHARED = {  # names that several modules have on purpose -> why
+    "draw": "every concept of a portrait draws its part of the spec",
+    "material": "what a part of a portrait is made of",
+    "meshes": "the meshes of a part of a portrait",
+    "filtered_lrelu": "one operation, its implementations by device",
+    "modulated_conv": "the bench's textbook version of the operation",
+}
+
+
+def tracked(root: Path) -> list[Path]:
+    """Python files that git knows, relative to `root`."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "*.py"],
+        cwd=root, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return [Path(line) for line in listed.stdout.splitlines() if (root / line).is_file()]
+
+
+def long_files(files: dict[Path, str]) -> Iterator[str]:
+    """Files with more lines than their folder may have."""
+    for path, text in files.items():
+        limit = next(most for folder, most in LONGEST.items() if str(path).startswith(folder))
+        if (lines := text.count("\n")) > limit:
+            yield f"{path}: {lines} lines; {limit} are the most: split it by concept"
+
+
+def fragments(files: dict[Path, str]) -> Iterator[str]:
+    """Docstrings, of attributes too, that do not begin with a sentence."""
+    for path, text in files.items():
+        for node in ast.walk(ast.parse(text)):
+            match node:
+                case ast.Expr(value=ast.Constant(value=str(words))):
+                    if words.split(" ", 1)[0] in FRAGMENTS:
+                        yield f"{path}:{node.lineno}: a docstring begins {words[:20]!r}"
+
+
+def shared_names(files: dict[Path, str]) -> Iterator[str]:
+    """Public functions and classes that more than one module of the source defines."""
+    for packages in PROGRAMS:
+        places = defaultdict[str, list[str]](list)
+        for path, text in files.items():
+            if path.parts[0] in packages:
+                for name, line in public_names(text):
+                    places[name].append(f"{path}:{line}")
+        for name, found in sorted(places.items()):
+            if len(found) > 1 and name not in SHARED.keys() | ENTRY_POINTS:
+                yield f"{name} is defined in {', '.join(found)}: two things need two names"
+
+
+def public_names(text: str) -> Iterator[tuple[str, int]]:
+    """(name, line) of a module's public functions and classes, without commands and routes: these
+    are named for what the user types."""
+    for node in ast.parse(text).body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                decorated = any(
+                    isinstance(by, ast.Call) and _registers(by) for by in node.decorator_list
+                )
+                if not node.name.startswith("_") and not decorated:
+                    yield node.name, node.lineno
+
+
+def _registers(decorator: ast.Call) -> bool:
+    """Whether a decorator is a command's or a route's: `@models.command()`, `@router.get(…)`."""
+    return isinstance(decorator.func, ast.Attribute) and decorator.func.attr in {
+        "command", "group", "get", "post", "put", "delete", "patch", "head", "exception_handler",
+    }  # fmt: skip
+
+
+def problems(root: Path) -> list[str]:
+    """All that is wrong below `root`, a line each."""
+    files = {
+        path: (root / path).read_text()
+        for path in tracked(root)
+        if not str(path).startswith(tuple(IN_WORK))
+    }
+    return [*long_files(files), *fragments(files), *shared_names(files)]
+
+
+def main() -> None:
+    found = problems(ROOT)
+    print("\n".join(found) or "conventions: all kept")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
