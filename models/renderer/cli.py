@@ -100,9 +100,11 @@ def render(
         raise click.ClickException(f"unknown member {unknown[0]}; known: {', '.join(MEMBERS)}")
     tiles = []
     try:
-        people = Assignment(
-            seed=seed, count=count, shares=complete_shares(_attributes(given, shares))
-        )
+        wished = complete_shares(_attributes(given, shares))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    try:
+        people = Assignment(seed=seed, count=count, shares=wished)
         out.mkdir(parents=True, exist_ok=True)
         with RenderProcess(threads=threads) as renderer:
             for number, person in enumerate(_sitters(people, count, seed, framing, file, concept)):

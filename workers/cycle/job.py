@@ -9,6 +9,7 @@ SHA-256 of its files.
 import logging
 import time
 from collections.abc import Mapping
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 TELL_S = 2.0  # between two writes of the progress, and two looks for a cancellation
 PUSH_S = 60.0  # between two pushes of files
 LOG_LINES = 40
+BYTES = "application/octet-stream"
 MAX_STARTS = 10  # of a stage that saves nothing in between, before the run fails
 LOCAL_ONLY = (".npy", ".partial", "corpora")  # what can be made or fetched again
 
@@ -149,7 +151,10 @@ class Job:
                 self._lease.check()
                 key = keys.training_run(self.record.id, f"files/{stage}/{name}")
                 self.runs.store.upload(
-                    key, path, content_type=_type(path), metadata={"sha256": sha256}
+                    key,
+                    path,
+                    content_type=guess_type(path)[0] or BYTES,
+                    metadata={"sha256": sha256},
                 )
                 self._pushed[name] = sha256
                 if self._progress.starts:
@@ -236,21 +241,12 @@ class Job:
         path = self._path(stage, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
+        key = keys.training_run(self.record.id, f"files/{stage}/{name}")
         try:
             with partial.open("wb") as file:
-                file.writelines(
-                    self.runs.store.stream(
-                        keys.training_run(self.record.id, f"files/{stage}/{name}")
-                    )
-                )
+                file.writelines(self.runs.store.stream(key))
         except NotFound as error:
             raise CheckpointRejected(
                 f"{stage}/{name} of {self.record.id} is gone from the store"
             ) from error
         partial.replace(path)
-
-
-def _type(path: Path) -> str:
-    return {".png": "image/png", ".json": "application/json"}.get(
-        path.suffix, "application/octet-stream"
-    )

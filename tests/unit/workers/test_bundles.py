@@ -109,7 +109,7 @@ def test_a_picture_is_looked_at(picture: torch.Tensor, says: str) -> None:
 
 @pytest.mark.parametrize("name", ["/tmp/matteforge-planted", "../../planted", "a/../../planted"])
 def test_a_bundle_in_the_store_writes_nowhere_else(folder: Path, tmp_path: Path, name: str) -> None:
-    """As somebody who can write to the bucket would plant it: bundle.json under its own digest."""
+    """Planted by somebody who can write to the bucket: bundle.json under its own digest."""
     import hashlib
 
     store = MemoryStore()

@@ -60,7 +60,7 @@ def test_arms_differ_in_whose_alpha_they_take(
     drawn = torch.ones(4, 4, 8, 8)
     drawn[::2, :3] = -1.0
     monkeypatch.setattr(arms, "SIZE", 8)
-    monkeypatch.setattr(arms, "sample", lambda generator, count, psi, seed: drawn[:count])
+    monkeypatch.setattr(arms, "sample_images", lambda generator, count, psi, seed: drawn[:count])
     monkeypatch.setattr(arms, "load_generator", lambda path: None)
     monkeypatch.setattr(
         arms, "stylematte_labeller", lambda path: lambda rgb: (rgb[:, :1] > 0).float()
