@@ -23,6 +23,8 @@ IN_WORK = {  # files that somebody is about to split or rewrite
     "workers/commands/models.py": "imports and exports are being added",
     "workers/generate/run_shard.py": "progress inside a shard is being added",
     "core/adapters/": "being hardened",
+    "deploy/local/": "being hardened",
+    "workers/cycle/corpora.py": "readers are being added",
     "matteforge/": "being rewritten",
 }
 LONGEST = {"models/networks/": 320, "models/kernels/": 320, "tests/": 400, "": 250}  # lines

@@ -150,12 +150,8 @@ class Job:
             if self._pushed.get(name) != sha256:
                 self._lease.check()
                 key = keys.training_run(self.record.id, f"files/{stage}/{name}")
-                self.runs.store.upload(
-                    key,
-                    path,
-                    content_type=guess_type(path)[0] or BYTES,
-                    metadata={"sha256": sha256},
-                )
+                mime = guess_type(path)[0] or BYTES
+                self.runs.store.upload(key, path, content_type=mime, metadata={"sha256": sha256})
                 self._pushed[name] = sha256
                 if self._progress.starts:
                     self._progress = self._progress.model_copy(update={"starts": 0})
@@ -179,8 +175,6 @@ class Job:
         self.log(f"{stage}: done after {self.seconds:.0f} s")
         self._tell(fraction=1.0)
         return done
-
-    # Inside
 
     def _tell(self, **changes: Any) -> None:
         assert self._progress is not None

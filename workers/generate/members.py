@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from core.datasets.plan import Plan
 from models.imaging.blur_fusion import estimate_foreground
+from models.imaging.compositing import over
+from models.imaging.pixels import to_u8, to_unit
 from models.imaging.trimap import trimap
 from models.scenes.backgrounds import render_background
 from workers.generate.candidate import Candidate, Member
@@ -20,7 +22,7 @@ def encode_members(
     candidate: Candidate, facts: Mapping[str, object], plan: Plan
 ) -> dict[str, bytes]:
     """Every member of an accepted candidate, by suffix; `facts` are its `.json`."""
-    alpha_unit = _unit(candidate.alpha)
+    alpha_unit = to_unit(candidate.alpha)
     made: dict[str, Member] = dict(candidate.members)
     if "trimap" in plan.members and TRIMAP not in made:
         made[TRIMAP] = trimap(alpha_unit)
@@ -51,10 +53,4 @@ def composite(
     else:
         rng = np.random.default_rng((seed, BACKGROUND_STREAM))
         behind = render_background(rng, max(height, width))[:height, :width]
-    alpha = alpha_unit[..., None]
-    unit = fg_u8 / np.float32(255) * alpha + behind * (1 - alpha)
-    return np.floor(unit * 255 + np.float32(0.5)).astype(np.uint8)
-
-
-def _unit(alpha: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.float32]:
-    return alpha.astype(np.float32) / np.float32(np.iinfo(alpha.dtype).max)
+    return to_u8(over(to_unit(fg_u8), alpha_unit[..., None], behind))

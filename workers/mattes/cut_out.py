@@ -9,7 +9,7 @@ from torch import nn
 from core.mattes import BLUR, MatteOrder
 from models.imaging.blur_fusion import estimate_foreground
 from models.imaging.compositing import over
-from models.imaging.decode import Picture
+from models.imaging.decode import DecodedPicture
 from models.imaging.pixels import U8, nearest_u8, to_unit
 from models.imaging.png import encode_png
 from models.networks.stylematte.whole_picture import alpha_of_picture
@@ -22,7 +22,12 @@ NEARLY_OPAQUE = 0.9
 
 
 def cut_out(
-    matte: nn.Module, picture: Picture, order: MatteOrder, background: U8 | None, *, side: int
+    matte: nn.Module,
+    picture: DecodedPicture,
+    order: MatteOrder,
+    background: U8 | None,
+    *,
+    side: int,
 ) -> bytes:
     """A PNG: grey alpha, straight RGBA, or RGB over the background.
 
@@ -36,13 +41,13 @@ def cut_out(
     del alpha
     if order.output == "alpha":
         return encode_png(alpha_u8)
-    cutout = straight_rgba(picture.rgb, alpha_u8)
+    cutout = cutout_rgba(picture.rgb, alpha_u8)
     if order.output == "cutout":
         return encode_png(cutout)
-    return encode_png(composite(cutout, _behind(picture.rgb, alpha_u8, order, background)))
+    return encode_png(composite_rows(cutout, _behind(picture.rgb, alpha_u8, order, background)))
 
 
-def straight_rgba(rgb: U8, alpha_u8: U8) -> U8:
+def cutout_rgba(rgb: U8, alpha_u8: U8) -> U8:
     """uint8 [h, w, 4] with the subject's own colour, without what shines through its soft edges.
 
     Of a large picture the colour is estimated in a smaller copy; nearly opaque pixels show it
@@ -68,7 +73,7 @@ def straight_rgba(rgb: U8, alpha_u8: U8) -> U8:
     return out
 
 
-def composite(rgba: U8, background: U8) -> U8:
+def composite_rows(rgba: U8, background: U8) -> U8:
     """Straight uint8 [h, w, 4] over uint8 [h, w, 3] or [3], some rows at a time."""
     behind = np.broadcast_to(background, (*rgba.shape[:2], 3))
     out = np.empty((*rgba.shape[:2], 3), np.uint8)

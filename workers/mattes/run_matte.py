@@ -7,7 +7,7 @@ from torch import nn
 
 from core.errors import MatteForgeError, NotFound, PictureRejected, TransientError
 from core.mattes import BACKGROUND, IMAGE, PICTURE, MatteBook, MatteOrder, MatteOutcome
-from models.imaging.decode import Picture, UndecodablePicture, decode_picture
+from models.imaging.decode import DecodedPicture, UndecodablePicture, decode_picture
 from workers.context import Context
 from workers.mattes.cut_out import cut_out
 
@@ -76,7 +76,7 @@ def is_small(matte: nn.Module) -> bool:
     return width < PAPER_WIDTH
 
 
-def _decoded(content: bytes, what: str, max_pixels: int) -> Picture:
+def _decoded(content: bytes, what: str, max_pixels: int) -> DecodedPicture:
     try:
         return decode_picture(content, max_pixels)
     except UndecodablePicture as error:

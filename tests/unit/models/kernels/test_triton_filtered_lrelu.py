@@ -139,7 +139,7 @@ def test_it_compiles_for_hopper_without_spilling_much(name, dtype) -> None:
 
 
 def spilled_bytes(arguments: tuple) -> int:
-    """Of local memory a thread, as ptxas tells it, where the kernel is launched with these."""
+    """Local memory of a thread, as ptxas tells it, where the kernel is launched with these."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource

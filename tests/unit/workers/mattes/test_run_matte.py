@@ -10,7 +10,7 @@ from PIL import Image
 from core import keys
 from core.errors import StoreUnavailable
 from core.mattes import KEPT_S, MatteBook, MatteOrder, new_matte_id
-from workers.mattes.cut_out import blurred_surroundings, composite, covering, straight_rgba
+from workers.mattes.cut_out import blurred_surroundings, composite_rows, covering, cutout_rgba
 from workers.mattes.run_matte import run_matte
 
 
@@ -156,8 +156,8 @@ def test_a_cutout_has_no_halo_of_its_old_background():
     naive = np.dstack([rgb, alpha_u8])
     black = np.zeros(3, np.uint8)
     error = {
-        name: np.abs(composite(rgba, black).astype(float) - truth).max()
-        for name, rgba in {"ours": straight_rgba(rgb, alpha_u8), "naive": naive}.items()
+        name: np.abs(composite_rows(rgba, black).astype(float) - truth).max()
+        for name, rgba in {"ours": cutout_rgba(rgb, alpha_u8), "naive": naive}.items()
     }
     assert error["naive"] > 50
     assert error["ours"] < 0.3 * error["naive"]
@@ -169,11 +169,11 @@ def test_a_large_picture_s_foreground_is_estimated_in_a_smaller_copy(monkeypatch
     alpha_u8 = (alpha * 255 + 0.5).astype(np.uint8)
     rgb = np.dstack([200 * alpha + 255 * (1 - alpha), *[10 * alpha + 255 * (1 - alpha)] * 2])
     rgb = (rgb + 0.5).astype(np.uint8)
-    whole = straight_rgba(rgb, alpha_u8)
+    whole = cutout_rgba(rgb, alpha_u8)
     monkeypatch.setattr("workers.mattes.cut_out.ESTIMATED_PIXELS", 20_000)
-    reduced = straight_rgba(rgb, alpha_u8)
+    reduced = cutout_rgba(rgb, alpha_u8)
     black = np.zeros(3, np.uint8)
-    difference = np.abs(composite(whole, black).astype(int) - composite(reduced, black))
+    difference = np.abs(composite_rows(whole, black).astype(int) - composite_rows(reduced, black))
     assert difference.mean() < 1
     assert difference.max() < 40
 
