@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from models.imaging.decode import alpha_channel, grey_u8
-from models.imaging.pixels import U8
+from models.imaging.pixels import U8, nearest_u8
 
 COLOURFUL = 48  # levels between a pixel's channels that no JPEG of a grey picture has
 COLOURFUL_SHARE = 0.01  # of the pixels
@@ -63,5 +63,4 @@ def looks_premultiplied(rgb: U8, alpha: U8) -> bool:
 def unpremultiplied(rgb: U8, alpha: U8) -> U8:
     """Straight colour of a colour that was multiplied by alpha; black where alpha is 0."""
     weight = np.maximum(alpha, 1).astype(np.float32)[..., None]
-    straight = np.floor(rgb * (np.float32(255) / weight) + np.float32(0.5)).clip(0, 255)
-    return np.where(alpha[..., None] > 0, straight, 0).astype(np.uint8)
+    return np.where(alpha[..., None] > 0, nearest_u8(rgb * (np.float32(255) / weight)), 0)

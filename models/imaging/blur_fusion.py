@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from models.imaging.pixels import to_u8, to_unit
+
 Float = NDArray[np.float32]
 WIDE, NARROW = 0.3, 0.1  # widths of both passes' boxes, as shares of the shorter side
 SMALLEST = 1e-5
@@ -20,15 +22,14 @@ def estimate_foreground(rgb_u8: NDArray[np.uint8], alpha_unit: Float) -> NDArray
 
     Where alpha is 1 the scene shows the subject alone, and its pixels are returned as they are.
     """
-    image = rgb_u8.astype(np.float32) / np.float32(255)
+    image = to_unit(rgb_u8)
     alpha = alpha_unit.astype(np.float32)[..., None]
     side = min(rgb_u8.shape[:2])
     foreground, background = image, image
     for share in (WIDE, NARROW):
         width = max(3, round(share * side))
         foreground, background = _pass(image, foreground, background, alpha, width)
-    estimated = np.floor(foreground * 255 + np.float32(0.5)).astype(np.uint8)
-    return np.where(alpha >= 1, rgb_u8, estimated)
+    return np.where(alpha >= 1, rgb_u8, to_u8(foreground))
 
 
 def _pass(

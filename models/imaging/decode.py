@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from models.imaging.pixels import U8
+from models.imaging.pixels import U8, nearest_u8, u8_from_u16
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "AVIF")
 MAX_PIXELS = 120_000_000  # 12,000 x 10,000: the largest phone cameras' 108 megapixels pass
@@ -145,7 +145,7 @@ def grey_u8(image: Image.Image) -> U8:
         if not np.isfinite(values).all():
             raise ValueError("its values are not finite")
         scale = 255.0 if values.max(initial=0) <= 1 else 1.0
-        return np.floor((values * scale).clip(0, 255) + 0.5).astype(np.uint8)
+        return nearest_u8(values * scale)
     return np.asarray(image.convert("L"))
 
 
@@ -153,7 +153,7 @@ def _from_16_bits(values: NDArray[np.generic]) -> U8:
     wide = np.asarray(values).astype(np.int64).clip(0, 65535)
     if wide.max(initial=0) <= 255:
         return wide.astype(np.uint8)
-    return ((wide + 128) // 257).astype(np.uint8)
+    return u8_from_u16(wide.astype(np.uint16))
 
 
 def _srgb(image: Image.Image) -> Image.Image:

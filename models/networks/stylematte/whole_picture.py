@@ -64,7 +64,8 @@ def _alpha_in_tiles(matte: nn.Module, rgb_pm1: Tensor, tile: int, overlap: int) 
 
 
 def _spans(length: int, tile: int, overlap: int) -> Iterator[slice]:
-    """Yields as few spans of `tile` as cover `length` with at least `overlap` in common, evenly spread."""
+    """Yields as few spans of `tile` as cover `length` with at least `overlap` in common, evenly
+    spread."""
     if length <= tile:
         yield slice(0, length)
         return
