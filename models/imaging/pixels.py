@@ -24,7 +24,12 @@ def nearest_u8(levels: NDArray[np.floating]) -> U8:
 def to_u16(unit: NDArray[np.floating]) -> U16:
     """Floats in [0, 1], clamped, to 0..65535; any shape. Counted in float64: float32 has too few
     digits."""
-    return np.floor(np.clip(unit, 0, 1).astype(np.float64) * 65535 + 0.5).astype(np.uint16)
+    return nearest_u16(unit.astype(np.float64) * 65535)
+
+
+def nearest_u16(levels: NDArray[np.floating]) -> U16:
+    """Floats in [0, 65535], clamped, to the nearest whole number; any shape."""
+    return np.floor(np.clip(levels, 0, 65535) + 0.5).astype(np.uint16)
 
 
 def u8_from_u16(pixels: NDArray[np.unsignedinteger]) -> U8:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from models.imaging.compositing import over
 from models.imaging.decode import open_picture
+from models.imaging.pixels import to_u8, to_u16, to_unit
 from models.imaging.trimap import trimap
 from models.renderer.blender.picture import RenderedPicture
 from models.renderer.labels import ground_truth, quality_control
@@ -80,10 +82,10 @@ def finish(
     linear, alpha = moved(
         linear, alpha, spec.motion.length_px * size / LENS_SOFTNESS_PX, spec.motion.angle_rad
     )
-    alpha = (np.rint(alpha * 65535) / 65535).astype(np.float32)
+    alpha = to_unit(to_u16(alpha))
     foreground = developed(straight(linear, alpha), alpha, spec)
     behind = background.picture(spec.background, spec.light, size, photos)
-    rgb = photographed(foreground * alpha[..., None] + behind * (1 - alpha[..., None]), spec)
+    rgb = photographed(over(foreground, alpha[..., None], behind), spec)
     labels = (
         ground_truth.scene_labels(geometry, seen, alpha)
         if seen is not None and wanted & LABELS
@@ -214,8 +216,3 @@ def to_display(linear: NDArray[np.floating]) -> NDArray[np.floating]:
     """Linear light to sRGB, both in [0, 1] (IEC 61966-2-1)."""
     light = np.clip(linear, 0, 1)
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
-def to_u8(unit: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """[0, 1] to 0..255, rounded."""
-    return np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)

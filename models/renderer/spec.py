@@ -28,7 +28,7 @@ from models.renderer.person import (
 from models.renderer.scene import background, camera, light
 from models.renderer.scene.camera import Motion, Sensor  # fmt: skip
 
-VERSION = 7
+VERSION = 8
 """The version of what a spec's numbers mean; a change of geometry, materials or streams that moves
 a pixel raises it."""
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.imaging.pixels import to_u16
+
 MEMBERS = ("alpha", "fg", "trimap", "depth", "normals", "parts", "landmarks")
 
 
@@ -36,4 +38,4 @@ class RenderedPicture:
     @property
     def alpha_u16(self) -> NDArray[np.uint16]:
         """alpha times 65535, rounded."""
-        return np.rint(self.alpha * 65535).astype(np.uint16)
+        return to_u16(self.alpha)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.imaging.pixels import nearest_u8, nearest_u16
 from models.renderer.labels.views import SceneGeometry, Seen, blocks
 from models.renderer.mesh.geometry import unit
 from models.renderer.scene.scene import Part
@@ -63,13 +64,11 @@ class Labels:
 
     def depth_mm(self) -> NDArray[np.uint16]:
         """Whole millimetres."""
-        return np.rint(self.depth_dm * 100).astype(np.uint16)
+        return nearest_u16(self.depth_dm * 100)
 
     def normals_u8(self) -> NDArray[np.uint8]:
         """(n + 1) * 127.5, and 0 where alpha is 0."""
-        return np.where(self.parts[..., None] > 0, np.rint((self.normals + 1) * 127.5), 0).astype(
-            np.uint8
-        )
+        return np.where(self.parts[..., None] > 0, nearest_u8((self.normals + 1) * 127.5), 0)
 
 
 def scene_labels(geometry: SceneGeometry, sharp: Seen, alpha_unit: NDArray[np.float32]) -> Labels:

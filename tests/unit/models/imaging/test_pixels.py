@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.imaging.compositing import over
-from models.imaging.pixels import nearest_u8, to_u8, to_u16, to_unit, u8_from_u16
+from models.imaging.pixels import nearest_u8, nearest_u16, to_u8, to_u16, to_unit, u8_from_u16
 from models.imaging.tensors import (
     pm1_to_u8,
     quantised_alpha,
@@ -62,6 +62,7 @@ def test_halves_are_rounded_up_by_every_conversion() -> None:
     up = list(range(1, 256))
     assert nearest_u8(HALVES).tolist() == up
     assert nearest_u8(HALVES.astype(np.float32)).tolist() == up
+    assert nearest_u16(HALVES).tolist() == up
     half = np.array([0.5])
     assert (to_u8(half).item(), to_u16(half).item()) == (128, 32768)
     alpha = torch.full((1, 1, 1, 1), 0.5)
