@@ -126,7 +126,7 @@ class KeyRing:
         return self.by_hash(hash_api_key(key))
 
     def by_hash(self, sha256: str) -> ApiKey | None:
-        """As `find`, by the SHA-256 of the secret."""
+        """The key that `find` would give, by the SHA-256 of its secret."""
         key = self._record(sha256) if sha256 in self._known() else None
         expired = key is not None and key.expires_at is not None and key.expires_at <= utcnow()
         return None if expired else key

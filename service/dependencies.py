@@ -104,7 +104,7 @@ def _training_run_id(
     key: KeyDep,
     services: ServicesDep,
 ) -> str:
-    """As of a dataset."""
+    """The id of a run that the key may see; NotFound for all others."""
     matching(TRAINING_RUN_ID, "training run", run_id)
     if not key.admin and not key.sees(TrainingRuns(services.store).request(run_id).owner):
         raise NotFound(f"there is no training run {run_id}")

@@ -8,7 +8,7 @@ from core.ports import ObjectStore
 from workers.context import Context
 from workers.fsck.datasets import check_dataset
 from workers.fsck.findings import Finding, Pace, Problem
-from workers.fsck.models import check_bundles, check_corpora
+from workers.fsck.models import check_bundles, check_corpus_shards
 
 KNOWN = tuple(value for name, value in vars(keys).items() if name.isupper())
 
@@ -27,7 +27,7 @@ def check(
                 resume.write_text(dataset_id + "\n")
     store = context.catalog.store
     yield from check_bundles(store, pace)
-    yield from check_corpora(store, pace)
+    yield from check_corpus_shards(store, pace)
     yield from _strangers(store)
     if resume:
         resume.unlink(missing_ok=True)

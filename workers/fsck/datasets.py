@@ -20,7 +20,7 @@ from core.datasets.sample import shard_name
 from core.datasets.shard_records import RECORD
 from core.errors import MatteForgeError, NotFound, RecordCorrupt
 from workers.context import Context
-from workers.fsck.findings import Finding, Pace, Problem, compare
+from workers.fsck.findings import Finding, Pace, Problem, compare_object
 
 log = logging.getLogger(__name__)
 PLACES = re.compile(
@@ -100,7 +100,7 @@ class _Check:
 
     def _shard(self, expected: ShardRecord) -> Iterator[Finding]:
         tar = keys.shard_tar(self._record.id, expected.shard)
-        problem = compare(
+        problem = compare_object(
             self._store,
             tar,
             size_bytes=expected.size_bytes,

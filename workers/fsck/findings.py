@@ -51,7 +51,7 @@ class Pace:
             self._sleep(early_s)
 
 
-def compare(
+def compare_object(
     store: ObjectStore, key: str, *, size_bytes: int | None, sha256: str, pace: Pace
 ) -> Problem | None:
     """What is wrong with an object of this size (None: any) and SHA-256; None when it is right."""

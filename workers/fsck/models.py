@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from core import keys
+from core.bundle import BUNDLE_FILE
 from core.corpora import CorpusManifest
 from core.errors import MatteForgeError
 from core.ports import ObjectStore
-from core.registry import BUNDLE_FILE, Aliases, Registry
-from workers.fsck.findings import Finding, Pace, Problem, compare
+from core.registry import Aliases, Registry
+from workers.fsck.findings import Finding, Pace, Problem, compare_object
 
 
 def check_bundles(store: ObjectStore, pace: Pace) -> Iterator[Finding]:
@@ -31,7 +32,9 @@ def check_bundles(store: ObjectStore, pace: Pace) -> Iterator[Finding]:
             continue
         whole.add(f"sha256:{folder}")
         for name, sha256 in files.items():
-            if problem := compare(store, prefix + name, size_bytes=None, sha256=sha256, pace=pace):
+            if problem := compare_object(
+                store, prefix + name, size_bytes=None, sha256=sha256, pace=pace
+            ):
                 yield Finding(key=prefix + name, problem=problem)
         for name in store.list_names(prefix):
             if name not in files and name != BUNDLE_FILE:
@@ -48,7 +51,7 @@ def check_bundles(store: ObjectStore, pace: Pace) -> Iterator[Finding]:
                 yield Finding(key=named, problem=Problem.MISSING)
 
 
-def check_corpora(store: ObjectStore, pace: Pace) -> Iterator[Finding]:
+def check_corpus_shards(store: ObjectStore, pace: Pace) -> Iterator[Finding]:
     """Each corpus's shards against its manifest."""
     for name in list(store.list_folders(keys.CORPORA)):
         key = keys.corpus_manifest(name)
@@ -61,7 +64,7 @@ def check_corpora(store: ObjectStore, pace: Pace) -> Iterator[Finding]:
         for shard in manifest.shards:
             tar = keys.corpus_shard(name, shard.name)
             known |= {shard.name, shard.name.removesuffix(".tar") + ".json"}
-            if problem := compare(
+            if problem := compare_object(
                 store, tar, size_bytes=shard.size_bytes, sha256=shard.sha256, pace=pace
             ):
                 yield Finding(key=tar, problem=problem)

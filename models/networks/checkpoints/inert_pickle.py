@@ -94,7 +94,7 @@ class Reader(pickle._Unpickler):
         return pid
 
     def load_bytearray8(self) -> None:
-        """As the original, which would allocate whatever size is claimed."""
+        """Reads what the original reads, which would allocate whatever size is claimed."""
         read, append = self.read, self.append  # type: ignore[attr-defined]  # pickle's own
         (count,) = struct.unpack("<Q", read(8))
         if count > self._length:
