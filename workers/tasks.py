@@ -27,7 +27,7 @@ def _ending_without_device(context: Callable[[], Context]) -> Iterator[None]:
         yield
     except DeviceLost as lost:
         log.critical("this process ends, so that another is started: %s", lost.detail)
-        context().behind(lambda: None)  # once the commit before is done
+        context().in_background(lambda: None)  # once the commit before is done
         os._exit(EXIT_CODE)
 
 

@@ -164,8 +164,9 @@ class GeneratedSampler:
     def _make(
         self, z: Tensor, plan: Plan, part_size: int | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Of z [n, z_dim]: images [n, 4, h, w], their RGB uint8 [n, h, w, 3], and StyleMatte's
-        alphas [n, h, w] where it is not worth its while to wait for the cheap checks."""
+        """Makes of z [n, z_dim]: images [n, 4, h, w], their RGB uint8 [n, h, w, 3], and
+        StyleMatte's alphas [n, h, w] where it is not worth its while to wait for the cheap
+        checks."""
         image = self.sample(z.to(self.device), plan.psi, part_size)
         rgb = quantised_rgb(split_rgba(image)[0])
         if not self._ahead:
