@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.imaging.blur_fusion import estimate_foreground
 from models.imaging.decode import grey_u8, open_picture
 from models.imaging.pixels import to_unit
 from models.imaging.resize import middle_square, resized
@@ -27,12 +28,16 @@ def member(members: Mapping[str, bytes], name: str, mode: str) -> NDArray[np.uin
 
 
 def straight_rgba(members: Mapping[str, bytes]) -> NDArray[np.uint8] | None:
-    """A sample's straight colour and alpha, uint8 [h, w, 4]: `rgba`, else `fg` with `alpha.png`,
-    else None."""
+    """A sample's straight colour and alpha, uint8 [h, w, 4]: `rgba`, else `fg` with `alpha`, else
+    `image` with `alpha`, of which the foreground is estimated; None without alpha."""
     if (rgba := member(members, "rgba", "RGBA")) is not None:
         return rgba
     foreground, alpha = member(members, "fg", "RGB"), member(members, "alpha", "L")
-    return None if foreground is None or alpha is None else np.dstack([foreground, alpha])
+    if alpha is None:
+        return None
+    if foreground is None and (image := member(members, "image", "RGB")) is not None:
+        foreground = estimate_foreground(image, to_unit(alpha))
+    return None if foreground is None else np.dstack([foreground, alpha])
 
 
 def read_portraits(tars: Iterable[Path]) -> NDArray[np.uint8]:
@@ -41,7 +46,9 @@ def read_portraits(tars: Iterable[Path]) -> NDArray[np.uint8]:
     found = [straight_rgba(members) for tar in tars for _, members in read_samples(tar)]
     pictures = [rgba for rgba in found if rgba is not None]
     if not pictures:
-        raise ValueError("no sample of these tars has rgba.png, or fg.png with alpha.png")
+        raise ValueError(
+            "no sample of these tars has alpha.png with image or fg (png, webp or jpg), or rgba.png"
+        )
     if len(sizes := {rgba.shape for rgba in pictures}) > 1:
         raise ValueError(f"these tars hold portraits of {len(sizes)} sizes; one is needed")
     return np.stack(pictures)
@@ -60,13 +67,13 @@ def read_scenes(tars: Iterable[Path]) -> NDArray[np.uint8]:
 
 
 def read_pairs(tar: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
-    """(key, image, alpha) of each sample with `image.png` and `alpha.png`.
+    """(key, image, alpha) of each sample with an `image` and an `alpha`, in any format.
 
     image: float32 [h, w, 3] in [-1, 1]; alpha: float32 [h, w] in [0, 1].
     """
     for key, members in read_samples(tar):
-        if {"image.png", "alpha.png"} <= members.keys():
-            image, alpha = decode(members["image.png"], "RGB"), decode(members["alpha.png"], "L")
+        image, alpha = member(members, "image", "RGB"), member(members, "alpha", "L")
+        if image is not None and alpha is not None:
             yield key, to_unit(image) * 2 - 1, to_unit(alpha)
 
 

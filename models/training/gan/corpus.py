@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.corpora.pairs import decode
+from models.corpora.pairs import straight_rgba
 from models.imaging.tars import read_samples
 from models.imaging.tensors import pm1_to_u8, to_pm1
 from models.training import distributed
@@ -68,20 +68,16 @@ class Corpus:
 
 
 def read_rgba(source: Path) -> tuple[tuple[str, ...], Tensor]:
-    """Keys and straight RGBA, uint8 [n, 4, h, w], of all `KEY.rgba.png` in a tar, or in a
-    directory's tars.
+    """Keys and straight RGBA, uint8 [n, 4, h, w], of all samples in a tar, or in a directory's
+    tars, in any form that `straight_rgba` reads.
 
     Raises FileNotFoundError when there are none.
     """
     tars = [source] if source.is_file() else sorted(source.glob("*.tar"))
-    samples = [sample for tar in tars for sample in read_samples(tar)]
-    found = [
-        (key, decode(members["rgba.png"], "RGBA"))
-        for key, members in samples
-        if "rgba.png" in members
-    ]
+    samples = ((key, straight_rgba(members)) for tar in tars for key, members in read_samples(tar))
+    found = [(key, rgba) for key, rgba in samples if rgba is not None]
     if not found:
-        raise FileNotFoundError(f"no KEY.rgba.png in {source}")
+        raise FileNotFoundError(f"no sample of {source} has a picture with alpha")
     keys, pictures = zip(*found, strict=True)
     return keys, torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
 

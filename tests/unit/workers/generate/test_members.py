@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from pydantic import ValidationError
 
 from core import keys
 from core.datasets.sample_tables import SampleTables
+from models.corpora.pairs import read_pairs, read_portraits
+from models.training.gan.corpus import read_rgba
 
 
 def pictures(bench: Any, **spec: object) -> dict[str, Any]:
@@ -72,3 +75,25 @@ def test_the_json_has_every_criterion_and_the_split(bench: Any) -> None:
         "coverage_min", "coverage_max", "connectedness", "mad", "iou", "grad"
     }  # fmt: skip
     assert facts["thresholds"]["iou"] is None
+
+
+@pytest.mark.parametrize("image_format", ["png", "webp", "jpeg"])
+@pytest.mark.parametrize("members", [[], ["fg"]])
+def test_the_trainer_takes_every_format_that_is_delivered(
+    bench: Any, tmp_path: Path, image_format: str, members: list[str]
+) -> None:
+    bench.order(image_format=image_format, alpha_bits=16, members=members)
+    bench.run(0)
+    tar = tmp_path / "000000.tar"
+    tar.write_bytes(bench.store.get(keys.shard_tar("ds_a", 0))[0])
+    portraits = read_portraits([tar])
+    assert portraits.shape == (4, 16, 16, 4)
+    assert read_rgba(tar)[1].shape == (4, 4, 16, 16)
+    pairs = list(read_pairs(tar))
+    assert len(pairs) == 4
+    for portrait, (_, image, alpha) in zip(portraits, pairs, strict=True):
+        assert np.abs(portrait[..., 3] / 255 - alpha).max() <= 1 / 255
+        opaque = portrait[..., 3] == 255
+        scene = (image + 1) * 127.5
+        if image_format != "jpeg":  # an ordered fg is exact, the image beside it is not
+            assert np.abs(portrait[..., :3] - scene)[opaque].max(initial=0) <= 1

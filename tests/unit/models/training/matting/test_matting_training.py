@@ -61,7 +61,7 @@ def test_portraits_are_straight_rgba(portraits):
     assert portraits.shape == (12, 128, 128, 4)
     assert portraits.dtype == np.uint8
     assert 0.1 < (portraits[..., 3] > 127).mean() < 0.9
-    with pytest.raises(ValueError, match=r"has rgba\.png, or fg\.png with alpha\.png"):
+    with pytest.raises(ValueError, match=r"no sample of these tars has alpha\.png"):
         read_portraits([])
 
 
