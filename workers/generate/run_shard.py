@@ -177,6 +177,7 @@ def _make(
         return _Made(plan=plan, record=adopted, path=None)
     stack.enter_context(_one_try(context, dataset_id, shard))
     stack.callback(_withdraw, context, dataset_id, shard)
+    _tell(context, dataset_id, shard, Tally())  # somebody is at work, if only to load a model
     sampler = context.sampler(plan)
     path = Path(stack.enter_context(TemporaryDirectory(prefix="matteforge-shard-"))) / shard_name(
         shard
@@ -218,6 +219,11 @@ def make_tar(
     )
 
 
+def _tell(context: Context, dataset_id: str, shard: int, tally: Tally) -> None:
+    with suppress(TransientError):  # no work waits for what people look at
+        context.live.report_work(dataset_id, shard, tally.so_far(), TOLD_FOR_S)
+
+
 def _withdraw(context: Context, dataset_id: str, shard: int) -> None:
     with suppress(TransientError):
         context.live.withdraw_work(dataset_id, shard)
@@ -238,8 +244,7 @@ def _watch(
                 raise Cancelled(f"{dataset_id} takes no more shards: {reason}")
         if now_s - told_s >= TELL_S:
             told_s = now_s
-            with suppress(TransientError):  # nobody's work waits for what people look at
-                context.live.report_work(dataset_id, shard, tally.so_far(), TOLD_FOR_S)
+            _tell(context, dataset_id, shard, tally)
         yield
 
 
