@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from matteforge.cli.connection import output, service
 from matteforge.client import MatteForge
@@ -48,7 +48,8 @@ def list_datasets(
 
 
 def _print_datasets(found: list[DatasetOut]) -> None:
-    table = Table("id", "state", "source", "samples", "ordered", "labels", box=None)
+    names = ("state", "source", "samples", "ordered", "labels")
+    table = Table(Column("id", no_wrap=True, min_width=27), *names, box=None)
     for dataset in found:
         counts = dataset.counts
         table.add_row(
@@ -107,11 +108,11 @@ def samples(
 def _print_samples(found: list[SampleOut]) -> None:
     names = list(found[0].scores) if found else []
     attributes = list(found[0].attributes)[:4] if found else []
-    table = Table("key", "split", "seed", *names, *attributes, box=None)
+    table = Table(Column("key", no_wrap=True, min_width=11), "split", *names, *attributes, box=None)
     for sample in found:
         scores = [f"{sample.scores[name]:.4g}" if name in sample.scores else "" for name in names]
         tags = [sample.attributes.get(name, "") for name in attributes]
-        table.add_row(sample.key, sample.split, str(sample.seed), *scores, *tags)
+        table.add_row(sample.key, sample.split, *scores, *tags)
     Console().print(table)
 
 

@@ -63,7 +63,7 @@ def card(
 
 # {head.counts.accepted} {record.spec.source} portraits with alpha
 
-Made by MatteForge, dataset `{head.id}`, which {_ended(head)}. Nobody in these pictures is a person:
+Made by MatteForge, dataset `{head.id}`, which {_ended(head)}. Nobody in these pictures exists:
 {_source(record)}
 
 ## Read it
