@@ -42,6 +42,7 @@ def command(process: str, extra: Sequence[str] = ()) -> list[str]:
         f"{process}@%h",
         "--loglevel",
         "INFO",
+        "--task-events",  # Flower would miss what is done before it asks for them
     ]
     return [
         *celery,

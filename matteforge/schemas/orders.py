@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from matteforge.schemas.attributes import (
+    ATTRIBUTES,
     MEMBERS,
     MEMBERS_OF_ALL,
     TOLERANCE,
@@ -163,6 +164,7 @@ class RenderedSpec(OrderSpec):
         "of `yes`; what is left "
         "is spread evenly over the values not named",
         examples=[{"hair": {"long": 0.5, "bald": 0.1}, "glasses": 0.3}],
+        json_schema_extra={"x-values": {name: [*ATTRIBUTES[name]] for name in ATTRIBUTES}},
     )
 
     @field_validator("attributes", mode="before")

@@ -1,5 +1,6 @@
 // What is typed into or chosen from, for each kind of value: {element, focusable, read(), write(value)}.
 import { h } from "/console/dom.js";
+import { shares } from "/console/shares.js";
 import { resolve } from "/console/schema.js";
 
 export function controlFor(name, schema, root, id, suggest) {
@@ -13,6 +14,7 @@ export function controlFor(name, schema, root, id, suggest) {
       ? ticks(options, schema, id)
       : lines(id, schema, (text) => text, "one a line");
   }
+  if (schema["x-values"]) return shares(schema["x-values"], id);
   const named = schema.type === "object" && (suggest[name] ?? examples(schema));
   if (named) return numbers(named, id);
   if (schema.patternProperties) return pairs(id);

@@ -8,9 +8,12 @@ from core.messages import QUEUES, Reconcile, RunShard
 
 
 def test_shards_are_not_buried_and_every_queue_is_there(stack, client):
-    dataset = client.order(4, shard_size=2, seed=11)
-    client.wait(dataset.id, timeout_s=240)
     with httpx.Client(base_url=stack.flower_url, auth=stack.flower_login, timeout=30) as flower:
+        deadline_s = time.monotonic() + 120
+        while "generate-1@" not in flower.get("/workers").text and time.monotonic() < deadline_s:
+            time.sleep(0.5)
+        dataset = client.order(4, shard_size=2, seed=11)
+        client.wait(dataset.id, timeout_s=240)
         shards: list[dict] = []
         deadline_s = time.monotonic() + 60
         while len(shards) < 2 and time.monotonic() < deadline_s:
