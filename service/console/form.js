@@ -73,7 +73,8 @@ export function schemaForm(schema, root, { first, suggest, changed = () => {} })
     item.element.querySelector("input, select, textarea")?.focus();
   }
 
-  function refuse(error) {
+  /** Shows a refusal beside the fields that it names; `quiet`: while somebody still types. */
+  function refuse(error, { quiet = false } = {}) {
     const left = [];
     let seen = null;
     for (const { pointer, detail } of error.errors ?? []) {
@@ -83,6 +84,7 @@ export function schemaForm(schema, root, { first, suggest, changed = () => {} })
         seen ??= item;
       } else left.push(`${pointer || "order"}: ${detail}`);
     }
+    if (quiet) return;
     if (seen) reveal(seen);
     if (!seen || left.length) tell(left.join("; ") || error.message);
   }

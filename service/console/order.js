@@ -88,7 +88,7 @@ export async function orderPage({ query, signal }) {
         await api("/v1/estimates", { method: "POST", body: values, signal }),
       );
     } catch (error) {
-      if (error.errors?.length) state.form.refuse({ ...error, errors: error.errors });
+      if (error.errors?.length) state.form.refuse(error, { quiet: true });
       else if (error.name !== "AbortError") preview.textContent = error.message;
     }
   });
@@ -193,7 +193,7 @@ function curl(values) {
 /** An estimate in words: what the service knows, and from what. */
 function told({ shards, shard_size: size, first_shard_s: first, total_s: whole, basis, ...more }) {
   const parts = [
-    `${shards?.toLocaleString()} shard${shards === 1 ? "" : "s"} of ${size?.toLocaleString()}`,
+    shards === 1 ? "1 shard" : `${shards.toLocaleString()} shards of ${size.toLocaleString()}`,
     first != null ? `the first after about ${seconds(first)}` : null,
     whole != null ? `all after about ${seconds(whole)}` : null,
     more.size_bytes != null ? `about ${bytes(more.size_bytes)}` : null,

@@ -171,17 +171,23 @@ function stageOf(stage) {
   );
 }
 
-/** Curves of every figure that the lines name as `name value` or `name=value`, seen since the page was opened. */
+/** Curves of what the log's lines of figures tell: `HH:MM:SS step 100 val_mad 0.02 …`. */
 function curves(lines) {
   const found = new Map();
-  lines.forEach((line, i) => {
-    for (const [, name, value] of line.matchAll(
-      /\b(loss[\w/]*|[a-z_]*loss|mad|sad|fid|kid)[ =:]+(-?\d+\.?\d*(?:e-?\d+)?)/gi,
-    )) {
+  for (const line of lines) {
+    const words = line.split(" ").slice(1);
+    const pairs = words.filter((_, i) => i % 2 === 0).map((name, i) => [name, words[2 * i + 1]]);
+    if (
+      !pairs.length ||
+      pairs.some(([name, value]) => !/^[a-z]\w*$/.test(name) || !(value > -1e30))
+    )
+      continue;
+    const [[, at], ...figures] = pairs;
+    for (const [name, value] of figures) {
       if (!found.has(name)) found.set(name, []);
-      found.get(name).push([i, Number(value)]);
+      found.get(name).push([Number(at), Number(value)]);
     }
-  });
+  }
   const drawn = [...found].map(([name, points]) => curve(name, points)).filter(Boolean);
   return drawn.length ? h("div", { class: "charts" }, drawn) : null;
 }
