@@ -3,6 +3,8 @@
 import os
 import sys
 
+from core.messages import QUEUES
+
 LOGINS = "FLOWER_BASIC_AUTH"
 
 
@@ -23,10 +25,13 @@ def main() -> None:
     """Run `celery … flower …` with this process's arguments."""
     check_logins(os.environ.get(LOGINS, ""))
     from flower.__main__ import main as flower
+    from flower.views import BaseHandler
     from flower.views.monitor import Metrics
     from tornado.web import authenticated
 
     Metrics.get = authenticated(Metrics.get)
+    # Flower itself lists queues that a worker has told of: one that nobody serves would be missing.
+    BaseHandler.get_active_queue_names = lambda self: sorted(QUEUES)
     flower()
 
 

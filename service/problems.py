@@ -15,6 +15,7 @@ from matteforge.schemas.problems import FieldError, Problem
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+PREFIX = "Value error, "  # pydantic's, before words of ours
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,8 @@ def _invalid_request(request: Request, error: Exception) -> Response:
     if any(item["type"] == "json_invalid" for item in found):
         return problem_response(400, "invalid_json", "the body is not valid JSON")
     fields = [
-        FieldError(pointer=_pointer(item["loc"]), detail=str(item["msg"])) for item in found[:20]
+        FieldError(pointer=_pointer(item["loc"]), detail=str(item["msg"]).removeprefix(PREFIX))
+        for item in found[:20]
     ]
     detail = "; ".join(f"{field.pointer or 'body'}: {field.detail}" for field in fields[:3])
     kind = errors.InvalidSpec if found[0]["loc"][0] == "body" else errors.RequestError

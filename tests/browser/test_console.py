@@ -56,6 +56,7 @@ def test_a_day_at_the_console(person, stack, client):
         expect(page.locator("[data-field=members] .field-error")).not_to_be_empty()
         expect(page.get_by_label("depth", exact=True)).to_be_focused()
         somebody.look("order")
+        page.get_by_label("depth", exact=True).uncheck()
         ordered = place_order(somebody, Count="12", Shard_size="4", Seed="9007199254740993")
         page.locator(".tile").first.wait_for(timeout=1000 * FIRST_SHARD_S)
         expect(page.locator("h1 .badge")).to_have_text("completed")
