@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 
 from core.datasets.catalog import Catalog
@@ -47,17 +48,33 @@ def load_view(services: Services, dataset_id: str) -> DatasetView:
     return view
 
 
+LOOKED_THROUGH = 1000  # datasets, of which none was wanted, before a page is answered
+
+
 def page(
-    services: Services, key: ApiKey, *, state: DatasetState | None, after: str | None, limit: int
+    services: Services,
+    key: ApiKey,
+    *,
+    state: DatasetState | None,
+    after: str | None,
+    limit: int,
+    wanted: Callable[[DatasetView], bool] = lambda view: True,
 ) -> tuple[list[DatasetView], str | None]:
-    """Datasets of the key's tenant, newest first, and the cursor of the next page.
+    """Datasets of the key's tenant that are wanted, newest first, and the cursor of the next page:
+    an empty page may be followed by others, after LOOKED_THROUGH that were not wanted.
 
     Raises InvalidCursor.
     """
+    looked_at = 0
     while True:
         views, after = services.live.page(state=state, after=after, limit=limit)
-        seen = [view for view in views if key.admin or key.sees(_owner(services, view))]
-        if seen or after is None:
+        looked_at += len(views)
+        seen = [
+            view
+            for view in views
+            if wanted(view) and (key.admin or key.sees(_owner(services, view)))
+        ]
+        if seen or after is None or looked_at >= LOOKED_THROUGH:
             return seen, after
 
 

@@ -1,14 +1,15 @@
 """/v1/datasets: order, look, cancel, delete."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from fastapi.openapi.models import Example
 from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, StringConstraints
 from starlette.exceptions import HTTPException
 
 from core import keys
-from core.datasets.dataset import utcnow
+from core.datasets.dataset import DatasetView, utcnow
 from core.errors import NotFound, StateConflict, TransientError
 from matteforge.schemas.datasets import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage, DatasetState
 from matteforge.schemas.orders import AnySpec
@@ -18,6 +19,8 @@ from service.estimates import estimate, waiting
 from service.problems import documented, located
 from service.wire import dataset_out
 
+Source = Literal["generated", "rendered"]
+Label = Annotated[str, StringConstraints(pattern=r"^[^=]+=.*$", max_length=401)]
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[bearer])
 
 IdempotencyKey = Annotated[
@@ -88,9 +91,28 @@ def list_datasets(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     state: Annotated[DatasetState | None, Query(description="only datasets in this state")] = None,
+    source: Annotated[Source | None, Query(description="only datasets of this source")] = None,
+    label: Annotated[
+        list[Label],
+        Query(max_length=50, description="NAME=VALUE that a dataset has; may be repeated"),
+    ] = [],  # noqa: B006  # FastAPI copies it
+    since: Annotated[
+        AwareDatetime | None, Query(description="ordered at this time, or later")
+    ] = None,
 ) -> DatasetPage:
-    """Newest first. A page may be shorter than `limit` before the last one."""
-    views, next_cursor = datasets.page(services, key, state=state, after=cursor, limit=limit)
+    """Newest first. A page may be shorter than `limit`, or empty, before the last one."""
+    labels = dict(pair.partition("=")[::2] for pair in label or [])
+
+    def wanted(view: DatasetView) -> bool:
+        return (
+            source in (None, view.spec.source)
+            and labels.items() <= view.spec.labels.items()
+            and (since is None or view.created_at >= since)
+        )
+
+    views, next_cursor = datasets.page(
+        services, key, state=state, after=cursor, limit=limit, wanted=wanted
+    )
     now = utcnow()
     return DatasetPage(items=[dataset_out(view, now) for view in views], next_cursor=next_cursor)
 

@@ -15,6 +15,7 @@ from workers.generate.candidate import Candidate, Member
 from workers.shards.encode import ALPHA_SUFFIX, SUFFIX, encode_alpha, encode_image, encode_member
 
 FOREGROUND, TRIMAP = "fg.png", "trimap.png"
+DRAWN_SLACK = 0.05  # StyleMatteGAN's alpha is seldom 0 or 1 to the last bit
 BACKGROUND_STREAM = 1  # of a candidate's random numbers, apart from those of its z
 
 
@@ -25,7 +26,7 @@ def encode_members(
     alpha_unit = to_unit(candidate.alpha)
     made: dict[str, Member] = dict(candidate.members)
     if "trimap" in plan.members and TRIMAP not in made:
-        made[TRIMAP] = trimap(alpha_unit)
+        made[TRIMAP] = trimap(alpha_unit, slack=DRAWN_SLACK)
     if {"fg", "composite"} & set(plan.members) and FOREGROUND not in made:
         made[FOREGROUND] = estimate_foreground(candidate.rgb_u8, alpha_unit)
     members = {

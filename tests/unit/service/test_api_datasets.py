@@ -1,5 +1,6 @@
 """Orders, looks, cancellation and deletion over HTTP, on memory adapters."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -204,3 +205,22 @@ def test_the_manifest_is_streamed_once_it_exists(world):
     assert [shard["sha256"] for shard in manifest.json()["shards"]] == [
         record.sha256 for record in records
     ]
+
+
+def test_datasets_are_found_by_label_source_and_time(world):
+    old = world.order(labels={"team": "a", "run": "1"})
+    time.sleep(0.01)
+    new = world.order(labels={"team": "b", "run": "1"})
+
+    def found(**params) -> list[str]:
+        page = world.http.get("/v1/datasets", params=params)
+        assert page.status_code == 200, page.text
+        return [item["id"] for item in page.json()["items"]]
+
+    assert found(label="team=a") == [old["id"]]
+    assert found(label=["run=1", "team=b"]) == [new["id"]]
+    assert found(label="run=1", source="generated") == [new["id"], old["id"]]
+    assert found(source="rendered") == []
+    assert found(since=new["timestamps"]["queued"]) == [new["id"]]
+    for wrong in ({"label": "team"}, {"since": "yesterday"}, {"source": "photos"}):
+        assert world.http.get("/v1/datasets", params=wrong).status_code in (400, 422)
