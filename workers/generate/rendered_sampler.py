@@ -124,7 +124,7 @@ class RenderedSampler:
             "slot": slot,
             "redraw": redraw,
             "attributes": dict(attributes),
-            "spec": _one_schema(json.loads(spec.to_json())),
+            "spec": one_schema(json.loads(spec.to_json())),
             "camera": picture.camera,
             "renderer": self._version,
             "stylematte": self._stylematte,
@@ -156,7 +156,7 @@ WEIGHTS = {"shape": "targets", "expression": "units"}
 """Concepts of a spec with weights by name, of which each person has others."""
 
 
-def _one_schema(spec: dict[str, Any]) -> dict[str, Any]:
+def one_schema(spec: dict[str, Any]) -> dict[str, Any]:
     """Weights by name as lists of {name, value}: readers that infer a schema from the first samples
     would drop the names that come later."""
     return {

@@ -1,6 +1,8 @@
 """Each file beside the shards, opened by the tool that its users open it with."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from core import keys
+from core.datasets.plan import Plan
 from matteforge.schemas.files import FILES
 from matteforge.webdataset import decode
+from workers.generate.candidate import Candidate, Sampler
+from workers.generate.rendered_sampler import one_schema
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of these tools
 SPLITS = {"train": 0.5, "validation": 0.25, "test": 0.25}
@@ -134,6 +139,54 @@ def test_types_are_declared_from_many_samples() -> None:
         "units": List({"name": Value("string"), "value": Value("int64")}),
         "inner": {"a": Value("bool"), "b": List(List(Value("int64")))},
     }
+
+
+@dataclass
+class PeopleSampler:
+    """Discs said to be rendered people: each has weights of other names."""
+
+    discs: Sampler
+
+    def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
+        for batch in self.discs.candidates(plan, shard):
+            yield [replace(one, facts=self._facts(plan, shard, one.attempt)) for one in batch]
+
+    def _facts(self, plan: Plan, shard: int, number: int) -> dict[str, Any]:
+        mine = f"unit{shard}-{number}"
+        spec = {
+            "shape": {"maleness": 0.5, "targets": {"common": 0.25, mine: 0.5}},
+            "expression": {"units": {mine: 1.0} if number % 2 else {}},
+            "seed": number,
+        }
+        return {
+            "slot": number,
+            "redraw": 0,
+            "attributes": {"hair": "long"},
+            "spec": one_schema(spec),
+            "camera": {"focal_px": 100.0},
+            "renderer": "portraits/7",
+            "stylematte": "2" * 64,
+        }
+
+
+@pytest.mark.parametrize("as_it_is", [True, False], ids=["folder", "tars"])
+def test_no_reader_drops_what_other_people_have(bench: Any, tmp_path: Path, as_it_is: bool) -> None:
+    from datasets import load_dataset
+
+    bench.sampler = PeopleSampler(bench.sampler)
+    bench.order(source="rendered", count=12, shard_size=6)
+    bench.work(60)
+    folder = deliver(bench, tmp_path / "people")
+    tars = sorted(map(str, folder.glob("*.tar")))
+    given = (str(folder), {}) if as_it_is else ("webdataset", {"data_files": tars})
+    rows = load_dataset(given[0], split="train", cache_dir=str(tmp_path / "cache"), **given[1])
+    assert len(rows) == 12
+    for row in rows:
+        names = {weight["name"] for weight in row["json"]["spec"]["shape"]["targets"]}
+        mine = f"unit{row['json']['shard']}-{row['json']['attempt']}"
+        assert names == {"common", mine}
+        units = row["json"]["spec"]["expression"]["units"]
+        assert [unit["name"] for unit in units] == ([mine] if row["json"]["attempt"] % 2 else [])
 
 
 def test_opencv_and_pillow_read_sixteen_bits(folder: Path, bench: Any) -> None:
