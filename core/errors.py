@@ -13,6 +13,7 @@ MatteForgeError
 │   └── IdempotencyMismatch idempotency_mismatch
 ├── TransientError          worth another try
 │   ├── StoreUnavailable    store_unavailable
+│   ├── ClockSkewed         clock_skewed
 │   ├── LiveViewUnavailable live_view_unavailable
 │   ├── LeaseLost           lease_lost
 │   ├── RendererFailed      renderer_failed
@@ -114,6 +115,12 @@ class StoreUnavailable(TransientError):
     """The object store does not answer."""
 
     code = "store_unavailable"
+
+
+class ClockSkewed(TransientError):
+    """The object store's clock and this machine's differ by more than it allows."""
+
+    code = "clock_skewed"
 
 
 class LiveViewUnavailable(TransientError):

@@ -32,6 +32,7 @@ STATUS: Mapping[type[errors.MatteForgeError], int] = {
     errors.StateConflict: 409,
     errors.IdempotencyMismatch: 422,
     errors.StoreUnavailable: 503,
+    errors.ClockSkewed: 503,
     errors.LiveViewUnavailable: 503,
     errors.LeaseLost: 503,
     errors.RendererFailed: 500,

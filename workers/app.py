@@ -12,6 +12,7 @@ from core.datasets.catalog import Catalog
 from core.messages import Reconcile
 from core.registry import Registry
 from core.settings import Settings
+from workers.beat import every
 from workers.consumption import install_watchdog
 from workers.context import Context
 from workers.generate.overlap import BackgroundCommit
@@ -60,8 +61,9 @@ app = make_celery(
     beat_schedule={
         "reconcile": {
             "task": Reconcile.task,
-            "schedule": settings.reconcile_every_s,
-            "options": {"queue": Reconcile.queue, "expires": settings.reconcile_every_s},
+            "schedule": every(settings.reconcile_every_s),
+            "kwargs": {"tick": True},
+            "options": {"queue": Reconcile.queue},
         }
     },
 )

@@ -41,7 +41,10 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
         with _ending_without_device(context):
             run_shard(context(), dataset_id, shard)
 
-    def reconcile_task(dataset_id: str | None = None) -> None:
+    def reconcile_task(dataset_id: str | None = None, tick: bool = False) -> None:
+        half_s = context().settings.reconcile_every_s / 2
+        if tick and not context().leases.once_every("tick", half_s):
+            return  # of ticks that piled up while nobody was there, one is enough
         reconcile(context(), time.time(), dataset_id)
         if dataset_id is None:
             reconcile_training(context())
@@ -62,11 +65,12 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
     app.task(
         run_matte_task,
         name=RunMatte.task,
+        shared=False,
         autoretry_for=(TransientError,),
         retry_backoff=True,
         max_retries=5,
     )
-    app.task(run_shard_task, name=RunShard.task)
-    app.task(run_cycle_task, name=RunCycle.task)
+    app.task(run_shard_task, name=RunShard.task, shared=False)
+    app.task(run_cycle_task, name=RunCycle.task, shared=False)
     # Every few seconds, and of no interest to a person: in Flower it would bury the shards.
     app.task(reconcile_task, name=Reconcile.task, send_events=False)

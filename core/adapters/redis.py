@@ -8,7 +8,7 @@ mf:ds:ID:rings        hash: shard -> when its message was sent
 mf:ds:ID:work         hash: shard -> what is in it while it is made, until when that holds
 mf:pace               hash: kind of sample -> seconds it takes
 mf:ds:ID:events       stream, the newest EVENTS_KEPT
-mf:lease:NAME         token of the holder; expires
+mf:lease:NAME         token of the holder and its time; expires
 mf:consumers          hash: worker -> its queue, how long it has been idle, when it told
 mf:bell:ID            a Reconcile of the dataset waits in the queue; expires (celery.py)
 """
@@ -286,7 +286,9 @@ class RedisLeaseBook:
         """`redis`: made by `connect`."""
         self._redis = redis
         self._hold = redis.register_script(scripts.HOLD)
+        self._held = redis.register_script(scripts.HELD)
         self._release = redis.register_script(scripts.RELEASE)
+        self._once_every = redis.register_script(scripts.ONCE_EVERY)
         self._begin_try = redis.register_script(scripts.BEGIN_TRY)
         self._end_try = redis.register_script(scripts.END_TRY)
 
@@ -304,12 +306,12 @@ class RedisLeaseBook:
     @translated()
     def held(self, names: Iterable[str]) -> set[str]:
         asked = list(names)
-        tokens = self._redis.mget([f"mf:lease:{name}" for name in asked]) if asked else []
-        return {name for name, token in zip(asked, tokens, strict=True) if token is not None}
+        held = self._held(keys=[f"mf:lease:{name}" for name in asked]) if asked else []
+        return {name for name, is_held in zip(asked, held, strict=True) if is_held}
 
     @translated()
     def once_every(self, name: str, period_s: float) -> bool:
-        return bool(self._redis.set(f"mf:timer:{name}", 1, nx=True, px=round(period_s * 1000)))
+        return bool(self._once_every(keys=[f"mf:timer:{name}"], args=[round(period_s * 1000)]))
 
     @translated()
     def begin_try(self, name: str, window_s: float) -> int:

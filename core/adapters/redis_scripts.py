@@ -76,25 +76,69 @@ end
 return found
 """
 
+# Redis' own clock may be set back, and then what expires would live on for that long: whatever has
+# more time left than it was ever given gets what it was given. A lease's value is "TOKEN MILLIS".
+CLAMP = """
+local function clamp(key, millis)
+  if millis and redis.call('PTTL', key) > tonumber(millis) then
+    redis.call('PEXPIRE', key, millis)
+  end
+end
+local function holder_of(key)
+  local token, millis = string.match(redis.call('GET', key) or '', '^(%S+) (%d+)$')
+  clamp(key, millis)
+  return token
+end
+"""
+
 # KEYS: lease. ARGV: token, milliseconds. Returns 1 when the token holds the lease now.
-HOLD = """
-local holder = redis.call('GET', KEYS[1])
+HOLD = (
+    CLAMP
+    + """
+local holder = holder_of(KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[2])
 return 1
 """
+)
+
+# KEYS: leases. Returns 1 for each that is held, else 0.
+HELD = (
+    CLAMP
+    + """
+local held = {}
+for number, key in ipairs(KEYS) do held[number] = holder_of(key) and 1 or 0 end
+return held
+"""
+)
 
 # KEYS: lease. ARGV: token.
-RELEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+RELEASE = (
+    CLAMP
+    + """
+if holder_of(KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
+)
+
+# KEYS: timer. ARGV: milliseconds. Returns 1 once in that time.
+ONCE_EVERY = (
+    CLAMP
+    + """
+clamp(KEYS[1], ARGV[1])
+return redis.call('SET', KEYS[1], 1, 'NX', 'PX', ARGV[1]) and 1 or 0
+"""
+)
 
 # KEYS: counter. ARGV: milliseconds. Returns the tries begun since the first of the window.
-BEGIN_TRY = """
+BEGIN_TRY = (
+    CLAMP
+    + """
+clamp(KEYS[1], ARGV[1])
 local number = redis.call('INCR', KEYS[1])
 if number == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return number
 """
+)
 
 # KEYS: counter. A try whose window is over has nothing to take back; a counter at 0 goes.
 END_TRY = """

@@ -21,7 +21,14 @@ from botocore.exceptions import (
 
 from core import keys
 from core.adapters.s3_parts import upload_parts
-from core.errors import NotFound, PreconditionFailed, StoreRefused, StoreUnavailable, StoreUnfit
+from core.errors import (
+    ClockSkewed,
+    NotFound,
+    PreconditionFailed,
+    StoreRefused,
+    StoreUnavailable,
+    StoreUnfit,
+)
 from core.ports import ObjectInfo
 from core.settings import Settings
 
@@ -284,6 +291,11 @@ def _translated(key: str) -> Iterator[None]:
             raise NotFound(f"no object {key}") from error
         if code in _LOST_RACE:
             raise PreconditionFailed(f"{key} exists already or has changed") from error
+        if code == "RequestTimeTooSkewed":
+            raise ClockSkewed(
+                "the object store's clock and this machine's differ by more than it allows, mostly "
+                "15 minutes: set this machine's clock right, by NTP"
+            ) from error
         if code in _REFUSED or _status(error) in (401, 403):
             raise StoreRefused(
                 f"the object store refuses these credentials, or they don't allow this: {code} for "

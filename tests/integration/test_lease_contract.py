@@ -86,3 +86,22 @@ def test_silence_is_unavailability() -> None:
     with pytest.raises(LiveViewUnavailable):
         RedisLeaseBook(client).acquire("a", "one", 1)
     client.close()
+
+
+@pytest.mark.parametrize("jump_s", [600, 3600])
+def test_redis_clock_set_back_prolongs_no_lease(redis_leases: RedisLeaseBook, jump_s: int) -> None:
+    """Set back by `jump_s`, each key has so much more time left: what is done to them here."""
+    redis_leases.acquire("lease", "dead", 1)
+    assert redis_leases.once_every("timer", 1)
+    assert redis_leases.begin_try("tries", 1) == 1
+    for name in ("lease:lease", "timer:timer", "tries:tries"):
+        redis_leases._redis.pexpire(f"mf:{name}", 1000 * (1 + jump_s))
+    assert redis_leases.held(["lease"]) == {"lease"}
+    assert not redis_leases.acquire("lease", "alive", 1)
+    assert not redis_leases.once_every("timer", 1)
+    assert redis_leases.begin_try("tries", 1) == 2
+    time.sleep(1.1)
+    assert redis_leases.held(["lease"]) == set()
+    assert redis_leases.acquire("lease", "alive", 1)
+    assert redis_leases.once_every("timer", 1)
+    assert redis_leases.begin_try("tries", 1) == 1

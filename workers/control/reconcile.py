@@ -120,19 +120,20 @@ def _fill_window(context: Context, dataset_id: str, window: list[int], now_s: fl
 def _ring_lost(context: Context, active: list[str], now_s: float) -> None:
     """Ring again for messages that vanished from the broker: more are noted than wait there.
 
-    The oldest notes are the lost ones, since messages of a priority are taken in order.
+    The oldest notes are the lost ones, since messages of a priority are taken in order; older still
+    are those of the future: the clock was set back since.
     """
     views = [view for known_id in active if (view := context.live.get(known_id))]
     for source, message in SHARD_MESSAGES.items():
         notes = [
-            (at_s, view.id, shard, view)
+            (at_s <= now_s, at_s, view.id, shard, view)
             for view in views
             if view.spec.source == source
             for shard, at_s in context.live.ring_marks(view.id).items()
         ]
         lost = len(notes) - context.doorbell.depth(message.queue)
-        for at_s, dataset_id, shard, view in sorted(notes, key=lambda n: n[:3])[: max(lost, 0)]:
-            if now_s - at_s < context.settings.ring_stale_s:
+        for _, at_s, dataset_id, shard, view in sorted(notes, key=lambda n: n[:4])[: max(lost, 0)]:
+            if 0 <= now_s - at_s < context.settings.ring_stale_s:
                 continue
             context.live.clear_ring_mark(dataset_id, shard)
             if not _leased(context, dataset_id, [shard]):
