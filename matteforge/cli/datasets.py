@@ -1,26 +1,15 @@
-"""`matteforge order | status | download | cancel`."""
+"""`matteforge order | status | cancel`."""
 
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, get_args
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from matteforge.calls import OrderOptions
-from matteforge.cli.connection import INTERRUPTED, output, service
+from matteforge.cli.connection import output, service
 from matteforge.cli.progress import end, show, watch
 from matteforge.client import MatteForge
-from matteforge.download import Progress as DownloadProgress
 from matteforge.schemas.attributes import MEMBERS, Framing
 from matteforge.schemas.criteria import BY_NAME
 
@@ -168,54 +157,6 @@ def status(client: MatteForge, dataset_id: str, watching: bool, as_json: bool, q
         end(watch(client, dataset_id, quiet=quiet), as_json=as_json, quiet=quiet)
     else:
         show(client.get(dataset_id), as_json=as_json)
-
-
-@click.command()
-@click.argument("dataset_id")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("."),
-    help="the dataset gets a folder of its own in it: OUT/ID  [default: here]",
-)
-@click.option(
-    "--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="parallel downloads"
-)
-@click.option("--split", type=click.Choice(["train", "validation", "test"]), help="of it alone")
-@click.option(
-    "--partial", is_flag=True, help="also what is there of one that failed, or is still made"
-)
-@output
-@service
-def download(
-    client: MatteForge, dataset_id: str, out: Path, as_json: bool, quiet: bool, **options: Any
-) -> None:
-    """Download a dataset into OUT/ID; repeated, it goes on where it broke off."""
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    folder = out / dataset_id
-    try:
-        with Progress(*columns, console=Console(stderr=True), disable=quiet or as_json) as bars:
-            bar = bars.add_task(dataset_id, total=None)
-
-            def advance(progress: DownloadProgress) -> None:
-                text = f"shard {progress.shards_done}/{progress.shards_total}"
-                done, total = progress.bytes_done, progress.bytes_total
-                bars.update(bar, description=text, completed=done, total=total)
-
-            paths = client.download(dataset_id, out, on_progress=advance, **options)
-    except KeyboardInterrupt:
-        click.echo(
-            f"stopped; what has arrived stays in {folder}{os.sep}, the same command goes on",
-            err=True,
-        )
-        raise click.exceptions.Exit(INTERRUPTED) from None
-    dataset = client.get(dataset_id)
-    if not dataset.state.terminal:
-        click.echo(f"{dataset_id} is still {dataset.state}: repeat this for the rest", err=True)
-    if as_json:
-        click.echo(json.dumps({"folder": str(folder), "shards": [path.name for path in paths]}))
-    else:
-        click.echo(f"{len(paths)} shards, sha256 checked, in {folder}{os.sep}")
 
 
 @click.command()

@@ -19,7 +19,7 @@ COMMANDS = {
     "serve": ("deploy.serve:serve", "Run one process of the service in the foreground."),
     "order": ("matteforge.cli.datasets:order", "Order portraits."),
     "status": ("matteforge.cli.datasets:status", "Show how far a dataset has got."),
-    "download": ("matteforge.cli.datasets:download", "Fetch the shards of a dataset, checked."),
+    "download": ("matteforge.cli.download:download", "Fetch the shards of a dataset, checked."),
     "list": ("matteforge.cli.browse:list_datasets", "List datasets, newest first."),
     "show": ("matteforge.cli.datasets:status", "The same as status."),
     "samples": ("matteforge.cli.browse:samples", "List samples, filtered and sorted."),

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from core.datasets.dataset import DatasetView, utcnow
 from matteforge.cli import connection, datasets
+from matteforge.cli.download import download
 from matteforge.errors import (
     DatasetIncomplete,
     MatteForgeRequestError,
@@ -167,12 +168,18 @@ def test_status_shows_the_figures(fake):
 
 
 def test_download_says_where_it_is_and_what_is_missing(fake):
-    done = run(datasets.download, IDENT, "--out", "there", "--split", "test")
+    done = run(download, IDENT, "--out", "there", "--split", "test")
     assert done.stdout == f"1 shards, sha256 checked, in there/{IDENT}/\n"
     options = {"workers": 4, "split": "test", "partial": False}
     assert fake.calls[-1] == ("download", IDENT, "there", options)
     fake.state = DatasetState.RUNNING
-    assert "still running" in run(datasets.download, IDENT, "--partial").stderr
+    assert "still running" in run(download, IDENT, "--partial").stderr
+
+
+def test_members_are_of_folders_alone(fake):
+    result = run(download, IDENT, "--members", "alpha")
+    assert (result.exit_code, fake.calls) == (2, [("connect", connection.DEFAULT_URL, "k")])
+    assert "belongs to --format folder" in result.stderr
 
 
 def test_an_incomplete_dataset_exits_with_1_and_one_line(fake, monkeypatch):
@@ -180,7 +187,7 @@ def test_an_incomplete_dataset_exits_with_1_and_one_line(fake, monkeypatch):
         raise DatasetIncomplete("ds_0 failed (iou starved it); --partial fetches them")
 
     monkeypatch.setattr(fake, "download", refuse)
-    result = run(datasets.download, IDENT)
+    result = run(download, IDENT)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.strip().splitlines()[-1].startswith("Error: ds_0 failed")
 
@@ -203,7 +210,7 @@ def test_ctrl_c_while_downloading_is_one_line(fake, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fake, "download", interrupted)
-    result = run(datasets.download, IDENT)
+    result = run(download, IDENT)
     assert result.exit_code == 130
     assert "the same command goes on" in result.stderr
 

@@ -1,0 +1,48 @@
+"""Shards as folders of files, for readers that know no tars."""
+
+import re
+import tarfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from matteforge.errors import DownloadCorrupt
+from matteforge.folder import write_whole
+
+NAME = re.compile(r"(?P<key>[0-9]{11})\.(?P<name>[a-z]+)(\.[a-z]+)?", re.ASCII)
+DEFAULT_SPLIT = "train"
+
+
+def unpack(shards: Iterable[Path], folder: Path, members: Sequence[str] = ()) -> int:
+    """Write the members of downloaded shards to FOLDER/SPLIT/KEY.MEMBER; returns how many samples.
+
+    members: names such as image, alpha, json; all when none is given. What is there already, whole,
+    is left alone. Raises DownloadCorrupt for a tar that holds anything but samples, OSError.
+    """
+    keys = set[str]()
+    for shard in shards:
+        target = folder / (shard.name.rpartition("-")[0] or DEFAULT_SPLIT)
+        target.mkdir(parents=True, exist_ok=True)
+        try:
+            with tarfile.open(shard, "r:") as tar:
+                for info in tar:
+                    keys |= _unpack_one(tar, info, target, members)
+        except tarfile.TarError as error:
+            raise DownloadCorrupt(f"{shard.name} can't be read as a tar: {error}") from error
+    return len(keys)
+
+
+def _unpack_one(
+    tar: tarfile.TarFile, info: tarfile.TarInfo, target: Path, members: Sequence[str]
+) -> set[str]:
+    """The key of what was wanted of this member: names are checked, so that nothing is written
+    elsewhere."""
+    found = NAME.fullmatch(info.name)
+    file = tar.extractfile(info) if info.isfile() else None
+    if found is None or file is None:
+        raise DownloadCorrupt(f"{info.name[:100]!r} is no member of a sample")
+    if members and found["name"] not in members:
+        return set()
+    path = target / info.name
+    if not path.exists() or path.stat().st_size != info.size:
+        write_whole(path, file.read())
+    return {found["key"]}
