@@ -73,4 +73,4 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
     app.task(run_shard_task, name=RunShard.task, shared=False)
     app.task(run_cycle_task, name=RunCycle.task, shared=False)
     # Every few seconds, and of no interest to a person: in Flower it would bury the shards.
-    app.task(reconcile_task, name=Reconcile.task, send_events=False)
+    app.task(reconcile_task, name=Reconcile.task, shared=False, send_events=False)
