@@ -48,6 +48,10 @@ COMMANDS = {
     "evaluate": ("workers.commands.models:evaluate", "Measure a StyleMatte on held-out pairs."),
     "render": ("models.renderer.cli:render", "Render people from nothing, with exact alpha."),
     "train": ("workers.commands.models:train", "Train StyleMatte or StyleMatteGAN."),
+    "sample": (
+        "workers.commands.sample:sample",
+        "Draw a generator's people: sheets, walks, style mixing.",
+    ),
     "bench": ("workers.bench.cli:bench", "Measure this machine, processor or GPU, in ratios."),
     "recover": ("workers.commands.models:recover", "Rebuild Redis from S3."),
     "fsck": (
