@@ -91,8 +91,8 @@ class _Sampler:
     """A generator on the CPU and its truncation."""
 
     def __init__(self, model: Path | None, psi: float) -> None:
+        from core.bundle import GENERATOR_FILE
         from core.errors import CheckpointRejected
-        from core.registry import GENERATOR_FILE
         from models import shipped_bundle
         from models.networks.checkpoints.load import load_generator
 
