@@ -26,3 +26,13 @@ def describe(device: torch.device) -> str:
     if device.type != "cuda":
         return str(device)
     return f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+def half_dtype() -> torch.dtype:
+    """The precision of layers in half precision: float16, but bfloat16 where gradients are
+    recorded.
+
+    Losses are means over pixels, so most entries of their gradients are below float16's smallest
+    number (6e-8) and would be zero; bfloat16 has float32's range, and needs no loss scale.
+    """
+    return torch.bfloat16 if torch.is_grad_enabled() else torch.float16

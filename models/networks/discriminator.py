@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.kernels.device import half_dtype
 from models.kernels.resample import band, resample
 
 BLUR = (1.0, 3.0, 3.0, 1.0)
@@ -27,7 +28,7 @@ class DiscriminatorConfig:
     c_dim: int = 0  # width of the conditioning label; only unconditional networks exist here
     channel_base: int = 32768  # channels at resolution r: channel_base / r, at most channel_max
     channel_max: int = 512
-    num_fp16_res: int = 4  # how many of the highest resolutions run in float16, on CUDA only
+    num_fp16_res: int = 4  # highest resolutions in half precision (`half_dtype`), on CUDA only
     conv_clamp: float | None = (
         256  # activations are clamped to +- this, so that float16 can't overflow
     )
@@ -183,7 +184,7 @@ class Block(nn.Module):
         self.runs_in_half = resolution > config.img_resolution >> config.num_fp16_res
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.to(torch.float16 if self.runs_in_half and x.is_cuda else torch.float32)
+        x = x.to(half_dtype() if self.runs_in_half and x.is_cuda else torch.float32)
         if self.fromrgb is not None:
             x = self.fromrgb(x)
         shortcut = self.skip(x, gain=math.sqrt(0.5))

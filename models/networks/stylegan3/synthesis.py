@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from models.kernels.batch_threads import share_out
+from models.kernels.device import half_dtype
 from models.networks.stylegan3.config import GeneratorConfig, LayerSpec, layer_schedule
 from models.networks.stylegan3.filters import design_lowpass
 from models.networks.stylegan3.mapping import FullyConnected
@@ -104,7 +105,8 @@ class SynthesisLayer(nn.Module):
         """x: [n, in_channels, in_size, in_size], w: [n, w_dim] -> [n, out_channels, out_size,
         out_size].
 
-        In half precision where the schedule says so and x is on CUDA, else as the parameters are.
+        In half precision (see `half_dtype`) where the schedule says so and x is on CUDA, else as
+        the parameters are.
         """
         if update_emas:
             magnitude = distributed.mean(x.detach().float().square().mean())
@@ -134,7 +136,7 @@ class SynthesisLayer(nn.Module):
         input scale.
         """
         spec = self.spec
-        dtype = torch.float16 if spec.half_precision and x.is_cuda else self.weight.dtype
+        dtype = half_dtype() if spec.half_precision and x.is_cuda else self.weight.dtype
         left, right, top, bottom = (side + spec.unread * spec.up for side in spec.padding)
         x, scale = modulated_conv(
             x.to(dtype),
