@@ -9,7 +9,7 @@ export MALLOC_TOP_PAD_ := 268435456
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up docs test test-fast test-slow test-portraits test-browser check fix bench bench-guard bench-scale bench-control lock clean
+.PHONY: help setup demo up docs test test-fast test-slow test-portraits test-browser check fix bench bench-cuda bench-guard bench-scale bench-control lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ docs: setup ## build the documentation's site in build/site; a broken link fails
 bench: setup ## measured ratios: kernels, StyleMatte, what surrounds them in a worker
 	$(BIN)/matteforge bench
 	$(BIN)/python tests/benchmarks/bench_worker.py
+
+bench-cuda: setup ## the same on a card, with its graphs and the choices that a worker makes there: writes bench-cuda.json
+	$(BIN)/matteforge bench --device cuda --json bench-cuda.json
 
 bench-guard: setup ## fail if a ratio is a quarter worse than the recorded one
 	$(BIN)/matteforge bench --device cpu --check tests/benchmarks/recorded.json

@@ -3,12 +3,8 @@ engine."""
 
 from __future__ import annotations
 
-import multiprocessing
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 from unittest import mock
 
@@ -17,12 +13,12 @@ import torch.nn.functional as F
 
 from core.datasets.plan import Plan, make_plan
 from matteforge.schemas.orders import DatasetSpec
+from models.kernels.device import half_dtype
 from models.networks.stylegan3 import Generator, build_generator, synthesis
 from models.networks.stylegan3.config import LayerSpec
-from models.networks.stylematte import StyleMatte, deformable_attention, predict_alpha, preset
-from workers.bench import textbook
-from workers.bench.timing import Ratio, clock_of, median_ms, ratio, take_turns
-from workers.generate.cuda import Graphed
+from models.networks.stylematte import StyleMatte, deformable_attention, preset
+from workers.bench import on_cuda, textbook
+from workers.bench.timing import Ratio, Seconds, clock_of, median_ms, ratio, take_turns
 from workers.generate.generated_sampler import GeneratedSampler
 
 _SMALL_LATENT = {"z_dim": 64, "w_dim": 64, "img_channels": 4}
@@ -46,6 +42,7 @@ GENERATORS: dict[str, dict[str, Any]] = {
 TEXTBOOK: dict[str, Any] = {
     "modulated_conv": textbook.modulated_conv,
     "filtered_lrelu": textbook.filtered_lrelu,
+    "filtered_lrelu_torch": textbook.filtered_lrelu,
 }
 FORWARD_TARGETS = {"t64": 3.5, "t128": 3.5, "t256": 2.3}
 TRAINING_TARGETS = {"t64": 2.5}
@@ -63,6 +60,7 @@ class Row:
     case: str
     ms: dict[str, float]
     ratios: tuple[Ratio, ...]
+    images_a_second: float | None = None
 
 
 def measure_generator(name: str, *, device: str, batch: int, rounds: int, training: bool) -> Row:
@@ -88,19 +86,21 @@ def measure_generator(name: str, *, device: str, batch: int, rounds: int, traini
 
     runs: dict[str, Callable[[], object]] = {"textbook": run_textbook, "ours": run}
     runs["convolutions"] = convolutions(generator, batch, training)
-    if device == "cuda" and not training:
-        graphed = Graphed(generator.sample)
-        runs["graph"] = lambda: graphed(z, 1.0)
+    if device == "cuda":
+        runs |= on_cuda.generator_runs(generator, z, forward if training else None)
     seconds = take_turns(runs, rounds, clock_of(device))
     targets = TRAINING_TARGETS if training else FORWARD_TARGETS
     ratios = [
         ratio(seconds, "textbook", "ours", target=targets.get(name)),
         ratio(seconds, "ours", "convolutions", target=2.0, more_is_better=False),
     ]
-    if "graph" in runs:
-        ratios.append(ratio(seconds, "ours", "graph"))
-    return _row(
-        f"{name}, batch {batch}, {'forward + backward' if training else 'forward'}", seconds, ratios
+    if device == "cuda":
+        ratios = on_cuda.generator_ratios(seconds, training=training)
+    return make_row(
+        f"{name}, batch {batch}, {'forward + backward' if training else 'forward'}",
+        seconds,
+        ratios,
+        batch / min(seconds["ours"]),
     )
 
 
@@ -109,10 +109,14 @@ def convolutions(generator: Generator, batch: int, training: bool) -> Callable[[
     layers = generator.synthesis.layers()
     device = layers[0].weight.device
     half = [layer.spec.half_precision and device.type == "cuda" for layer in layers]
-    kinds = [torch.float16 if h else torch.float32 for h in half]
+    with torch.set_grad_enabled(training):
+        kinds = [half_dtype() if h else torch.float32 for h in half]
+    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
     sides = [layer.spec.in_size + 2 * min(layer.spec.conv_padding, 0) for layer in layers]
     inputs = [
-        torch.randn(batch, layer.spec.in_channels, side, side, device=device, dtype=kind)
+        torch.randn(
+            batch, layer.spec.in_channels, side, side, device=device, dtype=kind
+        ).contiguous(memory_format=layout)
         for layer, side, kind in zip(layers, sides, kinds, strict=True)
     ]
     weights = [layer.weight.detach().to(kind) for layer, kind in zip(layers, kinds, strict=True)]
@@ -159,13 +163,17 @@ def measure_stylematte(name: str, *, device: str, rounds: int) -> Row:
         "attention by transformers": attend(deformable_attention.sample_torch),
         "attention": attend(deformable_attention.sample_values),
     }  # fmt: skip
+    if device == "cuda":
+        runs["chosen"] = on_cuda.stylematte_run(matte, image)
     seconds = take_turns(runs, rounds, clock_of(device))
     target = 2.0 if (name, device) == ("swin-t-512", "cpu") else None
     ratios = [
         ratio(seconds, "attention by transformers", "attention", target=target),
         ratio(seconds, "transformers", "ours"),
     ]
-    return _row(f"{name}, batch {batch}, forward", seconds, ratios)
+    if device == "cuda":
+        ratios.append(ratio(seconds, "transformers", "chosen", target=3.0))
+    return make_row(f"{name}, batch {batch}, forward", seconds, ratios)
 
 
 def _attention_inputs(matte: StyleMatte, image: torch.Tensor) -> tuple[Any, ...]:
@@ -180,44 +188,6 @@ def _attention_inputs(matte: StyleMatte, image: torch.Tensor) -> tuple[Any, ...]
     with torch.no_grad(), mock.patch.object(deformable_attention, "sample_values", spy):
         matte(image)
     return seen[0]
-
-
-def measure_threads(*, rounds: int) -> Row:
-    """The generator on one and on two cores, by the wall clock: needs a quiet machine and some
-    twenty rounds.
-
-    Two processes with half a batch each tell what the machine itself gives for two cores.
-    """
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, spawn) as first, ProcessPoolExecutor(1, spawn) as second:
-
-        def by_processes() -> None:
-            for done in [pool.submit(_forward, 4, 1) for pool in (first, second)]:
-                done.result()
-
-        runs = {
-            "one core": lambda: first.submit(_forward, 8, 1).result(),
-            "two cores": lambda: second.submit(_forward, 8, 2).result(),
-            "two processes": by_processes,
-        }
-        seconds = take_turns(runs, rounds, time.perf_counter)
-    ratios = [
-        ratio(seconds, "one core", "two cores", target=1.7),
-        ratio(seconds, "one core", "two processes"),
-    ]
-    return _row("threads: t64, batch 8, forward", seconds, ratios)
-
-
-def _forward(batch: int, threads: int) -> None:
-    """In a process of its own, which keeps its generator."""
-    torch.set_num_threads(threads)
-    generator = _kept_generator()
-    generator.sample(torch.randn(batch, generator.config.z_dim))
-
-
-@cache
-def _kept_generator() -> Generator:
-    return build_generator(GENERATORS["t64"])
 
 
 def measure_engine(
@@ -236,14 +206,15 @@ def measure_engine(
     def alone() -> None:
         with torch.inference_mode():
             for _ in range(batches):
-                predict_alpha(engine.matte, engine.sample(z, plan.psi, None)[:, :3])
+                engine.alpha_of(engine.sample(z, plan.psi, None)[:, :3])
 
     seconds = take_turns({"networks": alone, "engine": whole}, rounds, clock_of(device))
     share = ratio(seconds, "networks", "engine", target=0.9)
-    return _row(
+    return make_row(
         f"engine at {engine.config.img_resolution} px, {batches} batches of {batch}",
         seconds,
         [share],
+        batches * batch / min(seconds["engine"]),
     )
 
 
@@ -260,9 +231,12 @@ def bench_plan(batch: int) -> Plan:
     )
 
 
-def _row(case: str, seconds: dict[str, list[float]], ratios: list[Ratio]) -> Row:
+def make_row(
+    case: str, seconds: Seconds, ratios: list[Ratio], images_a_second: float | None = None
+) -> Row:
     return Row(
         case=case,
         ms={name: round(median_ms(seconds, name), 2) for name in seconds},
         ratios=tuple(ratios),
+        images_a_second=images_a_second and round(images_a_second, 1),
     )

@@ -27,6 +27,7 @@ DEFAULT = {
         "engine",
     ),
 }
+ENGINE_BATCH = 64  # of an order for cards at the shipped generator's size, beside 8
 BATCHES = {"t256": 2, "paper-512": 1, "paper-1024": 1}  # on a CPU; 8 elsewhere
 
 
@@ -118,21 +119,28 @@ def bench(
 def _measure(
     cases: tuple[str, ...], device: str, rounds: int, batch: int | None, training: bool
 ) -> Iterator["Row"]:
+    import torch
+
     from models import shipped_bundle
     from workers.bench import cases as case
+    from workers.bench import threads
     from workers.generate.generated_sampler import GeneratedSampler
 
     for name in cases:
         size = batch or (BATCHES.get(name, 8) if device == "cpu" else 8)
         if name in GENERATORS:
             for backward in (False, True) if training else (False,):
-                yield case.measure_generator(
-                    name, device=device, batch=size, rounds=rounds, training=backward
-                )
+                try:
+                    yield case.measure_generator(
+                        name, device=device, batch=size, rounds=rounds, training=backward
+                    )
+                except torch.OutOfMemoryError as error:
+                    click.echo(f"{name} in batches of {size} is left out: {error}", err=True)
         elif name == "threads":
-            yield case.measure_threads(rounds=rounds)
+            yield threads.measure_threads(rounds=rounds)
         elif name == "engine":
             engine = GeneratedSampler.from_folder(shipped_bundle(), device=device)
-            yield case.measure_engine(engine, device=device, batch=size, rounds=rounds)
+            for each in (size,) if batch or device == "cpu" else (size, ENGINE_BATCH):
+                yield case.measure_engine(engine, device=device, batch=each, rounds=rounds)
         else:
             yield case.measure_stylematte(name, device=device, rounds=rounds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,11 +33,11 @@ def ratios_table(rows: Sequence[Row]) -> str:
                 else f"{'at least' if r.more_is_better else 'at most'} {r.target:g}"
             )
             lines.append(f"| {row.case} | {r.name} | {r} | {bound} | {REACHED[r.reached]} |")
-    lines += ["", "| case | milliseconds |", "|---|---|"]
-    lines += [
-        f"| {row.case} | {', '.join(f'{name} {ms:g}' for name, ms in row.ms.items())} |"
-        for row in rows
-    ]
+    lines += ["", "| case | milliseconds | images a second |", "|---|---|---|"]
+    for row in rows:
+        times = ", ".join(f"{name} {ms:g}" for name, ms in row.ms.items())
+        rate = "" if row.images_a_second is None else f"{row.images_a_second:g}"
+        lines.append(f"| {row.case} | {times} | {rate} |")
     return "\n".join(lines)
 
 
@@ -55,7 +56,12 @@ def _machine(device: str) -> dict[str, Any]:
         if device == "cuda"
         else platform.processor() or platform.machine()
     )
-    return {"device": device, "name": name, "cores": os.cpu_count(), "torch": torch.__version__}
+    machine = {"device": device, "name": name, "cores": os.cpu_count(), "torch": torch.__version__}
+    if device != "cuda":
+        return machine
+    ask = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    told = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.split()
+    return machine | {"cuda": torch.version.cuda, "driver": told[0] if told else None}
 
 
 def load_rows(path: Path) -> list[Row]:
