@@ -50,7 +50,7 @@ STYLEMATTES = {
     "tiny-128": ("tiny", 128, 8),
     "swin-t-512": ("swin-t", 512, 1),
 }  # preset, side, batch
-CASES = (*GENERATORS, *STYLEMATTES, "threads", "engine")
+CASES = (*GENERATORS, *STYLEMATTES, "discriminator", "threads", "engine")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workers.bench.cases import Row
 
 GENERATORS = ("t64", "t128", "t256", "embedded-64", "paper-512", "paper-1024")
-CASES = (*GENERATORS, "tiny-128", "swin-t-512", "threads", "engine")
+CASES = (*GENERATORS, "tiny-128", "swin-t-512", "discriminator", "threads", "engine")
 DEFAULT = {
     "cpu": ("t64", "t128", "embedded-64", "swin-t-512", "engine"),
     "cuda": (
@@ -23,6 +23,7 @@ DEFAULT = {
         "embedded-64",
         "paper-512",
         "paper-1024",
+        "discriminator",
         "swin-t-512",
         "engine",
     ),
@@ -124,6 +125,7 @@ def _measure(
     from models import shipped_bundle
     from workers.bench import cases as case
     from workers.bench import threads
+    from workers.bench.discriminator import measure_discriminator
     from workers.generate.generated_sampler import GeneratedSampler
 
     for name in cases:
@@ -138,6 +140,9 @@ def _measure(
                     click.echo(f"{name} in batches of {size} is left out: {error}", err=True)
         elif name == "threads":
             yield threads.measure_threads(rounds=rounds)
+        elif name == "discriminator":
+            each = batch or {"cpu": 2, "cuda": 64}[device]
+            yield measure_discriminator(device=device, batch=each, rounds=rounds)
         elif name == "engine":
             engine = GeneratedSampler.from_folder(shipped_bundle(), device=device)
             for each in (size,) if batch or device == "cpu" else (size, ENGINE_BATCH):

@@ -75,7 +75,7 @@ def test_results_survive_json(tmp_path: Path) -> None:
 
 
 def test_the_command_knows_every_case() -> None:
-    assert set(cli.CASES) == {*GENERATORS, *STYLEMATTES, "threads", "engine"}
+    assert set(cli.CASES) == {*GENERATORS, *STYLEMATTES, "discriminator", "threads", "engine"}
 
 
 def test_the_textbook_makes_the_same_image() -> None:
