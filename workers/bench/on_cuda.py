@@ -53,7 +53,8 @@ def generator_ratios(seconds: Seconds, *, training: bool) -> list[Ratio]:
 
 
 def stylematte_run(matte: StyleMatte, image: Tensor) -> Callable[[], object]:
-    """As a worker runs it: in the precision that it chose, as a graph where that is faster."""
+    """StyleMatte at work in a worker: in the precision that it chose, as a graph where that is
+    faster."""
     alpha_of = Graphed(choose_matting(matte))
     pm1 = image.clamp(-1, 1)
 

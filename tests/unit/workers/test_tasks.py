@@ -18,7 +18,7 @@ def test_a_process_that_lost_its_device_ends_once_its_last_commit_is_done() -> N
     app = SimpleNamespace(
         Task=SimpleNamespace(), task=lambda run, name, **_: registered.update({name: run})
     )
-    context = SimpleNamespace(behind=lambda work: (done.append("committed"), work()))
+    context = SimpleNamespace(in_background=lambda work: (done.append("committed"), work()))
     tasks.register_tasks(app, lambda: context)
     lost = DeviceLost("cuda:0: ECC")
     with (
