@@ -25,7 +25,8 @@ def on_pre_build(config: Any) -> None:
 
 def rest_lines() -> Iterator[str]:
     """Every route with its parameters and answers, from the service's own OpenAPI document."""
-    from core.adapters.memory import MemoryDoorbell, MemoryLiveView
+    from core.adapters.memory import MemoryLiveView
+    from core.adapters.memory_doorbell import MemoryDoorbell
     from core.adapters.memory_store import MemoryStore
     from core.settings import Settings
     from service.app import create_app

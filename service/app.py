@@ -12,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 
 from core.adapters.breaker import Breaker, guarded
 from core.adapters.celery import CeleryDoorbell
-from core.adapters.redis import RedisLiveView, connect
+from core.adapters.redis import RedisLiveView
+from core.adapters.redis_connection import connect
 from core.adapters.s3 import S3Store
 from core.datasets.catalog import Catalog
 from core.keyring import KeyRing

@@ -10,7 +10,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from core.adapters.redis import RedisLeaseBook, RedisLiveView, connect
+from core.adapters.redis import RedisLiveView
+from core.adapters.redis_connection import connect
+from core.adapters.redis_leases import RedisLeaseBook
 from core.adapters.s3 import S3Store
 from deploy.local.ports import free_ports
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS

@@ -3,10 +3,13 @@ generate|train|control|matte`, and beat."""
 
 from functools import cache
 
+from celery import Celery
 from celery.signals import worker_process_shutdown
 
 from core.adapters.celery import CeleryDoorbell, make_celery
-from core.adapters.redis import RedisLeaseBook, RedisLiveView, connect
+from core.adapters.redis import RedisLiveView
+from core.adapters.redis_connection import connect
+from core.adapters.redis_leases import RedisLeaseBook
 from core.adapters.s3 import S3Store
 from core.datasets.catalog import Catalog
 from core.messages import Reconcile
@@ -21,52 +24,68 @@ from workers.tasks import register_tasks
 
 
 @cache
+def settings() -> Settings:
+    """This process's settings, read from the environment when first asked for."""
+    return Settings()
+
+
+@cache
 def context() -> Context:
     """This process's connections. Made after the fork: neither boto3 nor redis clients may cross
     it."""
-    redis_url = settings.redis_url.get_secret_value()
-    redis = connect(redis_url)
-    store = S3Store.from_settings(settings)
-    commits = BackgroundCommit()
+    own = settings()
+    redis_url = own.redis_url.get_secret_value()
+    redis, store = connect(redis_url), S3Store.from_settings(own)
+    registry, commits = Registry(store), BackgroundCommit()
     worker_process_shutdown.connect(lambda **_: commits.wait(), weak=False)
     return Context(
-        settings=settings,
+        settings=own,
         catalog=Catalog(store),
         live=RedisLiveView(redis),
         leases=RedisLeaseBook(redis),
         doorbell=CeleryDoorbell(redis_url),
-        sampler=SamplerCache(Registry(store), cache_dir=settings.cache_dir, device=settings.device),
-        stylematte=StyleMatteCache(
-            Registry(store), cache_dir=settings.cache_dir, device=settings.device
-        ),
+        sampler=SamplerCache(registry, cache_dir=own.cache_dir, device=own.device),
+        stylematte=StyleMatteCache(registry, cache_dir=own.cache_dir, device=own.device),
         in_background=commits,
     )
 
 
 def bucket(name: str) -> S3Store:
     """Another bucket, with the same endpoint and keys."""
-    return S3Store.from_settings(settings.model_copy(update={"s3_bucket": name}))
+    return S3Store.from_settings(settings().model_copy(update={"s3_bucket": name}))
 
 
-settings = Settings()
-app = make_celery(
-    settings.redis_url.get_secret_value(),
-    visibility_timeout_s=settings.visibility_timeout_s,
-    worker_concurrency=1,
-    worker_prefetch_multiplier=1,
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
-    # in memory: one entry, and a tick too many does no harm
-    beat_scheduler="celery.beat:Scheduler",
-    beat_schedule={
-        "reconcile": {
-            "task": Reconcile.task,
-            "schedule": every(settings.reconcile_every_s),
-            "kwargs": {"tick": True},
-            "options": {"queue": Reconcile.queue},
-        }
-    },
-)
-register_tasks(app, context)
-install_signals()
-install_watchdog(lambda: CeleryDoorbell(settings.redis_url.get_secret_value()))
+@cache
+def celery_app() -> Celery:
+    """The application with its tasks, made when Celery asks for `app`."""
+    own = settings()
+    redis_url = own.redis_url.get_secret_value()
+    app = make_celery(
+        redis_url,
+        visibility_timeout_s=own.visibility_timeout_s,
+        worker_concurrency=1,
+        worker_prefetch_multiplier=1,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        # in memory: one entry, and a tick too many does no harm
+        beat_scheduler="celery.beat:Scheduler",
+        beat_schedule={
+            "reconcile": {
+                "task": Reconcile.task,
+                "schedule": every(own.reconcile_every_s),
+                "kwargs": {"tick": True},
+                "options": {"queue": Reconcile.queue},
+            }
+        },
+    )
+    register_tasks(app, context)
+    install_signals()
+    install_watchdog(lambda: CeleryDoorbell(redis_url))
+    return app
+
+
+def __getattr__(name: str) -> Celery:
+    """`app`, by which Celery finds the application: importing this module reads no settings."""
+    if name == "app":
+        return celery_app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

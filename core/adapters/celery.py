@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from core.adapters.redis import KEEPALIVE, connect, translated
+from core.adapters.redis_connection import KEEPALIVE, connect, translated
 from core.errors import LiveViewUnavailable
 from core.messages import PRIORITIES, QUEUE_CONTROL, Consumer, Message, bell_of
 

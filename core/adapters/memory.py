@@ -1,10 +1,9 @@
 """The ports in memory, for tests: same contract suite as the real adapters, nothing outlives the
 process."""
 
-import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,11 +19,12 @@ from core.adapters.live_view_rules import (
     parse_event_id,
     state_rank,
 )
+from core.adapters.memory_doorbell import MemoryDoorbell
+from core.adapters.memory_leases import MemoryLeaseBook
 from core.adapters.memory_store import MemoryStore
 from core.datasets.catalog import add_shard
 from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
-from core.messages import Consumer, Message, bell_of
 from core.ports import Event
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo, InWork
 
@@ -221,82 +221,3 @@ class MemoryLiveView:
         self._sequence += 1
         dataset.events.append(Event(id=f"{self._sequence}-0", kind=kind, data=data))
         del dataset.events[:-EVENTS_KEPT]
-
-
-class MemoryLeaseBook:
-    """Leases in a dictionary. `clock` returns seconds and may be replaced in tests."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._held: dict[str, tuple[str, float]] = {}
-        self._timers: dict[str, float] = {}
-        self._tries: dict[str, tuple[int, float]] = {}
-        self._clock = clock
-        self._lock = threading.Lock()
-
-    def acquire(self, name: str, token: str, ttl_s: float) -> bool:
-        with self._lock:
-            holder, until_s = self._held.get(name, (token, 0.0))
-            if holder != token and until_s > self._clock():
-                return False
-            self._held[name] = token, self._clock() + ttl_s
-        return True
-
-    def renew(self, name: str, token: str, ttl_s: float) -> bool:
-        return self.acquire(name, token, ttl_s)
-
-    def release(self, name: str, token: str) -> None:
-        with self._lock:
-            if self._held.get(name, ("", 0.0))[0] == token:
-                del self._held[name]
-
-    def held(self, names: Iterable[str]) -> set[str]:
-        now_s = self._clock()
-        return {name for name in names if self._held.get(name, ("", 0.0))[1] > now_s}
-
-    def once_every(self, name: str, period_s: float) -> bool:
-        with self._lock:
-            if self._timers.get(name, -math.inf) > self._clock():
-                return False
-            self._timers[name] = self._clock() + period_s
-        return True
-
-    def begin_try(self, name: str, window_s: float) -> int:
-        with self._lock:
-            number, until_s = self._tries.get(name, (0, -math.inf))
-            if until_s <= self._clock():
-                number, until_s = 0, self._clock() + window_s
-            self._tries[name] = number + 1, until_s
-            return number + 1
-
-    def end_try(self, name: str) -> None:
-        with self._lock:
-            number, until_s = self._tries.get(name, (0, -math.inf))
-            self._tries[name] = max(number - 1, 0), until_s
-
-
-class MemoryDoorbell:
-    """A broker that keeps what was rung, oldest first, as (message, priority)."""
-
-    def __init__(self) -> None:
-        self.rung: list[tuple[Message, int]] = []
-        self._bells: set[str] = set()
-        self._consumers: dict[str, Consumer] = {}
-
-    def ring(self, message: Message, *, priority: int = 0) -> None:
-        bell = bell_of(message)
-        if bell is None or bell not in self._bells:
-            self.rung.append((message, priority))
-        if bell:
-            self._bells.add(bell)
-
-    def rearm(self, message: Message) -> None:
-        self._bells.discard(bell_of(message) or "")
-
-    def depth(self, queue: str) -> int:
-        return sum(message.queue == queue for message, _ in self.rung)
-
-    def attend(self, consumer: Consumer) -> None:
-        self._consumers[consumer.name] = consumer
-
-    def consumers(self) -> list[Consumer]:
-        return [self._consumers[name] for name in sorted(self._consumers)]

@@ -14,18 +14,9 @@ mf:bell:ID            a Reconcile of the dataset waits in the queue; expires (ce
 """
 
 import json
-import socket
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
-
-from redis import Redis
-from redis.backoff import DecorrelatedJitterBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeout
-from redis.retry import Retry
 
 from core.adapters import redis_scripts as scripts
 from core.adapters.live_view_rules import (
@@ -39,6 +30,7 @@ from core.adapters.live_view_rules import (
     parse_event_id,
     state_rank,
 )
+from core.adapters.redis_connection import translated
 from core.adapters.redis_records import (
     to_bitmap,
     to_counters,
@@ -50,7 +42,6 @@ from core.adapters.redis_records import (
 from core.datasets.catalog import add_shard
 from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
-from core.errors import LiveViewUnavailable
 from core.ports import Event
 from matteforge.schemas.datasets import TERMINAL, Counts, DatasetState, ErrorInfo, InWork
 
@@ -59,41 +50,6 @@ INDEX = "mf:index"
 PACE = "mf:pace"
 WORK_TTL_S = 3600.0  # after which nothing is left of a dataset that nobody reports on
 RANK_AT_END = state_rank(DatasetState.COMPLETED)
-
-
-# A peer that vanished without a word is noticed within 25 s; names differ outside Linux.
-KEEPALIVE = {
-    number: value
-    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
-    if (number := getattr(socket, name, None)) is not None
-}
-
-
-def connect(
-    url: str, *, timeout_s: float = 5, retries: int = 3, retry_timeouts: bool = True
-) -> Any:
-    """A client that waits at most `timeout_s` for an answer and repeats a failed call `retries`
-    times, with jitter; one that timed out only if `retry_timeouts`.
-    """
-    supported = (RedisConnectionError, RedisTimeout) if retry_timeouts else (RedisConnectionError,)
-    return Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        socket_keepalive=True,
-        socket_keepalive_options=KEEPALIVE,
-        retry=Retry(DecorrelatedJitterBackoff(cap=0.5, base=0.05), retries, supported),
-    )
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Errors of Redis as LiveViewUnavailable."""
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise LiveViewUnavailable(f"Redis: {error}") from error
 
 
 class RedisLiveView:
@@ -277,49 +233,6 @@ class RedisLiveView:
     def last_event_id(self, dataset_id: str) -> str:
         newest = self._redis.xrevrange(f"{_key(dataset_id)}:events", count=1)
         return str(newest[0][0]) if newest else NO_EVENT
-
-
-class RedisLeaseBook:
-    """Leases: keys that expire."""
-
-    def __init__(self, redis: Any) -> None:
-        """`redis`: made by `connect`."""
-        self._redis = redis
-        self._hold = redis.register_script(scripts.HOLD)
-        self._held = redis.register_script(scripts.HELD)
-        self._release = redis.register_script(scripts.RELEASE)
-        self._once_every = redis.register_script(scripts.ONCE_EVERY)
-        self._begin_try = redis.register_script(scripts.BEGIN_TRY)
-        self._end_try = redis.register_script(scripts.END_TRY)
-
-    @translated()
-    def acquire(self, name: str, token: str, ttl_s: float) -> bool:
-        return bool(self._hold(keys=[f"mf:lease:{name}"], args=[token, round(ttl_s * 1000)]))
-
-    def renew(self, name: str, token: str, ttl_s: float) -> bool:
-        return self.acquire(name, token, ttl_s)
-
-    @translated()
-    def release(self, name: str, token: str) -> None:
-        self._release(keys=[f"mf:lease:{name}"], args=[token])
-
-    @translated()
-    def held(self, names: Iterable[str]) -> set[str]:
-        asked = list(names)
-        held = self._held(keys=[f"mf:lease:{name}" for name in asked]) if asked else []
-        return {name for name, is_held in zip(asked, held, strict=True) if is_held}
-
-    @translated()
-    def once_every(self, name: str, period_s: float) -> bool:
-        return bool(self._once_every(keys=[f"mf:timer:{name}"], args=[round(period_s * 1000)]))
-
-    @translated()
-    def begin_try(self, name: str, window_s: float) -> int:
-        return int(self._begin_try(keys=[f"mf:tries:{name}"], args=[round(window_s * 1000)]))
-
-    @translated()
-    def end_try(self, name: str) -> None:
-        self._end_try(keys=[f"mf:tries:{name}"])
 
 
 def _key(dataset_id: str) -> str:

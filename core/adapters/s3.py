@@ -2,44 +2,23 @@
 
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import boto3
 import botocore.session
-from botocore.auth import S3SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-)
 
 from core import keys
+from core.adapters.s3_bucket import make_bucket, signed_url
+from core.adapters.s3_errors import translated_s3
+from core.adapters.s3_objects import attributes_of, conditions_of, info_of
 from core.adapters.s3_parts import upload_parts
-from core.errors import (
-    ClockSkewed,
-    NotFound,
-    PreconditionFailed,
-    StoreRefused,
-    StoreUnavailable,
-    StoreUnfit,
-)
+from core.errors import NotFound, PreconditionFailed, StoreUnavailable, StoreUnfit
 from core.ports import ObjectInfo
 from core.settings import Settings
-
-_MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NotFound"}
-_LOST_RACE = {"412", "PreconditionFailed", "ConditionalRequestConflict"}
-_REFUSED = {
-    "ExpiredToken",
-    "InvalidToken",
-    "AuthorizationHeaderMalformed",
-}  # S3 answers these with 400
-_MADE_ALREADY = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
 class S3Store:
@@ -126,12 +105,12 @@ class S3Store:
     ) -> str:
         """Puts as ObjectStore.put says. A 412 may answer an own earlier attempt whose reply was
         lost: callers read back."""
-        conditions = _conditions(if_none_match) | ({"IfMatch": if_match} if if_match else {})
+        conditions = conditions_of(if_none_match) | ({"IfMatch": if_match} if if_match else {})
         try:
-            with _translated(key):
+            with translated_s3(key):
                 answer = self._client.put_object(
                     **self._target(key),
-                    **_attributes(content_type, metadata),
+                    **attributes_of(content_type, metadata),
                     Body=body,
                     **conditions,
                 )
@@ -151,15 +130,15 @@ class S3Store:
         if_none_match: bool = False,
     ) -> str:
         """Uploads as ObjectStore.upload says."""
-        attributes, conditions = _attributes(content_type, metadata), _conditions(if_none_match)
+        attributes, conditions = attributes_of(content_type, metadata), conditions_of(if_none_match)
         if path.stat().st_size <= self._part_size_bytes:
-            with _translated(key), path.open("rb") as file:
+            with translated_s3(key), path.open("rb") as file:
                 answer = self._client.put_object(
                     **self._target(key), **attributes, Body=file, **conditions
                 )
             return str(answer["ETag"])
         try:
-            with _translated(key):
+            with translated_s3(key):
                 return upload_parts(
                     self._client,
                     path,
@@ -176,33 +155,33 @@ class S3Store:
             raise StoreUnavailable(f"the upload of {key} was lost") from error
 
     def get(self, key: str) -> tuple[bytes, ObjectInfo]:
-        with _translated(key):
+        with translated_s3(key):
             answer = self._client.get_object(**self._target(key))
             with closing(answer["Body"]) as body:
-                return body.read(), _info(key, answer)
+                return body.read(), info_of(key, answer)
 
     def get_range(self, key: str, start: int, size_bytes: int) -> bytes:
         """Reads as ObjectStore.get_range; size_bytes is at least 1."""
         wanted = f"bytes={start}-{start + size_bytes - 1}"
-        with _translated(key):
+        with translated_s3(key):
             answer = self._client.get_object(**self._target(key), Range=wanted)
             with closing(answer["Body"]) as body:
                 return bytes(body.read())
 
     def head(self, key: str) -> ObjectInfo | None:
         try:
-            with _translated(key):
-                return _info(key, self._client.head_object(**self._target(key)))
+            with translated_s3(key):
+                return info_of(key, self._client.head_object(**self._target(key)))
         except NotFound:
             return None
 
     def stream(self, key: str, *, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         """Streams as ObjectStore.stream says; NotFound is raised by the call itself."""
-        with _translated(key):
+        with translated_s3(key):
             body = self._client.get_object(**self._target(key))["Body"]
 
         def chunks() -> Iterator[bytes]:
-            with _translated(key), closing(body):
+            with translated_s3(key), closing(body):
                 yield from body.iter_chunks(chunk_bytes)
 
         return chunks()
@@ -227,24 +206,18 @@ class S3Store:
             )
 
     def delete(self, key: str) -> None:
-        with _translated(key):
+        with translated_s3(key):
             self._client.delete_object(**self._target(key))
 
     def presign_get(self, key: str, *, expires_s: int) -> str:
         """Gives what the client's generate_presigned_url gives, in a third of its time."""
-        credentials = self._session.get_credentials()
-        if credentials is None:
-            raise StoreRefused("there are no credentials for the object store to sign a URL with")
         path = quote(f"/{self._bucket}/{key}", safe="/-_.~")
-        request = AWSRequest(method="GET", url=self._public.meta.endpoint_url.rstrip("/") + path)
-        S3SigV4QueryAuth(
-            credentials.get_frozen_credentials(), "s3", self._region, expires_s
-        ).add_auth(request)
-        return str(request.url)
+        url = self._public.meta.endpoint_url.rstrip("/") + path
+        return signed_url(self._session.get_credentials(), url, self._region, expires_s)
 
     def probe(self) -> None:
         """Probes as ObjectStore.probe says."""
-        self._make_bucket()
+        make_bucket(self._client, self._bucket, self._region)
         key = f"{keys.PROBES}{secrets.token_hex(16)}"
         self.put(key, b"probe", if_none_match=True)
         try:
@@ -255,79 +228,11 @@ class S3Store:
             self.delete(key)
         raise StoreUnfit
 
-    def _make_bucket(self) -> None:
-        place = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
-        try:
-            with _translated(self._bucket):
-                self._client.head_bucket(Bucket=self._bucket)
-        except NotFound:
-            with _translated(self._bucket):
-                try:
-                    self._client.create_bucket(
-                        Bucket=self._bucket, **(place if self._region != "us-east-1" else {})
-                    )
-                except ClientError as error:
-                    if _code(error) not in _MADE_ALREADY:
-                        raise
-
     def _pages(self, **query: str | int) -> Iterator[Any]:
-        with _translated(str(query["Prefix"])):
+        with translated_s3(str(query["Prefix"])):
             yield from self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, **query
             )
 
     def _target(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": key}
-
-
-@contextmanager
-def _translated(key: str) -> Iterator[None]:
-    """Errors of boto3 as errors of MatteForge."""
-    try:
-        yield
-    except ClientError as error:
-        code = _code(error)
-        if code in _MISSING:
-            raise NotFound(f"no object {key}") from error
-        if code in _LOST_RACE:
-            raise PreconditionFailed(f"{key} exists already or has changed") from error
-        if code == "RequestTimeTooSkewed":
-            raise ClockSkewed(
-                "the object store's clock and this machine's differ by more than it allows, mostly "
-                "15 minutes: set this machine's clock right, by NTP"
-            ) from error
-        if code in _REFUSED or _status(error) in (401, 403):
-            raise StoreRefused(
-                f"the object store refuses these credentials, or they don't allow this: {code} for "
-                f"{key}"
-            ) from error
-        raise StoreUnavailable(f"the object store answered {code} for {key}") from error
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise StoreRefused(f"there are no credentials for the object store: {error}") from error
-    except (BotoCoreError, OSError) as error:
-        raise StoreUnavailable(
-            f"the object store does not answer for {key}: {type(error).__name__}"
-        ) from error
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-def _attributes(content_type: str, metadata: Mapping[str, str] | None) -> dict[str, Any]:
-    return {"ContentType": content_type, "Metadata": dict(metadata or {})}
-
-
-def _conditions(if_none_match: bool) -> dict[str, str]:
-    return {"IfNoneMatch": "*"} if if_none_match else {}
-
-
-def _info(key: str, answer: Any) -> ObjectInfo:
-    metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
-    return ObjectInfo(
-        key=key, size_bytes=answer["ContentLength"], etag=answer["ETag"], metadata=metadata
-    )

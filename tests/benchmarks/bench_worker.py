@@ -20,7 +20,9 @@ import torch
 from encoders import COLOUR_ONLY, Pixels, encoders
 from PIL import Image
 
-from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView
+from core.adapters.memory import MemoryLiveView
+from core.adapters.memory_doorbell import MemoryDoorbell
+from core.adapters.memory_leases import MemoryLeaseBook
 from core.adapters.memory_store import MemoryStore
 from core.bundle import load_bundle_folder
 from core.datasets.catalog import Catalog, DatasetRecord

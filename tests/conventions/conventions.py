@@ -22,7 +22,6 @@ IN_WORK = {  # files that somebody is about to split or rewrite
     "workers/bench/cases.py": "CUDA cases are being added",
     "workers/commands/models.py": "imports and exports are being added",
     "workers/generate/run_shard.py": "progress inside a shard is being added",
-    "core/adapters/": "being hardened",
     "deploy/local/": "being hardened",
     "workers/cycle/corpora.py": "readers are being added",
     "matteforge/": "being rewritten",

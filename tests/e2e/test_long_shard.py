@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import psutil
 
-from core.adapters.redis import RedisLeaseBook, connect
+from core.adapters.redis_connection import connect
+from core.adapters.redis_leases import RedisLeaseBook
 from core.leases import shard_lease
 from deploy.local.stack import Stack
 from matteforge.client import MatteForge

@@ -14,7 +14,8 @@ import webdataset
 from datasets import load_dataset
 
 from core.adapters.celery import CeleryDoorbell
-from core.adapters.redis import RedisLiveView, connect
+from core.adapters.redis import RedisLiveView
+from core.adapters.redis_connection import connect
 from core.messages import QUEUE_GENERATE
 from deploy.local.stack import Stack
 from matteforge.client import MatteForge

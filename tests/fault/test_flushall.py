@@ -2,7 +2,7 @@
 
 import time
 
-from core.adapters.redis import connect
+from core.adapters.redis_connection import connect
 from deploy.local.stack import Stack
 from matteforge.client import MatteForge
 

@@ -13,7 +13,9 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.utils.parametrize import ParametrizationList
 
-from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView, MemoryStore
+from core.adapters.memory import MemoryLiveView, MemoryStore
+from core.adapters.memory_doorbell import MemoryDoorbell
+from core.adapters.memory_leases import MemoryLeaseBook
 from core.corpora import CorpusBook
 from core.datasets.catalog import Catalog
 from core.registry import Registry

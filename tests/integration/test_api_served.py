@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 
 from core import keys
-from core.adapters.redis import RedisLiveView, connect
+from core.adapters.redis import RedisLiveView
+from core.adapters.redis_connection import connect
 from core.adapters.s3 import S3Store
 from core.bundle import Bundle
 from core.datasets.catalog import Catalog

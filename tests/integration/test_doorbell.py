@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from core.adapters.celery import CeleryDoorbell, make_celery
-from core.adapters.memory import MemoryDoorbell
-from core.adapters.redis import connect
+from core.adapters.memory_doorbell import MemoryDoorbell
+from core.adapters.redis_connection import connect
 from core.errors import LiveViewUnavailable
 from core.messages import (
     PRIORITIES,

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.adapters.memory import MemoryLeaseBook
-from core.adapters.redis import RedisLeaseBook, connect
+from core.adapters.memory_leases import MemoryLeaseBook
+from core.adapters.redis_connection import connect
+from core.adapters.redis_leases import RedisLeaseBook
 from core.errors import LiveViewUnavailable
 from core.ports import LeaseBook
 from deploy.local.ports import free_ports

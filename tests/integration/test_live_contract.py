@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.adapters.memory import MemoryLiveView
-from core.adapters.redis import RedisLiveView, connect
+from core.adapters.redis import RedisLiveView
+from core.adapters.redis_connection import connect
 from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
 from core.errors import InvalidCursor, LiveViewUnavailable

@@ -11,7 +11,9 @@ import pytest
 
 from core import keys
 from core.adapters.celery import CeleryDoorbell
-from core.adapters.redis import RedisLeaseBook, RedisLiveView, connect
+from core.adapters.redis import RedisLiveView
+from core.adapters.redis_connection import connect
+from core.adapters.redis_leases import RedisLeaseBook
 from core.adapters.s3 import S3Store
 from core.datasets.catalog import Catalog
 from core.datasets.dataset import utcnow

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import workers.app
-from core.adapters.memory import MemoryDoorbell, MemoryLiveView, MemoryStore
+from core.adapters.memory import MemoryLiveView, MemoryStore
+from core.adapters.memory_doorbell import MemoryDoorbell
 from core.bundle import load_bundle_folder
 from core.corpora import CorpusBook
 from core.datasets.catalog import Catalog

@@ -9,7 +9,8 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.adapters.memory import MemoryDoorbell, MemoryLiveView
+from core.adapters.memory import MemoryLiveView
+from core.adapters.memory_doorbell import MemoryDoorbell
 from core.adapters.memory_store import MemoryStore
 from core.bundle import Bundle
 from core.registry import Registry

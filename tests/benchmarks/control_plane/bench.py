@@ -27,7 +27,7 @@ import psutil
 import redis_sizes
 from open_loop import open_loop
 
-from core.adapters.redis import connect
+from core.adapters.redis_connection import connect
 from core.bundle import BUNDLE_FILE, Bundle
 from deploy.local.program import Program
 from deploy.local.stack import Stack

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from core.adapters.redis import RedisLiveView, connect
+from core.adapters.redis import RedisLiveView
+from core.adapters.redis_connection import connect
 from core.datasets.dataset import DatasetView, utcnow
 from core.datasets.manifest import ShardRecord
 from matteforge.schemas.datasets import Counts, DatasetState

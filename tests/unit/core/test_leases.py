@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from core.adapters.memory import MemoryLeaseBook
+from core.adapters.memory_leases import MemoryLeaseBook
 from core.errors import LeaseLost
 from core.leases import hold
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from core.adapters.memory import MemoryDoorbell, MemoryLiveView
+from core.adapters.memory import MemoryLiveView
+from core.adapters.memory_doorbell import MemoryDoorbell
 from core.adapters.memory_store import MemoryStore
 from core.bundle import Bundle
 from core.datasets.catalog import Catalog

@@ -3,7 +3,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from core.adapters.memory import MemoryDoorbell
+from core.adapters.memory_doorbell import MemoryDoorbell
 from core.settings import Settings
 from matteforge.schemas.orders import DatasetSpec, RenderedSpec
 from service.app import create_app

@@ -10,7 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from openapi_spec_validator import validate
 
-from core.adapters.memory import MemoryDoorbell, MemoryLiveView
+from core.adapters.memory import MemoryLiveView
+from core.adapters.memory_doorbell import MemoryDoorbell
 from core.adapters.memory_store import MemoryStore
 from core.errors import (
     LiveViewUnavailable,

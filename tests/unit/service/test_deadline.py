@@ -7,7 +7,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from core.adapters.memory import MemoryDoorbell, MemoryLiveView
+from core.adapters.memory import MemoryLiveView
+from core.adapters.memory_doorbell import MemoryDoorbell
 from core.adapters.memory_store import MemoryStore
 from core.keyring import KeyRing
 from core.messages import QUEUE_GENERATE, Consumer

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from core.adapters.memory import MemoryDoorbell, MemoryLeaseBook, MemoryLiveView, MemoryStore
+from core.adapters.memory import MemoryLiveView, MemoryStore
+from core.adapters.memory_doorbell import MemoryDoorbell
+from core.adapters.memory_leases import MemoryLeaseBook
 from core.datasets.catalog import Catalog
 from core.datasets.dataset import utcnow
 from core.datasets.manifest import DatasetRecord

@@ -28,6 +28,9 @@ for name in {HEAVY}:
     sys.modules[name] = None
 from datetime import datetime
 from core.adapters.memory import *
+from core.adapters.memory_doorbell import *
+from core.adapters.memory_leases import *
+from core.adapters.memory_store import *
 from core.datasets.catalog import Catalog
 from core.settings import Settings
 from workers.context import Context
@@ -39,6 +42,19 @@ reconcile(Context(settings=Settings(), catalog=Catalog(store), live=MemoryLiveVi
           doorbell=MemoryDoorbell(), sampler=None), 0.0)
 """
     assert python(code) == ""
+
+
+def test_importing_the_root_reads_no_settings() -> None:
+    code = """
+import os
+os.environ["MATTEFORGE_WINDOW"] = "no number"
+import workers.app
+try:
+    workers.app.app
+except ValueError as error:
+    print("window" in str(error))
+"""
+    assert python(code) == "True\n"
 
 
 def test_every_message_has_a_task_and_beat_asks_for_reconciliation() -> None:

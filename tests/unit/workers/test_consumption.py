@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from celery.worker import state
 
-from core.adapters.memory import MemoryDoorbell
+from core.adapters.memory_doorbell import MemoryDoorbell
 from core.errors import LiveViewUnavailable
 from core.messages import QUEUE_GENERATE, RunShard
 from workers import consumption
