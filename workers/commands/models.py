@@ -2,7 +2,6 @@
 runs."""
 
 import json
-import re
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 
 from workers.commands.versions import history, promote, rollback
+from workers.commands.weights import export, import_, network_file
 
 if TYPE_CHECKING:
     from core.registry import Registry
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 NEW = click.Path(path_type=Path)
-IMPORTED = "imported"  # alias under which `models import` registers
 
 
 @click.group()
@@ -26,65 +25,8 @@ def models() -> None:
     """Import, calibrate, bundle, publish, list, promote and roll back models."""
 
 
-for command in (promote, rollback, history):
+for command in (import_, export, promote, rollback, history):
     models.add_command(command)
-
-
-@models.command("import")
-@click.argument("file", type=EXISTING)
-@click.option("--out", type=NEW, help="Write a checkpoint here instead of registering it.")
-@click.option(
-    "--entry", default="G_ema", show_default=True, help="Network of a snapshot: G_ema, G or D."
-)
-@click.option("--name", help="Model to register as; default: made from the file's name.")
-@click.option(
-    "--base",
-    default="humans",
-    show_default=True,
-    help="Model that lends the other network of the bundle.",
-)
-def import_(file: Path, out: Path | None, entry: str, name: str | None, base: str) -> None:
-    """Convert an NVIDIA-layout snapshot or a StyleMatte .pth to safetensors; without --out it is
-    registered."""
-    from models.networks.checkpoints.import_snapshot import import_file
-
-    if out is not None:
-        summary = import_file(file, entry=entry, out=out)
-        click.echo(
-            f"{summary.kind}: {summary.tensors} tensors, {summary.elements} elements -> {out}"
-        )
-        return
-    with TemporaryDirectory(prefix="matteforge-import-") as folder:
-        checkpoint = Path(folder) / "imported.safetensors"
-        kind = import_file(file, entry=entry, out=checkpoint).kind
-        slug = name or re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
-        _register(checkpoint, kind, slug, base, Path(folder), file.name)
-
-
-def _register(checkpoint: Path, kind: str, name: str, base: str, folder: Path, source: str) -> None:
-    """Publish a bundle of the imported network and the other one of `base`, with the thresholds of
-    `base`."""
-    from core.bundle import GENERATOR_FILE
-    from workers.bundles import STYLEMATTE_FILE, assemble
-
-    parts = {"stylemattegan-generator": "generator", "stylematte": "stylematte"}
-    if kind not in parts:
-        raise click.ClickException(f"a {kind} can't be registered by itself; use --out")
-    registry = _registry()
-    lender = registry.resolve(base)
-    lent = registry.fetch(lender, folder / "cache")
-    networks = {
-        "generator": lent / GENERATOR_FILE,
-        "stylematte": lent / STYLEMATTE_FILE,
-        parts[kind]: checkpoint,
-    }
-    card = {"imported": source, parts[kind]: "imported", "the rest": f"{base} {lender}"}
-    thresholds = registry.bundle(lender).thresholds
-    assemble(folder / "bundle", name=name, thresholds=thresholds, card=card, half=False, **networks)
-    bundle = registry.publish(folder / "bundle", alias=IMPORTED, reason=f"imported from {source}")
-    if registry.aliases(name).current("champion") is None:
-        registry.move_alias(name, "champion", bundle.digest, reason="its first version")
-    click.echo(f"{name}@{IMPORTED} {bundle.digest}")
 
 
 @models.command("list")
@@ -233,13 +175,7 @@ def evaluate(
 def _stylematte(model: str, folder: Path) -> Path:
     from workers.bundles import STYLEMATTE_FILE
 
-    path = Path(model)
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        registry = _registry()
-        path = registry.fetch(registry.resolve(model), folder / "bundles")
-    return path / STYLEMATTE_FILE
+    return network_file(model, STYLEMATTE_FILE, folder)
 
 
 def _sources(corpus: str, split: str, folder: Path) -> list[Path]:
