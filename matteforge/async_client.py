@@ -193,7 +193,7 @@ class AsyncMatteForge:
     async def matte(
         self, image: bytes, *, timeout_s: float | None = None, **options: Unpack[MatteOptions]
     ) -> tuple[MatteOut, bytes]:
-        """As MatteForge.matte."""
+        """Does what MatteForge.matte does."""
         made = await self.transport.send(calls.matte(image, options))
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         pauses_s = calls.matte_pauses()

@@ -96,7 +96,7 @@ def read(transport: Transport, reading: Reading) -> Iterator[EventOut]:
 
 
 async def read_async(transport: AsyncTransport, reading: Reading) -> AsyncIterator[EventOut]:
-    """As `read`."""
+    """Reads as `read` does."""
     while not reading.ended:
         try:
             async with aconnect_sse(

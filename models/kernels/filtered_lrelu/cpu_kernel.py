@@ -105,7 +105,7 @@ def _sum_two(source, other, v_weights, w_weights, step, places, t, end):
 
 @inline
 def _sum_four(source, other, v_weights, w_weights, step, places, t, end):
-    """As `_sum_two`, 32 samples: in registers of 8 lanes enough sums in flight to hide a
+    """Sums as `_sum_two`, 32 samples: in registers of 8 lanes enough sums in flight to hide a
     multiplication's latency."""
     a = b = c = d = splat(_ZERO)
     while t < end:

@@ -76,7 +76,7 @@ def filtered_lrelu(
     scale: torch.Tensor | None = None,
     rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """As `cpu.filtered_lrelu`, for x of float16, bfloat16 or float32; sums are float32.
+    """Gives what `cpu.filtered_lrelu`, for x of float16, bfloat16 or float32; sums are float32.
 
     x should be channels last; what comes out is. Differentiable once, in x, scale, bias and
     rescale. Raises ValueError where padding leaves nothing.

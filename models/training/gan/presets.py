@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialSettings:
-    """Of adversarial training; kimg: thousand images of this stage."""
+    """Settings of adversarial training; kimg: thousand images of this stage."""
 
     batch: int = 8  # images, over all processes
     anchored: bool = (

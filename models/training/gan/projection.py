@@ -93,7 +93,7 @@ def _head(width: int) -> nn.Sequential:
 
 
 def hinge_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:
-    """Of the discriminator, mean over places and heads (arXiv 1705.02894)."""
+    """The discriminator's loss, mean over places and heads (arXiv 1705.02894)."""
     losses = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]
     return torch.stack(losses).mean()
 
