@@ -25,6 +25,10 @@ def corpus() -> Corpus:
     return Corpus(images=images.byte(), keys=tuple(str(i) for i in range(24)))
 
 
+PROGRAMS = {
+    "warm_start": "models.training.gan.warm_start",
+    "gan": "models.training.gan.adversarial",
+}
 STATES = {"warm_start": "warm-start.state.safetensors", "gan": "gan.state.safetensors"}
 STEPS = (
     ("warm_start", 1),
@@ -45,7 +49,7 @@ def train(
         *launcher,
         "-m",
         *(["--"] if launcher else []),
-        f"models.training.{program}",
+        PROGRAMS[program],
     ]
     options = ["--run", str(folder), "--preset", "tiny-32", "--seed", "3"]
     environment = os.environ | CPU_TUNING | {"OMP_NUM_THREADS": "1"}
