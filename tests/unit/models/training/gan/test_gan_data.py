@@ -101,5 +101,5 @@ def test_batches_are_drawn_by_the_generator_and_mirrored() -> None:
 
 
 def test_a_directory_without_portraits_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="rgba"):
+    with pytest.raises(FileNotFoundError, match="no sample of"):
         read_rgba(tmp_path)
