@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 5.0
 PATIENCE = 6  # looks in a row at which it idles although messages wait
 LAST_GRACE_S = 20.0  # for an orderly end, until the process is ended without one
-SENT_AFTER_S = 1.0  # the loop is held up while it waits for the broker, and this with it
+SENT_AFTER_S = 5.0  # the loop is held up while it waits for the broker, and this with it
 EXIT_CODE = 70  # sysexits.h: an internal software error
 
 
@@ -60,7 +60,8 @@ class Delivery(Request):
         _later(self._check_window)
 
     def _check_window(self) -> None:
-        if not self._message.acknowledged:
+        # A channel that was closed since took its window with it: Celery has connected anew.
+        if not self._message.acknowledged and not self._message.channel.closed:
             end_worker("the broker was not told that a message is done with")
 
 

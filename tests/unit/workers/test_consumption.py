@@ -22,10 +22,10 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return reasons
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize(("told", "closed"), [(True, False), (False, False), (False, True)])
 @pytest.mark.parametrize("answer", ["acknowledge", "reject"])
 def test_a_failed_acknowledgement_ends_the_worker(
-    ended: list[str], monkeypatch: pytest.MonkeyPatch, answer: str, told: bool
+    ended: list[str], monkeypatch: pytest.MonkeyPatch, answer: str, told: bool, closed: bool
 ) -> None:
     """Celery logs the error and keeps the message in its window: kombu.Message.ack_log_error."""
     later: list[Callable[[], None]] = []
@@ -36,14 +36,14 @@ def test_a_failed_acknowledgement_ends_the_worker(
     delivery.acknowledged = False
     delivery._on_ack = delivery._on_reject = lambda *_: None
     delivery._connection_errors = ()
-    delivery._message = SimpleNamespace(acknowledged=False)
+    delivery._message = SimpleNamespace(acknowledged=False, channel=SimpleNamespace(closed=closed))
     delivery._eventer = None
     getattr(delivery, answer)()
     assert not ended, "it is sent by the loop, after this"
     delivery._message.acknowledged = told
     for check in later:
         check()
-    assert bool(ended) is not told
+    assert bool(ended) is not (told or closed)
 
 
 def test_tasks_are_delivered_so() -> None:
