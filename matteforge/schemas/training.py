@@ -20,8 +20,8 @@ class Stage(StrEnum):
     # the champion's StyleMatte; without a champion one is trained on the labelled pairs
     BASELINE = "baseline"
     LABEL = "label"  # it labels the unlabelled corpus
-    WARM_START = "warm_start"  # StyleMatteGAN, stage 1
-    ADVERSARIAL = "adversarial"  # StyleMatteGAN, stage 2
+    WARM_START = "warm_start"  # StyleMatteGAN's first images, softened
+    ADVERSARIAL = "adversarial"  # and on from there
     SAMPLE = "sample"  # samples, those kept on which both networks agree
     FINE_TUNE = "fine_tune"  # StyleMatte on labelled pairs and accepted samples
     # both StyleMattes on the test split, both generators against the labelled corpus
@@ -37,7 +37,7 @@ STAGES = tuple(Stage)
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # An hour or two on one CPU core, 64 pixels.
+    # A turn on a CPU from the shipped generator on; a GPU has room for a thousand times the kimg.
     "embedded": {},
     # Seconds: for tests and for a look at the machinery. Its pictures mean nothing.
     "tiny": {
@@ -83,18 +83,16 @@ class TrainingSpec(Frozen):
     )
     seed: int = Field(0, ge=0, lt=2**31)
 
-    generator: Literal["embedded-64", "embedded-128", "tiny-32"] = "embedded-64"
+    generator: Literal["portrait-64", "portrait-128", "portrait-256", "tiny-32"] = "portrait-128"
     continue_generator: bool = Field(
         True,
         description="the champion's generator is trained on where its state is kept and it has "
         "this size",
     )
     warm_start_kimg: float = Field(
-        20.0, gt=0, le=25_000, description="thousand images that StyleMatteGAN sees"
+        1.0, gt=0, le=25_000, description="thousand images that StyleMatteGAN sees"
     )
-    adversarial_kimg: float = Field(
-        20.0, ge=0, le=25_000, description="thousand images of its sharpening"
-    )
+    adversarial_kimg: float = Field(2.0, ge=0, le=25_000, description="thousand images more")
     samples: int = Field(
         500, ge=0, le=100_000, description="accepted samples that StyleMatte learns from"
     )

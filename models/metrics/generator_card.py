@@ -27,7 +27,7 @@ from models.networks.stylematte import StyleMatte
 from models.networks.stylematte.encoder_features import EncoderFeatures
 from models.training.gan.corpus import Corpus, Labeller, build_corpus
 from models.training.gan.state import composite_over_checker, write_grid
-from models.training.gan.warm_start import stylematte_labeller
+from models.training.gan.labelling import stylematte_labeller
 
 BATCH = 8
 SHEET_SIDE = 8

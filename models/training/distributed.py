@@ -51,20 +51,30 @@ def part(batch: Tensor) -> Tensor:
     return batch[rank() :: count()]
 
 
-def uniform(*shape: int, rng: torch.Generator, device: torch.device | str = "cpu") -> Tensor:
-    """Uniform in [0, 1); shape: of this process' part. rng is on the CPU and advances by the whole
-    batch."""
+Random = torch.Generator | None
+"""A generator on the CPU; None: each process draws by itself on the device, from torch's own generator
+of it, which a CUDA graph can replay."""
+
+
+def uniform(*shape: int, rng: Random, device: torch.device | str = "cpu") -> Tensor:
+    """Uniform in [0, 1); shape: of this process' part. rng advances by the whole batch."""
+    if rng is None:
+        return torch.rand(shape, device=device)
     return part(torch.rand(shape[0] * count(), *shape[1:], generator=rng)).to(device)
 
 
-def normal(*shape: int, rng: torch.Generator, device: torch.device | str = "cpu") -> Tensor:
+def normal(*shape: int, rng: Random, device: torch.device | str = "cpu") -> Tensor:
     """Numbers from the unit Gaussian, else as `uniform`."""
+    if rng is None:
+        return torch.randn(shape, device=device)
     return part(torch.randn(shape[0] * count(), *shape[1:], generator=rng)).to(device)
 
 
-def integers(limit: int, size: int, rng: torch.Generator) -> Tensor:
-    """`size` of 0..limit - 1, on the CPU, as `uniform`."""
-    return part(torch.randint(limit, (size * count(),), generator=rng))
+def integers(limit: int, size: int, rng: Random, device: torch.device | str = "cpu") -> Tensor:
+    """`size` of 0..limit - 1, as `uniform`."""
+    if rng is None:
+        return torch.randint(limit, (size,), device=device)
+    return part(torch.randint(limit, (size * count(),), generator=rng)).to(device)
 
 
 class _Mean(torch.autograd.Function):

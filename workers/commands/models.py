@@ -220,7 +220,6 @@ class TrainingCommands(click.Group):
     programs: ClassVar = {
         "matting": "models.training.matting.train",
         "gan": "models.training.gan.adversarial",
-        "warm-start": "models.training.gan.warm_start",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -15,14 +15,13 @@ from matteforge.schemas.corpora import Split
 from matteforge.schemas.training import Stage
 from models.imaging.tensors import to_pm1
 from models.networks.checkpoints.checkpoint import digest
-from models.networks.checkpoints.load import load_generator
-from models.training.gan.adversarial import Adversarial, real_backgrounds
+from models.training.gan.adversarial import begin_with, real_backgrounds
 from models.training.gan.corpus import Corpus, Labeller
-from models.training.gan.labelling import label_corpus
+from models.training.gan.labelling import label_corpus, stylematte_labeller
 from models.training.gan.loop import GanTrainer, train
 from models.training.gan.presets import PRESETS
 from models.training.gan.state import composite_over_checker, write_grid
-from models.training.gan.warm_start import WarmStart, stylematte_labeller
+from models.training.gan.trainer import GanTraining
 from workers.bundles import STYLEMATTE_FILE
 from workers.cycle.job import Job
 from workers.cycle.stage_context import StageContext
@@ -94,37 +93,46 @@ def _ticking(job: Job, labeller: Labeller, total: int) -> Labeller:
 
 
 def warm_start(job: Job, context: StageContext) -> dict[str, Any]:
-    """StyleMatteGAN as the decoder of an autoencoder; the champion's goes on from where its
-    training left it."""
-    spec, folder = job.spec, job.folder(Stage.WARM_START)
-    corpus = Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
-    trainer = WarmStart(
-        corpus,
-        spec.seed,
-        spec.warm_start_kimg,
-        preset=PRESETS[spec.generator],
-        device=context.device,
-    )
-    if spec.continue_generator and _take_up_champion(job, context, trainer):
-        trainer.first_image = trainer.state.progress.images
+    """StyleMatteGAN's first images, softened for its discriminators; the champion's goes on from
+    where its training left it."""
+    folder, kimg = job.folder(Stage.WARM_START), job.spec.warm_start_kimg
+    trainer = _trainer(job, context, folder, kimg)
+    if job.spec.continue_generator:
+        _take_up_champion(job, context, trainer)
+    trainer.first_image = trainer.state.progress.images
     if (state := folder / WARM_STATE).exists():
         trainer.state.load(state)
-    return _train(job, folder, trainer, "warm-start", trainer.first_image, spec.warm_start_kimg)
+    return _train(job, folder, trainer, "warm-start", trainer.first_image, kimg)
 
 
-def _take_up_champion(job: Job, context: StageContext, trainer: WarmStart) -> bool:
-    """Load the state that the champion's generator was left in, but for the random numbers. False:
-    can't be had."""
+def _trainer(job: Job, context: StageContext, folder: Path, kimg: float) -> GanTraining:
+    preset = PRESETS[job.spec.generator]
+    settings = replace(preset.adversarial, total_kimg=max(kimg, 1e-3))
+    photos = context.photos(job, Split.TRAIN)
+    return GanTraining(
+        Corpus.load(job.output(Stage.LABEL, CORPUS_FILE)),
+        replace(preset, adversarial=settings),
+        job.spec.seed,
+        backgrounds=real_backgrounds(folder / "photos.npy", photos, preset.resolution),
+        device=context.device,
+    )
+
+
+def _take_up_champion(job: Job, context: StageContext, trainer: GanTraining) -> None:
+    """Begins with the champion's generator, if its size is the same, and with what is kept of its
+    training, but for the random numbers."""
     champion = job.record.champion
     if champion is None:
-        return False
-    if load_generator(context.bundle(champion) / GENERATOR_FILE).config != trainer.generator.config:
+        return
+    try:
+        begin_with(trainer, context.bundle(champion) / GENERATOR_FILE)
+    except CheckpointRejected:
         job.log("the generator begins anew: the champion's has another size")
-        return False
+        return
     path = job.folder(Stage.WARM_START) / "champion.partial"
     if not context.registry.training_state(champion, path):
-        job.log("the generator begins anew: no training state of the champion's was kept")
-        return False
+        job.log("the discriminators begin anew: no training state of the champion's was kept")
+        return
     try:
         trainer.state.load(path)
     except RuntimeError as error:
@@ -136,33 +144,20 @@ def _take_up_champion(job: Job, context: StageContext, trainer: WarmStart) -> bo
     job.log(
         f"the champion's generator goes on from {trainer.state.progress.images / 1000:.0f} kimg"
     )
-    return True
 
 
 def adversarial(job: Job, context: StageContext) -> dict[str, Any]:
-    """StyleMatteGAN against its discriminators, from the warm start on."""
-    spec, folder = job.spec, job.folder(Stage.ADVERSARIAL)
-    corpus = Corpus.load(job.output(Stage.LABEL, CORPUS_FILE))
-    preset = PRESETS[spec.generator]
-    settings = replace(preset.adversarial, total_kimg=max(spec.adversarial_kimg, 1e-3))
-    backgrounds = real_backgrounds(
-        folder / "photos.npy", context.photos(job, Split.TRAIN), preset.resolution
-    )
-    trainer = Adversarial(
-        corpus,
-        replace(preset, adversarial=settings),
-        spec.seed,
-        backgrounds=backgrounds,
-        device=context.device,
-    )
+    """StyleMatteGAN on from its first images."""
+    folder, kimg = job.folder(Stage.ADVERSARIAL), job.spec.adversarial_kimg
+    trainer = _trainer(job, context, folder, kimg)
     state = folder / "gan.state.safetensors"
     trainer.state.load(state if state.exists() else job.output(Stage.WARM_START, WARM_STATE))
     trainer.first_image = int(job.figures(Stage.WARM_START)["images"])
-    return _train(job, folder, trainer, "gan", trainer.first_image, spec.adversarial_kimg)
+    return _train(job, folder, trainer, "gan", trainer.first_image, kimg)
 
 
 def _train(
-    job: Job, folder: Path, trainer: GanTrainer, name: str, first: int, kimg: float
+    job: Job, folder: Path, trainer: GanTraining, name: str, first: int, kimg: float
 ) -> dict[str, Any]:
     def go_on(trainer: GanTrainer) -> bool:
         job.tick((trainer.state.progress.images - first) / max(kimg * 1000, 1))

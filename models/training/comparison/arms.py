@@ -19,7 +19,7 @@ from models.training.comparison.portraits import (
     pictures,
     with_own_colour,
 )
-from models.training.gan.warm_start import stylematte_labeller
+from models.training.gan.labelling import stylematte_labeller
 
 ARMS = (
     "labelled",  # nothing: the few labelled portraits alone

@@ -5,7 +5,7 @@ RGB is the full scene, alpha what StyleMatte predicts for it (arXiv 2305.02981);
 StyleMatte the exact alpha stands in. Colour is premultiplied for every resampling.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.corpora.pairs import straight_rgba
+from models.corpora.pairs import member, straight_rgba
 from models.imaging.tars import read_samples
 from models.imaging.tensors import pm1_to_u8, to_pm1
 from models.training import distributed
@@ -45,16 +45,21 @@ class Corpus:
     def scenes_per_subject(self) -> int:
         return len(self.images) // len(self.keys)
 
-    def batch(self, count: int, rng: torch.Generator) -> Tensor:
+    def batch(self, count: int, rng: distributed.Random) -> Tensor:
         """Scenes drawn with replacement, half of them mirrored: float32 [count, 4, h, h], all
-        channels in [-1, 1].
+        channels in [-1, 1], where the images are.
 
         count: of this process, see models.training.distributed.
         """
-        index = distributed.integers(len(self.images), count, rng)
-        mirrored = distributed.uniform(count, rng=rng) < 0.5
+        device = self.images.device
+        index = distributed.integers(len(self.images), count, rng, device)
+        mirrored = distributed.uniform(count, rng=rng, device=device) < 0.5
         images = to_pm1(self.images[index])
         return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+
+    def to(self, device: torch.device | str) -> "Corpus":
+        """The same with its images on a device."""
+        return Corpus(images=self.images.to(device), keys=self.keys)
 
     def save(self, path: Path) -> None:
         partial = path.with_suffix(".partial")
@@ -73,13 +78,36 @@ def read_rgba(source: Path) -> tuple[tuple[str, ...], Tensor]:
 
     Raises FileNotFoundError when there are none.
     """
-    tars = [source] if source.is_file() else sorted(source.glob("*.tar"))
-    samples = ((key, straight_rgba(members)) for tar in tars for key, members in read_samples(tar))
+    samples = ((key, straight_rgba(members)) for key, members in _samples(source))
     found = [(key, rgba) for key, rgba in samples if rgba is not None]
     if not found:
         raise FileNotFoundError(f"no sample of {source} has a picture with alpha")
     keys, pictures = zip(*found, strict=True)
     return keys, torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+
+
+def read_framed(source: Path, size: int) -> Corpus:
+    """The corpus of people that were rendered with their heads in one place: KEY.image.* is the
+    scene, the alpha of KEY.rgba.* its matte, both square.
+
+    source: a tar, or a folder of tars. Raises FileNotFoundError when there are none.
+    """
+    keys, pictures = [], []
+    for key, members in _samples(source):
+        scene, rgba = member(members, "image", "RGB"), member(members, "rgba", "RGBA")
+        if scene is not None and rgba is not None:
+            both = np.dstack([scene, rgba[..., 3]])
+            picture = torch.from_numpy(both).permute(2, 0, 1)[None].float() / 127.5 - 1
+            pictures.append(pm1_to_u8(F.interpolate(picture, size, mode="area")))
+            keys.append(key)
+    if not pictures:
+        raise FileNotFoundError(f"no KEY.image.* with its KEY.rgba.* in {source}")
+    return Corpus(images=torch.cat(pictures), keys=tuple(keys))
+
+
+def _samples(source: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    tars = [source] if source.is_file() else sorted(source.glob("*.tar"))
+    return (sample for tar in tars for sample in read_samples(tar))
 
 
 def smooth_backgrounds(count: int, size: int, rng: torch.Generator) -> Tensor:

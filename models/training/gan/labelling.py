@@ -115,3 +115,19 @@ def _aligned(images: Tensor, size: int) -> tuple[Tensor, Tensor]:
         sharp = crop(scenes, faces.select(chosen), LABEL_SIZE, SPAN, RISE)
         parts.append(pm1_to_u8(F.interpolate(sharp, size, mode="area")))
     return torch.cat(parts), whole
+
+
+def stylematte_labeller(checkpoint: Path, device: torch.device | str = "cpu") -> Labeller:
+    """Labels by a StyleMatte checkpoint on a device; scenes come from the CPU and labels go back
+    to it."""
+    from models.networks.checkpoints.load import load_stylematte
+    from models.networks.stylematte import predict_alpha
+
+    matte = load_stylematte(checkpoint).to(device)
+
+    @torch.no_grad()
+    def label(scene: Tensor) -> Tensor:
+        return predict_alpha(matte, scene.to(device)).clamp(0, 1).cpu()
+
+    return label
+

@@ -1,23 +1,19 @@
-"""The loop around both stages of StyleMatteGAN's training: steps, scalars, states, samples,
-signals."""
+"""The loop around StyleMatteGAN's training: steps, scalars, states, samples, signals."""
 
 import copy
 import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
-from torch import nn
 
 from core.errors import TrainingDiverged
 from models.networks.stylegan3 import Generator
 from models.training import distributed
-from models.training.gan.corpus import Corpus
 from models.training.gan.state import (
     StopSignal,
-    fold_prior,
     measure_statistics,
     save_generator,
     write_samples,
@@ -25,31 +21,18 @@ from models.training.gan.state import (
 from models.training.run_state import TrainingState
 from models.training.scalars import ScalarLog
 
-FORGOTTEN = (
-    "d_rgba",
-)  # optimisers that the compact state leaves out: the largest, and soon warm again
-SCALARS_EVERY = 25  # steps
+FORGOTTEN = ("g", "d_rgba", "d_features")  # optimisers' moments: large, and soon warm again
 BROKEN_IN_A_ROW = (
     100  # steps with something that is not finite, each without effect, until the run is given up
 )
 
-if TYPE_CHECKING:
-    from models.training.gan.warm_start import WhiteLatent
-
 
 class GanTrainer(Protocol):
-    """What both stages are to the loop around them."""
+    """What a trainer is to the loop around it."""
 
-    corpus: Corpus
     state: TrainingState
     generator: Generator
     averaged: Generator
-
-    @property
-    def encoder(self) -> nn.Module: ...
-
-    @property
-    def latent(self) -> "WhiteLatent": ...
 
     def step(self) -> dict[str, float]: ...
 
@@ -59,18 +42,11 @@ def publish(trainer: GanTrainer, run: Path, name: str) -> None:
     """Saves NAME.state.safetensors, the calibrated EMA generator NAME.safetensors and a grid of
     samples."""
     trainer.state.save(run / f"{name}.state.safetensors")
-    raw, generator = copy.deepcopy(trainer.generator), copy.deepcopy(trainer.averaged)
-    for network in (raw, generator):
-        fold_prior(network, trainer.latent.prior_root())
+    generator = copy.deepcopy(trainer.averaged)
     measure_statistics(generator)
     save_generator(run / f"{name}.safetensors", generator, trainer.state.progress)
-    targets = trainer.corpus.batch(16, torch.Generator().manual_seed(2))
-    trainer.latent.eval()
-    targets = targets.to(generator.mapping.w_avg.device)
-    z, _ = trainer.latent(trainer.encoder(targets), torch.Generator().manual_seed(3))
-    trainer.latent.train()
     path = run / "grids" / f"{name}-{trainer.state.progress.images // 1000:05d}.png"
-    write_samples(path, raw, generator, (targets, trainer.averaged(z)))
+    write_samples(path, trainer.generator, generator)
 
 
 def until_signalled() -> Callable[[GanTrainer], bool]:
@@ -101,8 +77,8 @@ def train(
     saved = time.monotonic()
     with ScalarLog(run, name) as log:
         for scalars in _steps(trainer, last_image, go_on):
-            progress = trainer.state.progress
-            if progress.steps % SCALARS_EVERY == 0:
+            if scalars:
+                progress = trainer.state.progress
                 log.write(progress.images, {"seconds": progress.seconds} | scalars)
             if time.monotonic() - saved > save_every:
                 publish(trainer, run, name)
@@ -114,13 +90,16 @@ def train(
 def _steps(
     trainer: GanTrainer, last_image: float, go_on: Callable[[GanTrainer], bool]
 ) -> Iterator[dict[str, float]]:
-    """The scalars of each step; seconds count only what passes inside steps."""
+    """The scalars of each step, none where the trainer read none; seconds count only what passes
+    inside steps."""
     progress, broken = trainer.state.progress, 0
     while progress.images < last_image and distributed.all_agree(go_on(trainer)):
         began = time.monotonic()
         scalars = trainer.step()
         progress.seconds += time.monotonic() - began
-        broken = 0 if all(map(math.isfinite, scalars.values())) else broken + 1
+        broken = (
+            broken + 1 if not all(map(math.isfinite, scalars.values())) else broken * (not scalars)
+        )
         if broken == BROKEN_IN_A_ROW:
             raise TrainingDiverged(
                 f"{broken} steps in a row held something that is not finite: {scalars}"

@@ -1,57 +1,49 @@
-"""StyleMatteGAN in four sizes, and one for tests: what each trains and how.
+"""StyleMatteGAN in its sizes: what each trains and how.
 
-The embedded ones are cut down for one CPU core: fewer layers, a small margin, few channels at the
-top. The paper's are StyleGAN3-T (arXiv 2106.12423, appendix G) with the discriminator of arXiv
-1912.04958, for CUDA.
+The portrait presets are what a minute of a GPU or a night of a CPU can use: the nonlinearity at its
+layer's own rate (`lrelu_upsampling` 1; arXiv 2106.12423 shows what that costs in equivariance,
+which a matting corpus doesn't need), channels in multiples of 16, bfloat16 on CUDA. The paper's are
+StyleGAN3-T (appendix G) with the discriminator of arXiv 1912.04958.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+GROWTH = 1.5  # of the cutoff from layer to layer: keeps channels in multiples of 16
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialSettings:
-    """Settings of adversarial training; kimg: thousand images of this stage."""
+    """Settings of adversarial training; kimg: thousand images."""
 
-    batch: int = 8  # images, over all processes
-    anchored: bool = (
-        True  # half of each batch is reconstructed from real images, after a warm start
-    )
-    lr: float = 0.001  # of the generator; the encoder's is half of it
-    lr_rgba: float = 0.001
-    lr_features: float = 0.002
-    total_kimg: float = 40.0
-    final_rate: float = 0.1  # factor of the learning rates at the end; they decay linearly
-    lead_kimg: float = 0.8  # of the discriminators, before the generator follows
-    ratio_rgba: float = (
-        0.4  # norm of the adversarial gradient at the images relative to the anchor's
-    )
-    # the same of the frozen-feature discriminator; without an anchor relative to the RGBA's
-    ratio_features: float = 0.8
-    ratio_energy: float = 0.0  # the same of the energy distance (gan_energy.py)
-    energy_bank: int = 1500  # real images that it compares with
-    beta1: float = 0.0  # of Adam, for generator and encoder
-    warm_up_kimg: float = 0.5  # in which the ratios rise from 0, counted from the end of the lead
-    blur_px: float = 1.5  # sigma at first of the blur in front of the discriminators
-    blur_kimg: float = 1.0  # in which it fades, counted from the end of the lead
+    batch: int = 32  # images, over all processes
+    lr: float = 0.002  # of the generator
+    lr_rgba: float = 0.002
+    lr_features: float = 0.0002  # of the projected discriminator's heads (arXiv 2111.01007)
+    total_kimg: float = 2000.0
+    final_rate: float = 0.02  # factor of the learning rates at the end
+    anneal: float = 0.2  # share of the stage in which they fall to that
+    ratio_features: float = 1.0  # norm of the heads' gradient at the images relative to the RGBA's
+    blur_px: float = 2.5  # sigma at first of the blur in front of the discriminators
+    blur_kimg: float = 50.0  # in which it fades
     gamma: float = 0.5  # of R1
-    augment_kimg: float = 20.0  # that p takes from 0 to 1; 500 in arXiv 2006.06676
+    r1_every: int = 16  # steps
+    augment_kimg: float = 100.0  # that p takes from 0 to 1; 500 in arXiv 2006.06676
     augment_start: float = 0.2
-    augment_limit: float = 0.4
-    ema_kimg: float = 1.0  # half-life of the generator's average
+    augment_least: float = 0.1
+    augment_limit: float = 0.65
+    ema_kimg: float = 10.0  # half-life of the generator's average
     ema_rampup: float = 0.05  # the half-life is at most this share of the images seen so far
-    magnitude_kimg: float = 0.5  # half-life of the layers' magnitudes
+    magnitude_kimg: float = 2.0  # half-life of the layers' magnitudes
 
 
 @dataclass(frozen=True, kw_only=True)
 class GanPreset:
     generator: Mapping[str, Any]  # what build_generator takes
-    discriminator: Mapping[str, Any]  # what build_discriminator takes, but for size and channels
-    unshuffle: (
-        int  # the discriminator sees blocks of so many pixels a side as channels: cheap on a CPU
-    )
+    critic: Mapping[str, int]  # what Critic takes, but for the resolution
     adversarial: AdversarialSettings
+    reference_discriminator: bool = False  # that of arXiv 1912.04958 instead of Critic
 
     @property
     def resolution(self) -> int:
@@ -63,31 +55,28 @@ def r1_gamma(resolution: int, batch: int) -> float:
     return 0.0002 * resolution**2 / batch
 
 
-def _embedded(
-    resolution: int, layers: int, settings: AdversarialSettings, **changes: Any
-) -> GanPreset:
+def _portrait(resolution: int, layers: int, settings: AdversarialSettings) -> GanPreset:
     generator = {
-        "z_dim": 64,
+        "z_dim": 128,
         "c_dim": 0,
-        "w_dim": 128,
+        "w_dim": 256,
         "img_resolution": resolution,
         "img_channels": 4,
-        "mapping_kwargs": {"num_layers": 2, "lr_multiplier": 0.1},
+        "mapping_kwargs": {"num_layers": 2, "lr_multiplier": 0.05},
         "num_layers": layers,
         "num_critical": 2,
         "margin_size": 4,
-        "channel_base": 1024,
-        "channel_max": 128,
-        "first_stopband": 4.0,
+        "channel_base": max(8192, 64 * resolution),  # at least 64 at the top
+        "channel_max": 192,
+        "first_cutoff": resolution / 2 / GROWTH ** (layers - 2),
+        "first_stopband": 2**2.1,
         "last_stopband_rel": 2**0.3,
         "filter_size": 6,
+        "lrelu_upsampling": 1,
+        "num_fp16_res": 0,
     }
-    return GanPreset(
-        generator=generator | changes,
-        discriminator={"channel_base": 2048, "channel_max": 128},
-        unshuffle=2,
-        adversarial=settings,
-    )
+    critic = {"channel_base": 8192, "channel_max": 192}
+    return GanPreset(generator=generator, critic=critic, adversarial=settings)
 
 
 def _paper(resolution: int, batch: int = 32) -> GanPreset:
@@ -103,54 +92,46 @@ def _paper(resolution: int, batch: int = 32) -> GanPreset:
         "num_layers": 14,
         "num_critical": 2,
         "margin_size": 10,
-        "num_fp16_res": 4,
+        "num_fp16_res": 0,
     }
     adversarial = AdversarialSettings(
         batch=batch,
-        anchored=False,
         lr=0.0025,
-        lr_rgba=0.002,
         total_kimg=25_000,
         final_rate=1.0,
-        lead_kimg=0,
-        warm_up_kimg=200,
         blur_px=10,
         blur_kimg=200,
         gamma=r1_gamma(resolution, batch),
         augment_kimg=500,
         augment_start=0,
+        augment_least=0,
         augment_limit=0.8,
-        ema_kimg=10,
         magnitude_kimg=20,
     )
-    discriminator = {"channel_base": 32768, "channel_max": 512, "num_fp16_res": 4}
+    critic = {"channel_base": 32768, "channel_max": 512}
     return GanPreset(
-        generator=generator, discriminator=discriminator, unshuffle=1, adversarial=adversarial
+        generator=generator, critic=critic, adversarial=adversarial, reference_discriminator=True
     )
 
 
-# What helped in an hour of one CPU core, where discriminators won too easily
-# (docs/reports/training.md): they are off.
-MATCHING = AdversarialSettings(
-    batch=16,
-    ratio_rgba=0,
-    ratio_features=0,
-    ratio_energy=2,
-    beta1=0.5,
-    lead_kimg=0,
-    warm_up_kimg=0.3,
-    blur_kimg=0,
-    augment_start=0,
-    augment_limit=0,
-    ema_kimg=0.5,
-)
+def _tiny() -> GanPreset:
+    settings = AdversarialSettings(
+        batch=8, blur_kimg=0.016, ema_kimg=0.1, magnitude_kimg=0.1, r1_every=2, augment_kimg=20
+    )
+    preset = _portrait(32, 4, settings)
+    small = {"z_dim": 16, "w_dim": 16, "channel_base": 256, "channel_max": 16, "first_cutoff": 2.0}
+    return GanPreset(
+        generator={**preset.generator, **small},
+        critic={"channel_base": 512, "channel_max": 32},
+        adversarial=settings,
+    )
+
+
 PRESETS: dict[str, GanPreset] = {
-    "embedded-64": _embedded(64, 6, MATCHING),
-    "embedded-128": _embedded(128, 8, MATCHING),
+    "portrait-64": _portrait(64, 8, AdversarialSettings(gamma=0.2, blur_px=1.5)),
+    "portrait-128": _portrait(128, 10, AdversarialSettings()),
+    "portrait-256": _portrait(256, 12, AdversarialSettings(gamma=1.0, blur_px=5.0, batch=16)),
     "paper-512": _paper(512),
     "paper-1024": _paper(1024),
-    "tiny-32": _embedded(
-        32, 4, AdversarialSettings(lead_kimg=0, warm_up_kimg=0.016, blur_kimg=0.016),
-        z_dim=16, w_dim=16, channel_base=256, channel_max=16,
-    ),
-}  # fmt: skip
+    "tiny-32": _tiny(),
+}

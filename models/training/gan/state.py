@@ -1,4 +1,4 @@
-"""What both stages of StyleMatteGAN's training share: signals, guarded steps, sample grids."""
+"""What the loop around StyleMatteGAN's training needs: signals, statistics, sample grids."""
 
 import signal
 from collections.abc import Iterable
@@ -13,7 +13,6 @@ from models.imaging.sheets import checkerboard, save_sheet, tile
 from models.imaging.tensors import quantised_rgb
 from models.networks.checkpoints.checkpoint import save_checkpoint
 from models.networks.stylegan3 import Generator
-from models.training import distributed
 from models.training.run_state import TrainingProgress
 
 CALIBRATION_BATCHES = 16
@@ -32,29 +31,6 @@ class StopSignal:
 
     def __bool__(self) -> bool:
         return self._stopped
-
-
-def step_if_finite(optimizer: torch.optim.Optimizer, *, clip: float = 10.0) -> float:
-    """Averages the gradients over processes, clips their norm and steps, unless it is not finite;
-    returns the norm."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    distributed.average_gradients(parameters)
-    norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
-    if norm.isfinite():
-        optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return float(norm)
-
-
-@torch.no_grad()
-def fold_prior(generator: Generator, root: Tensor) -> None:
-    """Makes z from a unit Gaussian act like `root @ z`: the codes it was trained on fill z's space
-    unevenly.
-
-    root: symmetric [z_dim, z_dim]; it goes into the mapping's first layer.
-    """
-    weight = generator.mapping.get_parameter("fc0.weight")
-    weight.copy_(weight @ root.to(weight.device))
 
 
 @torch.no_grad()
@@ -104,22 +80,10 @@ def write_grid(path: Path, rows: Iterable[Tensor]) -> None:
 
 
 @torch.no_grad()
-def write_samples(
-    path: Path, raw: Generator, averaged: Generator, pairs: tuple[Tensor, Tensor]
-) -> None:
-    """Targets and reconstructions; then fixed z: raw, averaged at psi 1, at .7 with its alpha and
-    cut-out."""
-    z = torch.randn(16, raw.mapping.z_dim, generator=torch.Generator().manual_seed(1)).to(
-        raw.mapping.w_avg.device
-    )
+def write_samples(path: Path, raw: Generator, averaged: Generator) -> None:
+    """Fixed z: raw, averaged at psi 1, at .7 with its alpha and cut-out."""
+    device = raw.mapping.w_avg.device
+    z = torch.randn(16, raw.mapping.z_dim, generator=torch.Generator().manual_seed(1)).to(device)
     truncated = averaged(z, truncation_psi=0.7)
-    full = averaged(z)
-    rows = [
-        pairs[0][:, :3],
-        pairs[1][:, :3],
-        raw(z)[:, :3],
-        full[:, :3],
-        full[:, 3:],
-        composite_over_checker(full),
-    ]
-    write_grid(path, [*rows, truncated[:, :3], truncated[:, 3:], composite_over_checker(truncated)])
+    rows = [raw(z)[:, :3], averaged(z)[:, :3], truncated[:, :3], truncated[:, 3:]]
+    write_grid(path, [*rows, composite_over_checker(truncated)])

@@ -1,9 +1,11 @@
 import pytest
 import torch
 
-from models.networks.discriminator import build_discriminator
 from models.networks.stylegan3 import build_generator
+from models.networks.stylegan3.config import GeneratorConfig, layer_schedule
+from models.training.gan.critic import Critic
 from models.training.gan.presets import PRESETS, r1_gamma
+from models.training.gan.trainer import ReferenceCritic
 
 
 def parameters(network: torch.nn.Module) -> int:
@@ -13,14 +15,20 @@ def parameters(network: torch.nn.Module) -> int:
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_both_networks_of_every_preset_can_be_built(name: str) -> None:
     preset = PRESETS[name]
-    size, channels = preset.resolution // preset.unshuffle, 4 * preset.unshuffle**2
     with torch.device("meta"):
         generator = build_generator(preset.generator)
-        discriminator = build_discriminator(
-            {**preset.discriminator, "img_resolution": size, "img_channels": channels}
-        )
+        if preset.reference_discriminator:
+            ReferenceCritic(preset)
+        else:
+            Critic(preset.resolution, **preset.critic)
     assert generator.config.img_channels == 4
-    assert discriminator.config.img_resolution * preset.unshuffle == generator.config.img_resolution
+
+
+@pytest.mark.parametrize("name", ["portrait-64", "portrait-128", "portrait-256"])
+def test_portraits_have_channels_that_tensor_cores_read(name: str) -> None:
+    specs = layer_schedule(GeneratorConfig.from_dict(PRESETS[name].generator))
+    assert all(spec.in_channels % 16 == 0 for spec in specs)
+    assert specs[-1].in_channels >= 32
 
 
 def test_the_largest_generator_has_the_papers_size() -> None:

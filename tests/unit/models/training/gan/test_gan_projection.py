@@ -1,18 +1,19 @@
 import pytest
 import torch
 
-from models.networks.frozen_features import FrozenResNet
+from models.networks.efficientnet import CHANNELS, EfficientNetLite0
 from models.training.gan.projection import (
     ProjectedDiscriminator,
-    RandomMixing,
+    SpectralConv,
     generator_loss,
     hinge_loss,
 )
 
 
 @pytest.fixture(scope="module")
-def features() -> FrozenResNet:
-    return FrozenResNet()
+def judge() -> ProjectedDiscriminator:
+    torch.manual_seed(0)
+    return ProjectedDiscriminator(EfficientNetLite0())
 
 
 def test_hinge_by_hand() -> None:
@@ -24,20 +25,25 @@ def test_hinge_by_hand() -> None:
     assert float(generator_loss(fake)) == pytest.approx((1.25 + 0) / 2)
 
 
-def test_mixing_brings_what_deep_stages_saw_to_the_first() -> None:
-    mixing = RandomMixing(stages=2, width=8)
-    maps = [torch.rand(1, 64, 8, 8), torch.rand(1, 128, 4, 4)]
-    before = mixing(maps)
-    after = mixing([maps[0], maps[1] + 1])
-    assert [tuple(x.shape) for x in before] == [(1, 8, 8, 8), (1, 8, 4, 4)]
-    assert (after[0] - before[0]).abs().mean() > 0.1
+def test_maps_halve_from_a_quarter_on_and_depend_on_the_picture(
+    judge: ProjectedDiscriminator,
+) -> None:
+    picture = torch.rand(1, 3, 128, 128) * 2 - 1
+    shapes = [tuple(x.shape[1:]) for x in judge.maps(picture)]
+    assert shapes == [(c, 32 >> i, 32 >> i) for i, c in enumerate(CHANNELS)]
+    assert (judge.maps(picture)[3] - judge.maps(-picture)[3]).abs().mean() > 0.1
 
 
-def test_only_heads_learn_and_gradients_reach_every_view(features: FrozenResNet) -> None:
-    judge = ProjectedDiscriminator(features)
-    views = torch.rand(4, 3, 32, 32).requires_grad_(True)
+def test_what_deep_maps_saw_reaches_the_first_head(judge: ProjectedDiscriminator) -> None:
+    maps = [torch.rand(1, c, 32 >> i, 32 >> i) for i, c in enumerate(CHANNELS)]
+    before, after = judge.judge(maps), judge.judge([*maps[:3], maps[3] + 1])
+    assert (after[0] - before[0]).abs().mean() > 1e-4
+
+
+def test_only_heads_learn_and_gradients_reach_every_picture(judge: ProjectedDiscriminator) -> None:
+    views = torch.rand(4, 3, 64, 64).requires_grad_(True)
     logits = judge(views)
-    assert len(logits) == 8
+    assert len(logits) == 4
     generator_loss(logits).backward()
     learned = {name for name, p in judge.named_parameters() if p.grad is not None}
     assert learned
@@ -46,8 +52,11 @@ def test_only_heads_learn_and_gradients_reach_every_view(features: FrozenResNet)
     assert views.grad.abs().sum((1, 2, 3)).min() > 0
 
 
-def test_heads_tell_composites_from_alphas(features: FrozenResNet) -> None:
-    """The same picture as composite and as alpha goes through different heads."""
-    picture = torch.rand(1, 3, 32, 32)
-    composite, alpha, *_ = ProjectedDiscriminator(features)(torch.cat([picture, picture]))
-    assert not torch.allclose(composite, alpha)
+def test_a_spectral_convolution_stretches_nothing() -> None:
+    layer = SpectralConv(8, 6, 3)
+    with torch.no_grad():
+        layer.weight.mul_(50)
+    for _ in range(30):
+        layer.iterate()
+    weight = layer.weight / (layer.u @ layer.weight.flatten(1) @ layer.v)
+    assert float(torch.linalg.matrix_norm(weight.flatten(1), 2)) == pytest.approx(1, rel=0.02)

@@ -6,8 +6,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from core.errors import TrainingDiverged
-from models.imaging.tensors import to_pm1
+from core.errors import CheckpointRejected, TrainingDiverged
 from models.metrics.generator_card import (
     agreement,
     describe_generator,
@@ -18,17 +17,13 @@ from models.networks.checkpoints.load import load_generator
 from models.networks.stylematte import StyleMatte, preset
 from models.training.ema import ema_beta, update_ema
 from models.training.gan import adversarial
-from models.training.gan.adversarial import Adversarial
 from models.training.gan.corpus import Corpus
 from models.training.gan.loop import BROKEN_IN_A_ROW, publish, train
 from models.training.gan.presets import PRESETS
-from models.training.gan.state import fold_prior, measure_statistics
-from models.training.gan.warm_start import WarmStart, WhiteLatent
+from models.training.gan.state import measure_statistics
+from models.training.gan.trainer import GanTraining
 
-Trainer = WarmStart | Adversarial
 TINY = PRESETS["tiny-32"]
-MATCHING = replace(PRESETS["embedded-64"].adversarial, energy_bank=16)
-UNANCHORED = replace(TINY, adversarial=replace(TINY.adversarial, anchored=False))
 
 
 @pytest.fixture(scope="module")
@@ -48,202 +43,167 @@ def corpus() -> Corpus:
     return Corpus(images=images, keys=tuple(str(i) for i in range(12)))
 
 
-def build(kind: str, corpus: Corpus) -> Trainer:
-    if kind == "warm start":
-        return WarmStart(corpus, seed=1, preset=TINY)
-    presets = {
-        "adversarial": TINY,
-        "unanchored": UNANCHORED,
-        "matching": replace(TINY, adversarial=MATCHING),
-    }
-    return Adversarial(corpus, presets[kind], seed=1)
+@pytest.fixture
+def trainer(corpus: Corpus) -> GanTraining:
+    return GanTraining(corpus, TINY, seed=1)
 
 
-@pytest.fixture(scope="module", params=["warm start", "adversarial", "unanchored", "matching"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-def test_a_resumed_run_goes_on_bit_for_bit(kind: str, corpus: Corpus, tmp_path: Path) -> None:
-    whole = build(kind, corpus)
-    whole.step()
-    whole.state.save(tmp_path / "state.safetensors")
-    expected = [whole.step(), whole.step()]
-    resumed = build(kind, corpus)
+def test_a_resumed_run_goes_on_bit_for_bit(
+    trainer: GanTraining, corpus: Corpus, tmp_path: Path
+) -> None:
+    trainer.step()
+    trainer.state.save(tmp_path / "state.safetensors")
+    for _ in range(2):
+        trainer.step()
+    resumed = GanTraining(corpus, TINY, seed=1)
     resumed.state.load(tmp_path / "state.safetensors")
-    assert [resumed.step(), resumed.step()] == expected
-    for name, module in whole.state.modules.items():
+    for _ in range(2):
+        resumed.step()
+    for name, module in trainer.state.modules.items():
         for key, tensor in module.state_dict().items():
             assert torch.equal(tensor, resumed.state.modules[name].state_dict()[key]), (
                 f"{name}.{key}"
             )
-    assert resumed.state.progress == whole.state.progress
+    assert resumed.state.progress == trainer.state.progress
 
 
-def test_the_second_stage_starts_from_the_first(corpus: Corpus, tmp_path: Path) -> None:
-    warm = WarmStart(corpus, seed=1, preset=TINY)
-    warm.step()
-    publish(warm, tmp_path, "warm-start")
-    adversarial = Adversarial(corpus, TINY, seed=2)
-    adversarial.state.load(tmp_path / "warm-start.state.safetensors")
-    assert adversarial.state.progress.images == warm.state.progress.images
-    for name in ("g", "g_ema", "e", "latent"):
-        for key, tensor in warm.state.modules[name].state_dict().items():
-            assert torch.equal(tensor, adversarial.state.modules[name].state_dict()[key])
-    published = load_generator(tmp_path / "warm-start.safetensors")
-    z = torch.randn(4, TINY.generator["z_dim"])
-    fold_prior(warm.averaged, warm.latent.prior_root())
-    measure_statistics(warm.averaged)
-    assert torch.equal(published(z), warm.averaged(z))
-    assert next((tmp_path / "grids").glob("*.png")).stat().st_size > 1000
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_every_preset_goes_twenty_steps_at_a_tiny_width(name: str) -> None:
+    of = PRESETS[name]
+    size = 64 if of.resolution > 64 else of.resolution  # the same code at every size
+    narrow = {"img_resolution": size, "channel_base": 128, "channel_max": 4, "num_layers": 4}
+    narrow |= {"z_dim": 4, "w_dim": 4, "first_cutoff": 2.0, "margin_size": 2}
+    critic = {"channel_base": 4 * size, "channel_max": 4}
+    small = replace(
+        of,
+        generator={**of.generator, **narrow},
+        critic=critic,
+        adversarial=replace(of.adversarial, batch=2),
+    )
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (4, 4, size, size), dtype=torch.uint8, generator=rng)
+    stage = GanTraining(Corpus(images=images, keys=tuple("abcd")), small, seed=1)
+    before = copy.deepcopy(stage.generator)
+    for _ in range(20):
+        stage.step()
+    assert stage.state.progress.images == 40
+    assert all(torch.isfinite(p).all() for p in stage.averaged.parameters())
+    assert float(stage.figures["skipped"]) == 0
+    assert stage.augmentation.p.is_floating_point()
+    moved = zip(before.parameters(), stage.generator.parameters(), strict=True)
+    assert not any(torch.equal(old, new) for old, new in moved)
 
 
-def test_a_stage_has_its_length_wherever_it_begins(
+def test_the_discriminators_learn_to_tell(corpus: Corpus) -> None:
+    settings = replace(TINY.adversarial, lr=0.0, augment_start=0.0, augment_least=0.0, gamma=0.01)
+    stage = GanTraining(corpus, replace(TINY, adversarial=settings), seed=1)
+    seen = [scalars for _ in range(97) if (scalars := stage.step())]
+    assert seen[-1]["d_rgba"] < 0.5 * seen[0]["d_rgba"]
+    assert seen[-1]["d_features"] < seen[0]["d_features"]
+
+
+def test_a_corpus_of_another_size_is_refused(corpus: Corpus) -> None:
+    with pytest.raises(ValueError, match="32 px, the preset 64 px"):
+        GanTraining(corpus, PRESETS["portrait-64"])
+
+
+def test_the_program_trains_goes_on_and_takes_up_a_generator(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adversarial, "restart_tuned", lambda: None)
-    runs = [tmp_path / name for name in ("first", "second")]
+    runs = [tmp_path / name for name in ("first", "second", "third")]
     for run in runs:
         run.mkdir()
         corpus.save(run / "corpus-exact.pt")
-    warm = WarmStart(corpus, seed=1, preset=TINY)
-    warm.state.progress.images = 100
-    warm.state.save(runs[0] / "warm-start.state.safetensors")
-    state = runs[0] / "gan.state.safetensors"
 
-    def sharpen(run: Path, kimg: str, *options: str) -> int:
+    def images(run: Path, kimg: str, *options: str) -> int:
         arguments = ["--run", str(run), "--preset", "tiny-32", "--kimg", kimg, *options]
         result = CliRunner().invoke(adversarial.main, arguments, catch_exceptions=False)
         assert result.exit_code == 0, result.output
-        trainer = Adversarial(corpus, TINY)
-        trainer.state.load(run / "gan.state.safetensors")
-        return trainer.state.progress.images
+        stage = GanTraining(corpus, TINY)
+        stage.state.load(run / "gan.state.safetensors")
+        return stage.state.progress.images
 
-    assert sharpen(runs[0], "0.016") == 116
-    assert sharpen(runs[0], "0.032") == 132  # the same stage, made longer
-    assert sharpen(runs[1], "0.016", "--resume", str(state)) == 148  # a new one
-    assert sharpen(runs[1], "0.016") == 148
+    state, generator = runs[0] / "gan.state.safetensors", runs[0] / "gan.safetensors"
+    assert images(runs[0], "0.016") == 16
+    assert images(runs[0], "0.032") == 32  # the same stage, made longer
+    assert images(runs[1], "0.016", "--resume", str(state)) == 48  # a new one
+    assert images(runs[1], "0.016") == 48
+    assert images(runs[2], "0.008", "--resume", str(generator)) == 8
+    assert load_generator(generator).config.img_resolution == 32
+    assert next((runs[0] / "grids").glob("*.png")).stat().st_size > 1000
 
 
-def test_a_compact_state_is_small_and_loads(corpus: Corpus, tmp_path: Path) -> None:
-    whole = Adversarial(corpus, TINY, seed=1)
-    whole.step()
-    whole.state.save_compact(tmp_path / "state.safetensors", forget=["d_rgba"])
-    assert (tmp_path / "state.safetensors").stat().st_size < 12_000_000
-    resumed = Adversarial(corpus, TINY, seed=2)
+def test_a_generator_of_another_preset_is_refused(trainer: GanTraining, tmp_path: Path) -> None:
+    publish(trainer, tmp_path, "gan")
+    other = GanTraining.__new__(GanTraining)
+    wider = {**TINY.generator, "w_dim": 8}
+    other.generator = adversarial.load_generator(tmp_path / "gan.safetensors")
+    other.generator.config = type(other.generator.config).from_dict(wider)
+    with pytest.raises(CheckpointRejected, match="another preset"):
+        adversarial.begin_with(other, tmp_path / "gan.safetensors")
+
+
+def test_what_is_published_is_the_average(trainer: GanTraining, tmp_path: Path) -> None:
+    trainer.step()
+    publish(trainer, tmp_path, "gan")
+    published = load_generator(tmp_path / "gan.safetensors")
+    measure_statistics(trainer.averaged)
+    z = torch.randn(4, TINY.generator["z_dim"])
+    assert torch.equal(published(z), trainer.averaged(z))
+
+
+def test_a_compact_state_is_small_and_loads(
+    trainer: GanTraining, corpus: Corpus, tmp_path: Path
+) -> None:
+    trainer.step()
+    trainer.state.save_compact(tmp_path / "state.safetensors", forget=["d_rgba"])
+    assert (tmp_path / "state.safetensors").stat().st_size < 3_000_000
+    resumed = GanTraining(corpus, TINY, seed=2)
     resumed.state.load(tmp_path / "state.safetensors")
     for ours, theirs in zip(
-        whole.generator.parameters(), resumed.generator.parameters(), strict=True
+        trainer.generator.parameters(), resumed.generator.parameters(), strict=True
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
     assert resumed.state.optimizers["g"].state_dict()["state"]
     assert not resumed.state.optimizers["d_rgba"].state_dict()["state"]
-    assert resumed.step()["total"] == pytest.approx(whole.step()["total"], rel=0.05)
 
 
-def test_reconstruction_improves(corpus: Corpus) -> None:
-    warm = WarmStart(corpus, seed=1, preset=TINY)
-    warm.state.progress.images = 1000  # the learning rate's warm-up is over
-    losses = [warm.step()["total"] for _ in range(20)]
-    assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
-
-
-def test_codes_begin_as_whitened_components_and_tell_hues_apart(corpus: Corpus) -> None:
-    warm = WarmStart(corpus, seed=1, preset=TINY)
-    with torch.no_grad():
-        pictures = to_pm1(corpus.images)
-        codes = warm.encoder(torch.cat([pictures, pictures.flip(3)]))
-        turned = warm.encoder(pictures[:, [1, 2, 0, 3]])  # as bright as before, another hue
-    spread = torch.cov(codes.t(), correction=0)
-    torch.testing.assert_close(spread, torch.eye(16), atol=1e-3, rtol=0)
-    assert (turned - codes[:24]).norm(dim=1).mean() > 0.5 * codes.norm(dim=1).mean()
-
-
-def test_fewer_pictures_than_codes_are_enough() -> None:
-    corpus = Corpus(images=torch.randint(256, (2, 4, 32, 32), dtype=torch.uint8), keys=("a", "b"))
-    assert torch.isfinite(
-        WarmStart(corpus, seed=1, preset=TINY).encoder(to_pm1(corpus.images))
-    ).all()
-
-
-def test_a_step_that_is_not_finite_changes_no_weight(corpus: Corpus) -> None:
-    warm = WarmStart(corpus, seed=1, preset=TINY)
-    warm.loss.feature_weight = float("nan")
-    before = copy.deepcopy(warm.generator)
-    warm.step()
-    for old, new in zip(before.parameters(), warm.generator.parameters(), strict=True):
+def test_a_step_that_is_not_finite_changes_no_weight(trainer: GanTraining) -> None:
+    trainer.bank.fill_(float("nan"))
+    before = copy.deepcopy(trainer.generator)
+    trainer.step()
+    for old, new in zip(before.parameters(), trainer.generator.parameters(), strict=True):
         assert torch.equal(old, new)
+    assert float(trainer.figures["skipped"]) >= 1
 
 
 def test_a_run_that_breaks_for_good_is_given_up(corpus: Corpus, tmp_path: Path) -> None:
-    class Broken(WarmStart):
-        steps = 0
+    class Broken(GanTraining):
+        taken = 0
 
         def step(self) -> dict[str, float]:
-            self.steps += 1
-            return {"total": float("nan") if self.steps != 5 else 1.0}
+            self.taken += 1
+            return {"g_rgba": float("nan") if self.taken != 5 else 1.0}
 
-    broken = Broken(corpus, seed=1, preset=TINY)
+    broken = Broken(corpus, TINY, seed=1)
     with pytest.raises(TrainingDiverged, match="not finite"):
-        train(broken, tmp_path, "warm-start", 1, 1e9, lambda stage: True)
-    assert broken.steps == 5 + BROKEN_IN_A_ROW
-
-
-def test_the_generator_stands_still_in_the_discriminators_lead(corpus: Corpus) -> None:
-    settings = replace(TINY.adversarial, lead_kimg=0.016, total_kimg=0.08)
-    stage = Adversarial(corpus, replace(TINY, adversarial=settings), seed=1)
-    before, judge = copy.deepcopy(stage.generator), copy.deepcopy(stage.rgba)
-    stage.step(), stage.step()
-    assert all(
-        torch.equal(a, b)
-        for a, b in zip(before.parameters(), stage.generator.parameters(), strict=True)
-    )
-    assert not torch.equal(judge.net.b4.out.weight, stage.rgba.net.b4.out.weight)
-    stage.step(), stage.step()
-    assert not torch.equal(
-        before.mapping.get_parameter("fc0.weight"),
-        stage.generator.mapping.get_parameter("fc0.weight"),
-    )
+        train(broken, tmp_path, "gan", 1, 1e9, lambda stage: True)
+    assert broken.taken == 5 + BROKEN_IN_A_ROW
 
 
 def test_real_backgrounds_are_used(corpus: Corpus) -> None:
     bank = torch.full((3, 3, 32, 32), 255, dtype=torch.uint8)
-    stage = Adversarial(corpus, TINY, seed=1, backgrounds=bank)
+    stage = GanTraining(corpus, TINY, seed=1, backgrounds=bank)
     views = stage._views(torch.full((2, 4, 32, 32), -1.0))
-    assert torch.equal(views, torch.cat([torch.ones(2, 3, 32, 32), -torch.ones(2, 3, 32, 32)]))
+    assert torch.equal(views[:1], -torch.ones(1, 3, 128, 128))
+    assert torch.equal(views[1:], torch.ones(1, 3, 128, 128))
 
 
 def test_the_averages_half_life_grows_with_the_run() -> None:
     assert ema_beta(0, 8, 1000, 0.05) < 1e-9
     assert ema_beta(160, 8, 1000, 0.05) == pytest.approx(0.5)
     assert ema_beta(10**6, 8, 1000, 0.05) == pytest.approx(0.5 ** (8 / 1000))
-
-
-def test_codes_lie_on_the_sphere_and_collapse_costs() -> None:
-    latent, rng = WhiteLatent(16), torch.Generator().manual_seed(0)
-    spread = torch.randn(4096, 16, generator=rng)
-    collapsed = spread[:, :1] * torch.ones(16)
-    latent.rate = 1.0
-    z, low = latent(spread, rng)
-    assert abs(z.square().mean().item() - 1) < 0.02
-    assert latent(collapsed, rng)[1] > 10 * low
-
-
-def test_the_folded_prior_has_the_codes_moments() -> None:
-    latent = WhiteLatent(8, rate=1.0)
-    codes = torch.randn(20000, 8, generator=torch.Generator().manual_seed(0)) * torch.linspace(
-        0.2, 3, 8
-    )
-    z, _ = latent(codes, torch.Generator().manual_seed(1))
-    drawn = torch.randn(20000, 8, generator=torch.Generator().manual_seed(2)) @ latent.prior_root()
-    torch.testing.assert_close(drawn.t() @ drawn / 20000, z.t() @ z / 20000, atol=0.06, rtol=0.06)
-
-
-def test_latent_in_eval_mode_learns_nothing() -> None:
-    latent = WhiteLatent(4).eval()
-    latent(torch.randn(8, 4) + 5, torch.Generator().manual_seed(0))
-    assert torch.equal(latent.mean, torch.zeros(4))
-    assert torch.equal(latent.moment, torch.eye(4))
 
 
 def test_ema_moves_parameters_and_copies_buffers() -> None:
@@ -257,7 +217,7 @@ def test_ema_moves_parameters_and_copies_buffers() -> None:
 
 
 def test_calibration_measures_the_copy_itself(corpus: Corpus) -> None:
-    generator = WarmStart(corpus, seed=1, preset=TINY).averaged
+    generator = GanTraining(corpus, TINY, seed=1).averaged
     betas = [layer.magnitude_ema_beta for layer in generator.synthesis.layers()]
     for layer in generator.synthesis.layers():
         layer.magnitude_ema.fill_(100.0)
@@ -281,7 +241,7 @@ def test_agreement_of_two_alphas_by_hand() -> None:
 
 
 def test_the_card_has_its_references(corpus: Corpus, tmp_path: Path) -> None:
-    generator = WarmStart(corpus, seed=1, preset=TINY).averaged
+    generator = GanTraining(corpus, TINY, seed=1).averaged
     matte = StyleMatte(preset("micro")).eval()
     report = describe_generator(generator, corpus, corpus, count=5, matte=matte)
     assert report["images_a_set"] == 5
