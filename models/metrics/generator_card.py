@@ -26,8 +26,8 @@ from models.networks.stylegan3 import Generator
 from models.networks.stylematte import StyleMatte
 from models.networks.stylematte.encoder_features import EncoderFeatures
 from models.training.gan.corpus import Corpus, Labeller, build_corpus
-from models.training.gan.state import composite_over_checker, write_grid
 from models.training.gan.labelling import stylematte_labeller
+from models.training.gan.state import composite_over_checker, write_grid
 
 BATCH = 8
 SHEET_SIDE = 8

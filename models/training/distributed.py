@@ -52,8 +52,8 @@ def part(batch: Tensor) -> Tensor:
 
 
 Random = torch.Generator | None
-"""A generator on the CPU; None: each process draws by itself on the device, from torch's own generator
-of it, which a CUDA graph can replay."""
+"""A generator on the CPU; None: each process draws by itself on the device, from the generator that
+torch has for it, as a CUDA graph can."""
 
 
 def uniform(*shape: int, rng: Random, device: torch.device | str = "cpu") -> Tensor:

@@ -24,8 +24,8 @@ class AdaptiveProbability(nn.Module):
     2006.06676, eq. 1).
 
     kimg: thousand images that p takes from 0 to 1; least, limit: between which p stays: beyond the
-    limit generated images show the augmentation. Buffers hold everything, so that a resumed run goes
-    on exactly.
+    limit generated images show the augmentation. Buffers hold everything, so that a resumed run
+    goes on exactly.
     """
 
     p: Tensor

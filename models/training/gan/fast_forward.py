@@ -73,9 +73,9 @@ def _prepare(
     prepared: list[_Prepared] = []
     pairs = zip(layers, styles, strict=True)
     for _, group in groupby(pairs, key=lambda pair: pair[0].weight.shape):
-        own, style = zip(*group, strict=True)
+        own, parts = zip(*group, strict=True)
         gains = torch.stack([layer.magnitude_ema for layer in own]).rsqrt()[:, None, None]
-        style = torch.stack(style)  # [layers, n, in]
+        style = torch.stack(parts)  # [layers, n, in]
         style = style * style.square().mean((1, 2), keepdim=True).rsqrt()
         weight = torch.stack([layer.weight for layer in own])
         weight = weight * weight.square().mean((2, 3, 4), keepdim=True).rsqrt()
@@ -83,8 +83,8 @@ def _prepare(
         demodulation = (torch.bmm(style.square(), power) + 1e-8).rsqrt() * SQRT2
         bias = torch.stack([layer.bias for layer in own]) * SQRT2
         last = weight.permute(0, 1, 3, 4, 2).to(dtype).contiguous().permute(0, 1, 4, 2, 3)
-        parts = ((style * gains).to(dtype), last, demodulation.to(dtype), bias.to(dtype))
-        prepared += [_Prepared(*of) for of in zip(*(p.unbind(0) for p in parts), strict=True)]
+        ready = ((style * gains).to(dtype), last, demodulation.to(dtype), bias.to(dtype))
+        prepared += [_Prepared(*of) for of in zip(*(p.unbind(0) for p in ready), strict=True)]
     return prepared
 
 

@@ -130,4 +130,3 @@ def stylematte_labeller(checkpoint: Path, device: torch.device | str = "cpu") ->
         return predict_alpha(matte, scene.to(device)).clamp(0, 1).cpu()
 
     return label
-

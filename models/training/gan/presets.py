@@ -25,6 +25,7 @@ class AdversarialSettings:
     final_rate: float = 0.02  # factor of the learning rates at the end
     anneal: float = 0.2  # share of the stage in which they fall to that
     ratio_features: float = 1.0  # norm of the heads' gradient at the images relative to the RGBA's
+    features_px: int = 128  # the projected discriminator sees pictures of at least this size
     blur_px: float = 2.5  # sigma at first of the blur in front of the discriminators
     blur_kimg: float = 50.0  # in which it fades
     gamma: float = 0.5  # of R1
@@ -116,7 +117,7 @@ def _paper(resolution: int, batch: int = 32) -> GanPreset:
 
 def _tiny() -> GanPreset:
     settings = AdversarialSettings(
-        batch=8, blur_kimg=0.016, ema_kimg=0.1, magnitude_kimg=0.1, r1_every=2, augment_kimg=20
+        batch=8, features_px=32, blur_kimg=0.016, ema_kimg=0.1, magnitude_kimg=0.1, r1_every=2, augment_kimg=20
     )
     preset = _portrait(32, 4, settings)
     small = {"z_dim": 16, "w_dim": 16, "channel_base": 256, "channel_max": 16, "first_cutoff": 2.0}

@@ -74,7 +74,8 @@ class ProjectedDiscriminator(nn.Module):
     def place(self, device: torch.device | str, dtype: torch.dtype) -> None:
         """Moves all of it to a device; the frozen part computes in dtype."""
         self.to(device)
-        self._features[0].to(device, dtype, memory_format=torch.channels_last)
+        self._features[0].to(device, dtype)
+        self._features[0].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.no_grad()
     def measure_scales(self, rgb_pm1: Tensor) -> None:

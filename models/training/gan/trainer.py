@@ -102,7 +102,7 @@ class GanTraining:
             ReferenceCritic(preset)
             if preset.reference_discriminator
             else Critic(preset.resolution, **preset.critic)
-        ).to(device, memory_format=torch.channels_last)
+        ).to(device)
         self.judge = ProjectedDiscriminator()
         self.judge.place(device, self.dtype)
         self.balance = GradientBalance().to(device)
@@ -240,10 +240,10 @@ class GanTraining:
         return soften(augment(images, self.augmentation.p, self.rng), self.sigma)
 
     def _views(self, images: Tensor) -> Tensor:
-        """What the projected discriminator sees: at least 128 px, below which its deepest maps are
-        a few pixels."""
+        """What the projected discriminator sees: enlarged where its deepest maps would be a few
+        pixels."""
         views = scenes_and_composites(images, self.bank, self.rng)
-        size = max(views.shape[-1], 128)
+        size = max(views.shape[-1], self.settings.features_px)
         if size == views.shape[-1]:
             return views
         return F.interpolate(views, size, mode="bilinear", align_corners=False)

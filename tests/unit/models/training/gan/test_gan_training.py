@@ -70,7 +70,7 @@ def test_a_resumed_run_goes_on_bit_for_bit(
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_every_preset_goes_twenty_steps_at_a_tiny_width(name: str) -> None:
     of = PRESETS[name]
-    size = 64 if of.resolution > 64 else of.resolution  # the same code at every size
+    size = 32  # the same code at every size
     narrow = {"img_resolution": size, "channel_base": 128, "channel_max": 4, "num_layers": 4}
     narrow |= {"z_dim": 4, "w_dim": 4, "first_cutoff": 2.0, "margin_size": 2}
     critic = {"channel_base": 4 * size, "channel_max": 4}
@@ -78,7 +78,7 @@ def test_every_preset_goes_twenty_steps_at_a_tiny_width(name: str) -> None:
         of,
         generator={**of.generator, **narrow},
         critic=critic,
-        adversarial=replace(of.adversarial, batch=2),
+        adversarial=replace(of.adversarial, batch=2, features_px=64),
     )
     rng = torch.Generator().manual_seed(0)
     images = torch.randint(256, (4, 4, size, size), dtype=torch.uint8, generator=rng)
@@ -97,7 +97,7 @@ def test_every_preset_goes_twenty_steps_at_a_tiny_width(name: str) -> None:
 def test_the_discriminators_learn_to_tell(corpus: Corpus) -> None:
     settings = replace(TINY.adversarial, lr=0.0, augment_start=0.0, augment_least=0.0, gamma=0.01)
     stage = GanTraining(corpus, replace(TINY, adversarial=settings), seed=1)
-    seen = [scalars for _ in range(97) if (scalars := stage.step())]
+    seen = [scalars for _ in range(33) if (scalars := stage.step())]
     assert seen[-1]["d_rgba"] < 0.5 * seen[0]["d_rgba"]
     assert seen[-1]["d_features"] < seen[0]["d_features"]
 
@@ -158,7 +158,7 @@ def test_a_compact_state_is_small_and_loads(
 ) -> None:
     trainer.step()
     trainer.state.save_compact(tmp_path / "state.safetensors", forget=["d_rgba"])
-    assert (tmp_path / "state.safetensors").stat().st_size < 3_000_000
+    assert (tmp_path / "state.safetensors").stat().st_size < 12_000_000
     resumed = GanTraining(corpus, TINY, seed=2)
     resumed.state.load(tmp_path / "state.safetensors")
     for ours, theirs in zip(
@@ -196,8 +196,8 @@ def test_real_backgrounds_are_used(corpus: Corpus) -> None:
     bank = torch.full((3, 3, 32, 32), 255, dtype=torch.uint8)
     stage = GanTraining(corpus, TINY, seed=1, backgrounds=bank)
     views = stage._views(torch.full((2, 4, 32, 32), -1.0))
-    assert torch.equal(views[:1], -torch.ones(1, 3, 128, 128))
-    assert torch.equal(views[1:], torch.ones(1, 3, 128, 128))
+    assert torch.equal(views[:1], -torch.ones(1, 3, 32, 32))
+    assert torch.equal(views[1:], torch.ones(1, 3, 32, 32))
 
 
 def test_the_averages_half_life_grows_with_the_run() -> None:
