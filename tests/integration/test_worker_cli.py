@@ -191,7 +191,7 @@ def test_recover_counts_datasets_and_asks_for_reconciliation(registry: Registry)
 
 def test_every_training_program_is_a_command() -> None:
     listed = run(models.train, "--help").output
-    for name in ("matting", "gan", "warm-start"):
+    for name in ("matting", "gan"):
         assert name in listed
         assert run(models.train, name, "--help").output.startswith("Usage")
     assert CliRunner().invoke(models.train, ["nothing"]).exit_code == 2

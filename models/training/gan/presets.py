@@ -117,7 +117,13 @@ def _paper(resolution: int, batch: int = 32) -> GanPreset:
 
 def _tiny() -> GanPreset:
     settings = AdversarialSettings(
-        batch=8, features_px=32, blur_kimg=0.016, ema_kimg=0.1, magnitude_kimg=0.1, r1_every=2, augment_kimg=20
+        batch=8,
+        features_px=32,
+        blur_kimg=0.016,
+        ema_kimg=0.1,
+        magnitude_kimg=0.1,
+        r1_every=2,
+        augment_kimg=20,
     )
     preset = _portrait(32, 4, settings)
     small = {"z_dim": 16, "w_dim": 16, "channel_base": 256, "channel_max": 16, "first_cutoff": 2.0}

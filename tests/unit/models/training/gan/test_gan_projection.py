@@ -59,4 +59,6 @@ def test_a_spectral_convolution_stretches_nothing() -> None:
     for _ in range(30):
         layer.iterate()
     weight = layer.weight / (layer.u @ layer.weight.flatten(1) @ layer.v)
-    assert torch.linalg.matrix_norm(weight.detach().flatten(1), 2).item() == pytest.approx(1, rel=0.02)
+    assert torch.linalg.matrix_norm(weight.detach().flatten(1), 2).item() == pytest.approx(
+        1, rel=0.02
+    )

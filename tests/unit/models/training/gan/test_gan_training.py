@@ -98,8 +98,8 @@ def test_the_discriminators_learn_to_tell(corpus: Corpus) -> None:
     settings = replace(TINY.adversarial, lr=0.0, augment_start=0.0, augment_least=0.0, gamma=0.01)
     stage = GanTraining(corpus, replace(TINY, adversarial=settings), seed=1)
     seen = [scalars for _ in range(33) if (scalars := stage.step())]
-    assert seen[-1]["d_rgba"] < 0.5 * seen[0]["d_rgba"]
-    assert seen[-1]["d_features"] < seen[0]["d_features"]
+    assert seen[-1]["d_rgba"] < 1.2  # 2 log 2, 1.386, is guessing
+    assert seen[-1]["d_features"] < 1.6  # 2 is
 
 
 def test_a_corpus_of_another_size_is_refused(corpus: Corpus) -> None:
