@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.networks.discriminator import minibatch_stddev
+from models.networks.discriminator import build_discriminator, minibatch_stddev
 
 BASE = 64  # pixels a side at which the residual blocks begin
 GROUP = 4  # images of a minibatch deviation
@@ -110,3 +110,15 @@ class Critic(nn.Module):
         x = self.last(torch.cat([x, deviation.to(dtype)], 1)).flatten(1)[:, :, None, None]
         logits: Tensor = self.out(self.fc(x).float())
         return logits.flatten(1)
+
+
+class ReferenceCritic(nn.Module):
+    """The discriminator of arXiv 1912.04958 in the critic's place, in float32."""
+
+    def __init__(self, resolution: int, **channels: int) -> None:
+        super().__init__()
+        shape = {"img_resolution": resolution, "img_channels": 4, "num_fp16_res": 0}
+        self.net = build_discriminator({**channels, **shape}).train()
+
+    def forward(self, images: Tensor, dtype: torch.dtype, batches: int = 1) -> Tensor:
+        return torch.cat([self.net(part) for part in images.chunk(batches)])

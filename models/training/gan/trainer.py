@@ -11,13 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.networks.discriminator import build_discriminator
 from models.networks.stylegan3 import Generator, build_generator
 from models.training import distributed
 from models.training.ema import ema_beta, update_ema
 from models.training.gan.augment import AdaptiveProbability, augment, soften
 from models.training.gan.corpus import Corpus
-from models.training.gan.critic import Critic
+from models.training.gan.critic import Critic, ReferenceCritic
 from models.training.gan.fast_forward import generate
 from models.training.gan.graphs import GraphedSteps
 from models.training.gan.losses import (
@@ -36,18 +35,6 @@ ADJUST_EVERY = 16  # steps between two looks at the device's figures
 RAMP_STEPS = 200  # over which the learning rates rise
 SHOWN = 64  # images that measure the features' scales
 FIGURES = ("g_rgba", "g_features", "d_rgba", "d_features", "r1", "skipped")
-
-
-class ReferenceCritic(nn.Module):
-    """The discriminator of arXiv 1912.04958 in the critic's place, in float32."""
-
-    def __init__(self, preset: GanPreset) -> None:
-        super().__init__()
-        shape = {"img_resolution": preset.resolution, "img_channels": 4, "num_fp16_res": 0}
-        self.net = build_discriminator({**preset.critic, **shape}).train()
-
-    def forward(self, images: Tensor, dtype: torch.dtype, batches: int = 1) -> Tensor:
-        return torch.cat([self.net(part) for part in images.chunk(batches)])
 
 
 class GanTraining:
@@ -88,7 +75,9 @@ class GanTraining:
         self._place_tensors()
         if cuda:  # each process draws for itself
             torch.cuda.manual_seed(seed + 1 + distributed.rank())
-        self.judge.measure_scales(self._views(self.corpus.batch(SHOWN, self.rng)))
+        shown = torch.linspace(0, len(corpus) - 1, min(SHOWN, len(corpus))).long()
+        scenes = corpus.images[shown, :3].to(self.device).float() / 127.5 - 1
+        self.judge.measure_scales(self._enlarged(scenes))
         alone = distributed.count() == 1
         self.steps = GraphedSteps(cuda and alone, self._clear)
 
@@ -99,7 +88,7 @@ class GanTraining:
         self.generator.synthesis.set_magnitude_ema_beta(0.5 ** (s.batch / half_life))
         self.averaged: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.critic = (
-            ReferenceCritic(preset)
+            ReferenceCritic(preset.resolution, **preset.critic)
             if preset.reference_discriminator
             else Critic(preset.resolution, **preset.critic)
         ).to(device)
@@ -240,9 +229,11 @@ class GanTraining:
         return soften(augment(images, self.augmentation.p, self.rng), self.sigma)
 
     def _views(self, images: Tensor) -> Tensor:
-        """What the projected discriminator sees: enlarged where its deepest maps would be a few
-        pixels."""
-        views = scenes_and_composites(images, self.bank, self.rng)
+        """What the projected discriminator sees."""
+        return self._enlarged(scenes_and_composites(images, self.bank, self.rng))
+
+    def _enlarged(self, views: Tensor) -> Tensor:
+        """Where the deepest maps would be a few pixels."""
         size = max(views.shape[-1], self.settings.features_px)
         if size == views.shape[-1]:
             return views

@@ -3,9 +3,8 @@ import torch
 
 from models.networks.stylegan3 import build_generator
 from models.networks.stylegan3.config import GeneratorConfig, layer_schedule
-from models.training.gan.critic import Critic
+from models.training.gan.critic import Critic, ReferenceCritic
 from models.training.gan.presets import PRESETS, r1_gamma
-from models.training.gan.trainer import ReferenceCritic
 
 
 def parameters(network: torch.nn.Module) -> int:
@@ -18,7 +17,7 @@ def test_both_networks_of_every_preset_can_be_built(name: str) -> None:
     with torch.device("meta"):
         generator = build_generator(preset.generator)
         if preset.reference_discriminator:
-            ReferenceCritic(preset)
+            ReferenceCritic(preset.resolution, **preset.critic)
         else:
             Critic(preset.resolution, **preset.critic)
     assert generator.config.img_channels == 4
