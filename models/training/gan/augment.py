@@ -71,7 +71,7 @@ def augment(images: Tensor, p: float | Tensor, rng: distributed.Random) -> Tenso
 
     Each kind of change (place, colour, hole) is drawn for each image with probability p.
     """
-    return cut_out(change_colour(move(images, p, rng), p, rng), p, rng)
+    return erase_square(change_colour(move(images, p, rng), p, rng), p, rng)
 
 
 def move(images: Tensor, p: float | Tensor, rng: distributed.Random) -> Tensor:
@@ -102,7 +102,7 @@ def change_colour(images: Tensor, p: float | Tensor, rng: distributed.Random) ->
     return torch.cat([colour * torch.exp2(drawn(CONTRAST_STD)) + drawn(BRIGHTNESS_STD), alpha], 1)
 
 
-def cut_out(images: Tensor, p: float | Tensor, rng: distributed.Random) -> Tensor:
+def erase_square(images: Tensor, p: float | Tensor, rng: distributed.Random) -> Tensor:
     """Sets all channels of a square to zero; its centre is anywhere in the picture."""
     count, size, device = len(images), images.shape[-1], images.device
     chosen = distributed.uniform(count, rng=rng, device=device) < p

@@ -50,7 +50,7 @@ class PooledBlock(nn.Module):
         return total * 0.5**0.5
 
 
-class Entry(nn.Module):
+class PixelEntry(nn.Module):
     """Pixels of one size, and what finer ones gave -> what is added at half the size; nothing at
     first."""
 
@@ -80,7 +80,7 @@ class Critic(nn.Module):
         self.entries, self.blocks = nn.ModuleList(), nn.ModuleList()
         finer = resolution
         while finer > size:
-            self.entries.append(Entry(channels(finer), channels(finer // 2)))
+            self.entries.append(PixelEntry(channels(finer), channels(finer // 2)))
             finer //= 2
         while size > 4:
             self.blocks.append(PooledBlock(channels(size), channels(size // 2)))
