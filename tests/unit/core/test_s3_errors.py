@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from core.adapters.s3 import _translated
+from core.adapters.s3_errors import translated_s3
 from core.errors import ClockSkewed, StoreRefused, StoreUnavailable
 from service.problems import error_response
 
@@ -16,9 +16,9 @@ from service.problems import error_response
         ("SlowDown", 503, StoreUnavailable, 503),
     ],
 )
-def test_an_answer_is_translated(code, http_status, error, answered):
+def test_an_answer_istranslated_s3(code, http_status, error, answered):
     answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": http_status}}
-    with pytest.raises(error) as raised, _translated("a/key"):
+    with pytest.raises(error) as raised, translated_s3("a/key"):
         raise ClientError(answer, "PutObject")
     assert error_response(raised.value).status_code == answered
 
@@ -28,5 +28,5 @@ def test_a_wrong_clock_says_what_to_do():
         "Error": {"Code": "RequestTimeTooSkewed"},
         "ResponseMetadata": {"HTTPStatusCode": 403},
     }
-    with pytest.raises(ClockSkewed, match="set this machine's clock right"), _translated("k"):
+    with pytest.raises(ClockSkewed, match="set this machine's clock right"), translated_s3("k"):
         raise ClientError(skewed, "HeadObject")
