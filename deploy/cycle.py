@@ -12,7 +12,8 @@ import click
 
 from core.errors import MatteForgeError
 from core.training.runs import TrainingRuns
-from deploy.local.stack import DataDirInUse, Stack
+from deploy.local.data_dir import DataDirInUse
+from deploy.local.stack import Stack
 from deploy.local.supervisor import StartFailed
 from matteforge.cli.training import parse_settings, show
 from matteforge.schemas.corpora import CorpusKind

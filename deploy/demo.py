@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from deploy.local.stack import DataDirInUse, Stack
+from deploy.local.data_dir import DataDirInUse
+from deploy.local.stack import Stack
 from deploy.local.supervisor import StartFailed
 from matteforge.client import MatteForge
 from matteforge.schemas.datasets import DatasetOut, DatasetState

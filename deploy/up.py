@@ -8,8 +8,9 @@ from types import FrameType
 
 import click
 
+from deploy.local.data_dir import DataDirInUse
 from deploy.local.ports import is_free
-from deploy.local.stack import DataDirInUse, Stack
+from deploy.local.stack import Stack
 from deploy.local.supervisor import StartFailed, silent
 
 COLOURS = (

@@ -1,21 +1,20 @@
 """The whole service on one machine: which programs, in which order, with which settings."""
 
-import fcntl
 import os
 import shlex
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 import models
 from core.adapters.s3 import S3Store
 from core.bundle import BUNDLE_FILE
-from core.registry import UNFINISHED, Registry
+from core.registry import Registry
+from deploy.local.data_dir import lock, sweep
 from deploy.local.ports import LOOPBACK, free_ports
 from deploy.local.program import Program, always_ready, write_private
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
@@ -29,10 +28,6 @@ from models.renderer.blender.process import available
 BUCKET = "matteforge"
 FLOWER_USER = "operator"
 WORK = 10  # niceness of the workers that compute: servers and the API answer first
-
-
-class DataDirInUse(Exception):
-    """Two stacks on one data directory would spoil it."""
 
 
 class Stack:
@@ -59,7 +54,7 @@ class Stack:
         self.data_dir = data_dir.resolve()
         self.secrets_file = self.data_dir / "secrets.json"
         self.env_file = self.data_dir / "env"
-        self._lock = _lock(self.data_dir / "lock")
+        self._lock = lock(self.data_dir / "lock")
         self.secrets = Secrets.of(self.secrets_file, api_key=os.environ.get("MATTEFORGE_API_KEY"))
         api_port, self._flower_port, valkey_port = (
             (port or 0, *free_ports(2)) if port else free_ports(3)
@@ -225,30 +220,8 @@ class Stack:
                 Registry(store).publish_shipped(folder)
 
 
-def sweep(data_dir: Path) -> None:
-    """Remove what processes of an earlier stack left when they were killed.
-
-    The caller holds the directory's lock.
-    """
-    shutil.rmtree(data_dir / "tmp", ignore_errors=True)
-    (data_dir / "tmp").mkdir(mode=0o700)
-    for unfinished in (data_dir / "cache").glob(f"{UNFINISHED}*"):
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
 def shipped_bundles() -> tuple[Path, ...]:
     """Folders of the bundles that come with the package."""
     return tuple(
         sorted(path.parent for path in Path(models.__path__[0]).glob(f"pretrained/*/{BUNDLE_FILE}"))
     )
-
-
-def _lock(path: Path) -> IO[bytes]:
-    """Hold a lock for as long as the file is open. Raises DataDirInUse."""
-    file = path.open("wb")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise DataDirInUse(f"another stack runs on {path.parent}") from None
-    return file

@@ -182,7 +182,7 @@ def _sources(corpus: str, split: str, folder: Path) -> list[Path]:
     from core.corpora import CorpusBook
     from matteforge.schemas.corpora import Split
     from workers.app import context
-    from workers.cycle.corpora import fetch_split
+    from workers.cycle.fetch_corpus import fetch_split
 
     if (path := Path(corpus)).exists():
         return [path]

@@ -10,7 +10,7 @@ from core.corpora import CorpusBook
 from core.registry import Registry
 from matteforge.schemas.corpora import Split
 from models.imaging.tars import read_members
-from workers.cycle.corpora import fetch_split
+from workers.cycle.fetch_corpus import fetch_split
 from workers.cycle.job import Job
 
 

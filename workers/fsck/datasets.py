@@ -142,7 +142,7 @@ class _Check:
             return ""
 
     def _made_anew(self, expected: ShardRecord) -> str:
-        from workers.generate.run_shard import make_tar  # numpy and torch
+        from workers.generate.shard_tar import make_tar  # numpy and torch
 
         plan, shard = self._record.plan, expected.shard
         with TemporaryDirectory(prefix="matteforge-fsck-") as folder:

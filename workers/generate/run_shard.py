@@ -2,10 +2,8 @@
 times, anywhere."""
 
 import logging
-import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from tempfile import TemporaryDirectory
 from core.datasets.dataset import utcnow
 from core.datasets.manifest import ShardRecord
 from core.datasets.plan import Plan, pace_kind
-from core.datasets.sample import SampleRecord, sample_key, shard_name, to_sample
+from core.datasets.sample import shard_name
 from core.errors import (
     Cancelled,
     DeviceLost,
@@ -26,17 +24,13 @@ from core.errors import (
 )
 from core.leases import HeldLease, hold, shard_lease
 from core.messages import Reconcile
-from matteforge.schemas.criteria import BY_NAME
 from matteforge.schemas.datasets import DatasetState, ErrorInfo
 from workers.context import Context
 from workers.control.finalize import starved
-from workers.generate.candidate import Candidate, Sampler
-from workers.generate.members import encode_members
-from workers.generate.overlap import map_ahead
+from workers.generate.shard_tar import make_tar
 from workers.generate.tally import Tally
 from workers.shards.commit import adopt_shard, commit_shard
 from workers.shards.companions import explain_shard
-from workers.shards.tar import ShardTar
 
 log = logging.getLogger(__name__)
 TELL_S = 1.0  # between two reports of how far a shard is
@@ -44,7 +38,6 @@ TOLD_FOR_S = 120.0  # a report holds so long: a picture may take a minute
 STOP_CHECK_S = 2.0  # between two looks for tombstones while sampling
 MAX_TRIES = 10  # crashes on one shard within TRY_WINDOW_S before its dataset fails
 TRY_WINDOW_S = 3600.0
-ENCODERS = min(4, os.cpu_count() or 1)  # threads of a worker that encode pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,33 +185,6 @@ def _make(
     return _Made(plan=plan, record=record, path=path, elapsed_s=time.monotonic() - started_s)
 
 
-def make_tar(
-    path: Path,
-    sampler: Sampler,
-    plan: Plan,
-    shard: int,
-    watch: Callable[[Tally], Iterator[None]],
-) -> ShardRecord:
-    """Write the tar of a shard, a pure function of the plan and the sampler's bundle; returns its
-    record. `watch`, given what is counted, is advanced once a batch; it may raise to stop the work.
-    """
-    tally = Tally()
-    with ShardTar(path) as tar:
-        _fill(tar, sampler, plan, shard, watch(tally), tally)
-    return ShardRecord(
-        shard=shard,
-        name=plan.shard_name(shard),
-        samples=tar.samples,
-        attempted=tally.attempted,
-        rejected=dict(sorted(tally.rejected.items())),
-        size_bytes=tar.size_bytes,
-        sha256=tar.sha256,
-        attributes={
-            name: dict(sorted(values.items())) for name, values in tally.attributes.items()
-        },
-    )
-
-
 def _tell(context: Context, dataset_id: str, shard: int, tally: Tally) -> None:
     with suppress(TransientError):  # no work waits for what people look at
         context.live.report_work(dataset_id, shard, tally.so_far(), TOLD_FOR_S)
@@ -246,62 +212,3 @@ def _watch(
             told_s = now_s
             _tell(context, dataset_id, shard, tally)
         yield
-
-
-def _fill(
-    tar: ShardTar, sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: Tally
-) -> None:
-    """Write the first accepted candidates in attempt order; threads encode them while the next
-    batch is made."""
-
-    def encode(entry: tuple[int, Candidate]) -> tuple[str, dict[str, bytes]]:
-        index, candidate = entry
-        record = _sample_record(candidate, plan, shard, index)
-        return record.key, encode_members(candidate, record.model_dump(mode="json"), plan)
-
-    accepted = enumerate(_accepted(sampler, plan, shard, watch, tally))
-    with ThreadPoolExecutor(ENCODERS) as encoders:
-        for key, members in map_ahead(encoders, encode, accepted, ahead=4 * plan.batch_size):
-            tar.add(key, members)
-
-
-def _accepted(
-    sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: Tally
-) -> Iterator[Candidate]:
-    """Candidates that pass every threshold, in attempt order, as many as the shard takes."""
-    wanted = plan.samples_in(shard)
-    for batch in sampler.candidates(plan, shard):
-        next(watch)
-        for candidate in batch:
-            tally.attempted = candidate.attempt + 1
-            if reason := candidate.rejection(plan.thresholds):
-                tally.rejected[reason] += 1
-                continue
-            tally.accept(candidate)
-            yield candidate
-            wanted -= 1
-            if not wanted:
-                return
-
-
-def _sample_record(candidate: Candidate, plan: Plan, shard: int, index: int) -> SampleRecord:
-    height, width = candidate.alpha.shape
-    return to_sample(
-        {
-            "key": sample_key(shard, index),
-            "shard": shard,
-            "index": index,
-            "split": plan.part(shard).split,
-            "attempt": candidate.attempt,
-            "seed": candidate.seed,
-            "dataset_seed": plan.seed,
-            "batch_size": plan.batch_size,
-            "bundle": plan.bundle,
-            "format_version": plan.format_version,
-            "width": width,
-            "height": height,
-            "scores": {name: round(score, 6) for name, score in candidate.scores.items()},
-            "thresholds": {name: plan.thresholds.get(name) for name in BY_NAME},
-            **candidate.facts,
-        }
-    )

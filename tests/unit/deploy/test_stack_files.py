@@ -12,11 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.local import seaweedfs
+from deploy.local.data_dir import DataDirInUse, sweep
 from deploy.local.ports import free_ports, is_free
 from deploy.local.program import write_private
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
 from deploy.local.secrets import Secrets
-from deploy.local.stack import DataDirInUse, Stack, shipped_bundles, sweep
+from deploy.local.stack import Stack, shipped_bundles
 from deploy.local.valkey import Valkey
 from deploy.up import up
 

@@ -21,7 +21,8 @@ from models.corpora.pairs import decode
 from models.corpora.validate import check_entry, content_key
 from models.imaging.resize import resized
 from models.imaging.tars import read_samples
-from workers.cycle.corpora import add_corpus, fetch_split
+from workers.cycle.corpora import add_corpus
+from workers.cycle.fetch_corpus import fetch_split
 
 
 def picture(seed: int, size: int = 32, channels: int = 3) -> np.ndarray:
