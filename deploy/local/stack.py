@@ -15,7 +15,7 @@ from core.adapters.s3 import S3Store
 from core.bundle import BUNDLE_FILE
 from core.registry import Registry
 from deploy.local.data_dir import lock, sweep
-from deploy.local.ports import LOOPBACK, free_ports
+from deploy.local.ports import LOOPBACK, kept_ports
 from deploy.local.program import Program, always_ready, write_private
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
 from deploy.local.secrets import Secrets
@@ -56,18 +56,21 @@ class Stack:
         self.env_file = self.data_dir / "env"
         self._lock = lock(self.data_dir / "lock")
         self.secrets = Secrets.of(self.secrets_file, api_key=os.environ.get("MATTEFORGE_API_KEY"))
-        api_port, self._flower_port, valkey_port = (
-            (port or 0, *free_ports(2)) if port else free_ports(3)
+        ports = kept_ports(
+            self.data_dir / "ports.json", ("api", "flower", "valkey", *PORTS), also_at=GRPC_OFFSET
         )
+        api_port, self._flower_port = port or ports["api"], ports["flower"]
         self.url = f"http://{LOOPBACK}:{api_port}"
         self.flower_url = f"http://{LOOPBACK}:{self._flower_port}"
         self.flower_login = (FLOWER_USER, self.secrets.flower_password)
         self.valkey = Valkey(
-            folder=self.data_dir / "valkey", port=valkey_port, password=self.secrets.valkey_password
+            folder=self.data_dir / "valkey",
+            port=ports["valkey"],
+            password=self.secrets.valkey_password,
         )
         self.seaweedfs = SeaweedFS(
             folder=self.data_dir / "seaweedfs",
-            ports=dict(zip(PORTS, free_ports(len(PORTS), also_at=GRPC_OFFSET), strict=True)),
+            ports={name: ports[name] for name in PORTS},
             access_key=self.secrets.s3_access_key,
             secret_key=self.secrets.s3_secret_key,
             signing_keys=self.secrets.s3_signing_keys,

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from deploy.local import seaweedfs
 from deploy.local.data_dir import DataDirInUse, sweep
-from deploy.local.ports import free_ports, is_free
+from deploy.local.ports import free_ports, is_free, kept_ports
 from deploy.local.program import write_private
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
 from deploy.local.secrets import Secrets
@@ -142,6 +142,27 @@ def test_ports_are_free_and_different() -> None:
     ports = free_ports(20, also_at=GRPC_OFFSET)
     assert len(set(ports)) == 20
     assert all(is_free(port) and is_free(port + GRPC_OFFSET) for port in ports)
+
+
+def test_ports_are_kept_between_starts_unless_somebody_took_one(tmp_path: Path) -> None:
+    names = ("api", "s3")
+    first = kept_ports(tmp_path / "ports.json", names, also_at=GRPC_OFFSET)
+    assert kept_ports(tmp_path / "ports.json", names, also_at=GRPC_OFFSET) == first
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", first["s3"]))
+        taken.listen()
+        second = kept_ports(tmp_path / "ports.json", names, also_at=GRPC_OFFSET)
+        assert second["s3"] != first["s3"]
+    (tmp_path / "ports.json").write_text("{half")
+    assert set(kept_ports(tmp_path / "ports.json", names)) == set(names)
+
+
+def test_a_restarted_stack_has_the_urls_of_the_one_before(tmp_path: Path) -> None:
+    first = Stack(tmp_path)
+    first.stop()
+    second = Stack(tmp_path)
+    second.stop()
+    assert (second.url, second.seaweedfs.url) == (first.url, first.seaweedfs.url)
 
 
 def test_no_outgoing_connection_takes_the_port_of_a_server_that_is_started_again() -> None:
