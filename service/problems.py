@@ -89,7 +89,7 @@ def problem_response(
 
 def error_response(error: errors.MatteForgeError) -> Response:
     """The response for a core error. One that is not in STATUS answers 500."""
-    status = STATUS.get(type(error), 500)
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     if status == 500:
         log.error("request failed", exc_info=error)
     return problem_response(
