@@ -63,14 +63,19 @@ class InMemory:
 
 
 class InFile:
-    """Rows of samples.parquet; of a page only its row groups are read in full."""
+    """Rows of samples.parquet; of a page only its row groups are read in full.
+
+    Thread-safe, which pyarrow's ParquetFile is not: two reads at once fail, or never end.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = pq.ParquetFile(path, memory_map=True)
+        self._reading = threading.Lock()
         self.schema = self._file.schema_arrow
 
     def columns(self, names: list[str]) -> pa.Table:
-        return self._file.read(columns=names)
+        with self._reading:
+            return self._file.read(columns=names)
 
     def rows(self, numbers: list[int]) -> list[dict[str, Any]]:
         metadata = self._file.metadata
@@ -79,7 +84,8 @@ class InFile:
             size = metadata.row_group(group).num_rows
             inside = [number for number in numbers if start <= number < start + size]
             if inside:
-                table = self._file.read_row_group(group)
+                with self._reading:
+                    table = self._file.read_row_group(group)
                 taken = table.take(pa.array([number - start for number in inside])).to_pylist()
                 found |= dict(zip(inside, taken, strict=True))
             start += size

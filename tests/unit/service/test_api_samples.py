@@ -3,15 +3,19 @@
 import hashlib
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from core import keys
 from core.datasets.sample_tables import SampleTables
+from service.samples import InFile
 from workers.control.companions.table import join_tables
 from workers.shards.companions import explain_shard
 from workers.shards.encode import encode_alpha, encode_image
@@ -199,3 +203,21 @@ def test_the_joined_table_answers_as_the_single_ones_did(
     world.store.upload(keys.companion(dataset_id, joined.name), joined)
     after = world.http.get(f"{delivered}/samples", params={"order": "-grad"}).json()
     assert after == {**before, "complete": True}
+
+
+def test_two_readers_of_one_file_do_not_meet(tmp_path):
+    table = pa.table({f"c{column}": list(range(12)) for column in range(40)})
+    pq.write_table(table, tmp_path / "samples.parquet")
+    wrong: list[object] = []
+
+    def read(rows: InFile) -> None:
+        for _ in range(20):
+            if rows.columns(["c1", "c2"]).num_rows != 12 or rows.rows([3])[0]["c5"] != 3:
+                wrong.append(rows)
+
+    for _ in range(20):
+        rows = InFile(tmp_path / "samples.parquet")
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(read, rows) for _ in range(4)]:
+                done.result()
+    assert not wrong
