@@ -29,7 +29,7 @@ def problem_of(answer) -> Problem:
 
 
 def leaves(root: type[errors.MatteForgeError]) -> Iterator[type[errors.MatteForgeError]]:
-    """Of the tree in core.errors. What models add below it for themselves answers as its parent."""
+    """The leaves in core.errors. What models add below it for themselves answers as its parent."""
     below = [child for child in root.__subclasses__() if child.__module__ == errors.__name__]
     if not below:
         yield root
