@@ -81,7 +81,10 @@ def test_calibrated_thresholds_make_a_bundle_that_can_be_published(
     assert registry.resolve("people") == load_bundle_folder(folder).digest
 
 
-def test_an_import_is_registered_beside_the_champion(registry: Registry) -> None:
+def test_an_import_is_registered_beside_the_champion(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the sheet of nine samples is written where one stands
     before = registry.resolve("humans")
     run(
         models.models,
@@ -97,6 +100,7 @@ def test_an_import_is_registered_beside_the_champion(registry: Registry) -> None
         registry.bundle(digest).files[STYLEMATTE_FILE]
         == registry.bundle(before).files[STYLEMATTE_FILE]
     )
+    assert (tmp_path / "imported-one.samples.png").is_file()
     assert registry.resolve("humans") == before, "an import never replaces what is in use"
 
 
