@@ -9,7 +9,7 @@ export MALLOC_TOP_PAD_ := 268435456
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up docs test test-fast test-slow test-portraits test-browser check fix bench bench-cuda bench-guard bench-scale bench-control lock clean
+.PHONY: help setup demo up docs test test-again test-fast test-slow test-portraits test-browser check fix bench bench-cuda bench-guard bench-scale bench-control lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ up: setup ## run the whole service on this machine until Ctrl-C
 
 test: setup ## every test but the slow ones, on a real Valkey and a real S3, on two processes, in random order
 	$(BIN)/pytest -n 2 --dist loadscope -m "not slow and not gpu and not portraits and not browser"
+
+test-again: setup ## the tests that failed the last time, alone: real clocks may fail on a busy machine
+	$(BIN)/pytest -p no:randomly --last-failed --last-failed-no-failures none -m "not slow and not gpu and not portraits and not browser"
 
 test-fast: setup ## unit tests of everything but the networks' training: under a minute on two cores
 	$(BIN)/pytest -n 2 -m "not slow and not gpu and not portraits and not browser" tests/unit/core tests/unit/matteforge \
