@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from core.datasets.splits import DEFAULT_SPLIT
 from core.errors import ShardCorrupt
+from core.tars import Content, grouped, read_files
 
 COMPRESSION = "zstd"
 BASE = pa.schema(
@@ -52,9 +53,9 @@ def index_shard(path: Path) -> pa.Table:
     """The table of a shard's tar. Raises ShardCorrupt."""
     rows = []
     try:
-        with tarfile.open(path, "r:") as tar:
-            for members in _samples(tar):
-                rows.append(_row(members))
+        files = ((info.name, (info, body)) for info, body in read_files(path, "r:"))
+        for _, members in grouped(files):
+            rows.append(_row(members))
     except (tarfile.TarError, KeyError, ValueError, TypeError) as error:
         raise ShardCorrupt(f"{path.name} can't be read as a shard: {error!r}") from error
     return pa.Table.from_pylist(rows, schema=_schema(rows))
@@ -112,22 +113,7 @@ def attribute_names(schema: pa.Schema) -> list[str]:
     ]
 
 
-def _samples(tar: tarfile.TarFile) -> Iterator[dict[str, tuple[tarfile.TarInfo, bytes]]]:
-    """Members of each run with one key, by suffix."""
-    key, members = "", dict[str, tuple[tarfile.TarInfo, bytes]]()
-    for info in tar:
-        name, _, suffix = info.name.partition(".")
-        if name != key and members:
-            yield members
-            members = {}
-        key = name
-        file = tar.extractfile(info)
-        members[suffix] = info, file.read() if file else b""
-    if members:
-        yield members
-
-
-def _row(members: Mapping[str, tuple[tarfile.TarInfo, bytes]]) -> dict[str, Any]:
+def _row(members: Mapping[str, Content]) -> dict[str, Any]:
     facts = json.loads(members["json"][1])
     row = {name: facts.get(name) for name in BASE.names}
     row["split"] = facts.get("split") or DEFAULT_SPLIT

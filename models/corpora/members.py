@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from core.tars import headers
 from models.corpora.archives import (
     MAX_MEMBERS,
     ArchiveTooLarge,
@@ -172,13 +173,12 @@ def _zip_members(path: Path) -> Iterator[Member]:
 
 def _tar_members(path: Path) -> Iterator[Member]:
     """Headers are read front to back once; contents by their place, in any order."""
-    opened, count = _OpenTar(path), 0
+    opened = _OpenTar(path)
     length = opened.file.seek(0, os.SEEK_END)
     opened.file.seek(0)
     with tarfile.open(fileobj=opened.file, mode="r:") as archive:
-        while (info := _next(archive)) is not None:
-            count += 1
-            if count > MAX_MEMBERS:
+        for count, info in enumerate(headers(archive)):
+            if count == MAX_MEMBERS:
                 raise ArchiveTooLarge(f"{path.name} holds more than {MAX_MEMBERS} members")
             name = spelled(info.name)
             if info.isdir() or is_clutter(name):
@@ -186,13 +186,6 @@ def _tar_members(path: Path) -> Iterator[Member]:
             if info.isreg() and info.offset_data + info.size > length:
                 raise tarfile.ReadError("the archive ends within this member")
             yield Member(name=name, read=_tar_reader(opened, info))
-
-
-def _next(archive: tarfile.TarFile) -> tarfile.TarInfo | None:
-    """The next header; the archive would remember a million of them."""
-    info = archive.next()
-    archive.members = []  # type: ignore[attr-defined]
-    return info
 
 
 def _tar_reader(opened: _OpenTar, info: tarfile.TarInfo) -> Read:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.tars import read_samples
 from models.imaging.blur_fusion import estimate_foreground
 from models.imaging.decode import grey_u8, open_picture
 from models.imaging.pixels import to_unit
 from models.imaging.resize import middle_square, resized
-from models.imaging.tars import read_samples
 
 SUFFIXES = ("png", "webp", "jpg")
 

@@ -8,8 +8,8 @@ import torch
 
 from core.corpora import CorpusBook
 from core.registry import Registry
+from core.tars import read_members
 from matteforge.schemas.corpora import Split
-from models.imaging.tars import read_members
 from workers.cycle.fetch_corpus import fetch_split
 from workers.cycle.job import Job
 

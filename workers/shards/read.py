@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from core.datasets.sample import GeneratedSample, RenderedSample, parse_sample
 from core.errors import ShardCorrupt
+from core.tars import read_samples
 from models.imaging.decode import UndecodablePicture, open_picture
 from models.imaging.pixels import to_unit
-from models.imaging.tars import read_samples
 from workers.shards.encode import ALPHA_SUFFIX, SUFFIX
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from core.tars import read_members
 from models.corpora.foreground import straight_foreground
 from models.imaging.pixels import to_u8, to_unit
-from models.imaging.tars import read_members
 from models.imaging.tensors import pm1_to_u8
 from models.training.matting.held_out import held_out_pairs
 

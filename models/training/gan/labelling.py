@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.tars import read_samples
 from models.corpora.pairs import decode
-from models.imaging.tars import read_samples
 from models.imaging.tensors import pm1_to_u8, to_pm1
 from models.training.gan.alignment import align_faces, crop
 from models.training.gan.corpus import (

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.tars import read_samples
 from models.corpora.pairs import member, straight_rgba
 from models.imaging.compositing import over
 from models.imaging.pixels import nearest_u8, to_unit
 from models.imaging.resize import middle_square, resized
-from models.imaging.tars import read_samples
 from models.scenes.backgrounds import render_background
 
 

@@ -14,13 +14,13 @@ from PIL import Image
 from core.adapters.memory import MemoryStore
 from core.corpora import CorpusBook, corpus_split_of
 from core.errors import CorpusRejected, InvalidSpec, NotFound, StateConflict
+from core.tars import read_samples
 from matteforge.schemas.corpora import CorpusKind, Split
 from models.corpora.foreground import straight_foreground
 from models.corpora.formats import read_entries
 from models.corpora.pairs import decode
 from models.corpora.validate import check_entry, content_key
 from models.imaging.resize import resized
-from models.imaging.tars import read_samples
 from workers.cycle.corpora import add_corpus
 from workers.cycle.fetch_corpus import fetch_split
 

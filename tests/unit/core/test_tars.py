@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.imaging.tars import read_members, read_samples
+from core.tars import read_members, read_samples
 
 
 def write(path: Path, names: list[str], links: dict[str, str] | None = None) -> Path:
