@@ -6,7 +6,6 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
@@ -23,8 +22,7 @@ from core.sessions import SessionBook
 from core.settings import Settings
 from matteforge.schemas.datasets import MAX_BODY_BYTES
 from matteforge.schemas.mattes import MAX_PICTURE_BYTES
-from matteforge.schemas.problems import Problem
-from service import problems
+from service import openapi, problems
 from service.audit import Audit
 from service.deadline import Deadline
 from service.dependencies import Services
@@ -55,6 +53,24 @@ from service.startup import Startup
 
 REDIS_TIMEOUT_S = 0.9
 """A caller waits for the answer: what a worker may wait for patiently is too long here."""
+
+ROUTES = (
+    datasets,
+    estimates,
+    events,
+    shards,
+    samples,
+    files,
+    models,
+    versions,
+    corpora,
+    training_runs,
+    schedules,
+    health,
+    keys,
+    session,
+    mattes,
+)
 
 DESCRIPTION = """Synthetic training data for portrait matting: order N pairs, get WebDataset shards.
 
@@ -95,23 +111,7 @@ def create_app(
     app.state.sessions = Sessions(SessionBook(services.store), keyring)
     app.state.readiness = Readiness(startup, services.store, services.live, services.doorbell)
     app.state.metrics = Metrics(services.live, services.doorbell)
-    for module in (
-        datasets,
-        estimates,
-        events,
-        shards,
-        samples,
-        files,
-        models,
-        versions,
-        corpora,
-        training_runs,
-        schedules,
-        health,
-        keys,
-        session,
-        mattes,
-    ):
+    for module in ROUTES:
         app.include_router(module.router)
     app.include_router(console.router(services.settings))
     problems.install(app)
@@ -122,7 +122,7 @@ def create_app(
     app.add_middleware(Deadline)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     app.add_middleware(Audit)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
     return app
 
 
@@ -151,15 +151,3 @@ def _impatient_store(settings: Settings) -> ObjectStore:
 
 def _impatient_redis(url: str) -> Any:
     return connect(url, timeout_s=REDIS_TIMEOUT_S, retries=1, retry_timeouts=False)
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's description, with the schema that every problem response refers to."""
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schema["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
-        app.openapi_schema = schema
-    return app.openapi_schema

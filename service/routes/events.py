@@ -1,22 +1,19 @@
-"""/v1/datasets/{id}/events: progress as server-sent events. The only asynchronous route."""
+"""/v1/datasets/{id}/events: progress as server-sent events."""
 
-import asyncio
-import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
-from fastapi.responses import StreamingResponse
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Depends, Header
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from core.datasets.dataset import DatasetView, utcnow
-from core.errors import NotFound, TransientError
+from core.errors import TransientError
 from core.ports import Event
 from matteforge.schemas.datasets import DatasetState, InWork
 from service.datasets import load_view
 from service.dependencies import DatasetId, Services, ServicesDep, bearer
-from service.problems import documented
+from service.event_stream import documented_stream, follow
 from service.wire import dataset_out
 
 router = APIRouter(
@@ -25,83 +22,75 @@ router = APIRouter(
 
 POLL_S = 0.5
 PROGRESS_S = 1.0
-HEARTBEAT_S = 15.0
-_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "`snapshot` (the whole dataset), `shard` (one was committed), `state` "
-        "and `progress` (what is in shards that are being made) events; ids resume",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
-}
+QUIET_S = 15.0
+"""Without an event for so long, the dataset itself is looked at: its end may have been told by
+none."""
+
+
+def _view(dataset_id: DatasetId, services: ServicesDep) -> DatasetView:
+    return load_view(services, dataset_id)
 
 
 @router.get(
     "",
-    response_class=StreamingResponse,
-    responses=documented(404) | _STREAM,
+    response_class=EventSourceResponse,
+    responses=documented_stream(
+        "`snapshot` (the whole dataset), `shard` (one was committed), `state` and `progress` (what "
+        "is in shards that are being made) events; ids resume"
+    ),
     summary="Follow a dataset",
 )
 async def events(
-    dataset_id: DatasetId,
+    view: Annotated[DatasetView, Depends(_view)],
     services: ServicesDep,
     last_event_id: Annotated[
         str | None, Header(max_length=100, description="resume after this event")
     ] = None,
-) -> StreamingResponse:
+) -> AsyncIterator[ServerSentEvent]:
     """Starts with a `snapshot` unless Last-Event-ID can be resumed; ends with the `state` that ends
     the dataset."""
-    view = await run_in_threadpool(load_view, services, dataset_id)
-    body = _follow(services, view, last_event_id)
-    return StreamingResponse(
-        body,
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    async for event in follow(_DatasetFollower(services, view, last_event_id), POLL_S):
+        yield event
 
 
-async def _follow(services: Services, view: DatasetView, cursor: str | None) -> AsyncIterator[str]:
-    if view.state.terminal:
-        yield _frame("state", _end(view))
-        return
-    spoke_at = looked_at = time.monotonic()
-    told = InWork()
-    while True:
+class _DatasetFollower:
+    def __init__(self, services: Services, view: DatasetView, cursor: str | None) -> None:
+        self.ended = False
+        self._services, self._view, self._cursor = services, view, cursor
+        self._spoke_at = self._looked_at = time.monotonic()
+        self._told = InWork()
+
+    def look(self) -> list[ServerSentEvent]:
+        if self._view.state.terminal:
+            self.ended = True
+            return [ServerSentEvent(event="state", data=_end(self._view))]
         try:
-            batch = await run_in_threadpool(_next, services, view.id, cursor)
-        except NotFound:
-            return  # deleted meanwhile
+            batch = _next(self._services, self._view.id, self._cursor)
         except TransientError:
             batch = []
+        news = []
         for event in batch:
-            yield _frame(event.kind, event.data, event.id)
-            cursor = event.id
+            news.append(ServerSentEvent(event=event.kind, data=event.data, id=event.id))
+            self._cursor = event.id
             if "state" in event.data and DatasetState(event.data["state"]).terminal:
-                return
-        if time.monotonic() - looked_at >= PROGRESS_S:
-            looked_at = time.monotonic()
-            work = await run_in_threadpool(_in_work, services, view.id)
-            if work not in (None, told):
-                told = work or told
-                yield _frame("progress", told.model_dump())
+                self.ended = True
+                return news
         if batch:
-            spoke_at = time.monotonic()
-        elif time.monotonic() - spoke_at > HEARTBEAT_S:
-            yield ": still here\n\n"
-            spoke_at = time.monotonic()
-            cursor = await _unless_ended(services, view.id, cursor)
-        await asyncio.sleep(POLL_S)
+            self._spoke_at = time.monotonic()
+        elif time.monotonic() - self._spoke_at > QUIET_S:
+            self._spoke_at = time.monotonic()
+            self._view = load_view(self._services, self._view.id)
+        return news + self._progress()
 
-
-async def _unless_ended(services: Services, dataset_id: str, cursor: str | None) -> str | None:
-    """The cursor; None, which asks for a snapshot, when the dataset's end or deletion was told by
-    no event."""
-    try:
-        view = await run_in_threadpool(load_view, services, dataset_id)
-    except NotFound:
-        return None
-    except TransientError:
-        return cursor
-    return None if view.state.terminal else cursor
+    def _progress(self) -> list[ServerSentEvent]:
+        if time.monotonic() - self._looked_at < PROGRESS_S:
+            return []
+        self._looked_at = time.monotonic()
+        work = _in_work(self._services, self._view.id)
+        if work is None or work == self._told:
+            return []
+        self._told = work
+        return [ServerSentEvent(event="progress", data=work.model_dump())]
 
 
 def _in_work(services: Services, dataset_id: str) -> InWork | None:
@@ -127,8 +116,3 @@ def _end(view: DatasetView) -> dict[str, Any]:
     error = {"error": view.error.model_dump()} if view.error else {}
     at = view.timestamps[view.state].isoformat()
     return {"state": view.state, "at": at, "counts": view.counts.model_dump(), **error}
-
-
-def _frame(kind: str, data: Mapping[str, Any], event_id: str | None = None) -> str:
-    head = f"id: {event_id}\n" if event_id else ""
-    return f"{head}event: {kind}\ndata: {json.dumps(data)}\n\n"

@@ -1,34 +1,23 @@
 """/v1/training-runs: order a turn of the cycle, look, follow, cancel."""
 
-import asyncio
-import json
-import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.responses import StreamingResponse
-from starlette.concurrency import run_in_threadpool
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from core.errors import NotFound, TransientError
+from core.training.run import RunProgress
 from core.training.runs import TrainingRuns
 from matteforge.schemas.training import TrainingRunOut, TrainingRunPage, TrainingSpec
 from service import training
 from service.dependencies import KeyDep, OwnerDep, Services, ServicesDep, TrainingRunId, bearer
+from service.event_stream import documented_stream, follow
 from service.problems import documented, located
 from service.routes.datasets import IdempotencyKey, json_only
 
 router = APIRouter(prefix="/v1/training-runs", tags=["training"], dependencies=[bearer])
 
 POLL_S = 1.0
-HEARTBEAT_S = 15.0
-_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "`snapshot` (the whole run) whenever a stage ends, `progress` in between, "
-        "`state` at the end",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
-}
 
 
 @router.post(
@@ -102,65 +91,52 @@ def cancel(run_id: TrainingRunId, services: ServicesDep) -> TrainingRunOut:
     return training.run_response(services, training.cancel_run(services, run_id))
 
 
+def _run(run_id: TrainingRunId, services: ServicesDep) -> str:
+    TrainingRuns(services.store).request(run_id)
+    return run_id
+
+
 @router.get(
     "/{run_id}/events",
-    response_class=StreamingResponse,
-    responses=documented(404) | _STREAM,
+    response_class=EventSourceResponse,
+    responses=documented_stream(
+        "`snapshot` (the whole run) whenever a stage ends, `progress` in between, `state` at the "
+        "end"
+    ),
     summary="Follow a run",
 )
 async def events(
-    run_id: TrainingRunId,
+    run: Annotated[str, Depends(_run)],
     services: ServicesDep,
     last_event_id: Annotated[
         str | None, Header(max_length=100, description="resume after this event")
     ] = None,
-) -> StreamingResponse:
+) -> AsyncIterator[ServerSentEvent]:
     """Starts with a `snapshot` unless nothing happened since Last-Event-ID; ends with the `state`
     that ends the run."""
-    await run_in_threadpool(TrainingRuns(services.store).request, run_id)
-    body = _follow(services, run_id, last_event_id)
-    return StreamingResponse(
-        body,
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    async for event in follow(_RunFollower(services, run, last_event_id), POLL_S):
+        yield event
 
 
-async def _follow(services: Services, run_id: str, cursor: str | None) -> AsyncIterator[str]:
-    runs, stage, spoke_at = TrainingRuns(services.store), "", time.monotonic()
-    while True:
-        try:
-            progress = await run_in_threadpool(runs.progress, run_id)
-            end = await run_in_threadpool(runs.end, run_id)
-            if end is not None:
-                yield _frame("state", end.model_dump_json(), None)
-                return
-            event_id = str(progress.sequence) if progress else "0"
-            if event_id != cursor:
-                if progress is None or progress.stage != stage:
-                    view = await run_in_threadpool(runs.view, run_id)
-                    yield _frame(
-                        "snapshot",
-                        training.run_response(services, view).model_dump_json(),
-                        event_id,
-                    )
-                else:
-                    yield _frame("progress", progress.model_dump_json(), event_id)
-                cursor, stage, spoke_at = (
-                    event_id,
-                    progress.stage if progress else "",
-                    time.monotonic(),
-                )
-        except NotFound:
-            return
-        except TransientError:
-            pass
-        if time.monotonic() - spoke_at > HEARTBEAT_S:
-            yield ": still here\n\n"
-            spoke_at = time.monotonic()
-        await asyncio.sleep(POLL_S)
+class _RunFollower:
+    def __init__(self, services: Services, run_id: str, cursor: str | None) -> None:
+        self.ended = False
+        self._services, self._run_id, self._cursor = services, run_id, cursor
+        self._runs, self._stage = TrainingRuns(services.store), ""
 
-
-def _frame(kind: str, data: str, event_id: str | None) -> str:
-    head = f"id: {event_id}\n" if event_id else ""
-    return f"{head}event: {kind}\ndata: {json.dumps(json.loads(data))}\n\n"
+    def look(self) -> list[ServerSentEvent]:
+        progress = self._runs.progress(self._run_id)
+        if (end := self._runs.end(self._run_id)) is not None:
+            self.ended = True
+            return [ServerSentEvent(event="state", data=end)]
+        event_id = str(progress.sequence) if progress else "0"
+        if event_id == self._cursor:
+            return []
+        told: RunProgress | TrainingRunOut
+        if progress is None or progress.stage != self._stage:
+            kind = "snapshot"
+            told = training.run_response(self._services, self._runs.view(self._run_id))
+        else:
+            kind, told = "progress", progress
+        self._cursor, self._stage = event_id, progress.stage if progress else ""
+        return [ServerSentEvent(event=kind, data=told, id=event_id)]
