@@ -28,6 +28,8 @@ from models.renderer.scene.scene import Camera, Mesh, Part, Scene, Strands
 from models.renderer.spec import PortraitSpec
 
 LOWEST_SKIN_DM = 3.6
+HEAD_DM = 6.2
+"""The head begins at this height of the base mesh."""
 COVERED_DM = 0.4
 """Skin this far below a neckline is left out; what shows of a strip above it pokes through."""
 HEADROOM = 0.03
@@ -53,7 +55,9 @@ def build_scene(spec: PortraitSpec) -> Scene:
         *facial_hair.beard_strands(spec.beard, scalp),
     ]
     worn = headgear.meshes(spec.accessories, posed)
-    camera = _framed(placed(spec.camera, posed, spec.pose.body_yaw_rad), posed, strands, worn)
+    head = posed.points[base_mesh().is_body & (base_mesh().points[:, 1] > HEAD_DM)]
+    camera = placed(spec.camera, head, scalp.eyes, spec.pose.body_yaw_rad)
+    camera = _framed(camera, posed, strands, worn)
     meshes = [
         _skin(spec, posed, grows),
         *eyes.meshes(posed, np.array(camera.position)),

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.renderer.person.makehuman import base_mesh
-from models.renderer.person.pose import Posed
+from models.renderer.mesh.geometry import Array
+from models.renderer.person.makehuman import Points
 from models.renderer.scene.scene import SENSOR_MM, Camera, triple
 
 
@@ -112,11 +112,9 @@ def draw_still(rng: np.random.Generator, labels: Mapping[str, str]) -> Motion:
     return Motion(length_px=0.0, angle_rad=0.0)
 
 
-def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
-    """The camera of a posed head: it goes around the person by the body's yaw, so that the body is
-    seen turned."""
-    base = base_mesh()
-    head = posed.points[base.is_body & (base.points[:, 1] > 6.2)]
+def placed(spec: CameraSpec, head: Points, eyes: Array, body_yaw_rad: float) -> Camera:
+    """The camera of a posed head, points [n, 3]: it goes around the body by its yaw, so that the
+    body is seen turned. `eyes` [3], the middle between them, is sharp."""
     low, high = head.min(axis=0), head.max(axis=0)
     middle, height = (low + high) / 2, high[1] - low[1]
     cos, sin = np.cos(spec.pitch_rad), np.sin(spec.pitch_rad)
@@ -130,10 +128,6 @@ def placed(spec: CameraSpec, posed: Posed, body_yaw_rad: float) -> Camera:
     distance = spec.distance_dm * height / 2.4
     focal = SENSOR_MM * distance / frame
     position = target + towards * distance
-    eyes = (
-        posed.points[base.group("helper-l-eye")].mean(axis=0)
-        + posed.points[base.group("helper-r-eye")].mean(axis=0)
-    ) / 2
     return Camera(
         position=triple(position),
         target=triple(target),
