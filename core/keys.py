@@ -61,6 +61,15 @@ def sample_index(dataset_id: str, shard: int) -> str:
     return f"{DATASETS}{dataset_id}/samples/{shard:06d}.parquet"
 
 
+def rejected_folder(dataset_id: str) -> str:
+    return f"{DATASETS}{dataset_id}/rejected/"
+
+
+def rejected_examples(dataset_id: str, shard: int) -> str:
+    """Small pictures of candidates of one shard that were not delivered."""
+    return f"{rejected_folder(dataset_id)}{shard:06d}.json"
+
+
 def companion(dataset_id: str, name: str) -> str:
     """A file that lies beside the shards when they are downloaded, e.g. samples.parquet."""
     return f"{DATASETS}{dataset_id}/files/{name}"

@@ -15,16 +15,16 @@ from matteforge.calls import MatteOptions, OrderOptions
 from matteforge.client import MatteForge
 from matteforge.download import Progress
 from matteforge.events import EventOut
+from matteforge.samples import AsyncSampleMethods
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
 from matteforge.schemas.files import FileOut
 from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut
-from matteforge.schemas.samples import SampleOut
 from matteforge.transport import AsyncTransport
 
 
-class AsyncMatteForge:
+class AsyncMatteForge(AsyncSampleMethods):
     """One service, one key. Close it, or use it as an asynchronous context manager.
 
     Methods, arguments and errors are those of MatteForge; iterators are asynchronous.
@@ -161,32 +161,6 @@ class AsyncMatteForge:
 
     async def files(self, dataset_id: str) -> Sequence[FileOut]:
         return (await self.transport.send(calls.files(dataset_id))).items
-
-    # Samples
-
-    async def samples(
-        self,
-        dataset_id: str,
-        *,
-        where: str | None = None,
-        order: str = "key",
-        limit: int | None = None,
-    ) -> AsyncIterator[SampleOut]:
-        call, left = calls.samples(dataset_id, where, order, limit), limit
-        while True:
-            page = await self.transport.send(call)
-            for sample in page.items[:left]:
-                yield sample
-            left = None if left is None else left - len(page.items)
-            if page.next_cursor is None or (left is not None and left <= 0):
-                return
-            call = call.after(page.next_cursor)
-
-    async def member(self, dataset_id: str, key: str, member: str) -> bytes:
-        return await self.transport.send(calls.member(dataset_id, key, member))
-
-    async def preview(self, dataset_id: str) -> bytes:
-        return await self.transport.send(calls.preview(dataset_id))
 
     # Mattes
 

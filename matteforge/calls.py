@@ -21,10 +21,8 @@ from matteforge.schemas.mattes import MatteOut, Output
 from matteforge.schemas.models import ModelOut, ModelPage
 from matteforge.schemas.orders import Member, Split
 from matteforge.schemas.problems import Problem
-from matteforge.schemas.samples import SamplePage
 
 DATASETS_A_PAGE = 100
-SAMPLES_A_PAGE = 200
 
 Answer = TypeVar("Answer")
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -143,23 +141,6 @@ def manifest(dataset_id: str) -> Call[bytes]:
 
 def files(dataset_id: str) -> Call[FileList]:
     return call_of("GET", "datasets", dataset_id, "files", schema=FileList)
-
-
-def samples(dataset_id: str, where: str | None, order: str, limit: int | None) -> Call[SamplePage]:
-    only = {"where": where} if where else {}
-    size = min(limit or SAMPLES_A_PAGE, SAMPLES_A_PAGE)
-    parts = ("datasets", dataset_id, "samples")
-    return call_of("GET", *parts, schema=SamplePage, limit=size, order=order, **only)
-
-
-def member(dataset_id: str, key: str, member: str) -> Call[bytes]:
-    path = path_of("datasets", dataset_id, "samples", key, member)
-    return Call(method="GET", path=path, read=lambda response: response.content)
-
-
-def preview(dataset_id: str) -> Call[bytes]:
-    path = path_of("datasets", dataset_id, "preview.webp")
-    return Call(method="GET", path=path, read=lambda response: response.content)
 
 
 # Models

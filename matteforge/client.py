@@ -12,17 +12,17 @@ from matteforge import calls, events
 from matteforge.calls import MatteOptions, OrderOptions
 from matteforge.download import Progress, download
 from matteforge.events import EventOut
+from matteforge.samples import SampleMethods
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
 from matteforge.schemas.files import FileOut
 from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut
-from matteforge.schemas.samples import SampleOut
 from matteforge.training import Training
 from matteforge.transport import Transport
 
 
-class MatteForge:
+class MatteForge(SampleMethods):
     """One service, one key. Thread-safe; close it, or use it as a context manager.
 
     Every method raises MatteForgeRequestError when the service refuses and MatteForgeUnavailable
@@ -156,34 +156,6 @@ class MatteForge:
     def files(self, dataset_id: str) -> Sequence[FileOut]:
         """What lies beside the shards, with URLs that need no key."""
         return self.transport.send(calls.files(dataset_id)).items
-
-    # Samples
-
-    def samples(
-        self,
-        dataset_id: str,
-        *,
-        where: str | None = None,
-        order: str = "key",
-        limit: int | None = None,
-    ) -> Iterator[SampleOut]:
-        """Samples that pass the filter, in this order, `limit` at most; see the API's reference."""
-        call, left = calls.samples(dataset_id, where, order, limit), limit
-        while True:
-            page = self.transport.send(call)
-            yield from page.items[:left]
-            left = None if left is None else left - len(page.items)
-            if page.next_cursor is None or (left is not None and left <= 0):
-                return
-            call = call.after(page.next_cursor)
-
-    def member(self, dataset_id: str, key: str, member: str) -> bytes:
-        """One picture or JSON of a sample: `image`, `alpha`, `json`, …"""
-        return self.transport.send(calls.member(dataset_id, key, member))
-
-    def preview(self, dataset_id: str) -> bytes:
-        """A WebP picture of some samples; there from the first shard on."""
-        return self.transport.send(calls.preview(dataset_id))
 
     # Mattes
 

@@ -20,7 +20,7 @@ from matteforge.schemas.training import (
     TrainingRunOut,
 )
 
-LINKS = ("events", "shards", "samples", "preview.webp", "files", "manifest", "cancel")
+LINKS = ("events", "shards", "samples", "rejected", "preview.webp", "files", "manifest", "cancel")
 
 
 def dataset_out(

@@ -11,7 +11,7 @@ from matteforge.cli.connection import output, service
 from matteforge.client import MatteForge
 from matteforge.folder import write_whole
 from matteforge.schemas.datasets import DatasetOut, DatasetState
-from matteforge.schemas.samples import SampleOut
+from matteforge.schemas.samples import RejectedList, SampleOut
 
 
 @click.command("list")
@@ -114,6 +114,52 @@ def _print_samples(found: list[SampleOut]) -> None:
         tags = [sample.attributes.get(name, "") for name in attributes]
         table.add_row(sample.key, sample.split, *scores, *tags)
     Console().print(table)
+
+
+@click.command()
+@click.argument("dataset_id")
+@click.option("--reason", help="only those that failed this criterion, e.g. mad")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="also save their pictures into this folder, as REASON-NAME.webp",
+)
+@output
+@service
+def rejected(
+    client: MatteForge,
+    dataset_id: str,
+    reason: str | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """List examples of candidates that were not delivered, and why."""
+    found = client.rejected(dataset_id, reason=reason)
+    if out is not None:
+        _save_rejected(client, dataset_id, found, out)
+    if as_json:
+        click.echo(found.model_dump_json())
+    elif quiet:
+        click.echo("\n".join(example.name for example in found.items))
+    else:
+        counts = ", ".join(f"{number} by {name}" for name, number in found.rejected.items())
+        click.echo(f"rejected: {counts or 'none'}")
+        for example in found.items:
+            scores = ", ".join(f"{name} {score:.4g}" for name, score in example.scores.items())
+            limit = f" (threshold {example.threshold:.4g})" if example.threshold is not None else ""
+            click.echo(f"{example.name}  {example.reason}{limit}  {scores}")
+
+
+def _save_rejected(client: MatteForge, dataset_id: str, found: RejectedList, out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for example in found.items:
+            picture = client.rejected_picture(dataset_id, example.name)
+            write_whole(out / f"{example.reason}-{example.name}.webp", picture)
+    except OSError as error:
+        raise click.ClickException(f"{out}: {error.strerror or error}") from error
 
 
 @click.command()

@@ -23,6 +23,10 @@ COMMANDS = {
     "list": ("matteforge.cli.browse:list_datasets", "List datasets, newest first."),
     "show": ("matteforge.cli.datasets:status", "The same as status."),
     "samples": ("matteforge.cli.browse:samples", "List samples, filtered and sorted."),
+    "rejected": (
+        "matteforge.cli.browse:rejected",
+        "List examples of what the filter rejected, and why.",
+    ),
     "preview": ("matteforge.cli.browse:preview", "Save a picture of some samples."),
     "delete": ("matteforge.cli.browse:delete", "Delete a dataset and its shards for good."),
     "cancel": ("matteforge.cli.datasets:cancel", "Stop a dataset; its committed shards stay."),

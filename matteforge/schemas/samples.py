@@ -5,6 +5,7 @@ from pydantic import Field
 from matteforge.schemas.base import Wire
 
 SAMPLE_KEY = r"^[0-9]{11}$"
+REJECTED_NAME = r"^[0-9]{6}-[0-9]{1,9}$"
 SAMPLE_MEMBER = r"^[a-z]+(\.[a-z]+)?$"
 
 
@@ -24,6 +25,27 @@ class SampleOut(Wire):
     members: dict[str, str] = Field(
         description="path of each picture and of its json, by name: image, alpha, json, …"
     )
+
+
+class RejectedOut(Wire):
+    """One candidate that was looked at and not delivered."""
+
+    name: str = Field(pattern=REJECTED_NAME, examples=["000000-12"])
+    shard: int = Field(description="number of the shard that it was made for")
+    attempt: int = Field(description="number of the candidate within its shard")
+    seed: int
+    reason: str = Field(description="the criterion that it failed", examples=["mad"])
+    scores: dict[str, float] = Field(description="those that were measured before it failed")
+    threshold: float | None = Field(description="what it failed; null for a renderer's defect")
+    attributes: dict[str, str] = Field(description="of a rendered person; else empty")
+    picture: str = Field(description="path of a WebP: image and alpha side by side, small")
+
+
+class RejectedList(Wire):
+    """Examples of rejected candidates: a few a reason, of the first shards."""
+
+    items: list[RejectedOut]
+    rejected: dict[str, int] = Field(description="all rejected candidates, by reason")
 
 
 class SamplePage(Wire):

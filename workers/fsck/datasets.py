@@ -25,7 +25,8 @@ from workers.fsck.findings import Finding, Pace, Problem, compare_object
 log = logging.getLogger(__name__)
 PLACES = re.compile(
     r"(request|cancel|failed|damaged|manifest)\.json|records/\d{3}\.jsonl"
-    r"|samples/(?P<index>\d{6})\.parquet|files/[\w.-]+|shards/(?P<shard>\d{6})\.(tar|json)"
+    r"|(samples/(?P<index>\d{6})\.parquet|rejected/(?P<rejected>\d{6})\.json)|files/[\w.-]+"
+    r"|shards/(?P<shard>\d{6})\.(tar|json)"
 )
 
 
@@ -83,7 +84,9 @@ class _Check:
         prefix = keys.dataset(self._record.id)
         for key in list(self._store.list_keys(prefix)):
             place = PLACES.fullmatch(key.removeprefix(prefix))
-            shard = int((place["shard"] or place["index"] or 0) if place else 0)
+            shard = int(
+                (place["shard"] or place["index"] or place["rejected"] or 0) if place else 0
+            )
             if place is None or shard >= self._record.plan.shards_total:
                 gone = self._repair and self.ended
                 if gone:

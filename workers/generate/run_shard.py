@@ -3,7 +3,7 @@ times, anywhere."""
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from core.datasets.dataset import utcnow
 from core.datasets.manifest import ShardRecord
 from core.datasets.plan import Plan, pace_kind
+from core.datasets.rejects import RejectedExample, put_examples
 from core.datasets.sample import shard_name
 from core.errors import (
     Cancelled,
@@ -27,6 +28,7 @@ from core.messages import Reconcile
 from matteforge.schemas.datasets import DatasetState, ErrorInfo
 from workers.context import Context
 from workers.control.finalize import starved
+from workers.generate.rejects import Rejects
 from workers.generate.shard_tar import make_tar
 from workers.generate.tally import Tally
 from workers.shards.commit import adopt_shard, commit_shard
@@ -49,6 +51,7 @@ class _Made:
     path: Path | None
     """Where its tar lies; None: it was committed before."""
     elapsed_s: float = 0.0
+    rejects: Sequence[RejectedExample] = ()
 
 
 def run_shard(context: Context, dataset_id: str, shard: int) -> None:
@@ -93,7 +96,7 @@ def _deliver(
                 lease.check()
                 record = commit_shard(context.catalog, dataset_id, made.path, record)
                 if record == made.record:
-                    explain_shard(context.catalog.store, dataset_id, shard, made.path)
+                    _explain(context, dataset_id, made, made.path)
             full = record.samples == made.plan.samples_in(shard)
             if not full:
                 context.catalog.fail(dataset_id, starved(made.plan, record))
@@ -103,6 +106,13 @@ def _deliver(
             goes_on = full and _goes_on(context, dataset_id)
         if not goes_on:
             context.doorbell.ring(Reconcile(dataset_id=dataset_id))
+
+
+def _explain(context: Context, dataset_id: str, made: _Made, tar: Path) -> None:
+    store, shard = context.catalog.store, made.record.shard
+    explain_shard(store, dataset_id, shard, tar)
+    if made.rejects:
+        put_examples(store, dataset_id, shard, list(made.rejects))
 
 
 def _goes_on(context: Context, dataset_id: str) -> bool:
@@ -175,14 +185,18 @@ def _make(
     path = Path(stack.enter_context(TemporaryDirectory(prefix="matteforge-shard-"))) / shard_name(
         shard
     )
-    record = make_tar(
-        path, sampler, plan, shard, lambda tally: _watch(context, dataset_id, shard, lease, tally)
-    )
+    rejects = Rejects(shard)
+
+    def watch(tally: Tally) -> Iterator[None]:
+        return _watch(context, dataset_id, shard, lease, tally)
+
+    record = make_tar(path, sampler, plan, shard, watch, rejects)
     log.info(
         "%s %s: %d samples of %d candidates in %.1f s",
         dataset_id, record.name, record.samples, record.attempted, time.monotonic() - started_s,
     )  # fmt: skip
-    return _Made(plan=plan, record=record, path=path, elapsed_s=time.monotonic() - started_s)
+    elapsed_s = time.monotonic() - started_s
+    return _Made(plan=plan, record=record, path=path, elapsed_s=elapsed_s, rejects=rejects.examples)
 
 
 def _tell(context: Context, dataset_id: str, shard: int, tally: Tally) -> None:

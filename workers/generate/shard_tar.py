@@ -13,6 +13,7 @@ from matteforge.schemas.criteria import BY_NAME
 from workers.generate.candidate import Candidate, Sampler
 from workers.generate.members import encode_members
 from workers.generate.overlap import map_ahead
+from workers.generate.rejects import Rejects
 from workers.generate.tally import Tally
 from workers.shards.tar import ShardTar
 
@@ -25,11 +26,13 @@ def make_tar(
     plan: Plan,
     shard: int,
     watch: Callable[[Tally], Iterator[None]],
+    rejects: Rejects | None = None,
 ) -> ShardRecord:
     """Write the tar of a shard, a pure function of the plan and the sampler's bundle; returns its
     record. `watch`, given what is counted, is advanced once a batch; it may raise to stop the work.
+    `rejects` is shown each rejected candidate.
     """
-    tally = Tally()
+    tally = Tally(rejects=rejects)
     with ShardTar(path) as tar:
         _fill(tar, sampler, plan, shard, watch(tally), tally)
     return ShardRecord(
@@ -73,7 +76,7 @@ def _accepted(
         for candidate in batch:
             tally.attempted = candidate.attempt + 1
             if reason := candidate.rejection(plan.thresholds):
-                tally.rejected[reason] += 1
+                tally.reject(candidate, reason)
                 continue
             tally.accept(candidate)
             yield candidate

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 
 from matteforge.schemas.datasets import InWork
 from workers.generate.candidate import Candidate
+from workers.generate.rejects import Rejects
 
 
 @dataclass
 class Tally:
     """Candidates looked at, up to the one that filled the shard, rejections by reason, and who was
-    accepted."""
+    accepted; of some shards, also examples of what was rejected."""
 
+    rejects: Rejects | None = None
     attempted: int = 0
     accepted: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
@@ -22,6 +24,12 @@ class Tally:
         self.accepted += 1
         for name, value in candidate.attributes.items():
             self.attributes.setdefault(name, Counter())[value] += 1
+
+    def reject(self, candidate: Candidate, reason: str) -> None:
+        """Count a rejected candidate."""
+        self.rejected[reason] += 1
+        if self.rejects is not None:
+            self.rejects.look(candidate, reason)
 
     def so_far(self) -> InWork:
         """What is in the shard, as the live view tells it."""

@@ -10,6 +10,7 @@ import pytest
 
 from matteforge import AsyncMatteForge, MatteForge, MatteForgeRequestError, MatteForgeUnavailable
 from matteforge.async_training import AsyncTraining
+from matteforge.samples import AsyncSampleMethods, SampleMethods
 from matteforge.schemas.datasets import DatasetState
 from matteforge.training import Training
 
@@ -38,7 +39,12 @@ def public(kind: type) -> dict[str, inspect.Signature]:
 
 
 @pytest.mark.parametrize(
-    ("plain", "asynchronous"), [(MatteForge, AsyncMatteForge), (Training, AsyncTraining)]
+    ("plain", "asynchronous"),
+    [
+        (MatteForge, AsyncMatteForge),
+        (SampleMethods, AsyncSampleMethods),
+        (Training, AsyncTraining),
+    ],
 )
 def test_both_clients_have_the_same_methods_and_arguments(plain: type, asynchronous: type) -> None:
     expected = {

@@ -235,6 +235,8 @@ def test_openapi_is_valid_and_complete(world):
         "/v1/datasets/{dataset_id}/files",
         "/v1/datasets/{dataset_id}/manifest",
         "/v1/datasets/{dataset_id}/preview.webp",
+        "/v1/datasets/{dataset_id}/rejected",
+        "/v1/datasets/{dataset_id}/rejected/{name}.webp",
         "/v1/datasets/{dataset_id}/samples",
         "/v1/datasets/{dataset_id}/samples/{key}/{member}",
         "/v1/datasets/{dataset_id}/shards",

@@ -15,7 +15,8 @@ color:#1c2024;background:#fff}h1{font-size:1.5rem}h2{font-size:1.15rem;margin-to
 table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;
 vertical-align:top}.bars td:last-child{width:24rem}.bar{background:#3e63dd;height:.8rem;
 display:block}.row{display:flex;flex-wrap:wrap;gap:.8rem}figure{margin:0;width:8.5rem}
-.pair{display:flex}.pair img{width:50%;image-rendering:auto}figcaption{font-size:.75rem;
+.pair{display:flex}.pair img{width:50%;image-rendering:auto}
+.pair img:only-child{width:100%}figcaption{font-size:.75rem;
 color:#60646c}svg{background:#f6f7f9;margin-right:1rem}.grid{display:flex;flex-wrap:wrap;gap:1rem}
 @media(prefers-color-scheme:dark){body{background:#18191b;color:#edeef0}svg{background:#212225}
 figcaption{color:#b0b4ba}}
@@ -28,10 +29,10 @@ def report(
     record: DatasetRecord,
     head: ManifestHead,
     histograms: Sequence[Histogram],
-    pictures: Mapping[str, Sequence[tuple[str, str, str]]],
+    pictures: Mapping[str, Sequence[Sequence[str]]],
     facts: Mapping[str, str],
 ) -> str:
-    """The whole page; pictures: rows of (image as data URI, alpha as data URI, caption)."""
+    """The whole page; pictures: rows of one or two pictures as data URIs, and a caption."""
     rows = "".join(
         f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>"
         for name, text in {**_figures(record, head), **facts}.items()
@@ -50,7 +51,8 @@ def report(
 <p>Red lines are thresholds, where they lie in the range.</p>
 <h2>Where candidates went</h2>{_bars(_ways(head))}
 {_attributes(head)}{shown}
-<p>Rejected candidates are counted, not kept: there is no picture of them.</p></html>
+<p>Of rejected candidates a few of the first shards are kept, by reason; no shard holds them.</p>
+</html>
 """
 
 
@@ -120,10 +122,11 @@ def _histogram(found: Histogram) -> str:
     )
 
 
-def _figure(picture: tuple[str, str, str]) -> str:
-    image, alpha, caption = picture
+def _figure(picture: Sequence[str]) -> str:
+    *sources, caption = picture
+    images = "".join(f'<img src="{source}" alt="">' for source in sources)
     return (
-        f'<figure><div class=pair><img src="{image}" alt=""><img src="{alpha}" alt=""></div>'
+        f"<figure><div class=pair>{images}</div>"
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
 

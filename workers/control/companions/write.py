@@ -14,16 +14,17 @@ import pyarrow.parquet as pq
 
 from core import keys
 from core.datasets.manifest import DatasetRecord, ManifestHead, ShardRecord
+from core.datasets.rejects import RejectedExample, dataset_examples
 from core.datasets.sample_table import member_name, score_names
 from core.datasets.sample_tables import PARQUET, SampleTables
 from core.datasets.splits import samples_by_split
 from core.ports import ObjectStore
-from matteforge.schemas.criteria import CRITERIA
+from matteforge.schemas.criteria import BY_NAME, CRITERIA
 from workers.control.companions.card import LICENCE, card, front_matter
 from workers.control.companions.croissant import croissant, wids_index
 from workers.control.companions.features import sample_features
 from workers.control.companions.report import data_uri, report, summary
-from workers.control.companions.table import extremes, histogram, join_tables, repeated
+from workers.control.companions.table import SHOWN, extremes, histogram, join_tables, repeated
 
 log = logging.getLogger(__name__)
 MAX_SAMPLES = 2_000_000  # of a dataset whose tables are joined; larger ones keep one a shard
@@ -122,13 +123,25 @@ class _Companions:
         score = next((name for name in ("iou", "coverage") if name in names), names[0])
         rows = extremes(self._table, score, best_is_high=True)
         titles = {"best": f"Highest {score}", "borderline": f"Lowest {score}"}
-        pictures = {
+        pictures: dict[str, list[tuple[str, ...]]] = {
             titles[name]: [self._picture(row, score) for row in part] for name, part in rows.items()
         }
+        pictures |= self._rejected()
         facts = {"repeated alphas": f"{repeated(self._table)} of {self._head.counts.accepted}"}
         return report(self._record, self._head, found, pictures, facts)
 
-    def _picture(self, row: dict[str, Any], score: str) -> tuple[str, str, str]:
+    def _rejected(self) -> dict[str, list[tuple[str, ...]]]:
+        """Pictures of what was not delivered, by reason, the most frequent first."""
+        examples = dataset_examples(self._store, self._record.id)
+        counts = self._head.counts.rejected
+        return {
+            f"Rejected: {reason}, {counts[reason]} candidates": [
+                _rejected_figure(example) for example in examples if example.reason == reason
+            ][:SHOWN]
+            for reason in sorted(counts, key=lambda name: -counts[name])
+        }
+
+    def _picture(self, row: dict[str, Any], score: str) -> tuple[str, ...]:
         image, alpha = (
             data_uri(row[f"{name}_file"], self._member(row, name)) for name in ("image", "alpha")
         )
@@ -137,3 +150,9 @@ class _Companions:
     def _member(self, row: dict[str, Any], name: str) -> bytes:
         tar = keys.shard_tar(self._record.id, row["shard"])
         return self._store.get_range(tar, row[f"{name}_offset"], row[f"{name}_size"])
+
+
+def _rejected_figure(example: RejectedExample) -> tuple[str, ...]:
+    looked_at = BY_NAME[example.reason].score if example.reason in BY_NAME else ""
+    score = f", {looked_at} {example.scores[looked_at]:.4g}" if looked_at in example.scores else ""
+    return data_uri("webp", example.webp), f"shard {example.shard}, {example.attempt}{score}"

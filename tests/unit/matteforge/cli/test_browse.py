@@ -13,7 +13,7 @@ from core.datasets.dataset import DatasetView, utcnow
 from matteforge.cli import browse, connection
 from matteforge.schemas.datasets import Counts, DatasetOut, DatasetState
 from matteforge.schemas.orders import DatasetSpec
-from matteforge.schemas.samples import SampleOut
+from matteforge.schemas.samples import RejectedList, RejectedOut, SampleOut
 from service.wire import dataset_out
 
 IDENT = "ds_" + "0" * 24
@@ -48,6 +48,23 @@ class FakeClient:
                 timestamps={DatasetState.QUEUED: now, DatasetState.COMPLETED: now},
             )
             yield dataset_out(view, now)
+
+    def rejected(self, dataset_id: str, *, reason: str | None) -> RejectedList:
+        item = RejectedOut(
+            name="000000-4",
+            shard=0,
+            attempt=4,
+            seed=1,
+            reason="mad",
+            scores={"mad": 0.5},
+            threshold=0.03,
+            attributes={},
+            picture="/v1/x",
+        )
+        return RejectedList(items=[item], rejected={"mad": 9})
+
+    def rejected_picture(self, dataset_id: str, name: str) -> bytes:
+        return name.encode()
 
     def samples(self, dataset_id: str, **asked: object) -> Iterator[SampleOut]:
         type(self).asked = asked
@@ -123,3 +140,10 @@ def test_deleting_is_asked_for_first(fake):
     assert fake.asked == {}
     assert "is deleted" in run(browse.delete, IDENT, "--yes").stdout
     assert fake.asked == {"deleted": IDENT}
+
+
+def test_rejected_examples_are_listed_and_saved(fake, tmp_path: Path):
+    shown = run(browse.rejected, IDENT, "-o", str(tmp_path / "out")).stdout
+    assert "rejected: 9 by mad" in shown
+    assert "000000-4  mad (threshold 0.03)  mad 0.5" in shown
+    assert (tmp_path / "out" / "mad-000000-4.webp").read_bytes() == b"000000-4"

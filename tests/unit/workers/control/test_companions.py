@@ -206,6 +206,8 @@ def test_the_report_stands_alone(folder: Path) -> None:
     assert "http" not in page.replace("http-equiv", "")
     assert "<script" not in page
     assert "rejected: mad" in page
+    assert page.count("data:image/webp;base64,") == page.count("<figcaption>shard ") > 0
+    assert "Rejected: mad, " in page
 
 
 def test_a_dataset_that_failed_explains_itself_too(bench: Any, tmp_path: Path) -> None:
