@@ -6,6 +6,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from models.kernels.filtered_lrelu.filtering import Filtering
+
 
 def modulated_conv(
     x: torch.Tensor,
@@ -36,34 +38,35 @@ def modulated_conv(
 
 def filtered_lrelu(
     x: torch.Tensor,
-    up_filter: torch.Tensor | None,
-    down_filter: torch.Tensor | None,
-    bias: torch.Tensor,
-    up: int,
-    down: int,
-    padding: tuple[int, int, int, int],
-    gain: float,
-    slope: float,
-    clamp: float | None,
-    scale: None = None,
+    filtering: Filtering,
+    bias: torch.Tensor | None = None,
+    *,
+    scale: torch.Tensor | None = None,
     rescale: None = None,
 ) -> torch.Tensor:
-    """Zero insertion, padding, depthwise convolutions along each axis, activation (arXiv
-    2106.12423, section 3.2)."""
-
-    def convolve(x: torch.Tensor, taps: torch.Tensor | None) -> torch.Tensor:
-        if taps is None:
-            return x
-        kernel = taps.flip(0).to(x.dtype).repeat(x.shape[1], 1, 1, 1)
-        return F.conv2d(F.conv2d(x, kernel, groups=x.shape[1]), kernel.mT, groups=x.shape[1])
-
+    """Zero insertion, padding, convolutions along each axis, activation (arXiv 2106.12423, section
+    3.2)."""
+    up_filter, down_filter, up, down, padding, gain, slope, clamp = filtering
     n, c, h, w = x.shape
-    x = x + bias[:, None, None]
+    x = x if scale is None else x * scale[:, :, None, None]
+    x = x if bias is None else x + bias[:, None, None]
     if up > 1:
         x = F.pad(x.view(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1)).reshape(
             n, c, h * up, w * up
         )
-    x = convolve(F.pad(x, padding), None if up_filter is None else up_filter * up)
+    x = _convolve(F.pad(x, padding), None if up_filter is None else up_filter * up)
     x = F.leaky_relu(x, slope) * gain
     x = x if clamp is None else x.clamp(-clamp, clamp)
-    return convolve(x, down_filter)[:, :, ::down, ::down]
+    return _convolve(x, down_filter)[:, :, ::down, ::down]
+
+
+def _convolve(x: torch.Tensor, taps: torch.Tensor | None) -> torch.Tensor:
+    """Each plane with [k] along both axes, or with [k, k]."""
+    if taps is None:
+        return x
+    channels = x.shape[1]
+    kernel = taps.flip(*range(taps.ndim)).to(x)
+    if taps.ndim == 2:
+        return F.conv2d(x, kernel.repeat(channels, 1, 1, 1), groups=channels)
+    across = kernel.repeat(channels, 1, 1, 1)
+    return F.conv2d(F.conv2d(x, across, groups=channels), across.mT, groups=channels)

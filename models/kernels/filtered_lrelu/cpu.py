@@ -16,47 +16,32 @@ from torch.autograd.function import once_differentiable
 from models.kernels.batch_threads import share_out
 from models.kernels.filtered_lrelu.cpu_kernel import BACKWARD, FORWARD, RECORDING, resample
 from models.kernels.filtered_lrelu.cpu_plan import ResamplingPlan, plan_resampling
+from models.kernels.filtered_lrelu.filtering import Filtering, Padding
 
-Padding = tuple[int, int, int, int]
 LINE = 64  # bytes of the processor's cache
 
 
 def filtered_lrelu(
     x: torch.Tensor,
-    up_filter: torch.Tensor | None,
-    down_filter: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    up: int,
-    down: int,
-    padding: Padding,
-    gain: float,
-    slope: float,
-    clamp: float | None,
+    filtering: Filtering,
+    bias: torch.Tensor | None = None,
+    *,
     scale: torch.Tensor | None = None,
     rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Scales, adds bias, upsamples, applies a leaky relu, gain and clamp, downsamples (arXiv
-    2106.12423, section 3.2).
+    """Scales, adds bias, and filters as `filtering` says.
 
     x: float32 [n, c, h, w] on the CPU; scale: [n, c]; bias: [c]; rescale: [n, c], of what comes
-    out. up_filter: [taps] of unit sum, applied along both axes after inserting up - 1 zeros and
-    padding (left, right, top, bottom; negative crops); down_filter: [taps], or [taps, taps]; None
-    is the identity. gain > 0, slope >= 0; clamp: largest magnitude before downsampling, or None.
-    Returns [n, c, (h * up + top + bottom - up_taps - down_taps + 1) // down + 1, ...].
-    Differentiable once, in x, scale, bias and rescale. Raises ValueError for what it doesn't
-    compute.
+    out. Returns float32 [n, c, h', w']. Differentiable once, in x, scale, bias and rescale. Raises
+    ValueError for what it doesn't compute.
     """
+    up_filter, down_filter, up, down, padding, gain, slope, clamp = filtering
     one = torch.ones(1)
     recorded = torch.is_grad_enabled() and any(
         t is not None and t.requires_grad for t in (x, scale, bias, rescale)
     )
     if recorded and rescale is not None:
-        return (
-            filtered_lrelu(
-                x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale
-            )
-            * (rescale[:, :, None, None])
-        )
+        return filtered_lrelu(x, filtering, bias, scale=scale) * rescale[:, :, None, None]
     scaled = scale is not None
     rescale = one.expand(x.shape[:2]) if rescale is None else rescale
     scale = one.expand(x.shape[:2]) if scale is None else scale

@@ -14,8 +14,8 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from models.kernels.filtered_lrelu import triton_kernel
+from models.kernels.filtered_lrelu.filtering import Filtering
 
-Padding = tuple[int, int, int, int]
 WORD = 8  # upsampled samples of a row whose bits are kept in one int16: what a strip owns
 LANES = 32  # channels of a program: one warp
 PROGRAMS = 2048  # at least so many where images are high enough: some 15 a multiprocessor
@@ -56,23 +56,18 @@ class Activation(NamedTuple):
     limit: float | None  # largest magnitude, or none
 
 
-def supports(x: torch.Tensor, down_filter: torch.Tensor | None, up: int, down: int) -> bool:
+def supports(x: torch.Tensor, filtering: Filtering) -> bool:
     """Whether the kernel computes it: separable filters, factors that divide a word."""
-    separable = down_filter is None or down_filter.ndim == 1
-    return separable and WORD % up == 0 and WORD % down == 0 and x.dtype != torch.float64
+    separable = filtering.down_filter is None or filtering.down_filter.ndim == 1
+    whole = WORD % filtering.up == 0 and WORD % filtering.down == 0
+    return separable and whole and x.dtype != torch.float64
 
 
 def filtered_lrelu(
     x: torch.Tensor,
-    up_filter: torch.Tensor | None,
-    down_filter: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    up: int,
-    down: int,
-    padding: Padding,
-    gain: float,
-    slope: float,
-    clamp: float | None,
+    filtering: Filtering,
+    bias: torch.Tensor | None = None,
+    *,
     scale: torch.Tensor | None = None,
     rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
@@ -81,8 +76,9 @@ def filtered_lrelu(
     x should be channels last; what comes out is. Differentiable once, in x, scale, bias and
     rescale. Raises ValueError where padding leaves nothing.
     """
-    plan = _plan(x, up_filter, down_filter, up, down, padding, gain)
-    activation = Activation(slope, None if clamp is None else clamp / gain)
+    plan = _plan(x, filtering)
+    clamp = filtering.clamp
+    activation = Activation(filtering.slope, None if clamp is None else clamp / filtering.gain)
     inputs = (x, scale, bias, rescale)
     scale = x.new_ones(x.shape[:2]) if scale is None else scale.contiguous()
     bias = x.new_zeros(x.shape[1]) if bias is None else bias.contiguous()
@@ -93,15 +89,8 @@ def filtered_lrelu(
     return _run(INFER, x, plan, activation, scale, bias, rescale=rescale)[0]
 
 
-def _plan(
-    x: torch.Tensor,
-    up_filter: torch.Tensor | None,
-    down_filter: torch.Tensor | None,
-    up: int,
-    down: int,
-    padding: Padding,
-    gain: float,
-) -> Resampling:
+def _plan(x: torch.Tensor, filtering: Filtering) -> Resampling:
+    up_filter, down_filter, up, down, padding, gain, *_ = filtering
     versions = tuple(f._version if f is not None and not f.is_inference() else 0
                      for f in (up_filter, down_filter))  # fmt: skip
     ups, downs = _taps(up_filter, down_filter, versions, up, gain, x.device)

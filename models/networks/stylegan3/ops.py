@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 
 from models.kernels.filtered_lrelu import cpu
+from models.kernels.filtered_lrelu.filtering import Filtering
 from models.kernels.resample import band, resample
 from models.training import distributed
-
-Padding = tuple[int, int, int, int]
 
 
 def modulated_conv(
@@ -97,22 +96,17 @@ def _activate(x: torch.Tensor, gain: float, slope: float, clamp: float | None) -
 
 def filtered_lrelu_torch(
     x: torch.Tensor,
-    up_filter: torch.Tensor | None,
-    down_filter: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    up: int,
-    down: int,
-    padding: Padding,
-    gain: float,
-    slope: float,
-    clamp: float | None,
+    filtering: Filtering,
+    bias: torch.Tensor | None = None,
+    *,
     scale: torch.Tensor | None = None,
     rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """`filtered_lrelu` on any device and in any precision: products with banded matrices.
 
-    gain and slope must be positive. Differentiable any number of times. Channels last stay so.
+    The slope must be above 0. Differentiable any number of times. Channels last stay so.
     """
+    up_filter, down_filter, up, down, padding, gain, slope, clamp = filtering
     x = _times(x, scale)
     x = x if bias is None else x + bias[:, None, None]
     ups, downs = (1 if f is None else f.shape[-1] for f in (up_filter, down_filter))
@@ -140,15 +134,9 @@ def _times(x: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
 
 def filtered_lrelu(
     x: torch.Tensor,
-    up_filter: torch.Tensor | None,
-    down_filter: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    up: int,
-    down: int,
-    padding: Padding,
-    gain: float,
-    slope: float,
-    clamp: float | None,
+    filtering: Filtering,
+    bias: torch.Tensor | None = None,
+    *,
     scale: torch.Tensor | None = None,
     rescale: torch.Tensor | None = None,
 ) -> torch.Tensor:
@@ -160,11 +148,9 @@ def filtered_lrelu(
     run = filtered_lrelu_torch
     if x.device.type == "cpu" and x.dtype == torch.float32:
         run = cpu.filtered_lrelu
-    elif x.is_cuda and up * down > 1 and (kernel := _triton()):
-        run = kernel.filtered_lrelu if kernel.supports(x, down_filter, up, down) else run
-    return run(
-        x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale, rescale
-    )
+    elif x.is_cuda and filtering.up * filtering.down > 1 and (kernel := _triton()):
+        run = kernel.filtered_lrelu if kernel.supports(x, filtering) else run
+    return run(x, filtering, bias, scale=scale, rescale=rescale)
 
 
 @cache

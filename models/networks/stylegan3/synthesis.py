@@ -10,6 +10,7 @@ from torch import nn
 
 from models.kernels.batch_threads import share_out
 from models.kernels.device import half_dtype
+from models.kernels.filtered_lrelu.filtering import Filtering
 from models.networks.stylegan3.config import GeneratorConfig, LayerSpec, layer_schedule
 from models.networks.stylegan3.filters import design_lowpass
 from models.networks.stylegan3.mapping import FullyConnected
@@ -148,21 +149,18 @@ class SynthesisLayer(nn.Module):
             norm=norm,
             scaled=scaled,
         )
-        operation = filtered_lrelu if self.by_kernel else filtered_lrelu_torch
-        return operation(
-            x,
+        filtering = Filtering(
             self.up_filter,
             self.down_filter,
-            self.bias.to(dtype),
             up=spec.up,
             down=spec.down,
             padding=(left, right, top, bottom),
             gain=1.0 if spec.to_rgb else math.sqrt(2),
             slope=1.0 if spec.to_rgb else 0.2,
             clamp=self.clamp,
-            scale=scale,
-            rescale=rescale,
         )
+        operation = filtered_lrelu if self.by_kernel else filtered_lrelu_torch
+        return operation(x, filtering, self.bias.to(dtype), scale=scale, rescale=rescale)
 
 
 class SynthesisNetwork(nn.Module):

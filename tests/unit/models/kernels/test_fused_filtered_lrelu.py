@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
 from models.kernels.filtered_lrelu.cpu import filtered_lrelu
+from models.kernels.filtered_lrelu.filtering import Filtering
 from models.kernels.simd import compiled, peek, poke
 from models.networks.stylegan3.ops import filtered_lrelu_torch
+from workers.bench import textbook
 
 GAIN, SLOPE = 2**0.5, 0.2
 
@@ -35,7 +36,7 @@ class Case:
     gain: float = GAIN
     slope: float = SLOPE
 
-    def arguments(self) -> dict[str, Any]:
+    def filtering(self) -> Filtering:
         """Asymmetric filters, so that a convolution isn't taken for a correlation."""
 
         def filter_of(*shape: int) -> torch.Tensor:
@@ -49,16 +50,9 @@ class Case:
                 if self.radial
                 else filter_of(self.down_taps)
             )
-        return {
-            "up_filter": None if self.up_taps is None else filter_of(self.up_taps),
-            "down_filter": down,
-            "up": self.up,
-            "down": self.down,
-            "padding": self.padding,
-            "gain": self.gain,
-            "slope": self.slope,
-            "clamp": self.clamp,
-        }
+        up = None if self.up_taps is None else filter_of(self.up_taps)
+        ends = self.padding, self.gain, self.slope, self.clamp
+        return Filtering(up, down, self.up, self.down, *ends)
 
 
 BASE = Case()
@@ -100,36 +94,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def textbook(
-    x: torch.Tensor,
-    up_filter: torch.Tensor | None,
-    down_filter: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    up: int,
-    down: int,
-    padding: tuple[int, int, int, int],
-    gain: float,
-    slope: float,
-    clamp: float | None,
-) -> torch.Tensor:
-    def convolve(x: torch.Tensor, taps: torch.Tensor | None) -> torch.Tensor:
-        if taps is None:
-            return x
-        kernel = torch.outer(taps, taps) if taps.ndim == 1 else taps
-        kernel = kernel.flip(0, 1)[None, None].to(x)
-        return F.conv2d(x.flatten(0, 1)[:, None], kernel)[:, 0].unflatten(0, x.shape[:2])
-
-    n, c, h, w = x.shape
-    inserted = x.new_zeros(n, c, h, up, w, up)
-    inserted[:, :, :, 0, :, 0] = x if bias is None else x + bias[:, None, None]
-    grown = F.pad(inserted.reshape(n, c, h * up, w * up), [max(side, 0) for side in padding])
-    x = convolve(F.pad(grown, [min(side, 0) for side in padding]), up_filter) * up**2
-    x = F.leaky_relu(x, slope) * gain
-    if clamp is not None:
-        x = x.clamp(-clamp, clamp)
-    return convolve(x, down_filter)[:, :, ::down, ::down]
-
-
 def assert_near(actual: torch.Tensor, expected: torch.Tensor) -> None:
     """Within 1e-5 of the largest magnitude; rounding alone where everything cancels."""
     assert actual.shape == expected.shape
@@ -137,12 +101,12 @@ def assert_near(actual: torch.Tensor, expected: torch.Tensor) -> None:
 
 
 def assert_textbook(case: Case) -> None:
-    arguments = case.arguments()
+    filtering = case.filtering()
     x, bias = torch.randn(2, 3, *case.size, requires_grad=True), torch.randn(3, requires_grad=True)
     exact_x, exact_bias = (t.detach().double().requires_grad_() for t in (x, bias))
     y, exact = (
-        filtered_lrelu(x, bias=bias, **arguments),
-        textbook(exact_x, bias=exact_bias, **arguments),
+        filtered_lrelu(x, filtering, bias),
+        textbook.filtered_lrelu(exact_x, filtering, exact_bias),
     )
     assert_near(y, exact)
     cotangent = torch.randn_like(y)
@@ -184,13 +148,13 @@ def test_any_geometry_is_the_textbook_s(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", ["layer", "up_4", "radial", "to_rgb"])
 def test_a_scale_comes_before_the_bias(name: str) -> None:
-    arguments = CASES[name].arguments()
+    filtering = CASES[name].filtering()
     shapes = (2, 3, *CASES[name].size), (3,), (2, 3)
     x, bias, scale = (torch.randn(shape, requires_grad=True) for shape in shapes)
-    expected = filtered_lrelu(x * scale[:, :, None, None], bias=bias, **arguments)
-    recorded = filtered_lrelu(x, bias=bias, scale=scale, **arguments)
+    expected = filtered_lrelu(x * scale[:, :, None, None], filtering, bias)
+    recorded = filtered_lrelu(x, filtering, bias, scale=scale)
     assert_near(recorded, expected)
-    assert torch.equal(recorded, filtered_lrelu(x, bias=bias, scale=scale.detach(), **arguments))
+    assert torch.equal(recorded, filtered_lrelu(x, filtering, bias, scale=scale.detach()))
     cotangent = torch.randn_like(expected)
     gradients = (torch.autograd.grad(y, (x, bias, scale), cotangent) for y in (recorded, expected))
     for ours, theirs in zip(*gradients, strict=True):
@@ -199,41 +163,37 @@ def test_a_scale_comes_before_the_bias(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["layer", "up_4", "radial", "to_rgb"])
 def test_what_comes_out_is_rescaled(name: str) -> None:
-    arguments = CASES[name].arguments()
+    filtering = CASES[name].filtering()
     x, bias, rescale = torch.randn(2, 3, *CASES[name].size), torch.randn(3), torch.randn(2, 3)
-    plain = filtered_lrelu(x, bias=bias, **arguments)
+    plain = filtered_lrelu(x, filtering, bias)
     expected = plain * rescale[:, :, None, None]
-    assert torch.equal(filtered_lrelu(x, bias=bias, rescale=rescale, **arguments), expected)
-    recorded = filtered_lrelu(
-        x.requires_grad_(), bias=bias, rescale=rescale.requires_grad_(), **arguments
-    )
+    assert torch.equal(filtered_lrelu(x, filtering, bias, rescale=rescale), expected)
+    recorded = filtered_lrelu(x.requires_grad_(), filtering, bias, rescale=rescale.requires_grad_())
     cotangent = torch.randn_like(recorded)
     of_x, of_rescale = torch.autograd.grad(recorded, (x, rescale), cotangent)
     assert_near(of_rescale, (cotangent * plain).sum((2, 3)))
-    y = filtered_lrelu(x, bias=bias, **arguments)
+    y = filtered_lrelu(x, filtering, bias)
     assert_near(of_x, torch.autograd.grad(y, x, cotangent * rescale.detach()[:, :, None, None])[0])
 
 
 @pytest.mark.parametrize("name", ["layer", "up_4", "radial", "to_rgb"])
 def test_the_torch_version_agrees(name: str) -> None:
-    arguments = CASES[name].arguments()
+    filtering = CASES[name].filtering()
     x, bias = torch.randn(2, 3, *CASES[name].size), torch.randn(3)
-    assert_near(
-        filtered_lrelu(x, bias=bias, **arguments), filtered_lrelu_torch(x, bias=bias, **arguments)
-    )
+    assert_near(filtered_lrelu(x, filtering, bias), filtered_lrelu_torch(x, filtering, bias))
 
 
 def test_bias_is_optional() -> None:
-    x, arguments = torch.randn(1, 2, *BASE.size), BASE.arguments()
+    x, filtering = torch.randn(1, 2, *BASE.size), BASE.filtering()
     assert torch.equal(
-        filtered_lrelu(x, bias=None, **arguments),
-        filtered_lrelu(x, bias=torch.zeros(2), **arguments),
+        filtered_lrelu(x, filtering, None),
+        filtered_lrelu(x, filtering, torch.zeros(2)),
     )
 
 
 @pytest.mark.parametrize("layout", ["channels_last", "transposed", "expanded"])
 def test_memory_layout_does_not_matter(layout: str) -> None:
-    arguments = BASE.arguments()
+    filtering = BASE.filtering()
     x = torch.randn(2, 3, 16, 16)
     views = {
         "channels_last": x.contiguous(memory_format=torch.channels_last),
@@ -241,22 +201,22 @@ def test_memory_layout_does_not_matter(layout: str) -> None:
         "expanded": x[:, :1].expand(-1, 3, -1, -1),
     }
     view, bias = views[layout].requires_grad_(), torch.randn(3)
-    y = filtered_lrelu(view, bias=bias, **arguments)
-    assert torch.equal(y, filtered_lrelu(view.detach().clone(), bias=bias, **arguments))
+    y = filtered_lrelu(view, filtering, bias)
+    assert torch.equal(y, filtered_lrelu(view.detach().clone(), filtering, bias))
     (gradient,) = torch.autograd.grad(y, view, torch.ones_like(y).mT)
     dense = view.detach().clone().requires_grad_()
     (expected,) = torch.autograd.grad(
-        filtered_lrelu(dense, bias=bias, **arguments), dense, torch.ones_like(y)
+        filtered_lrelu(dense, filtering, bias), dense, torch.ones_like(y)
     )
     assert torch.equal(gradient, expected)
 
 
 def test_recording_for_the_gradient_does_not_change_the_output() -> None:
-    arguments = BASE.arguments()
+    filtering = BASE.filtering()
     x, bias = torch.randn(2, 3, *BASE.size, requires_grad=True), torch.randn(3)
-    recorded = filtered_lrelu(x, bias=bias, **arguments)
+    recorded = filtered_lrelu(x, filtering, bias)
     with torch.no_grad():
-        plain = filtered_lrelu(x, bias=bias, **arguments)
+        plain = filtered_lrelu(x, filtering, bias)
     assert recorded.requires_grad
     assert not plain.requires_grad
     assert torch.equal(recorded, plain)
@@ -264,30 +224,30 @@ def test_recording_for_the_gradient_does_not_change_the_output() -> None:
 
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_threads_do_not_change_a_bit(threads: int) -> None:
-    arguments = BASE.arguments()
+    filtering = BASE.filtering()
     results = []
     for count in (1, threads):
         torch.set_num_threads(count)
         torch.manual_seed(1)
         x = torch.randn(3, 5, *BASE.size, requires_grad=True)
-        y = filtered_lrelu(x, bias=torch.randn(5), **arguments)
+        y = filtered_lrelu(x, filtering, torch.randn(5))
         results.append((y, *torch.autograd.grad(y.square().sum(), x)))
     for one, many in zip(*results, strict=True):
         assert torch.equal(one, many)
 
 
 def test_a_plane_does_not_depend_on_its_batch() -> None:
-    arguments = BASE.arguments()
+    filtering = BASE.filtering()
     x, bias = torch.randn(4, 3, *BASE.size), torch.randn(3)
-    together = filtered_lrelu(x, bias=bias, **arguments)
+    together = filtered_lrelu(x, filtering, bias)
     assert torch.equal(
-        together, torch.cat([filtered_lrelu(one, bias=bias, **arguments) for one in x.split(1)])
+        together, torch.cat([filtered_lrelu(one, filtering, bias) for one in x.split(1)])
     )
 
 
 def test_an_empty_batch_gives_an_empty_batch() -> None:
     x = torch.zeros(0, 3, *BASE.size, requires_grad=True)
-    y = filtered_lrelu(x, bias=torch.zeros(3), **BASE.arguments())
+    y = filtered_lrelu(x, BASE.filtering(), torch.zeros(3))
     assert y.shape == (0, 3, 11, 16)
     y.sum().backward()
     assert x.grad is not None
@@ -295,14 +255,14 @@ def test_an_empty_batch_gives_an_empty_batch() -> None:
 
 
 def test_nan_reaches_the_output_instead_of_being_clamped() -> None:
-    y = filtered_lrelu(torch.full((1, 1, *BASE.size), torch.nan), bias=None, **BASE.arguments())
+    y = filtered_lrelu(torch.full((1, 1, *BASE.size), torch.nan), BASE.filtering(), None)
     assert y.isnan().all()
 
 
 def test_a_second_derivative_is_refused() -> None:
     x = torch.randn(1, 1, *BASE.size, requires_grad=True)
     (gradient,) = torch.autograd.grad(
-        filtered_lrelu(x, bias=None, **BASE.arguments()).square().sum(), x, create_graph=True
+        filtered_lrelu(x, BASE.filtering(), None).square().sum(), x, create_graph=True
     )
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
@@ -322,8 +282,10 @@ def test_a_second_derivative_is_refused() -> None:
     ],
 )
 def test_what_cannot_be_computed_is_refused(x: torch.Tensor, change: dict[str, Any]) -> None:
+    given = {name: change[name] for name in ("bias", "scale") if name in change}
+    filtering = BASE.filtering()._replace(**{k: v for k, v in change.items() if k not in given})
     with pytest.raises(ValueError, match=r"needs|leaves nothing"):
-        filtered_lrelu(x, **{"bias": None, **BASE.arguments(), **change})
+        filtered_lrelu(x, filtering, **given)
 
 
 def test_kernels_compile_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,17 +300,17 @@ def test_kernels_compile_where_no_cache_can_be_written(monkeypatch: pytest.Monke
     assert values.tolist() == [2.0, 2.0]
 
 
-def _compute(queue: Any, arguments: dict[str, Any]) -> None:
-    queue.put(filtered_lrelu(torch.ones(2, 2, *BASE.size), bias=None, **arguments).sum().item())
+def _compute(queue: Any, filtering: Filtering) -> None:
+    queue.put(filtered_lrelu(torch.ones(2, 2, *BASE.size), filtering, None).sum().item())
 
 
 def test_a_forked_child_computes_after_its_parent_did() -> None:
     torch.set_num_threads(2)
-    arguments = BASE.arguments()
-    expected = filtered_lrelu(torch.ones(2, 2, *BASE.size), bias=None, **arguments).sum().item()
+    filtering = BASE.filtering()
+    expected = filtered_lrelu(torch.ones(2, 2, *BASE.size), filtering, None).sum().item()
     context = multiprocessing.get_context("fork")
     queue = context.SimpleQueue()
-    child = context.Process(target=_compute, args=(queue, arguments))
+    child = context.Process(target=_compute, args=(queue, filtering))
     child.start()
     child.join(60)
     assert child.exitcode == 0

@@ -14,10 +14,11 @@ from unittest import mock
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from models.kernels.filtered_lrelu import cuda, triton_kernel
+from models.kernels.filtered_lrelu.filtering import Filtering
 from models.networks.stylegan3 import ops
+from workers.bench import textbook
 
 
 @pytest.fixture
@@ -32,25 +33,6 @@ def lowpass(taps: int | None) -> torch.Tensor | None:
         return None
     weights = torch.rand(taps, generator=torch.Generator().manual_seed(taps)) - 0.2
     return weights / weights.abs().sum()
-
-
-def textbook(x, up_filter, down_filter, bias, up, down, padding, gain, slope, clamp, scale):
-    """Zero insertion, padding or cropping, whole convolutions: arXiv 2106.12423, section 3.2."""
-
-    def convolve(x, taps):
-        if taps is None:
-            return x
-        kernel = torch.outer(taps, taps).flip(0, 1)[None, None].to(x)
-        return F.conv2d(x.flatten(0, 1)[:, None], kernel)[:, 0].unflatten(0, x.shape[:2])
-
-    n, c, h, w = x.shape
-    x = x * scale[:, :, None, None] + bias[:, None, None]
-    inserted = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1))
-    x = convolve(F.pad(inserted.reshape(n, c, h * up, w * up), padding), up_filter) * up**2
-    x = F.leaky_relu(x, slope) * gain
-    return convolve(x if clamp is None else x.clamp(-clamp, clamp), down_filter)[
-        :, :, ::down, ::down
-    ]
 
 
 # up taps, down taps, up, down, padding, size of x, clamp
@@ -70,15 +52,15 @@ LAYOUTS = {"no_down": torch.contiguous_format}  # channels last elsewhere
 def test_values_and_gradients_are_the_textbooks(kernel, name) -> None:
     up_taps, down_taps, up, down, padding, size, clamp = CASES[name]
     layout = LAYOUTS.get(name, torch.channels_last)
-    filters = lowpass(up_taps), lowpass(down_taps)
+    ends = padding, 2**0.5, 0.2, clamp
+    filtering = Filtering(lowpass(up_taps), lowpass(down_taps), up, down, *ends)
     random = torch.Generator().manual_seed(0)
     x = torch.randn(1, 34, *size, generator=random).contiguous(memory_format=layout)
     scale, bias = torch.rand(1, 34, generator=random) + 0.5, torch.randn(34, generator=random)
-    rest = up, down, padding, 2**0.5, 0.2, clamp
     single = [t.requires_grad_() for t in (x, bias, scale)]
     double = [t.detach().double().requires_grad_() for t in single]
-    y = kernel.filtered_lrelu(single[0], *filters, single[1], *rest, single[2])
-    exact = textbook(double[0], *filters, double[1], *rest, double[2])
+    y = kernel.filtered_lrelu(single[0], filtering, single[1], scale=single[2])
+    exact = textbook.filtered_lrelu(double[0], filtering, double[1], scale=double[2])
     assert y.shape == exact.shape
     assert y.is_contiguous(memory_format=torch.channels_last)
     close(y, exact)
@@ -88,8 +70,8 @@ def test_values_and_gradients_are_the_textbooks(kernel, name) -> None:
     for gradient, wanted in zip(ours, theirs, strict=True):
         close(gradient, wanted)
     with torch.no_grad():
-        close(kernel.filtered_lrelu(x, *filters, bias, *rest, scale, 2 * scale),
-              2 * exact * scale.double()[:, :, None, None])  # fmt: skip
+        rescaled = kernel.filtered_lrelu(x, filtering, bias, scale=scale, rescale=2 * scale)
+        close(rescaled, 2 * exact * scale.double()[:, :, None, None])
 
 
 def close(ours: torch.Tensor, wanted: torch.Tensor) -> None:
@@ -98,26 +80,31 @@ def close(ours: torch.Tensor, wanted: torch.Tensor) -> None:
 
 def test_half_precision_sums_in_float32(kernel) -> None:
     x = torch.randn(1, 8, 20, 20, generator=torch.Generator().manual_seed(0)).half()
-    arguments = lowpass(12), lowpass(12), None, 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, None
-    y = kernel.filtered_lrelu(x, *arguments)
-    exact = kernel.filtered_lrelu(x.float(), *arguments)
+    filtering = Filtering(lowpass(12), lowpass(12), 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, None)
+    y = kernel.filtered_lrelu(x, filtering)
+    exact = kernel.filtered_lrelu(x.float(), filtering)
     assert y.dtype is torch.float16
     assert (y.float() - exact).abs().max() <= 5e-4 * exact.abs().max()
 
 
 def test_padding_that_leaves_nothing_is_refused() -> None:
-    nothing = lowpass(12), lowpass(12), None, 2, 2, (0, 0, 0, 0), 1, 1, None
+    nothing = Filtering(lowpass(12), lowpass(12), 2, 2, (0, 0, 0, 0), 1, 1, None)
     with pytest.raises(ValueError, match="leaves nothing"):
-        cuda.filtered_lrelu(torch.zeros(1, 1, 2, 2), *nothing)
+        cuda.filtered_lrelu(torch.zeros(1, 1, 2, 2), nothing)
 
 
 def test_radial_filters_and_odd_factors_are_left_to_torch() -> None:
     x, line = torch.zeros(1, 1, 4, 4), lowpass(12)
-    assert cuda.supports(x, line, 2, 2)
-    assert cuda.supports(x, None, 4, 1)
-    assert not cuda.supports(x, torch.outer(line, line), 2, 2)
-    assert not cuda.supports(x, line, 3, 2)
-    assert not cuda.supports(x.double(), line, 2, 2)
+
+    def supported(x, down_filter, up, down):
+        ends = (9, 8, 9, 8), 1.0, 0.2, None
+        return cuda.supports(x, Filtering(line, down_filter, up, down, *ends))
+
+    assert supported(x, line, 2, 2)
+    assert supported(x, None, 4, 1)
+    assert not supported(x, torch.outer(line, line), 2, 2)
+    assert not supported(x, line, 3, 2)
+    assert not supported(x.double(), line, 2, 2)
 
 
 @pytest.mark.slow
@@ -127,12 +114,13 @@ def test_it_compiles_for_hopper_without_spilling_much(name, dtype) -> None:
     """With the triton installed here, for a GPU that need not be there: values and gradients."""
     up_taps, down_taps, up, down, padding, size, clamp = CASES[name]
     x = torch.zeros(1, 32, *size, dtype=dtype, requires_grad=True)
-    rest = lowpass(up_taps), lowpass(down_taps), None, up, down, padding, 2**0.5, 0.2, clamp
+    ends = padding, 2**0.5, 0.2, clamp
+    filtering = Filtering(lowpass(up_taps), lowpass(down_taps), up, down, *ends)
     launched: list[tuple] = []
     fake = mock.MagicMock()
     fake.__getitem__.return_value = lambda *arguments, **_: launched.append(arguments)
     with mock.patch.object(cuda.triton_kernel, "stream", fake):
-        cuda.filtered_lrelu(x, *rest).sum().backward()
+        cuda.filtered_lrelu(x, filtering).sum().backward()
     assert len(launched) == 2
     for arguments in launched:
         assert spilled_bytes(arguments) <= 1024
@@ -169,9 +157,10 @@ def spilled_bytes(arguments: tuple) -> int:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_compiled_kernel_agrees_with_torch(dtype: torch.dtype) -> None:
     x = torch.randn(2, 40, 36, 36, device="cuda", dtype=dtype).requires_grad_()
-    filters = lowpass(12).cuda(), lowpass(12).cuda()
-    arguments = *filters, x.new_ones(40), 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, 256.0
-    y, expected = ops.filtered_lrelu(x, *arguments), ops.filtered_lrelu_torch(x, *arguments)
+    ends = (9, 8, 9, 8), 2**0.5, 0.2, 256.0
+    filtering, bias = Filtering(lowpass(12).cuda(), lowpass(12).cuda(), 2, 2, *ends), x.new_ones(40)
+    y = ops.filtered_lrelu(x, filtering, bias)
+    expected = ops.filtered_lrelu_torch(x, filtering, bias)
     direction = torch.randn_like(y)
     ours, theirs = (torch.autograd.grad(out, x, direction)[0] for out in (y, expected))
     tolerance = {torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 4e-2}[dtype]

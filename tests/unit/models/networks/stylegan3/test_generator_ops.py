@@ -8,9 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from models.kernels.filtered_lrelu.filtering import Filtering
 from models.networks.stylegan3 import ops
 from models.networks.stylegan3.filters import design_lowpass
 from models.networks.stylegan3.ops import filtered_lrelu, filtered_lrelu_torch
+from workers.bench import textbook
 
 
 def textbook_modulated_conv(
@@ -37,36 +39,6 @@ def modulated_conv(x: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
     """Ours, with the scale that it leaves to the filter."""
     y, scale = ops.modulated_conv(x, *rest, **options)
     return y if scale is None else y * scale[:, :, None, None]
-
-
-def _fir(x: torch.Tensor, taps: torch.Tensor | None) -> torch.Tensor:
-    if taps is None:
-        return x
-    kernel = (taps.outer(taps) if taps.ndim == 1 else taps).flip(0, 1)
-    return F.conv2d(x.flatten(0, 1)[:, None], kernel[None, None]).unflatten(0, x.shape[:2])[:, :, 0]
-
-
-def textbook_filtered_lrelu(
-    x: torch.Tensor,
-    up_filter: torch.Tensor | None,
-    down_filter: torch.Tensor | None,
-    bias: torch.Tensor,
-    up: int,
-    down: int,
-    padding: tuple[int, int, int, int],
-    gain: float,
-    slope: float,
-    clamp: float | None,
-) -> torch.Tensor:
-    """Inserts zeros, pads, filters in two dimensions, and drops what decimation drops."""
-    n, c, h, w = x.shape
-    spread = x.new_zeros(n, c, h, up, w, up)
-    spread[:, :, :, 0, :, 0] = x + bias[:, None, None]
-    wide = _fir(F.pad(spread.view(n, c, h * up, w * up), padding), up_filter) * up**2
-    wide = F.leaky_relu(wide, slope) * gain
-    if clamp is not None:
-        wide = wide.clamp(-clamp, clamp)
-    return _fir(wide, down_filter)[:, :, ::down, ::down]
 
 
 def _lowpass(taps: int, radial: bool = False) -> torch.Tensor | None:
@@ -101,18 +73,11 @@ def test_filtered_lrelu_torch(geometry: Any, slope: float, clamp: float | None) 
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(1, 2, h, w, dtype=torch.float64, generator=generator).requires_grad_()
     bias = torch.randn(2, dtype=torch.float64, generator=generator).requires_grad_()
-    rest = (
-        _lowpass(up_taps),
-        _lowpass(down_taps, radial),
-        bias,
-        up,
-        down,
-        padding,
-        1.5,
-        slope,
-        clamp,
+    filtering = Filtering(
+        _lowpass(up_taps), _lowpass(down_taps, radial), up, down, padding, 1.5, slope, clamp
     )
-    expected, actual = textbook_filtered_lrelu(x, *rest), filtered_lrelu_torch(x, *rest)
+    expected = textbook.filtered_lrelu(x, filtering, bias)
+    actual = filtered_lrelu_torch(x, filtering, bias)
     assert actual.shape == expected.shape
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12)
     cotangent = torch.randn(expected.shape, dtype=torch.float64, generator=generator)
@@ -123,21 +88,24 @@ def test_filtered_lrelu_torch(geometry: Any, slope: float, clamp: float | None) 
 
 def test_padding_of_zeros_is_added_after_the_bias() -> None:
     x, bias = torch.zeros(1, 1, 4, 4), torch.ones(1)
-    y = filtered_lrelu_torch(x, None, None, bias, 1, 1, (1, 1, 1, 1), 1.0, 0.2, None)
+    filtering = Filtering(None, None, 1, 1, (1, 1, 1, 1), 1.0, 0.2, None)
+    y = filtered_lrelu_torch(x, filtering, bias)
     assert torch.equal(y, F.pad(torch.ones(1, 1, 4, 4), (1, 1, 1, 1)))
 
 
 def test_the_dispatcher_s_choice_equals_the_torch_path_in_float32() -> None:
     x, bias = torch.randn(2, 8, 38, 38), torch.randn(8)
     low = design_lowpass(12, 2.0, 6.0, 32.0)
-    rest = (low, low, bias, 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, 256.0)
+    filtering = Filtering(low, low, 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, 256.0)
     torch.testing.assert_close(
-        filtered_lrelu(x, *rest), filtered_lrelu_torch(x, *rest), rtol=0, atol=1e-5
-    )
+        filtered_lrelu(x, filtering, bias), filtered_lrelu_torch(x, filtering, bias),
+        rtol=0, atol=1e-5,
+    )  # fmt: skip
     scale = torch.rand(2, 8) + 0.5
-    expected = filtered_lrelu_torch(x * scale[:, :, None, None], *rest)
-    torch.testing.assert_close(filtered_lrelu(x, *rest, scale), expected, rtol=0, atol=1e-5)
-    torch.testing.assert_close(filtered_lrelu_torch(x, *rest, scale), expected, rtol=0, atol=1e-5)
+    expected = filtered_lrelu_torch(x * scale[:, :, None, None], filtering, bias)
+    for operation in (filtered_lrelu, filtered_lrelu_torch):
+        actual = operation(x, filtering, bias, scale=scale)
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("demodulate", [True, False])
@@ -174,11 +142,11 @@ def test_half_precision_stays_in_half_precision_and_near() -> None:
     )
     low = design_lowpass(12, 2.0, 6.0, 32.0)
 
+    filtering = Filtering(low, low, 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, 256.0)
+
     def layer(dtype: torch.dtype) -> torch.Tensor:
         y = modulated_conv(x.to(dtype), weight, styles, padding=2, input_gain=torch.tensor(0.5))
-        return filtered_lrelu_torch(
-            y, low, low, bias.to(dtype), 2, 2, (9, 8, 9, 8), 2**0.5, 0.2, 256.0
-        )
+        return filtered_lrelu_torch(y, filtering, bias.to(dtype))
 
     half = layer(torch.float16)
     assert half.dtype == torch.float16
