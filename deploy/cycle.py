@@ -15,7 +15,7 @@ from core.training.runs import TrainingRuns
 from deploy.local.data_dir import DataDirInUse
 from deploy.local.stack import Stack
 from deploy.local.supervisor import StartFailed
-from matteforge.cli.training import parse_settings, show
+from matteforge.cli.training import parse_settings, show_run
 from matteforge.schemas.corpora import CorpusKind
 from matteforge.schemas.training import RunState
 from service.wire import run_out
@@ -132,7 +132,7 @@ def _run(
         running.settings.lease_ttl_s + 5,
     )
     view = runs.view(run_id)
-    show(run_out(view, lambda stage, name: ""))
+    show_run(run_out(view, lambda stage, name: ""))
     if not view.state.terminal:
         raise click.ClickException(
             f"somebody else trains {domain}, or a store fails; go on with --run {run_id}"

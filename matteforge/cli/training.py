@@ -72,7 +72,7 @@ def status(client: MatteForge, run_id: str, watch: bool) -> None:
     if watch:
         _watch(client, run_id)
     else:
-        show(client.training.get(run_id))
+        show_run(client.training.get(run_id))
 
 
 @training.command()
@@ -98,7 +98,7 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def show(run: TrainingRunOut) -> None:
+def show_run(run: TrainingRunOut) -> None:
     """A table of stages, the newest lines and the outcome."""
     table = Table("stage", "state", "done", "seconds", "left", box=None)
     for stage in run.stages:
@@ -132,6 +132,6 @@ def _watch(client: MatteForge, run_id: str) -> None:
                 click.echo(line)
 
     run = client.training.wait(run_id, tell)
-    show(run)
+    show_run(run)
     if run.state is not RunState.COMPLETED:
         raise click.exceptions.Exit(1)

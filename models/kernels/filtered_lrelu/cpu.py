@@ -14,7 +14,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from models.kernels.batch_threads import share_out
-from models.kernels.filtered_lrelu.cpu_kernel import BACKWARD, FORWARD, RECORDING, resample
+from models.kernels.filtered_lrelu.cpu_kernel import BACKWARD, FORWARD, RECORDING, resample_planes
 from models.kernels.filtered_lrelu.cpu_plan import ResamplingPlan, plan_resampling
 from models.kernels.filtered_lrelu.filtering import Filtering, Padding
 
@@ -167,7 +167,7 @@ def _run(
         )  # the vertical filters' vectors stay within a line each
         planewise = scale.data_ptr(), bias.data_ptr(), len(bias), rescale.data_ptr()
         places = y.data_ptr(), signs.data_ptr(), aligned
-        resample(first, last, x.data_ptr(), *planewise, *places, *activation, g, *taps)
+        resample_planes(first, last, x.data_ptr(), *planewise, *places, *activation, g, *taps)
 
     share_out(run, planes)
     return y

@@ -3,8 +3,7 @@ the cache.
 
 A resampling is a weighted sum of shifted copies of rows. Each row is held as `phases` separate
 sequences (every second or fourth sample), so that up- and downsampling read and write contiguous
-vectors and nothing is interleaved. Every sum has one order, whatever the number of threads. Arrays
-are addresses in bytes.
+vectors and nothing is interleaved. Arrays are addresses in bytes.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.kernels.filtered_lrelu.cpu_sums import filter_one_list, filter_one_source
 from models.kernels.simd import (
     apply_signs,
     compiled,
@@ -24,7 +24,6 @@ from models.kernels.simd import (
     load_eight,
     multiply_add,
     peek,
-    peek_place,
     poke,
     splat,
     splat_eight,
@@ -81,92 +80,6 @@ class Geometry(NamedTuple):
     def plane_signs(self) -> int:
         """Bytes that record the activation of a plane."""
         return self.grid_height * self.sign_row
-
-
-class Taps(NamedTuple):
-    """Equally long lists of taps, one after another."""
-
-    places: int  # int64: relative to the source's start
-    weights: int  # float32: one for each place or, where two targets share the places, two
-    length: int  # of a list; 0: this step is left out, for its neighbour's taps are two-dimensional
-
-
-@inline
-def _sum_two(source, other, v_weights, w_weights, step, places, t, end):
-    """16 samples for each of two targets, whose sources or whose weights may be the same."""
-    a = b = splat(_ZERO)
-    while t < end:
-        place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
-        a = multiply_add(v, load(source, place), a)
-        b = multiply_add(w, load(other, place), b)
-        t += 1
-    return a, b
-
-
-@inline
-def _sum_four(source, other, v_weights, w_weights, step, places, t, end):
-    """Sums as `_sum_two`, 32 samples: in registers of 8 lanes enough sums in flight to hide a
-    multiplication's latency."""
-    a = b = c = d = splat(_ZERO)
-    while t < end:
-        place, v, w = peek_place(places, t), peek(v_weights, step * t), peek(w_weights, step * t)
-        a = multiply_add(v, load(source, place), a)
-        b = multiply_add(w, load(other, place), b)
-        c = multiply_add(v, load(source, place + 16), c)
-        d = multiply_add(w, load(other, place + 16), d)
-        t += 1
-    return a, b, c, d
-
-
-@inline
-def _store_pair(first, second, x, a, b):
-    store(first, x, a)
-    store(second, x, b)
-
-
-@inline
-def _filter(first, second, source, other, length, v_weights, w_weights, step, places, t, end):
-    """target[x] = sum over t of weights[t] * source[places[t] + x] for two targets; length: a
-    multiple of 16."""
-    x = 0
-    while x + 32 <= length:
-        at = source + 4 * x, other + 4 * x
-        a, b, c, d = _sum_four(*at, v_weights, w_weights, step, places, t, end)
-        _store_pair(first, second, x, a, b)
-        _store_pair(first, second, x + 16, c, d)
-        x += 32
-    if x < length:
-        at = source + 4 * x, other + 4 * x
-        a, b = _sum_two(*at, v_weights, w_weights, step, places, t, end)
-        _store_pair(first, second, x, a, b)
-
-
-@function
-def _filter_one_source(first, second, source, length, taps, index):
-    """`_filter` with one source and two lists of weights, one after the other's place."""
-    t, end = index * taps.length, (index + 1) * taps.length
-    _filter(
-        first,
-        second,
-        source,
-        source,
-        length,
-        taps.weights,
-        taps.weights + 4,
-        2,
-        taps.places,
-        t,
-        end,
-    )
-
-
-@function
-def _filter_one_list(first, second, source, other, length, taps, index):
-    """`_filter` with a source for each target and the same weights."""
-    t, end = index * taps.length, (index + 1) * taps.length
-    _filter(
-        first, second, source, other, length, taps.weights, taps.weights, 1, taps.places, t, end
-    )
 
 
 @function
@@ -249,7 +162,7 @@ def _widen_row(x, i, scale, bias, buffers, g, across):
         _split_row(split, x + 4 * i * g.width, g.width, scale, bias, g.in_phases, g.in_stride)
         for q in range(0, g.phases, 2):
             to = slot + 4 * q * g.wide_stride
-            _filter_one_source(
+            filter_one_source(
                 to, to + 4 * g.wide_stride, buffers.split, g.wide_stride, across, q // 2
             )
     else:
@@ -272,7 +185,7 @@ def _raise_rows(m, begin, buffers, g, upward, signs, mode, slope, limit):
     for q in range(g.phases):
         to = buffers.grid + 4 * (m % g.grid_rows * g.grid_row + q * g.grid_stride + g.grid_margin)
         bits = signs + m * g.sign_row + q * g.wide_stride // 4
-        _filter_one_source(to, to + 4 * g.grid_row, buffers.wide, g.wide_stride, upward, index + q)
+        filter_one_source(to, to + 4 * g.grid_row, buffers.wide, g.wide_stride, upward, index + q)
         _activate_row(to, g.wide_stride, bits, mode, slope, limit)
         _activate_row(to + 4 * g.grid_row, g.wide_stride, bits + g.sign_row, mode, slope, limit)
 
@@ -285,22 +198,20 @@ def _lower_rows(start, buffers, g, downward, back):
         for q in range(g.phases):
             at = 4 * (q * g.grid_stride + g.grid_margin)
             to = buffers.low + at
-            _filter_one_source(
+            filter_one_source(
                 to, to + row, buffers.grid + at, g.wide_stride, downward, start % g.grid_rows
             )
     for s in range(g.out_phases):
         to = buffers.out + 4 * s * g.out_stride
         if downward.length:
-            _filter_one_list(
-                to, to + out_row, buffers.low, buffers.low + row, g.out_stride, back, s
-            )
+            filter_one_list(to, to + out_row, buffers.low, buffers.low + row, g.out_stride, back, s)
         else:
             index = start % g.grid_rows * g.out_phases + s
-            _filter_one_source(to, to + out_row, buffers.grid, g.out_stride, back, index)
+            filter_one_source(to, to + out_row, buffers.grid, g.out_stride, back, index)
 
 
 @compiled
-def resample(
+def resample_planes(
     first, last, x, scale, bias, channels, rescale, y, signs, scratch, mode, slope, limit,
     g, across, upward, downward, back,
 ):  # fmt: skip

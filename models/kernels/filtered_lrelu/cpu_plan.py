@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.kernels.filtered_lrelu.cpu_kernel import Geometry, Taps
+from models.kernels.filtered_lrelu.cpu_kernel import Geometry
+from models.kernels.filtered_lrelu.cpu_sums import Taps
 
 _Reads = Sequence[tuple[int, int]]  # (place, tap): what a sample is the weighted sum of
 _PairedReads = list[tuple[int, ...]]  # for two samples; -1 where one of them doesn't read the place

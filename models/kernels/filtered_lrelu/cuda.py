@@ -1,4 +1,4 @@
-"""The filtered leaky relu on CUDA: what `triton_kernel.stream` is launched with, and its gradient.
+"""The filtered leaky relu on CUDA: what its Triton kernel is launched with, and its gradient.
 
 The upsampled grid's geometry is that of `cpu.filtered_lrelu`. Its gradient reads the same grid from
 the other side: what was read first is then what comes out last.
@@ -189,7 +189,7 @@ def _run(
     needed = -(-rows.out // made)
     segments = max(1, min(-(-PROGRAMS // (strips * blocks * n)), needed // 8))
     sums = x.new_empty((n, strips * segments, 2, channels), dtype=torch.float32)
-    triton_kernel.stream[(strips * segments, blocks, n)](
+    triton_kernel.filter_strips[(strips * segments, blocks, n)](
         x, y, scale, bias, x if rescale is None else rescale.contiguous(),
         x if bits is None else bits, x if source is None else source, sums, ups, downs,
         channels, rows.size, columns.size, rows.out, columns.out, rows.middle, strips, words,

@@ -24,8 +24,8 @@ class Filtering(NamedTuple):
     padding: Padding
     """Left, right, top, bottom of the upsampled plane; what is negative crops."""
     gain: float
-    """Above 0."""
+    """What the leaky relu's result is multiplied with; above 0."""
     slope: float
-    """Of negative values; 0 or more."""
+    """What negative values are multiplied with; 0 or more."""
     clamp: float | None
     """Largest magnitude before downsampling."""

@@ -106,7 +106,7 @@ def _derived(value, bits, slope, CLAMPED: tl.constexpr):
 
 
 @triton.jit(do_not_specialize=SIZES)
-def stream(
+def filter_strips(
     x, y, scale, bias, rescale, bits, source, sums, ups, downs,
     channels, height, width, out_height, out_width, middle_rows, strips, words,
     first_row, first_column, first_middle, first_word, rounds, slope, limit,

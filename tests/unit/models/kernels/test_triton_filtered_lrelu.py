@@ -119,7 +119,7 @@ def test_it_compiles_for_hopper_without_spilling_much(name, dtype) -> None:
     launched: list[tuple] = []
     fake = mock.MagicMock()
     fake.__getitem__.return_value = lambda *arguments, **_: launched.append(arguments)
-    with mock.patch.object(cuda.triton_kernel, "stream", fake):
+    with mock.patch.object(cuda.triton_kernel, "filter_strips", fake):
         cuda.filtered_lrelu(x, filtering).sum().backward()
     assert len(launched) == 2
     for arguments in launched:
@@ -132,7 +132,7 @@ def spilled_bytes(arguments: tuple) -> int:
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    kernel = triton_kernel.stream
+    kernel = triton_kernel.filter_strips
     kinds = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32",
              torch.int16: "i16"}  # fmt: skip
     signature, constants = {}, {}
