@@ -10,7 +10,10 @@ MatteForgeError
 │   ├── Forbidden           forbidden
 │   ├── NotFound            not_found
 │   ├── StateConflict       state_conflict
-│   └── IdempotencyMismatch idempotency_mismatch
+│   ├── IdempotencyMismatch idempotency_mismatch
+│   ├── RateLimited         rate_limited
+│   │   └── QuotaExceeded   quota_exceeded
+│   └── StorageFull         storage_full
 ├── TransientError          worth another try
 │   ├── StoreUnavailable    store_unavailable
 │   ├── ClockSkewed         clock_skewed
@@ -103,6 +106,29 @@ class IdempotencyMismatch(RequestError):
     """This Idempotency-Key was used before with another body; send a new key with a new order."""
 
     code = "idempotency_mismatch"
+
+
+class RateLimited(RequestError):
+    """The key sends more requests a second than it may."""
+
+    code = "rate_limited"
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: float | None = None) -> None:
+        """retry_after_s: when another try may pass; None: waiting alone does not help."""
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(RateLimited):
+    """The key, or its tenant, would use more than it may."""
+
+    code = "quota_exceeded"
+
+
+class StorageFull(RequestError):
+    """The object store has no room for this."""
+
+    code = "storage_full"
 
 
 class TransientError(MatteForgeError):

@@ -20,7 +20,7 @@ from core.datasets.dataset import utcnow
 from core.errors import InvalidSpec, NotFound
 from core.ports import ObjectStore
 from matteforge.schemas.base import Frozen
-from matteforge.schemas.keys import KeyIn, Scope
+from matteforge.schemas.keys import KeyIn, Limits, Scope
 
 FRESH_S = 0.5  # a key that was added or revoked counts so soon
 BOOTSTRAP = "bootstrap"
@@ -35,6 +35,7 @@ class ApiKey(Frozen):
     scopes: list[Scope] = Field(default_factory=lambda: list(Scope))
     created_at: datetime
     expires_at: datetime | None = None
+    limits: Limits = Limits()
     bootstrap: bool = Field(False, description="from MATTEFORGE_API_KEY; another one replaces it")
 
     @property
@@ -92,14 +93,14 @@ class KeyRing:
             if wanted.expires_at <= utcnow():
                 raise InvalidSpec(f"expires_at is over: {wanted.expires_at.isoformat()}")
         secret = new_api_key()
-        key = ApiKey(sha256=hash_api_key(secret), created_at=utcnow(), **wanted.model_dump())
+        key = ApiKey(sha256=hash_api_key(secret), created_at=utcnow(), **dict(wanted))
         self._put(key)
         return key, secret
 
     def rotate(self, key_id: str) -> tuple[ApiKey, str]:
-        """A new secret with the old one's name, tenant, scopes and end. NotFound."""
+        """A new secret with all else that the old one had. NotFound."""
         old = self.get(key_id)
-        fields = old.model_dump(include={"name", "tenant", "scopes", "expires_at"})
+        fields = old.model_dump(include={"name", "tenant", "scopes", "expires_at", "limits"})
         made = self.create(KeyIn(**fields))
         self._revoke(old)
         return made

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
+from core.limits import Bucket, Taken
 from core.messages import Consumer, Message
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo, InWork
 
@@ -211,6 +212,13 @@ class LeaseBook(Protocol):
 
     def end_try(self, name: str) -> None:
         """Take back one try: it did not crash."""
+
+
+class BucketBook(Protocol):
+    """Token buckets: how often something may still be done."""
+
+    def take(self, bucket: Bucket, amount: float) -> Taken:
+        """Take all of `amount`, or nothing; an amount below 0 gives back."""
 
 
 class Doorbell(Protocol):

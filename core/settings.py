@@ -32,6 +32,17 @@ class Settings(BaseSettings):
     )
     presign_expires_s: int = 24 * 3600
 
+    # Limits of keys that have none of their own; null: none.
+    requests_per_second: float | None = Field(1000, gt=0)
+    samples_per_day: int | None = Field(10**8, gt=0)
+    datasets_at_once: int | None = Field(1000, gt=0)
+    bytes_stored: int | None = Field(None, gt=0, description="in shards of a tenant")
+    store_folder: Path | None = Field(
+        None,
+        description="a folder on the disk that the object store writes to, where the API can see "
+        "it: what does not fit there is refused",
+    )
+
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
         description="auto: cuda when there is one, else cpu; batch sizes of new datasets are "

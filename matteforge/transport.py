@@ -14,6 +14,7 @@ from matteforge.errors import MatteForgeRequestError, MatteForgeUnavailable
 from matteforge.schemas.problems import Problem
 
 RETRIED = frozenset({500, 502, 503, 504})
+TOO_FAST = "rate_limited"  # by the second; other limits are not waited for
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
 
@@ -62,7 +63,7 @@ class Tries:
         if self._call.gone_is_done and self._failure and response.status_code == 404:
             return True
         refusal = MatteForgeRequestError(problem_of(response))
-        if response.status_code not in RETRIED:
+        if response.status_code not in RETRIED and refusal.code != TOO_FAST:
             raise refusal
         self._failure = refusal
         return False

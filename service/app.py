@@ -11,12 +11,14 @@ from starlette.concurrency import run_in_threadpool
 
 from core.adapters.breaker import Breaker, guarded
 from core.adapters.celery import CeleryDoorbell
+from core.adapters.memory_buckets import MemoryBucketBook
 from core.adapters.redis import RedisLiveView
+from core.adapters.redis_buckets import RedisBucketBook
 from core.adapters.redis_connection import connect
 from core.adapters.s3 import S3Store
 from core.datasets.catalog import Catalog
 from core.keyring import KeyRing
-from core.ports import Doorbell, LiveView, ObjectStore
+from core.ports import BucketBook, Doorbell, LiveView, ObjectStore
 from core.registry import Registry
 from core.sessions import SessionBook
 from core.settings import Settings
@@ -26,8 +28,10 @@ from service import openapi, problems
 from service.audit import Audit
 from service.deadline import Deadline
 from service.dependencies import Services
+from service.limits import Admission
 from service.metrics import Metrics, RequestMetrics
 from service.middleware import DOCS_FILES, BearerAuth, BodyLimit
+from service.rate_limit import RateLimit
 from service.readiness import Readiness
 from service.routes import (
     console,
@@ -87,9 +91,10 @@ def create_app(
     store: ObjectStore | None = None,
     live: LiveView | None = None,
     doorbell: Doorbell | None = None,
+    buckets: BucketBook | None = None,
 ) -> FastAPI:
     """The application; what is not given comes from the environment (core.settings)."""
-    services = _services(settings or Settings(), store, live, doorbell)
+    services = _services(settings or Settings(), store, live, doorbell, buckets)
     keyring = KeyRing(services.store)
     startup = Startup(services.settings, services.store, keyring)
 
@@ -120,6 +125,7 @@ def create_app(
     # The last one added is the outermost.
     larger = {mattes.router.prefix: 2 * MAX_PICTURE_BYTES}
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger=larger)
+    app.add_middleware(RateLimit, admission=services.admission, settings=services.settings)
     app.add_middleware(BearerAuth, keyring=keyring, sessions=app.state.sessions)
     app.add_middleware(Deadline)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
@@ -129,21 +135,30 @@ def create_app(
 
 
 def _services(
-    settings: Settings, store: ObjectStore | None, live: LiveView | None, doorbell: Doorbell | None
+    settings: Settings,
+    store: ObjectStore | None,
+    live: LiveView | None,
+    doorbell: Doorbell | None,
+    buckets: BucketBook | None,
 ) -> Services:
     redis_url = settings.redis_url.get_secret_value()
     redis_breaker = Breaker()
+    redis = _impatient_redis(redis_url)
+    if buckets is None:  # beside a live view in memory they are in memory, too
+        buckets = MemoryBucketBook() if live else guarded(RedisBucketBook(redis), redis_breaker)
+    live = live or guarded(RedisLiveView(redis), redis_breaker)
     chosen: ObjectStore = store or guarded(_impatient_store(settings), Breaker())
     catalog = Catalog(chosen)
     return Services(
         settings=settings,
         store=chosen,
-        live=live or guarded(RedisLiveView(_impatient_redis(redis_url)), redis_breaker),
+        live=live,
         doorbell=doorbell
         or guarded(CeleryDoorbell(redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1), redis_breaker),
         catalog=catalog,
         registry=Registry(chosen),
         samples=Samples(chosen, catalog),
+        admission=Admission(settings, live, buckets, fallback=MemoryBucketBook()),
     )
 
 

@@ -83,41 +83,49 @@ def _owner(services: Services, view: DatasetView) -> str:
 
 
 def place_order(
-    services: Services, owner: str, spec: AnySpec, idempotency_key: str | None
+    services: Services, key: ApiKey, spec: AnySpec, idempotency_key: str | None
 ) -> DatasetView:
     """Claim a dataset for the order, or answer with the one that the same key claimed before.
 
     Raises InvalidSpec, SourceUnavailable, IdempotencyMismatch (same key, other body), StateConflict
-    (that dataset was deleted).
+    (that dataset was deleted), QuotaExceeded, StorageFull.
     """
-    dataset_id = new_dataset_id(owner, idempotency_key)
+    dataset_id = new_dataset_id(key.tenant, idempotency_key)
     body_sha256 = _fingerprint(spec)
     if idempotency_key is not None and (view := _replay(services, dataset_id, body_sha256)):
         return view
     plan = plan_order(services, spec)
     record = DatasetRecord(
         id=dataset_id,
-        owner=owner,
+        owner=key.tenant,
         spec=spec.model_copy(update={"seed": plan.seed, "shard_size": plan.shard_size}),
         plan=plan,
         created_at=utcnow(),
         body_sha256=body_sha256,
     )
-    if not services.catalog.claim(record):
-        if view := _replay(services, dataset_id, body_sha256):
-            return view
-        raise StateConflict(f"{dataset_id} is being deleted")
-    view = _new_view(record)
+    resolution = services.registry.bundle(plan.bundle).resolution
+    with services.admission.placing(key, plan, resolution) as placing:
+        if not services.catalog.claim(record):
+            if view := _replay(services, dataset_id, body_sha256):
+                return view
+            raise StateConflict(f"{dataset_id} is being deleted")
+        placing.done(dataset_id)
+        view = _new_view(record)
+        _show(services, view)
+    _ring(services, dataset_id)
+    return view
+
+
+def _show(services: Services, view: DatasetView) -> None:
+    """Put a new dataset into the live view."""
     try:
         services.live.put(view)
     except TransientError as error:
         log.warning(
             "%s is claimed, but not in the live view until it is recovered: %s",
-            dataset_id,
+            view.id,
             error.detail,
         )
-    _ring(services, dataset_id)
-    return view
 
 
 def cancel(services: Services, dataset_id: str) -> DatasetView:
@@ -144,6 +152,7 @@ def delete(services: Services, dataset_id: str) -> None:
     with suppress(RecordCorrupt):  # what can't be read can still be removed
         services.catalog.request(dataset_id)
     services.catalog.delete(dataset_id, utcnow())
+    services.admission.forget(dataset_id)
     try:
         services.live.remove(dataset_id)
     except TransientError as error:

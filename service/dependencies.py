@@ -18,6 +18,7 @@ from core.registry import Registry
 from core.settings import Settings
 from core.training.runs import TrainingRuns
 from matteforge.schemas.names import DATASET_ID, MATTE_ID, NAME, SHARD_NAME, TRAINING_RUN_ID
+from service.limits import Admission
 from service.samples import Samples
 
 
@@ -32,6 +33,7 @@ class Services:
     catalog: Catalog
     registry: Registry
     samples: Samples
+    admission: Admission
 
     def owner_of(self, dataset_id: str) -> str:
         """The tenant whose dataset it is. NotFound."""

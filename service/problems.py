@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -31,6 +32,9 @@ STATUS: Mapping[type[errors.MatteForgeError], int] = {
     errors.NotFound: 404,
     errors.StateConflict: 409,
     errors.IdempotencyMismatch: 422,
+    errors.RateLimited: 429,
+    errors.QuotaExceeded: 429,
+    errors.StorageFull: 409,
     errors.StoreUnavailable: 503,
     errors.ClockSkewed: 503,
     errors.LiveViewUnavailable: 503,
@@ -92,16 +96,17 @@ def error_response(error: errors.MatteForgeError) -> Response:
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     if status == 500:
         log.error("request failed", exc_info=error)
-    return problem_response(
-        status, error.code, error.detail, title=(type(error).__doc__ or "").strip()
-    )
+    retry_after_s = getattr(error, "retry_after_s", None)
+    headers = {"Retry-After": str(math.ceil(retry_after_s))} if retry_after_s is not None else {}
+    title = (type(error).__doc__ or "").strip()
+    return problem_response(status, error.code, error.detail, title=title, headers=headers)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route in OpenAPI: its problems, and those that every route may
     answer."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    every = sorted({401, 403, 422, 503, *statuses})
+    every = sorted({401, 403, 422, 429, 503, *statuses})
     return {
         status: {"description": HTTPStatus(status).phrase, "content": content} for status in every
     }

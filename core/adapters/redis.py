@@ -9,6 +9,7 @@ mf:ds:ID:work         hash: shard -> what is in it while it is made, until when 
 mf:pace               hash: kind of sample -> seconds it takes
 mf:ds:ID:events       stream, the newest EVENTS_KEPT
 mf:lease:NAME         token of the holder and its time; expires
+mf:bucket:NAME        hash: tokens left of a limit, and when that was (redis_buckets.py); expires
 mf:consumers          hash: worker -> its queue, how long it has been idle, when it told
 mf:bell:ID            a Reconcile of the dataset waits in the queue; expires (celery.py)
 """

@@ -22,6 +22,7 @@ def to_counters(counts: Counts) -> dict[str, int]:
         "accepted": counts.accepted,
         "attempted": counts.attempted,
         "shards_done": counts.shards_done,
+        "size_bytes": counts.size_bytes,
     }
     rejected = {f"rejected:{reason}": number for reason, number in counts.rejected.items()}
     attributes = {
@@ -69,9 +70,11 @@ def to_view(
     if not fields:
         return None
     numbers = {
-        name: int(fields[name])
-        for name in ("requested", "accepted", "attempted", "shards_done", "shards_total")
-    }
+        name: int(fields.get(name, 0))
+        for name in (
+            "requested", "accepted", "attempted", "shards_done", "shards_total", "size_bytes",
+        )
+    }  # fmt: skip
     rejected = {
         name.removeprefix("rejected:"): int(n)
         for name, n in fields.items()

@@ -146,3 +146,20 @@ if redis.call('EXISTS', KEYS[1]) == 1 and redis.call('DECR', KEYS[1]) <= 0 then
   redis.call('DEL', KEYS[1])
 end
 """
+
+# KEYS: bucket. ARGV: size, milliseconds in which that many tokens come, tokens to take (below 0:
+# to give back). Returns whether they were taken, and how many are left. A clock that was set back
+# gives nothing, and takes nothing away.
+TAKE = """
+local size, window, amount = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local known = redis.call('HMGET', KEYS[1], 'left', 'at')
+local left, at = tonumber(known[1] or size), tonumber(known[2] or now)
+left = math.min(size, left + math.max(0, now - at) * size / window)
+local granted = amount <= left
+if granted then left = math.min(size, left - amount) end
+redis.call('HSET', KEYS[1], 'left', string.format('%.6f', left), 'at', now)
+redis.call('PEXPIRE', KEYS[1], window)
+return {granted and 1 or 0, string.format('%.6f', left)}
+"""

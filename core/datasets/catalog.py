@@ -236,6 +236,7 @@ def add_shard(counts: Counts, shard: ShardRecord) -> Counts:
             "attempted": counts.attempted + shard.attempted,
             "rejected": _sum(counts.rejected, shard.rejected),
             "shards_done": counts.shards_done + 1,
+            "size_bytes": counts.size_bytes + shard.size_bytes,
             "attributes": attributes,
         }
     )

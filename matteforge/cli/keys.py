@@ -26,20 +26,31 @@ def keys() -> None:
     help="may be repeated  [default: read, order]",
 )
 @click.option("--expires", type=click.DateTime(), help="UTC, such as 2030-01-31")
+@click.option("--requests-per-second", type=float, help="[default: the service's]")
+@click.option("--samples-per-day", type=int, help="ordered by this key")
+@click.option("--datasets-at-once", type=int, help="of its tenant that have not ended")
+@click.option("--bytes-stored", type=int, help="in shards of its tenant")
 @service
 def create(
-    client: MatteForge, name: str, tenant: str, scopes: tuple[str, ...], expires: datetime | None
+    client: MatteForge,
+    name: str,
+    tenant: str,
+    scopes: tuple[str, ...],
+    expires: datetime | None,
+    **limits: float | None,
 ) -> None:
-    """Make a key for NAME. Its secret is printed once, and kept nowhere."""
+    """Make a key for NAME. Its secret is printed once, and kept nowhere.
+
+    What a key may use is limited, by default as the service's settings say.
+    """
     end = f"{expires.isoformat()}Z" if expires else None
     given = {"scopes": list(scopes)} if scopes else {}
+    fields = {"name": name, "tenant": tenant, "expires_at": end, "limits": limits, **given}
     try:
-        wanted = KeyIn.model_validate(
-            {"name": name, "tenant": tenant, "expires_at": end, **given}, strict=False
-        )
+        wanted = KeyIn.model_validate(fields, strict=False)
     except ValidationError as error:
         first = error.errors()[0]
-        raise click.BadParameter(f"{first['loc'][0]}: {first['msg']}") from error
+        raise click.BadParameter(f"{first['loc'][-1]}: {first['msg']}") from error
     _show_secret(client.create_key(wanted))
 
 
@@ -75,4 +86,7 @@ def _show_secret(made: NewKeyOut) -> None:
 
 def _line(key: KeyOut) -> str:
     end = f"until {key.expires_at:%Y-%m-%d %H:%M}" if key.expires_at else "for ever"
-    return f"{key.id}  {key.name:20} {key.tenant:16} {','.join(key.scopes):22} {end}"
+    head = f"{key.id}  {key.name:20} {key.tenant:16} {','.join(key.scopes):22} {end}"
+    limits = {name: value for name, value in key.limits.model_dump().items() if value is not None}
+    told = ", ".join(f"{name.replace('_', ' ')} {value:,.12g}" for name, value in limits.items())
+    return f"{head}  {told or 'no limits'}"

@@ -42,6 +42,7 @@ class Counts(Frozen):
     rejected: dict[str, int] = Field(default_factory=dict, description="rejections by criterion")
     shards_done: int = Field(0, ge=0)
     shards_total: int = Field(ge=0)
+    size_bytes: int = Field(0, ge=0, description="of committed shards; 0 where it was not noted")
     attributes: dict[str, dict[str, int]] = Field(
         default_factory=dict,
         description="accepted samples by attribute and value; of rendered people only",

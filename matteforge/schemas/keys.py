@@ -20,6 +20,23 @@ class Scope(StrEnum):
     ADMIN = "admin"  # keys; the data of every tenant; metrics
 
 
+class Limits(Frozen):
+    """What a key may use. null: the service's default; in an answer: no limit."""
+
+    requests_per_second: float | None = Field(
+        None, gt=0, le=1e6, description="by this key; as many may come at once"
+    )
+    samples_per_day: int | None = Field(
+        None, gt=0, le=10**12, description="ordered by this key; what is used up returns evenly"
+    )
+    datasets_at_once: int | None = Field(
+        None, gt=0, le=10**6, description="of the key's tenant that have not ended"
+    )
+    bytes_stored: int | None = Field(
+        None, gt=0, le=10**18, description="in shards of the key's tenant, those to come included"
+    )
+
+
 class KeyIn(Frozen):
     """A key that is asked for."""
 
@@ -32,6 +49,7 @@ class KeyIn(Frozen):
     )
     scopes: list[Scope] = Field([Scope.READ, Scope.ORDER], min_length=1, max_length=4)
     expires_at: datetime | None = Field(None, description="null: never")
+    limits: Limits = Limits()
 
 
 class KeyOut(Wire):
@@ -43,6 +61,7 @@ class KeyOut(Wire):
     scopes: list[Scope]
     created_at: datetime
     expires_at: datetime | None
+    limits: Limits = Field(Limits(), description="what counts: the key's own, else the service's")
 
 
 class NewKeyOut(KeyOut):

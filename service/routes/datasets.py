@@ -14,7 +14,7 @@ from core.errors import NotFound, StateConflict, TransientError
 from matteforge.schemas.datasets import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage, DatasetState
 from matteforge.schemas.orders import AnySpec
 from service import datasets
-from service.dependencies import DatasetId, KeyDep, OwnerDep, ServicesDep, bearer
+from service.dependencies import DatasetId, KeyDep, ServicesDep, bearer
 from service.estimates import estimate, waiting
 from service.problems import documented, located
 from service.wire import dataset_out
@@ -69,13 +69,13 @@ def json_only(request: Request) -> None:
 def order(
     spec: Annotated[AnySpec, Body(openapi_examples=EXAMPLES)],
     services: ServicesDep,
-    owner: OwnerDep,
+    key: KeyDep,
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> DatasetOut:
     """N image-alpha pairs, each measured by StyleMatte. Answers at once; follow the dataset at
     `Location`."""
-    view = datasets.place_order(services, owner, spec, idempotency_key)
+    view = datasets.place_order(services, key, spec, idempotency_key)
     plan = services.catalog.request(view.id).plan
     out = dataset_out(view, utcnow(), estimate=estimate(services, plan, spec.source))
     response.headers["Location"] = out.links["self"]

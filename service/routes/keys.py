@@ -1,13 +1,14 @@
 """/v1/keys: make, list, rotate and revoke API keys. For admins."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
 
 from core.errors import StateConflict
 from core.keyring import ApiKey, KeyRing
 from matteforge.schemas.keys import KEY_ID, KeyIn, KeyOut, KeyPage, NewKeyOut
-from service.dependencies import KeyDep, bearer, matching
+from service.dependencies import KeyDep, Services, ServicesDep, bearer, matching
+from service.limits import effective
 from service.problems import documented
 from service.routes.datasets import json_only
 
@@ -28,9 +29,10 @@ KeyId = Annotated[str, Depends(_key_id)]
 
 
 @router.get("", response_model=KeyPage, responses=documented(), summary="List keys")
-def list_keys(keyring: KeyRingDep) -> KeyPage:
+def list_keys(keyring: KeyRingDep, services: ServicesDep) -> KeyPage:
     """Those that were not revoked. No secrets: only hashes are kept."""
-    return KeyPage(items=sorted(map(_out, keyring.all()), key=lambda key: (key.name, key.id)))
+    found = [KeyOut(**_fields(services, key)) for key in keyring.all()]
+    return KeyPage(items=sorted(found, key=lambda key: (key.name, key.id)))
 
 
 @router.post(
@@ -41,9 +43,9 @@ def list_keys(keyring: KeyRingDep) -> KeyPage:
     dependencies=[Depends(json_only)],
     summary="Make a key",
 )
-def create_key(body: KeyIn, keyring: KeyRingDep) -> NewKeyOut:
+def create_key(body: KeyIn, keyring: KeyRingDep, services: ServicesDep) -> NewKeyOut:
     """The answer holds the secret, once."""
-    return _new(*keyring.create(body))
+    return _new(services, *keyring.create(body))
 
 
 @router.post(
@@ -52,13 +54,14 @@ def create_key(body: KeyIn, keyring: KeyRingDep) -> NewKeyOut:
     responses=documented(404, 409),
     summary="Rotate a key",
 )
-def rotate_key(key_id: KeyId, keyring: KeyRingDep) -> NewKeyOut:
-    """A new secret with the same name, tenant, scopes and end; the old one is revoked at once."""
+def rotate_key(key_id: KeyId, keyring: KeyRingDep, services: ServicesDep) -> NewKeyOut:
+    """A new secret with the same name, tenant, scopes, limits and end; the old one is revoked at
+    once."""
     if keyring.get(key_id).bootstrap:
         raise StateConflict(
             "the bootstrap key comes from MATTEFORGE_API_KEY; set another one there and restart"
         )
-    return _new(*keyring.rotate(key_id))
+    return _new(services, *keyring.rotate(key_id))
 
 
 @router.delete("/{key_id}", status_code=204, responses=documented(404, 409), summary="Revoke a key")
@@ -69,14 +72,11 @@ def revoke_key(key_id: KeyId, keyring: KeyRingDep, own: KeyDep) -> None:
     keyring.revoke(key_id)
 
 
-def _out(key: ApiKey) -> KeyOut:
-    return KeyOut(**_fields(key))
+def _new(services: Services, key: ApiKey, secret: str) -> NewKeyOut:
+    return NewKeyOut(**_fields(services, key), key=secret)
 
 
-def _new(key: ApiKey, secret: str) -> NewKeyOut:
-    return NewKeyOut(**_fields(key), key=secret)
-
-
-def _fields(key: ApiKey) -> dict[str, object]:
+def _fields(services: Services, key: ApiKey) -> dict[str, Any]:
     names = ("id", "name", "tenant", "scopes", "created_at", "expires_at")
-    return {name: getattr(key, name) for name in names}
+    limits = effective(key, services.settings)
+    return {name: getattr(key, name) for name in names} | {"limits": limits}

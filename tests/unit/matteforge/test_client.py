@@ -257,3 +257,21 @@ def test_events_give_up_when_nobody_answers():
     with script.client() as client, pytest.raises(MatteForgeUnavailable, match="gone"):
         list(client.events(IDENT))
     assert len(script.requests) == 5
+
+
+def test_a_limit_of_seconds_is_waited_for_and_a_quota_is_not():
+    slow = problem(429, "rate_limited", **{"Retry-After": "2"})
+    waits = []
+    answers = iter([slow, slow, answer(dataset())])
+    with MatteForge(
+        "http://x", "k", transport=httpx.MockTransport(lambda _: next(answers))
+    ) as made:
+        made.transport.sleep = waits.append
+        assert made.get(IDENT).id == IDENT
+    assert len(waits) == 2
+    assert min(waits) >= 2
+    spent = httpx.MockTransport(lambda _: problem(429, "quota_exceeded", **{"Retry-After": "9000"}))
+    with MatteForge("http://x", "k", transport=spent) as made:
+        made.transport.sleep = pytest.fail
+        with pytest.raises(MatteForgeRequestError, match="quota_exceeded"):
+            made.get(IDENT)

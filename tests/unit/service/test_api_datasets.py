@@ -27,6 +27,7 @@ def test_an_order_is_claimed_shown_and_rung(world):
         "rejected": {},
         "shards_done": 0,
         "shards_total": 3,
+        "size_bytes": 0,
         "attributes": {},
     }
     assert body["spec"]["labels"] == {"team": "a"}

@@ -1,0 +1,82 @@
+"""Every book of token buckets behaves alike: in memory and in a real Valkey."""
+
+import math
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from core.adapters.memory_buckets import MemoryBucketBook
+from core.adapters.redis_buckets import RedisBucketBook
+from core.adapters.redis_connection import connect
+from core.errors import LiveViewUnavailable
+from core.limits import Bucket
+from core.ports import BucketBook
+from deploy.local.ports import free_ports
+
+SLOW_S = 100_000.0  # nothing to speak of comes back while a test runs
+
+
+@pytest.fixture(params=["memory", "redis"])
+def book(request: pytest.FixtureRequest) -> BucketBook:
+    if request.param == "memory":
+        return MemoryBucketBook()
+    return RedisBucketBook(connect(request.getfixturevalue("valkey_url")))
+
+
+def bucket(size: float, window_s: float = SLOW_S) -> Bucket:
+    return Bucket(name=secrets.token_hex(8), size=size, window_s=window_s)
+
+
+def test_a_full_bucket_gives_what_it_holds_and_no_more(book: BucketBook) -> None:
+    ten = bucket(10)
+    assert book.take(ten, 7).granted
+    refused = book.take(ten, 4)
+    assert not refused.granted
+    assert refused.left == pytest.approx(3, abs=0.01)
+    assert refused.wait_s == pytest.approx(SLOW_S / 10, rel=0.01)
+    assert book.take(ten, 2.9).granted
+
+
+def test_what_was_given_back_can_be_taken_again_and_never_exceeds_the_size(
+    book: BucketBook,
+) -> None:
+    ten = bucket(10)
+    book.take(ten, 10)
+    assert not book.take(ten, 5).granted
+    book.take(ten, -5)
+    assert book.take(ten, 5).granted
+    book.take(ten, -100)
+    assert book.take(ten, 0).left == pytest.approx(10)
+
+
+def test_more_than_the_size_never_comes(book: BucketBook) -> None:
+    assert book.take(bucket(10), 11).wait_s == math.inf
+
+
+def test_tokens_come_back_in_time(book: BucketBook) -> None:
+    fast = bucket(1000, window_s=0.01)
+    assert book.take(fast, 1000).granted
+    taken = [book.take(fast, 1000).granted for _ in range(5000)]
+    assert any(taken)
+
+
+def test_of_many_at_once_no_more_pass_than_there_are_tokens(book: BucketBook) -> None:
+    ten = bucket(10)
+    with ThreadPoolExecutor(8) as pool:
+        granted = list(pool.map(lambda _: book.take(ten, 1).granted, range(40)))
+    assert sum(granted) == 10
+
+
+def test_a_smaller_limit_counts_at_once(book: BucketBook) -> None:
+    ten = bucket(10)
+    book.take(ten, 1)
+    five = Bucket(name=ten.name, size=5, window_s=SLOW_S)
+    assert not book.take(five, 6).granted
+    assert book.take(five, 0).left == pytest.approx(5, abs=0.01)
+
+
+def test_a_redis_that_is_away_is_told_so() -> None:
+    away = connect(f"redis://127.0.0.1:{free_ports(1)[0]}/0", timeout_s=0.2, retries=0)
+    with pytest.raises(LiveViewUnavailable):
+        RedisBucketBook(away).take(bucket(1), 1)
