@@ -55,7 +55,7 @@ class RequestError(MatteForgeError):
 
 
 class InvalidSpec(RequestError):
-    """The order is not valid."""
+    """What was sent is not valid."""
 
     code = "invalid_spec"
 
@@ -97,13 +97,13 @@ class NotFound(RequestError):
 
 
 class StateConflict(RequestError):
-    """The dataset's state does not allow this."""
+    """Its state does not allow this."""
 
     code = "state_conflict"
 
 
 class IdempotencyMismatch(RequestError):
-    """This Idempotency-Key was used before with another body; send a new key with a new order."""
+    """This Idempotency-Key was used before with another body; send a new key with a new body."""
 
     code = "idempotency_mismatch"
 

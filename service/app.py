@@ -26,7 +26,7 @@ from matteforge.schemas.datasets import MAX_BODY_BYTES
 from matteforge.schemas.mattes import MAX_PICTURE_BYTES
 from service import openapi, problems
 from service.audit import Audit
-from service.deadline import Deadline
+from service.deadline import DEADLINE_S, Deadline
 from service.dependencies import Services
 from service.limits import Admission
 from service.metrics import Metrics, RequestMetrics
@@ -110,6 +110,7 @@ def create_app(
         description=DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,  # its Location would know nothing of a proxy before it
         static_url=DOCS_FILES,
     )
     app.state.services = services
@@ -127,7 +128,8 @@ def create_app(
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger=larger)
     app.add_middleware(RateLimit, admission=services.admission, settings=services.settings)
     app.add_middleware(BearerAuth, keyring=keyring, sessions=app.state.sessions)
-    app.add_middleware(Deadline)
+    longer = {mattes.router.prefix: DEADLINE_S + mattes.LONGEST_WAIT_S}
+    app.add_middleware(Deadline, longer=longer)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     app.add_middleware(Audit)
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]

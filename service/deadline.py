@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,17 +14,25 @@ DEADLINE_S = 10.0
 
 
 class Deadline:
-    """Answers for a route that took too long; its thread ends by its own timeouts, unheard."""
+    """Answers for a route that took too long; its thread ends by its own timeouts, unheard.
+    `longer`: seconds of single paths, whose callers may ask them to wait."""
 
-    def __init__(self, app: ASGIApp, seconds: float = DEADLINE_S) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        seconds: float = DEADLINE_S,
+        longer: Mapping[str, float] | None = None,
+    ) -> None:
         self._app = app
         self._seconds = seconds
+        self._longer = longer or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started, late = asyncio.Event(), False
+        seconds = self._longer.get(scope["path"], self._seconds)
 
         async def heard(message: Message) -> None:
             if not late:
@@ -33,9 +42,7 @@ class Deadline:
         work = asyncio.ensure_future(self._app(scope, receive, heard))
         begun = asyncio.ensure_future(started.wait())
         try:
-            await asyncio.wait(
-                (work, begun), timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait((work, begun), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if work.done() or started.is_set():
                 await work
                 return
@@ -46,7 +53,7 @@ class Deadline:
             begun.cancel()
         late = True
         work.add_done_callback(_unheard)
-        detail = f"nothing was heard from the stores within {self._seconds:g} s; try again"
+        detail = f"nothing was heard from the stores within {seconds:g} s; try again"
         await problem_response(503, TransientError.code, detail)(scope, receive, send)
 
 

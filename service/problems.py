@@ -10,12 +10,14 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 
 from core import errors
 from matteforge.schemas.problems import FieldError, Problem
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 PREFIX = "Value error, "  # pydantic's, before words of ours
 
 log = logging.getLogger(__name__)
@@ -161,7 +163,19 @@ def _http_error(request: Request, error: Exception) -> Response:
     code = HTTP_CODES.get(
         error.status_code, "internal" if error.status_code >= 500 else errors.RequestError.code
     )
-    return problem_response(error.status_code, code, str(error.detail), headers=error.headers)
+    headers = {"Allow": _methods_at(request)} if error.status_code == 405 else error.headers
+    return problem_response(error.status_code, code, str(error.detail), headers=headers)
+
+
+def _methods_at(request: Request) -> str:
+    """What may be sent to the address; Starlette's 405 names the methods of one route of it."""
+    routes: list[BaseRoute] = request.app.routes
+    asked = ((method, {**request.scope, "method": method}) for method in METHODS)
+    return ", ".join(
+        method
+        for method, scope in asked
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    )
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

@@ -72,7 +72,7 @@ class OrderSpec(Frozen):
         description="samples a shard; by default 2 to 16 shards from 64 samples on, of at most "
         "1000; of rendered people, a picture of whom takes seconds, at most 6",
     )
-    splits: dict[Split, float] = Field(
+    splits: dict[Split, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=dict,
         description="shares of splits, by who is in the picture; they add up to 1",
         examples=[{"train": 0.9, "validation": 0.05, "test": 0.05}],

@@ -24,7 +24,7 @@ class Problem(Wire):
     """An error by RFC 9457, sent as application/problem+json."""
 
     type: str = Field(examples=["urn:matteforge:problem:invalid_spec"])
-    title: str = Field(examples=["The order is not valid."])
+    title: str = Field(examples=["What was sent is not valid."])
     status: int = Field(examples=[422])
     detail: str = Field(examples=["count: Input should be greater than or equal to 1"])
     code: str = Field(description="stable, made for programs", examples=["invalid_spec"])

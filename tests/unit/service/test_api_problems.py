@@ -216,6 +216,41 @@ def test_bad_addresses(world, method, path, code):
     assert 400 <= problem.status < 500
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/datasets", "GET, POST"),
+        (NOWHERE, "DELETE, GET"),
+        ("/v1/training-schedules/humans", "DELETE, GET, PUT"),
+        ("/v1/models", "GET"),
+    ],
+)
+def test_a_405_names_every_method_of_the_address(world, path, methods):
+    answer = world.http.request("PATCH", path)
+    assert (problem_of(answer).status, answer.headers["Allow"]) == (405, methods)
+
+
+def test_a_trailing_slash_is_another_address(world):
+    for method in ("GET", "POST"):
+        answer = world.http.request(method, "/v1/datasets/", json={"count": 5})
+        assert problem_of(answer).code == "not_found"
+        assert "Location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/training-runs"),
+        ("POST", "/v1/keys"),
+        ("PUT", "/v1/training-schedules/humans"),
+        ("POST", "/v1/datasets"),
+    ],
+)
+def test_a_title_says_nothing_of_orders_where_there_is_none(world, method, path):
+    problem = problem_of(world.http.request(method, path, json={"surprise": 1}))
+    assert (problem.code, problem.title) == ("invalid_spec", "What was sent is not valid.")
+
+
 def test_what_nobody_expected_is_a_500_without_a_trace(world, monkeypatch):
     def broken(*args: object, **kwargs: object) -> None:
         raise RuntimeError("secret detail")

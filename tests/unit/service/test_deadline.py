@@ -1,11 +1,13 @@
 """A route that waits too long is answered for; health waits for nothing."""
 
+import asyncio
 import threading
 import time
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.responses import PlainTextResponse
 
 from core.adapters.memory import MemoryLiveView
 from core.adapters.memory_doorbell import MemoryDoorbell
@@ -49,6 +51,16 @@ def test_a_late_response_is_a_503_with_retry_after(gate):
         assert answer.json()["code"] == "transient"
         assert http.get("/quick").json() == "in time"
         gate.set()
+
+
+def test_who_asks_to_wait_longer_gets_longer():
+    async def slow(scope, receive, send):
+        await asyncio.sleep(0.4)
+        await PlainTextResponse("waited")(scope, receive, send)
+
+    http = TestClient(Deadline(slow, seconds=0.1, longer={"/waits": 30}))
+    assert http.get("/other").status_code == 503
+    assert http.get("/waits").text == "waited"
 
 
 def test_a_response_that_began_may_take_its_time():
