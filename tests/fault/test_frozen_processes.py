@@ -1,7 +1,7 @@
 """Processes stop for a while but keep their sockets, as in a paused machine or a stalled disk.
 
 Afterwards the order under way ends with the bytes that it would have had, and new orders are
-served. Durations above 20 s are for `make test-slow`.
+served. Each process alone, and durations above 20 s, are for `make test-slow`.
 """
 
 import os
@@ -17,9 +17,14 @@ ORDER = {"seed": 5, "shard_size": 10}
 COUNT = 100
 SERVERS = [("valkey",), ("seaweedfs",)]
 OURS = ("generate-1", "control", "beat", "api")
-SHORT = [(names, seconds) for seconds in (5, 20) for names in SERVERS] + [(OURS, 20)]
-LONG = [(names, seconds) for seconds in (60, 180) for names in (*SERVERS, OURS)]
+EACH = [*SERVERS, *((name,) for name in OURS), ("train", "matte"), OURS]
+SHORT = [*((names, seconds) for seconds in (5, 20) for names in SERVERS), (OURS, 20)]
+LONG = [(names, s) for names in EACH for s in (5, 20, 60, 180) if (names, s) not in SHORT]
 AFTERWARDS_S = 240
+
+
+def _id(value: object) -> str:
+    return "+".join(value) if isinstance(value, tuple) else f"{value}s"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +38,9 @@ def expected(stack: Stack) -> list[str]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("names", "seconds"), [*SHORT, *(pytest.param(*case, marks=pytest.mark.slow) for case in LONG)]
+    ("names", "seconds"),
+    [*SHORT, *(pytest.param(*case, marks=pytest.mark.slow) for case in LONG)],
+    ids=_id,
 )
 def test_orders_go_on_after_a_freeze(
     stack: Stack, expected: list[str], names: tuple[str, ...], seconds: int
@@ -51,7 +58,7 @@ def test_orders_go_on_after_a_freeze(
         assert [shard.sha256 for shard in client.shards(ordered.id)] == expected
         small = client.order(3, seed=1)
         assert client.wait(small.id, poll_s=0.2, timeout_s=120).state == "completed"
-        print(f"{'+'.join(names)} {seconds} s: {time.monotonic() - continued_s:.1f} s afterwards")
+        print(f"{_id(names)} {seconds} s: {time.monotonic() - continued_s:.1f} s afterwards")
 
 
 def _signal(groups: list[int], number: signal.Signals) -> None:
