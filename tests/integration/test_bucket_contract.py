@@ -2,6 +2,7 @@
 
 import math
 import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -57,8 +58,8 @@ def test_more_than_the_size_never_comes(book: BucketBook) -> None:
 def test_tokens_come_back_in_time(book: BucketBook) -> None:
     fast = bucket(1000, window_s=0.01)
     assert book.take(fast, 1000).granted
-    taken = [book.take(fast, 1000).granted for _ in range(5000)]
-    assert any(taken)
+    time.sleep(0.05)
+    assert book.take(fast, 1000).granted
 
 
 def test_of_many_at_once_no_more_pass_than_there_are_tokens(book: BucketBook) -> None:
