@@ -166,6 +166,7 @@ def test_a_shard_counts_once(live: LiveView) -> None:
         rejected={"mad": 4, "iou": 2},
         shards_done=2,
         shards_total=4,
+        size_bytes=10 << 30,
     )
 
 
