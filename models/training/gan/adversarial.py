@@ -39,7 +39,9 @@ def real_backgrounds(
 
 @click.command()
 @click.option("--run", "run", type=click.Path(path_type=Path), required=True, help="Its folder.")
-@click.option("--data", "--corpus", "data", type=PATH, help="Tars: KEY.image.* and KEY.rgba.*.")
+@click.option(
+    "--data", "--corpus", "data", type=PATH, help="Rendered people, or pairs in any layout."
+)
 @click.option("--matte", type=PATH, help="StyleMatte that labels smooth scenes of KEY.rgba.png.")
 @click.option("--scenes", default=4, help="Smooth scenes of each KEY.rgba.png without an image.")
 @click.option("--photos", type=PATH, multiple=True, help="Folder of backgrounds.")
@@ -64,9 +66,8 @@ def main(
     """Train StyleMatteGAN, or go on with it where RUN holds its state; RUN/gan.safetensors is the
     generator.
 
-    A corpus of framed people has the scene as KEY.image.* and its alpha in KEY.rgba.*, as
-    `matteforge render --framing aligned` writes them. Of KEY.rgba.png alone smooth scenes are
-    made, faces aligned.
+    DATA holds framed people, each scene with its alpha, as `matteforge render --framing aligned`
+    writes them. Of cut-outs in tars (KEY.rgba.png alone) smooth scenes are made, faces aligned.
     """
     restart_tuned()
     torch.set_num_threads(threads)

@@ -7,7 +7,7 @@ StyleMatte the exact alpha stands in. Colour is premultiplied for every resampli
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -15,7 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.tars import read_samples
-from models.corpora.pairs import member, straight_rgba
+from matteforge.schemas.corpora import CorpusKind
+from models.corpora.pairs import straight_rgba
+from models.corpora.reader import read_checked
+from models.imaging.resize import middle_square
 from models.imaging.tensors import pm1_to_u8, to_pm1
 from models.training import distributed
 from models.training.gan.alignment import align_faces, crop
@@ -23,6 +26,7 @@ from models.training.gan.alignment import align_faces, crop
 LABEL_SIZE = 128  # pixels at which scenes are composed and labelled
 SPAN = 112.0  # source pixels that a crop covers at scale 1
 RISE = 0.06  # the crop's centre lies below the face's by this much of the span
+LARGEST = 4096  # pixels a side; what is larger is brought down when it is read
 CHUNK = 64
 
 Labeller = Callable[
@@ -87,21 +91,22 @@ def read_rgba(source: Path) -> tuple[tuple[str, ...], Tensor]:
 
 
 def read_framed(source: Path, size: int) -> Corpus:
-    """The corpus of people that were rendered with their heads in one place: KEY.image.* is the
-    scene, the alpha of KEY.rgba.* its matte, both square.
+    """The corpus of people that were rendered with their heads in one place: scenes and their
+    alpha, cut to the middle square, at `size`.
 
-    source: a tar, or a folder of tars. Raises FileNotFoundError when there are none.
+    source: pairs in any layout that `matteforge corpora add` reads, such as what
+    `matteforge render --framing aligned` writes. Raises FileNotFoundError when there are none.
     """
     keys, pictures = [], []
-    for key, members in _samples(source):
-        scene, rgba = member(members, "image", "RGB"), member(members, "rgba", "RGBA")
-        if scene is not None and rgba is not None:
-            both = np.dstack([scene, rgba[..., 3]])
-            picture = torch.from_numpy(both).permute(2, 0, 1)[None].float() / 127.5 - 1
-            pictures.append(pm1_to_u8(F.interpolate(picture, size, mode="area")))
-            keys.append(key)
+    for entry, sample in read_checked([source], CorpusKind.PAIRS, LARGEST):
+        if sample.straight or sample.alpha is None:
+            continue  # a cut-out without its scene
+        both = middle_square(np.dstack([sample.rgb, sample.alpha]))
+        picture = torch.from_numpy(both).permute(2, 0, 1)[None].float() / 127.5 - 1
+        pictures.append(pm1_to_u8(F.interpolate(picture, size, mode="area")))
+        keys.append(PurePosixPath(entry.name).name.partition(".")[0])
     if not pictures:
-        raise FileNotFoundError(f"no KEY.image.* with its KEY.rgba.* in {source}")
+        raise FileNotFoundError(f"no picture with its alpha in {source}")
     return Corpus(images=torch.cat(pictures), keys=tuple(keys))
 
 

@@ -1,7 +1,9 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from models.imaging.tensors import to_pm1
 from models.training.gan.alignment import Faces, align_faces, crop
@@ -9,6 +11,7 @@ from models.training.gan.corpus import (
     Corpus,
     aligned_heads,
     build_corpus,
+    read_framed,
     read_rgba,
     smooth_backgrounds,
 )
@@ -103,3 +106,27 @@ def test_batches_are_drawn_by_the_generator_and_mirrored() -> None:
 def test_a_directory_without_portraits_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no sample of"):
         read_rgba(tmp_path)
+
+
+def test_rendered_people_are_read_as_the_renderer_writes_them(tmp_path: Path) -> None:
+    """Scenes with 16-bit alpha beside their straight colours; a cut-out has no scene to learn."""
+    random = np.random.default_rng(0)
+    alpha = np.zeros((48, 64), np.uint16)
+    alpha[8:40, 16:48] = 65535
+    for key in ("000000", "000001"):
+        scene = Image.fromarray(random.integers(0, 255, (48, 64, 3), np.uint8))
+        scene.save(tmp_path / f"{key}.image.png")
+        scene.save(tmp_path / f"{key}.fg.png")
+        Image.fromarray(alpha).save(tmp_path / f"{key}.alpha.png")
+    cut_out = np.dstack([np.full((48, 64, 3), 200), alpha // 257]).astype(np.uint8)
+    Image.fromarray(cut_out).save(tmp_path / "person.png")
+    corpus = read_framed(tmp_path, 24)
+    assert corpus.keys == ("000000", "000001")
+    assert corpus.images.shape == (2, 4, 24, 24)
+    matte = torch.from_numpy(alpha[::2, 8:56:2].astype(np.int64) // 257)
+    assert torch.equal(corpus.images[0, 3].long(), matte)
+
+
+def test_a_folder_without_scenes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no picture with its alpha"):
+        read_framed(tmp_path, 24)
