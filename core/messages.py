@@ -76,8 +76,8 @@ class RunShard(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class RunRenderedShard(RunShard):
-    """The same of rendered people, whose pictures take seconds each: other workers make them, and
-    no order of generated pairs waits for one."""
+    """The same of rendered portraits, whose pictures take seconds each: other workers make them,
+    and no order of generated pairs waits for one."""
 
     queue: ClassVar[str] = QUEUE_RENDER
 

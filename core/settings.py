@@ -62,7 +62,8 @@ class Settings(BaseSettings):
     )
     rendered: bool = Field(
         False,
-        description="orders of rendered people are taken: a worker of the queue `render` is there",
+        description="orders of rendered portraits are taken: a worker of the queue `render` is "
+        "there",
     )
     cache_dir: Path | None = Field(
         None, description="where workers keep fetched bundles; default: a temporary folder"

@@ -105,8 +105,10 @@ class SamplerCache:
         """The sampler of a plan's source and bundle.
 
         Raises CheckpointRejected when the bundle was never published or can't be loaded,
-        SourceUnavailable when people are to be rendered and this process can't.
+        SourceUnavailable when portraits are to be rendered and this process can't.
         """
+        if plan.render:
+            self._check_renderer(plan.render.domain)
         key = plan.bundle, plan.render is not None
         if key not in self._loaded:
             while len(self._loaded) >= BUNDLES_KEPT:
@@ -117,17 +119,21 @@ class SamplerCache:
         self._loaded.move_to_end(key)
         return self._loaded[key]
 
+    def _check_renderer(self, domain: str) -> None:
+        from models.renderer.blender.process import available
+
+        if reason := available(domain):
+            raise SourceUnavailable(f"this worker can't render {domain}: {reason}")
+
     def _load_engine(self, digest: str) -> "Sampler":
         from workers.generate.generated_sampler import GeneratedSampler
 
         return GeneratedSampler.from_folder(self._bundles.fetch(digest), device=self._device)
 
     def _load_studio(self, digest: str) -> "Sampler":
-        from models.renderer.blender.process import RenderProcess, available
+        from models.renderer.blender.process import RenderProcess
         from workers.generate.rendered_sampler import RenderedSampler
 
-        if reason := available():
-            raise SourceUnavailable(f"this worker can't render people: {reason}")
         self._renderer = self._renderer or RenderProcess(threads=1)
         return RenderedSampler.from_folder(
             self._bundles.fetch(digest), self._renderer, device=self._device

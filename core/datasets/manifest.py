@@ -24,7 +24,8 @@ class ShardRecord(Frozen):
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern=SHA256)
     attributes: dict[str, dict[str, int]] = Field(
-        default_factory=dict, description="samples by attribute and value; of rendered people only"
+        default_factory=dict,
+        description="samples by attribute and value; of rendered portraits only",
     )
 
     @property

@@ -1,8 +1,8 @@
 """From a spec to a plan: how many shards, which seeds, how many attempts. Pure arithmetic.
 
 A candidate is a pure function of (generator digest, seed, shard, attempt, psi, batch size, format
-version); a rendered one of (renderer's version, seed, slot, redraw, count, shares, framing,
-size).
+version); a rendered one of (renderer's version, domain, seed, slot, redraw, count, shares,
+framing, size).
 Everything that may change bytes is fixed here, once, when the dataset is created.
 """
 
@@ -18,9 +18,10 @@ from core.datasets.splits import (
     shards_of,
 )
 from core.errors import InvalidSpec
-from matteforge.schemas.attributes import MEMBERS, Framing, Shares, complete_shares
+from matteforge.schemas.attributes import MEMBERS, VOCABULARIES, Framing, vocabulary_of
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.orders import MAX_SHARDS, DatasetSpec, Member, RenderedSpec
+from matteforge.schemas.vocabulary import Shares
 
 PIXELS_A_BATCH = {
     "cpu": 1024**2,
@@ -35,6 +36,7 @@ FORMAT_VERSION = 5  # bumped whenever the bytes of a shard change for the same o
 class RenderPlan(Frozen):
     """What to render."""
 
+    domain: str = Field(next(iter(VOCABULARIES)), description="what is in the pictures")
     size: int = Field(description="pixels a side")
     shares: Shares = Field(
         description="of every attribute and value: as ordered, the rest by default"
@@ -55,7 +57,7 @@ class Plan(Frozen):
     )
     seed: int
     truncation_psi: float | None = Field(
-        None, description="of StyleMatteGAN's samples; null for rendered people"
+        None, description="of StyleMatteGAN's samples; null for rendered portraits"
     )
     render: RenderPlan | None = Field(None, description="null for StyleMatteGAN's samples")
     members: list[Member] = Field(default_factory=list, description="beside image and alpha")
@@ -64,7 +66,8 @@ class Plan(Frozen):
     alpha_bits: int
     bundle: str = Field(description="digest: sha256:…")
     thresholds: dict[str, float] = Field(
-        description="the bundle's, overridden by the order's; for rendered people the order's alone"
+        description="the bundle's, overridden by the order's; for rendered portraits the order's "
+        "alone"
     )
     batch_size: int = Field(
         description="candidates a forward pass; style normalisation runs over it"
@@ -78,7 +81,7 @@ class Plan(Frozen):
     def psi(self) -> float:
         """truncation_psi where StyleMatteGAN samples."""
         if self.truncation_psi is None:
-            raise ValueError("rendered people have no truncation_psi")
+            raise ValueError("rendered portraits have no truncation_psi")
         return self.truncation_psi
 
     def part(self, shard: int) -> ShardPart:
@@ -95,7 +98,7 @@ class Plan(Frozen):
         return split + shard_name(shard)
 
     def seed_of(self, shard: int, place: int, attempt: int) -> int:
-        """Seed of a candidate of a shard; place: the shard, or a rendered person's slot."""
+        """Seed of a candidate of a shard; place: the shard, or a rendered portrait's slot."""
         if not self.splits:
             return candidate_seed(self.seed, place, attempt)
         split = self.part(shard).split
@@ -157,8 +160,9 @@ def default_shard_size(spec: DatasetSpec | RenderedSpec) -> int:
     """Samples a shard where the order does not say: 2 to 16 shards from 64 samples on, so that
     several readers and workers find one each; beyond 16,000 samples, shards of 1000.
 
-    Rendered people come in shards of at most 6 pictures of 256 pixels a side, fewer of larger ones:
-    one core then makes the first shard in about a minute, and no other order waits longer for it.
+    Rendered portraits come in shards of at most 6 pictures of 256 pixels a side, fewer of larger
+    ones: one core then makes the first shard in about a minute, and no other order waits longer for
+    it.
     """
     size = min(max(-(-spec.count // SHARDS_WANTED), SMALLEST_SHARD), LARGEST_SHARD)
     if isinstance(spec, RenderedSpec):
@@ -168,7 +172,9 @@ def default_shard_size(spec: DatasetSpec | RenderedSpec) -> int:
 
 def pace_kind(plan: Plan) -> str:
     """Samples that take about as long as each other: of one source, model and size."""
-    return f"rendered/{plan.render.size}" if plan.render else f"generated/{plan.bundle}"
+    if plan.render:
+        return f"rendered/{plan.render.domain}/{plan.render.size}"
+    return f"generated/{plan.bundle}"
 
 
 def choose_batch_size(device: str, resolution: int) -> int:
@@ -183,9 +189,15 @@ def choose_batch_size(device: str, resolution: int) -> int:
 
 
 def _render_plan(spec: RenderedSpec) -> RenderPlan:
-    shares = complete_shares(spec.attributes)
+    shares = vocabulary_of(spec.domain).complete(spec.attributes)
     needed = {*spec.members, *(["fg"] if "composite" in spec.members else [])} - {"composite"}
     members = [name for name in MEMBERS if name in needed]
     return RenderPlan.model_validate(
-        {"size": spec.size, "shares": shares, "framing": spec.framing, "members": members}
+        {
+            "domain": spec.domain,
+            "size": spec.size,
+            "shares": shares,
+            "framing": spec.framing,
+            "members": members,
+        }
     )

@@ -52,7 +52,7 @@ class GeneratedSample(SampleRecord):
 
 
 class RenderedSample(SampleRecord):
-    """A rendered person, the whole of them. `scores` that need StyleMatte measure StyleMatte,
+    """A rendered portrait, the whole of it. `scores` that need StyleMatte measure StyleMatte,
     since the alpha is exact."""
 
     slot: int = Field(description="number within the dataset: samples before it")
@@ -60,9 +60,9 @@ class RenderedSample(SampleRecord):
         description="pictures of this slot that were rejected before; their attributes were the "
         "same"
     )
-    attributes: dict[str, str] = Field(description="as ordered (core.rendered_people)")
+    attributes: dict[str, str] = Field(description="as ordered (core.rendered_subjects)")
     spec: dict[str, Any] = Field(
-        description="every sampled attribute of the person and the scene, with units; weights by "
+        description="every sampled attribute of the subject and the scene, with units; weights by "
         "name are lists of {name, value}, so that all samples have one schema"
     )
     camera: dict[str, Any]

@@ -102,7 +102,7 @@ def score_names(schema: pa.Schema) -> list[str]:
 
 
 def attribute_names(schema: pa.Schema) -> list[str]:
-    """Attributes of rendered people."""
+    """Attributes of rendered portraits."""
     known = {*BASE.names, *(f"{name}_file" for name in member_names(schema))}
     return [
         field.name

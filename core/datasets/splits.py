@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 
-from core.rendered_people import apportion
+from core.rendered_subjects import apportion
 from matteforge.schemas.orders import SPLITS
 
 DEFAULT_SPLIT = SPLITS[0]

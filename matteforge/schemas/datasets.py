@@ -45,7 +45,7 @@ class Counts(Frozen):
     size_bytes: int = Field(0, ge=0, description="of committed shards; 0 where it was not noted")
     attributes: dict[str, dict[str, int]] = Field(
         default_factory=dict,
-        description="accepted samples by attribute and value; of rendered people only",
+        description="accepted samples by attribute and value; of rendered portraits only",
     )
 
 

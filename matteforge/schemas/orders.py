@@ -8,6 +8,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
@@ -15,16 +16,16 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from matteforge.schemas.attributes import (
-    ATTRIBUTES,
     MEMBERS,
     MEMBERS_OF_ALL,
-    TOLERANCE,
+    VOCABULARIES,
     Framing,
-    complete_shares,
+    vocabulary_of,
 )
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.criteria import check_thresholds
 from matteforge.schemas.names import MODEL_REFERENCE
+from matteforge.schemas.vocabulary import TOLERANCE
 
 MAX_COUNT = 10**8
 
@@ -70,7 +71,7 @@ class OrderSpec(Frozen):
         ge=1,
         le=MAX_SHARD_SIZE,
         description="samples a shard; by default 2 to 16 shards from 64 samples on, of at most "
-        "1000; of rendered people, a picture of whom takes seconds, at most 6",
+        "1000; of rendered portraits, which take seconds each, at most 6",
     )
     splits: dict[Split, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=dict,
@@ -85,7 +86,7 @@ class OrderSpec(Frozen):
         default_factory=list,
         max_length=50,
         description="what lies beside image, alpha and json: fg (straight foreground), trimap, "
-        "composite; of rendered people also depth, normals, parts, landmarks",
+        "composite; of rendered portraits also depth, normals, parts, landmarks",
         examples=[["fg", "trimap"]],
     )
     background: str = Field(
@@ -141,17 +142,22 @@ class DatasetSpec(OrderSpec):
     def _of_generated(cls, value: list[Member]) -> list[Member]:
         if foreign := [name for name in value if name not in MEMBERS_OF_ALL]:
             raise ValueError(
-                f"only rendered people have {foreign[0]}; generated pairs can have "
+                f"only rendered portraits have {foreign[0]}; generated pairs can have "
                 f"{', '.join(MEMBERS_OF_ALL)}"
             )
         return value
 
 
 class RenderedSpec(OrderSpec):
-    """An order of rendered people, whose alpha is exact. Only what `filter` names rejects a
+    """An order of rendered portraits, whose alpha is exact. Only what `filter` names rejects a
     picture."""
 
     source: Literal["rendered"]
+    domain: str = Field(
+        next(iter(VOCABULARIES)),
+        description="what is in the pictures; each domain has attributes of its own",
+        json_schema_extra={"enum": [*VOCABULARIES]},
+    )
     size: int = Field(256, ge=64, le=1024, description="pixels a side")
     framing: Framing = Field(
         "free",
@@ -164,14 +170,25 @@ class RenderedSpec(OrderSpec):
         "of `yes`; what is left "
         "is spread evenly over the values not named",
         examples=[{"hair": {"long": 0.5, "bald": 0.1}, "glasses": 0.3}],
-        json_schema_extra={"x-values": {name: [*ATTRIBUTES[name]] for name in ATTRIBUTES}},
+        json_schema_extra={
+            "x-values": {
+                domain: {name: [*values] for name, values in vocabulary.values.items()}
+                for domain, vocabulary in VOCABULARIES.items()
+            }
+        },
     )
 
     @field_validator("attributes", mode="before")
     @classmethod
-    def _known_attributes(cls, value: object) -> object:
-        if isinstance(value, dict):
-            complete_shares(value)
+    def _known_attributes(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, dict) and "domain" in info.data:  # else that is what is refused
+            vocabulary_of(info.data["domain"]).complete(value)
+        return value
+
+    @field_validator("domain")
+    @classmethod
+    def _known_domain(cls, value: str) -> str:
+        vocabulary_of(value)
         return value
 
 

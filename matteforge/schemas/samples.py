@@ -16,7 +16,7 @@ class SampleOut(Wire):
     shard: int = Field(description="number of its shard")
     split: str = Field(examples=["train"])
     seed: int = Field(description="of this sample alone")
-    psi: float | None = Field(description="truncation; null for rendered people")
+    psi: float | None = Field(description="truncation; null for rendered portraits")
     width: int = Field(description="pixels")
     height: int = Field(description="pixels")
     scores: dict[str, float] = Field(description="what it was measured by, e.g. iou")

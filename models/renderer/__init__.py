@@ -1,2 +1,2 @@
-"""People from nothing: portraits with exact alpha, from CC0 shapes, rendered by Blender in a
-process of its own."""
+"""Portraits from nothing, with exact alpha, rendered by Blender in a process of its own: shared
+parts here, each kind of subject in a folder."""

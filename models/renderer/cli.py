@@ -1,32 +1,46 @@
-"""`matteforge render`: people as PNG files, with their specs and a contact sheet."""
+"""`matteforge render`: portraits as PNG files, with their specs and a contact sheet."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
-from PIL import Image
 
 from core.datasets.splits import candidate_seed
-from core.errors import MatteForgeError
-from core.rendered_people import Assignment
-from matteforge.schemas.attributes import ATTRIBUTES, Distribution, Framing, complete_shares
+from core.errors import MatteForgeError, RendererFailed
+from core.rendered_subjects import Assignment
+from matteforge.schemas.attributes import Framing
+from matteforge.schemas.vocabulary import Distribution, Vocabulary
 from models.imaging.sheets import in_rows, save_sheet, thumbnail, tile
 from models.renderer.blender.picture import MEMBERS, RenderedPicture
 from models.renderer.blender.process import RenderProcess, available
+from models.renderer.folder import PictureFolder
 from models.renderer.render import Quality, Survey, survey
-from models.renderer.spec import PortraitSpec, draw_spec, vary
+from models.renderer.spec import SubjectSpec
+from models.renderer.subject import Subject
+from models.renderer.subjects import SUBJECTS
 
 DRAWS = 20
-"""How often a person with a defect is drawn before they are kept, and said so."""
+"""How often a subject with a defect is drawn before it is kept, and said so."""
 EXAMPLE = '{"glasses": 0.3, "hair": {"long": 0.5}}'
-SHEET_COLUMNS, SHEET_TILE_PX = 4, 256
+SHEET = "contact-sheet.png"
+SHEET_COLUMNS, SHEET_TILE_PX, SHEET_PICTURES = 4, 256, 64
+Candidates = Callable[[], Iterator[SubjectSpec]]
+"""Specs of one picture, of which the first that is fit is drawn."""
 
 
 @click.command()
 @click.option(
-    "--count", default=16, show_default=True, type=click.IntRange(1), help="How many people."
+    "--domain",
+    default=next(iter(SUBJECTS)),
+    show_default=True,
+    type=click.Choice(list(SUBJECTS)),
+    help="What is in the pictures.",
+)
+@click.option(
+    "--count", default=16, show_default=True, type=click.IntRange(1), help="How many portraits."
 )
 @click.option(
     "--size", default=512, show_default=True, type=click.IntRange(32, 4096), help="Side in pixels."
@@ -37,7 +51,7 @@ SHEET_COLUMNS, SHEET_TILE_PX = 4, 256
     required=True,
     help="Folder for the files.",
 )
-@click.option("--seed", default=0, show_default=True, help="People of an order with this seed.")
+@click.option("--seed", default=0, show_default=True, help="Portraits of an order with this seed.")
 @click.option(
     "--framing",
     default="free",
@@ -77,6 +91,7 @@ SHEET_COLUMNS, SHEET_TILE_PX = 4, 256
 )
 @click.option("--threads", default=1, show_default=True, help="Cores to render on.")
 def render(
+    domain: str,
     count: int,
     size: int,
     out: Path,
@@ -91,43 +106,83 @@ def render(
     samples: int,
     threads: int,
 ) -> None:
-    """Render people who never were: KEY.image.png, KEY.alpha.png (16 bit), labels, KEY.json (the
-    spec), a sheet."""
-    if missing := available():
-        raise click.ClickException(f"people can't be rendered here: {missing}")
+    """Render portraits of what never was: KEY.image.png, KEY.alpha.png (16 bit), labels, KEY.json
+    (the spec), a sheet.
+
+    The same command again goes on where it was stopped: pictures that are there are kept.
+    """
+    if missing := available(domain):
+        raise click.ClickException(f"{domain} can't be rendered here: {missing}")
+    subject = SUBJECTS[domain]
     wanted = tuple(name for name in members.split(",") if name)
     if unknown := [name for name in wanted if name not in MEMBERS]:
         raise click.ClickException(f"unknown member {unknown[0]}; known: {', '.join(MEMBERS)}")
-    tiles = []
     try:
-        wished = complete_shares(_attributes(given, shares))
+        wished = subject.vocabulary.complete(_attributes(subject.vocabulary, given, shares))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     try:
-        people = Assignment(seed=seed, count=count, shares=wished)
-        out.mkdir(parents=True, exist_ok=True)
+        slots = Assignment(seed=seed, count=count, shares=wished, vocabulary=subject.vocabulary)
+        if file or concept:
+            first = partial(candidates, subject, seed, 0, slots[0], framing)
+            asked = _asked(subject, first, framing, file, concept, count)
+        else:
+            asked = [
+                partial(candidates, subject, seed, slot, slots[slot], framing)
+                for slot in range(count)
+            ]
+        options = {
+            "size": size,
+            "members": sorted(wanted),
+            "samples": samples,
+            "photos": photos and str(photos.resolve()),
+        }
+        folder = PictureFolder(out, options)
         with RenderProcess(threads=threads) as renderer:
-            for number, person in enumerate(_sitters(people, count, seed, framing, file, concept)):
-                spec, picture = (
-                    person.spec,
-                    renderer.draw(person, size, wanted, Quality(samples=samples), photos),
-                )
-                write(out, f"{number:06d}", spec, picture)
-                tiles.append(picture.rgb_u8)
-                words = (*spec.labels.values(), *picture.defects)
-                click.echo(f"{number:06d} {' '.join(words)}")
+
+            def draw(surveyed: Survey) -> RenderedPicture:
+                return renderer.draw(surveyed, size, wanted, Quality(samples=samples), photos)
+
+            failed = _fill(folder, asked, draw)
     except MatteForgeError as error:
         raise click.ClickException(error.detail) from error
-    rows = in_rows([thumbnail(picture, SHEET_TILE_PX) for picture in tiles], SHEET_COLUMNS)
-    save_sheet(out / "contact-sheet.png", tile(rows))
-    click.echo(f"{len(tiles)} people and {out / 'contact-sheet.png'}")
+    shown = [folder.picture(key) for key in folder.keys()[:SHEET_PICTURES]]
+    rows = in_rows([thumbnail(picture, SHEET_TILE_PX) for picture in shown], SHEET_COLUMNS)
+    save_sheet(out / SHEET, tile(rows))
+    click.echo(f"{len(asked) - failed} portraits and {out / SHEET}")
+    if failed:
+        raise click.ClickException(f"{failed} portraits failed; the same command tries them again")
 
 
-def _attributes(given: tuple[str, ...], shares: str) -> Distribution:
+def _fill(
+    folder: PictureFolder,
+    asked: Sequence[Candidates],
+    draw: Callable[[Survey], RenderedPicture],
+) -> int:
+    """Draws each picture that is not there yet; the number of those that Blender refused."""
+    failed = 0
+    for number, specs in enumerate(asked):
+        key = f"{number:06d}"
+        if folder.holds(key, specs()):
+            click.echo(f"{key} is there")
+            continue
+        surveyed = fit(specs())
+        try:
+            picture = draw(surveyed)
+        except RendererFailed as error:
+            failed += 1
+            click.echo(f"{key} failed: {error.detail}", err=True)
+            continue
+        folder.write(key, surveyed.spec, picture)
+        click.echo(f"{key} {' '.join((*surveyed.spec.labels.values(), *picture.defects))}")
+    return failed
+
+
+def _attributes(vocabulary: Vocabulary, given: tuple[str, ...], shares: str) -> Distribution:
     pairs = [pair.partition("=") for pair in given]
-    if wrong := [name for name, equals, _ in pairs if not equals or name not in ATTRIBUTES]:
+    if wrong := [name for name, equals, _ in pairs if not equals or name not in vocabulary.values]:
         raise click.ClickException(
-            f"{wrong[0]} is not NAME=VALUE with a NAME of {', '.join(ATTRIBUTES)}"
+            f"{wrong[0]} is not NAME=VALUE with a NAME of {', '.join(vocabulary.values)}"
         )
     try:
         ordered = json.loads(shares)
@@ -140,53 +195,38 @@ def _attributes(given: tuple[str, ...], shares: str) -> Distribution:
     return ordered | {name: {value: 1.0} for name, _, value in pairs}
 
 
-def _sitters(
-    people: Assignment,
-    count: int,
-    seed: int,
+def _asked(
+    subject: Subject[Any],
+    first: Candidates,
     framing: Framing,
     file: Path | None,
     concept: str | None,
-) -> Iterator[Survey]:
-    if not file and not concept:
-        yield from (fit(seed, slot, people[slot], framing) for slot in range(count))
-        return
-    first = candidate_seed(seed, 0, 0)
-    base = (
-        PortraitSpec.from_json(file.read_text()) if file else draw_spec(first, people[0], framing)
-    )
+    count: int,
+) -> list[Candidates]:
+    """A spec that was given or drawn, and its variations if a concept is to be varied."""
+    base = subject.spec.from_json(file.read_text()) if file else next(first())
     if not concept:
-        yield survey(base)
-    else:
-        yield from (survey(vary(base, concept, number, framing)) for number in range(count))
+        return [partial(iter, (base,))]
+    return [
+        partial(iter, (subject.vary(base, concept, number, framing),)) for number in range(count)
+    ]
 
 
-def fit(seed: int, slot: int, attributes: Mapping[str, str], framing: Framing) -> Survey:
-    """Who stands in a slot of an order: drawn until they have no defect, at most DRAWS times.
+def candidates(
+    subject: Subject[Any], seed: int, slot: int, attributes: Mapping[str, str], framing: Framing
+) -> Iterator[SubjectSpec]:
+    """Who may stand in a slot of an order: DRAWS of them, the first without a defect does.
 
     Raises InvalidSpec for unknown attributes.
     """
     for redraw in range(DRAWS):
-        surveyed = survey(draw_spec(candidate_seed(seed, slot, redraw), attributes, framing))
+        yield subject.draw(candidate_seed(seed, slot, redraw), attributes, framing)
+
+
+def fit(specs: Iterable[SubjectSpec]) -> Survey:
+    """The first of some specs, at least one, that has no defect; else the last."""
+    for spec in specs:
+        surveyed = survey(spec)
         if not surveyed.defects:
             break
     return surveyed
-
-
-def write(out: Path, key: str, spec: PortraitSpec, picture: RenderedPicture) -> None:
-    """One portrait's files."""
-    Image.fromarray(picture.rgb_u8).save(out / f"{key}.image.png")
-    Image.fromarray(picture.alpha_u16).save(out / f"{key}.alpha.png")
-    arrays = {
-        "fg": picture.fg_u8,
-        "trimap": picture.trimap_u8,
-        "depth": picture.depth_mm,
-        "normals": picture.normals_u8,
-        "parts": picture.parts_u8,
-    }
-    for name, array in arrays.items():
-        if array is not None:
-            Image.fromarray(array).save(out / f"{key}.{name}.png")
-    facts = {"landmarks": picture.landmarks, "camera": picture.camera, "defects": picture.defects}
-    (out / f"{key}.truth.json").write_text(json.dumps(facts, sort_keys=True))
-    (out / f"{key}.json").write_text(spec.to_json())

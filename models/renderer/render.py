@@ -17,17 +17,16 @@ from models.imaging.trimap import trimap
 from models.renderer.blender.picture import RenderedPicture
 from models.renderer.labels import ground_truth, quality_control
 from models.renderer.labels.views import SceneGeometry
-from models.renderer.person.landmarks import projected
-from models.renderer.person.portrait import build_scene
 from models.renderer.scene import background
 from models.renderer.scene.light import kelvin
 from models.renderer.scene.scene import SENSOR_MM, Scene
-from models.renderer.spec import PortraitSpec
+from models.renderer.spec import SubjectSpec
+from models.renderer.subjects import subject_of_spec
 
 Image32 = NDArray[np.float32]
 MIDDLE_GREY = 0.16
-"""Linear brightness that the meter aims at, and how far it goes: dark skin stays darker than fair
-skin."""
+"""Linear brightness that the meter aims at, and how far it goes: dark skin or fur stays darker than
+fair."""
 METER_TRUST = 0.65
 LENS_SOFTNESS_PX = 512
 EDGE_SIGMA_PX = 0.8
@@ -45,22 +44,26 @@ class Quality:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """A person as geometry, before any light is traced: tenths of a second, against seconds for a
+    """A subject as geometry, before any light is traced: tenths of a second, against seconds for a
     picture."""
 
-    spec: PortraitSpec
+    spec: SubjectSpec
     scene: Scene
     geometry: SceneGeometry
     defects: tuple[str, ...]
     """What quality control found; empty: fit to be drawn."""
 
 
-def survey(spec: PortraitSpec) -> Survey:
-    """Build a person and judge them."""
-    scene = build_scene(spec)
+def survey(spec: SubjectSpec) -> Survey:
+    """Build a subject and judge it."""
+    subject = subject_of_spec(spec)
+    scene = subject.build_scene(spec)
     geometry = SceneGeometry(scene)
     return Survey(
-        spec=spec, scene=scene, geometry=geometry, defects=quality_control.defects(scene, geometry)
+        spec=spec,
+        scene=scene,
+        geometry=geometry,
+        defects=quality_control.defects(scene, geometry, subject.face),
     )
 
 
@@ -99,7 +102,7 @@ def finish(
         depth_mm=labels.depth_mm() if labels and "depth" in wanted else None,
         normals_u8=labels.normals_u8() if labels and "normals" in wanted else None,
         parts_u8=labels.parts if labels and "parts" in wanted else None,
-        landmarks=projected(scene.landmarks, scene.camera, size) if "landmarks" in wanted else {},
+        landmarks=ground_truth.landmarks(scene, size) if "landmarks" in wanted else {},
         camera=camera_facts(scene, size),
         defects=surveyed.defects,
     )
@@ -130,7 +133,7 @@ def straight(linear: Image32, alpha: Image32) -> Image32:
     return np.asarray(result / np.maximum(done, 1e-6), np.float32)
 
 
-def developed(colour: Image32, alpha: Image32, spec: PortraitSpec) -> Image32:
+def developed(colour: Image32, alpha: Image32, spec: SubjectSpec) -> Image32:
     """Linear light to display colours in [0, 1]: meter, white balance, a film-like curve, sRGB."""
     brightness = colour @ np.array([0.2126, 0.7152, 0.0722])
     metered = float((np.sqrt(np.clip(brightness, 0, 4)) * alpha).sum() / max(alpha.sum(), 1)) ** 2
@@ -143,7 +146,7 @@ def developed(colour: Image32, alpha: Image32, spec: PortraitSpec) -> Image32:
     return np.asarray(to_display(shoulder), np.float32)
 
 
-def photographed(rgb: NDArray[np.floating], spec: PortraitSpec) -> NDArray[np.uint8]:
+def photographed(rgb: NDArray[np.floating], spec: SubjectSpec) -> NDArray[np.uint8]:
     """Sensor noise (photon and read noise, as in Foi et al. 2008) and JPEG, uint8 [h, w, 3]."""
     rng = np.random.default_rng(spec.sensor.seed)
     sigma = spec.sensor.noise * np.sqrt(0.4 + 1.2 * np.clip(rgb, 0, 1))
@@ -195,8 +198,8 @@ def motion_kernel(length_px: float, angle_rad: float) -> Image32:
 
 
 def camera_facts(scene: Scene, size: int) -> dict[str, object]:
-    """Intrinsics in pixels, and the pose: rows right, down, forward in MakeHuman's frame; lengths
-    in millimetres.
+    """Intrinsics in pixels, and the pose: rows right, down, forward in the scene's frame;
+    lengths in millimetres.
 
     Rounded: the last digits of sums differ from process to process.
     """

@@ -31,9 +31,10 @@ from models.renderer.blender.nodes import Graph
 from models.renderer.blender.process import RenderProcess
 from models.renderer.labels import ground_truth
 from models.renderer.person.makehuman import data_folder
+from models.renderer.person.spec import VERSION
+from models.renderer.person.subject import PERSON
 from models.renderer.render import Quality, survey
 from models.renderer.scene.scene import Scene
-from models.renderer.spec import VERSION, draw_spec
 
 RESULT = Path(__file__).with_name("portraits.json")
 MEMBERS = ("alpha", "fg", "trimap")
@@ -99,12 +100,12 @@ def speed(rounds: int, size: int, prototype: Path | None) -> dict[str, Any]:
     theirs: list[float] = []
     with RenderProcess() as renderer:
         renderer.draw(
-            survey(draw_spec(999, {})), size, MEMBERS
+            survey(PERSON.draw(999, {})), size, MEMBERS
         )  # start-up, and what numba compiles
         for number in range(rounds):
             for seed in (2 * number, 2 * number + 1):
                 before_s = time.process_time() + used_s(renderer.pid)
-                renderer.draw(survey(draw_spec(seed, {})), size, MEMBERS)
+                renderer.draw(survey(PERSON.draw(seed, {})), size, MEMBERS)
                 ours.append(time.process_time() + used_s(renderer.pid) - before_s)
             if prototype:
                 theirs += prototype_times(prototype, 100 + 3 * number, size)
@@ -170,7 +171,7 @@ def alpha_error(people: int, size: int, samples: int) -> dict[str, Any]:
     errors = []
     with RenderProcess(timeout_s=3600) as renderer:
         for seed in range(people):
-            person = survey(draw_spec(seed, {}))
+            person = survey(PERSON.draw(seed, {}))
             reference = renderer.render_scene(
                 silhouette(person.scene), size, samples, seed, denoise=False
             )[..., 3]
@@ -267,7 +268,7 @@ def draw_some(task: tuple[int, int]) -> None:
     seed, size = task
     if not RENDERERS:
         RENDERERS.append(RenderProcess())
-    RENDERERS[0].draw(survey(draw_spec(seed, {})), size, MEMBERS)
+    RENDERERS[0].draw(survey(PERSON.draw(seed, {})), size, MEMBERS)
 
 
 def summary(errors: list[float]) -> dict[str, float]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from core.rendered_people import Assignment
+from core.rendered_subjects import Assignment
 from matteforge.client import MatteForge
 from matteforge.errors import MatteForgeRequestError
-from matteforge.schemas.attributes import complete_shares
+from matteforge.schemas.people import PEOPLE
 from models.renderer.blender.process import available
 from workers.shards.read import read_shard
 
@@ -39,7 +39,8 @@ def test_an_order_of_people_is_met_exactly_or_refused_at_once(
     samples = [
         sample for path in client.download(ordered.id, tmp_path) for sample in read_shard(path)
     ]
-    expected = Assignment(seed=3, count=4, shares=complete_shares(WANTED)).counts
+    shares = PEOPLE.complete(WANTED)
+    expected = Assignment(seed=3, count=4, shares=shares, vocabulary=PEOPLE).counts
     manifest = json.loads(client.manifest(ordered.id))["counts"]["attributes"]
     for name, values in expected.items():
         found = Counter(sample.record.attributes[name] for sample in samples)

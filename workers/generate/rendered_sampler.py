@@ -1,5 +1,5 @@
-"""People rendered to order, measured by StyleMatte: the sampler of the source `rendered`, beside
-engine.py."""
+"""Portraits rendered to order, measured by StyleMatte: the sampler of the source `rendered`, beside
+generated_sampler.py."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from torch import nn
 from core.bundle import load_bundle_folder
 from core.datasets.plan import Plan, RenderPlan
 from core.errors import CheckpointRejected
-from core.rendered_people import Assignment
+from core.rendered_subjects import Assignment
 from models.imaging.pixels import to_unit, u8_from_u16
 from models.imaging.tensors import rgb_from_u8
 from models.kernels.device import pick_device
@@ -23,22 +23,24 @@ from models.networks.checkpoints.load import load_stylematte
 from models.networks.stylematte.network import predict_alpha
 from models.renderer.blender.picture import RenderedPicture
 from models.renderer.render import Survey
-from models.renderer.spec import VERSION, PortraitSpec, draw_spec
+from models.renderer.spec import SubjectSpec
+from models.renderer.subject import Subject
+from models.renderer.subjects import subject_of
 from workers.bundles import STYLEMATTE_FILE
 from workers.generate.candidate import Candidate, Member
 from workers.generate.determinism import deterministic
 from workers.generate.scores import score_agreement, score_subjects
 
 NOT_DRAWN = np.zeros((0, 0, 3), np.uint8)
-"""The picture of a person whose geometry was rejected."""
+"""The picture of a subject whose geometry was rejected."""
 
 
 class Renderer(Protocol):
-    """Draws people; models.renderer.blender.process.RenderProcess does it in a process of its
+    """Draws portraits; models.renderer.blender.process.RenderProcess does it in a process of its
     own."""
 
-    def survey(self, spec: PortraitSpec) -> Survey:
-        """The person as geometry, and whether they are fit to be drawn: a fraction of the time that
+    def survey(self, spec: SubjectSpec) -> Survey:
+        """The subject as geometry, and whether it is fit to be drawn: a fraction of the time that
         `draw` takes."""
 
     def draw(self, surveyed: Survey, size: int, members: Sequence[str]) -> RenderedPicture:
@@ -53,12 +55,12 @@ class RenderedSampler:
         renderer: Renderer,
         matte: nn.Module,
         *,
-        version: str,
+        blender: str,
         stylematte: str,
         device: str | torch.device = "auto",
     ) -> None:
-        """version: of the renderer. stylematte: sha256 of its checkpoint."""
-        self._renderer, self._version, self._stylematte = renderer, version, stylematte
+        """blender: its version. stylematte: sha256 of its checkpoint."""
+        self._renderer, self._blender, self._stylematte = renderer, blender, stylematte
         self._device = pick_device(device)
         self._matte = matte.to(self._device).eval()
 
@@ -69,9 +71,9 @@ class RenderedSampler:
         if STYLEMATTE_FILE not in files:
             raise CheckpointRejected(f"the bundle lacks its file {STYLEMATTE_FILE}")
         matte = load_stylematte(folder / STYLEMATTE_FILE)
-        version = f"portraits/{VERSION} bpy {metadata.version('bpy')}"
+        blender = f"bpy {metadata.version('bpy')}"
         return cls(
-            renderer, matte, version=version, stylematte=files[STYLEMATTE_FILE], device=device
+            renderer, matte, blender=blender, stylematte=files[STYLEMATTE_FILE], device=device
         )
 
     def candidates(self, plan: Plan, shard: int) -> Iterator[list[Candidate]]:
@@ -81,16 +83,22 @@ class RenderedSampler:
         The shard ends with a slot whose plan.max_attempts_per_sample pictures were all rejected.
         """
         if plan.render is None:
-            raise ValueError("the plan is not one of rendered people")
+            raise ValueError("the plan is not one of rendered portraits")
         torch.set_num_threads(plan.threads)
-        people = Assignment(seed=plan.seed, count=plan.count, shares=plan.render.shares)
+        subject = subject_of(plan.render.domain)
+        slots = Assignment(
+            seed=plan.seed,
+            count=plan.count,
+            shares=plan.render.shares,
+            vocabulary=subject.vocabulary,
+        )
         first, attempts = plan.part(shard).first_slot, count()
         for slot in range(first, first + plan.samples_in(shard)):
             for redraw in range(plan.max_attempts_per_sample):
                 seed = plan.seed_of(shard, slot, redraw)
-                candidate = self._draw(
-                    plan, plan.render, people[slot], (slot, redraw, next(attempts)), seed
-                )
+                spec = subject.draw(seed, slots[slot], plan.render.framing)
+                place = slot, redraw, next(attempts)
+                candidate = self._draw(plan, plan.render, subject, spec, place)
                 yield [candidate]
                 if candidate.rejection(plan.thresholds) is None:
                     break
@@ -101,17 +109,16 @@ class RenderedSampler:
         self,
         plan: Plan,
         wanted: RenderPlan,
-        attributes: Mapping[str, str],
+        subject: Subject[Any],
+        spec: SubjectSpec,
         place: tuple[int, int, int],
-        seed: int,
     ) -> Candidate:
-        slot, redraw, attempt = place
-        spec = draw_spec(seed, attributes, wanted.framing)
+        (slot, redraw, attempt), attributes = place, spec.attributes()
         surveyed = self._renderer.survey(spec)
         if surveyed.defects:
             return Candidate(
                 attempt=attempt,
-                seed=seed,
+                seed=spec.seed,
                 rgb_u8=NOT_DRAWN,
                 alpha=NOT_DRAWN[..., 0],
                 scores={},
@@ -123,15 +130,15 @@ class RenderedSampler:
         facts = {
             "slot": slot,
             "redraw": redraw,
-            "attributes": dict(attributes),
-            "spec": one_schema(json.loads(spec.to_json())),
+            "attributes": attributes,
+            "spec": one_schema(json.loads(spec.to_json()), subject.weights),
             "camera": picture.camera,
-            "renderer": self._version,
+            "renderer": f"{subject.renderer}/{spec.version} {self._blender}",
             "stylematte": self._stylematte,
         }
         return Candidate(
             attempt=attempt,
-            seed=seed,
+            seed=spec.seed,
             rgb_u8=picture.rgb_u8,
             alpha=picture.alpha_u16 if plan.alpha_bits == 16 else u8_from_u16(picture.alpha_u16),
             scores=self._scores(picture),
@@ -152,16 +159,12 @@ class RenderedSampler:
         )
 
 
-WEIGHTS = {"shape": "targets", "expression": "units"}
-"""Concepts of a spec with weights by name, of which each person has others."""
-
-
-def one_schema(spec: dict[str, Any]) -> dict[str, Any]:
-    """Weights by name as lists of {name, value}: readers that infer a schema from the first samples
-    would drop the names that come later."""
+def one_schema(spec: dict[str, Any], weights: Mapping[str, str]) -> dict[str, Any]:
+    """Weights by name, in a field of some concepts, as lists of {name, value}: readers that infer a
+    schema from the first samples would drop the names that come later."""
     return {
-        concept: {**fields, WEIGHTS[concept]: _named(fields[WEIGHTS[concept]])}
-        if concept in WEIGHTS
+        concept: {**fields, weights[concept]: _named(fields[weights[concept]])}
+        if concept in weights
         else fields
         for concept, fields in spec.items()
     }

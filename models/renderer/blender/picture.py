@@ -16,11 +16,11 @@ class RenderedPicture:
     """Arrays [h, w, ...]; members that were not asked for are None."""
 
     rgb_u8: NDArray[np.uint8]
-    """The scene as photographed: the person before a background, with sensor noise."""
+    """The scene as photographed: the subject before a background, with sensor noise."""
     alpha: NDArray[np.float32]
-    """Share of the person in each pixel, 0 to 1."""
+    """Share of the subject in each pixel, 0 to 1."""
     fg_u8: NDArray[np.uint8] | None = None
-    """Straight colour of the person, without noise; filled in around them."""
+    """Straight colour of the subject, without noise; filled in around it."""
     trimap_u8: NDArray[np.uint8] | None = None
     """0 background, 128 unknown, 255 foreground."""
     depth_mm: NDArray[np.uint16] | None = None

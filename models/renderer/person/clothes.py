@@ -8,7 +8,10 @@ import numpy as np
 
 from models.renderer.mesh.geometry import (
     Array,
+    Faces,
+    Points,
     Subdivision,
+    Weights,
     bump,
     smoothing_matrix,
     smoothstep,
@@ -18,7 +21,7 @@ from models.renderer.mesh.geometry import (
     vertex_normals,
 )  # fmt: skip
 from models.renderer.person.fabric import Fabric, draw_fabric
-from models.renderer.person.makehuman import Faces, Points, Weights, base_mesh
+from models.renderer.person.makehuman import base_mesh
 from models.renderer.scene.scene import Mesh, Part
 
 LOWEST_DM = 2.4

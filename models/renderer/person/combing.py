@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from models.renderer.mesh.geometry import Array, at_roots, random_roots, tangent, unit
+from models.renderer.mesh.geometry import Array, Weights, at_roots, random_roots, tangent, unit
 from models.renderer.person.hair import Hair
 from models.renderer.person.hair_growth import Comb, Scalp, grow_guides, interpolate
-from models.renderer.person.makehuman import Weights, base_mesh
+from models.renderer.person.makehuman import base_mesh
 from models.renderer.scene.scene import Strands
 
 

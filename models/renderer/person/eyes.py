@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.renderer.blender.nodes import Graph
-from models.renderer.mesh.geometry import Array, grid_faces, unit
-from models.renderer.person.makehuman import Points, base_mesh
+from models.renderer.mesh.geometry import Array, Points, grid_faces, unit
+from models.renderer.person.makehuman import base_mesh
 from models.renderer.person.pose import Posed
 from models.renderer.scene.scene import Mesh, Part
 

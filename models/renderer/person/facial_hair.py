@@ -5,9 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.renderer.mesh.geometry import Array, at_roots, random_roots, smoothstep, tangent, unit
+from models.renderer.mesh.geometry import (
+    Array,
+    Points,
+    Weights,
+    at_roots,
+    random_roots,
+    smoothstep,
+    tangent,
+    unit,
+)
 from models.renderer.person.hair_growth import Scalp
-from models.renderer.person.makehuman import Points, Weights, base_mesh
+from models.renderer.person.makehuman import base_mesh
 from models.renderer.scene.scene import Strands
 
 

@@ -4,12 +4,14 @@ import numpy as np
 
 from models.renderer.mesh.geometry import (
     Array,
+    Faces,
+    Points,
     grid_faces,
     merged,
     tube,
 )  # fmt: skip
 from models.renderer.person.accessories import Accessories
-from models.renderer.person.makehuman import Faces, Points, base_mesh
+from models.renderer.person.makehuman import base_mesh
 from models.renderer.person.pose import Posed
 from models.renderer.scene.scene import Mesh, Part
 

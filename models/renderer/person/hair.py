@@ -7,13 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.renderer.blender.nodes import Graph
-from models.renderer.mesh.geometry import (
-    Array,
-    bump,
-    smoothstep,
-)
+from models.renderer.mesh.geometry import Array, Weights, bump, smoothstep
 from models.renderer.person.hair_styles import figures
-from models.renderer.person.makehuman import Weights, base_mesh
+from models.renderer.person.makehuman import base_mesh
 
 COLOURS = {  # linear RGB
     "black": (0.010, 0.008, 0.007),

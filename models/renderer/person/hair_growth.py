@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from models.renderer.mesh.geometry import Array, at_roots, unit
+from models.renderer.mesh.geometry import Array, Faces, Points, at_roots, unit
 from models.renderer.person.hair import Hair
-from models.renderer.person.makehuman import Faces, Points, base_mesh
+from models.renderer.person.makehuman import base_mesh
 
 Rng = np.random.Generator
 Roots = tuple[Faces, Points]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from models.renderer.mesh.geometry import Array, rotated, tangent, unit
-from models.renderer.person.makehuman import Points, base_mesh
+from models.renderer.mesh.geometry import Array, Points, rotated, tangent, unit
+from models.renderer.person.makehuman import base_mesh
 
 # knuckles in the head's frame, for the left hand: left, up and front of the head's joint, dm
 PLACES = {

@@ -4,6 +4,7 @@ import numpy as np
 
 from models.renderer.mesh.geometry import (
     Array,
+    Points,
     bump,
     grid_faces,
     merged,
@@ -15,7 +16,7 @@ from models.renderer.mesh.geometry import (
 )  # fmt: skip
 from models.renderer.person.accessories import HAT_LINE_DM, SCARF_EDGE_DM, Accessories
 from models.renderer.person.glasses import glasses
-from models.renderer.person.makehuman import Points, base_mesh
+from models.renderer.person.makehuman import base_mesh
 from models.renderer.person.pose import Posed
 from models.renderer.scene.scene import Mesh, Part
 

@@ -1,13 +1,12 @@
 """Points of the face that other tools know by name."""
 
-from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
 
-from models.renderer.person.makehuman import Points, base_mesh
+from models.renderer.mesh.geometry import Points
+from models.renderer.person.makehuman import base_mesh
 from models.renderer.person.pose import Posed
-from models.renderer.scene.scene import Camera
 
 
 @cache
@@ -53,12 +52,3 @@ def places(posed: Posed) -> dict[str, Points]:
     for side in ("left", "right"):
         found[f"eye_{side}"] = posed.points[base_mesh().group(f"helper-{side[0]}-eye")].mean(axis=0)
     return found
-
-
-def projected(
-    landmarks: Mapping[str, Points], camera: Camera, size: int
-) -> dict[str, tuple[float, float]]:
-    """(x, y) in pixels from the top left corner, also of those that are hidden or out of the
-    picture."""
-    pixels = camera.project(np.stack(list(landmarks.values())), size)[:, :2].round(3)
-    return {name: (float(x), float(y)) for name, (x, y) in zip(landmarks, pixels, strict=True)}

@@ -16,13 +16,7 @@ from numpy.typing import NDArray
 
 from core.errors import SourceUnavailable
 from models.imaging.decode import open_picture
-
-Points = NDArray[np.float64]
-"""[n, 3]."""
-Faces = NDArray[np.int64]
-"""[m, 3 or 4] indices of points."""
-Weights = NDArray[np.float64]
-"""[n], one for each vertex of the base mesh."""
+from models.renderer.mesh.geometry import Faces, Points, Weights
 
 BODY_VERTICES = 13380
 """Vertices of the skin; those after it are helpers: eyes, teeth, tights, joints."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.renderer.blender.nodes import Graph, plain_material
-from models.renderer.mesh.geometry import Subdivision, vertex_normals
+from models.renderer.mesh.geometry import Faces, Subdivision, vertex_normals
 from models.renderer.person import (
     accessories,
     clothes,
@@ -19,13 +19,13 @@ from models.renderer.person.expression import express
 from models.renderer.person.hair_growth import Scalp
 from models.renderer.person.hand import Hand
 from models.renderer.person.landmarks import places
-from models.renderer.person.makehuman import Faces, base_mesh
+from models.renderer.person.makehuman import base_mesh
 from models.renderer.person.pose import Posed
 from models.renderer.person.shape import shaped
+from models.renderer.person.spec import PortraitSpec
 from models.renderer.scene import light
 from models.renderer.scene.camera import placed
 from models.renderer.scene.scene import Camera, Mesh, Part, Scene, Strands
-from models.renderer.spec import PortraitSpec
 
 LOWEST_SKIN_DM = 3.6
 HEAD_DM = 6.2

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.renderer.mesh.geometry import Array, rotated, unit
+from models.renderer.mesh.geometry import Array, Points, rotated, unit
 from models.renderer.person.hand import Hand, raise_hand
-from models.renderer.person.makehuman import Points, base_mesh
+from models.renderer.person.makehuman import base_mesh
 
 EYE_LIMIT_RAD = 0.45
 SHRUG_RAD = 0.12

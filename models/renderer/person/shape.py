@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.renderer.person.makehuman import Points, base_mesh
+from models.renderer.mesh.geometry import Points
+from models.renderer.person.makehuman import base_mesh
 
 FEATURES = ("head", "forehead", "eyes", "nose", "mouth", "chin", "cheek", "ears", "eyebrows")
 NOT_FEATURES = ("trans", "age", "head-scale", "fat", "pointed", "angle")

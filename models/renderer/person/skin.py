@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.renderer.blender.nodes import Graph
-from models.renderer.mesh.geometry import Array, bump, smoothstep
-from models.renderer.person.makehuman import Weights, base_mesh
+from models.renderer.mesh.geometry import Array, Weights, bump, smoothstep
+from models.renderer.person.makehuman import base_mesh
 
 TONES = np.array(  # linear RGB reflectance, light to dark
     [

@@ -1,1 +1,1 @@
-"""What is around the person: scene, camera, light, background."""
+"""What is around the subject: scene, camera, light, background."""

@@ -1,4 +1,4 @@
-"""What is behind the person: a procedural scene out of focus, or a crop of one of the user's
+"""What is behind the subject: a procedural scene out of focus, or a crop of one of the user's
 photographs."""
 
 from collections.abc import Callable, Mapping
@@ -85,7 +85,7 @@ def scaled(scene: Picture, size: int) -> Picture:
 
 
 def _plain(rng: np.random.Generator, size: int) -> Picture:
-    """A studio's paper: one muted colour, a pool of light behind the person, falling off to the
+    """A studio's paper: one muted colour, a pool of light behind the subject, falling off to the
     corners."""
     base = colour(rng, np.full(3, rng.beta(1.6, 1.3)), 0.06)
     y, x = np.mgrid[0:size, 0:size] / size - 0.5

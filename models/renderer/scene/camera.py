@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.renderer.mesh.geometry import Array
-from models.renderer.person.makehuman import Points
+from models.renderer.mesh.geometry import Array, Points
 from models.renderer.scene.scene import SENSOR_MM, Camera, triple
 
 
@@ -45,8 +44,8 @@ class Sensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Motion:
-    """How the person moves against the camera while the shutter is open: a straight line at an even
-    speed."""
+    """How the subject moves against the camera while the shutter is open: a straight line at an
+    even speed."""
 
     length_px: float
     """For a picture of 512 px; 0: still."""

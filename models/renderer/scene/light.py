@@ -28,7 +28,7 @@ class LampSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Light:
-    """What is around the person, and lamps, the key light first."""
+    """What is around the subject, and lamps, the key light first."""
 
     surroundings: Surroundings
     lamps: tuple[LampSpec, ...]

@@ -1,7 +1,7 @@
 """What Blender is asked to render, and what alpha and the other labels are rasterised from: plain
 arrays and records.
 
-Lengths are decimetres in MakeHuman's frame (x to the person's left, y up, z to the front); Blender
+Lengths are decimetres (x to the subject's left, y up, z to the front); Blender
 gets metres, z up.
 """
 
@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.renderer.blender.nodes import Graph
-from models.renderer.mesh.geometry import Array, unit
-from models.renderer.person.makehuman import Faces, Points
+from models.renderer.mesh.geometry import Array, Faces, Points, unit
 
 SENSOR_MM = 36.0
 
@@ -192,7 +191,7 @@ def triple(values: Array) -> tuple[float, float, float]:
 
 
 def metres(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """MakeHuman's decimetres, y up, to Blender's metres, z up."""
+    """Decimetres, y up, to Blender's metres, z up."""
     return np.stack([points[..., 0], -points[..., 2], points[..., 1]], axis=-1) * 0.1
 
 

@@ -1,4 +1,4 @@
-"""What is around the person as light: rooms, studios and skies, painted as panoramas.
+"""What is around the subject as light: rooms, studios and skies, painted as panoramas.
 
 Directions are those of `sphere.py`, colours linear radiance.
 """

@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.renderer import spec
 from models.renderer.person.shape import Shape
+from models.renderer.person.subject import PERSON
 
 
 @pytest.fixture
@@ -14,4 +14,4 @@ def plain_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
             targets={"nose/nose-width": float(rng.random())},
         )
 
-    monkeypatch.setitem(spec.CONCEPTS, "shape", draw)
+    monkeypatch.setitem(PERSON.concepts, "shape", draw)  # type: ignore[arg-type]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.renderer.spec import PortraitSpec, draw_spec, vary
+from models.renderer.person.spec import PortraitSpec
+from models.renderer.person.subject import PERSON
 
 pytestmark = pytest.mark.usefixtures("plain_shapes")
 SEEDS = range(60)
@@ -11,7 +12,7 @@ SEEDS = range(60)
 
 @pytest.fixture
 def aligned() -> list[PortraitSpec]:
-    return [draw_spec(seed, {}, "aligned") for seed in SEEDS]
+    return [PERSON.draw(seed, {}, "aligned") for seed in SEEDS]
 
 
 def spread(specs: list[PortraitSpec]) -> float:
@@ -23,7 +24,7 @@ def test_aligned_heads_have_one_size_and_place(aligned: list[PortraitSpec]) -> N
     right, down = np.array([spec.camera.offset_heads for spec in aligned]).T
     assert np.abs(right).max() < 0.1
     assert np.abs(down - 0.28).max() < 0.1
-    assert spread(aligned) < spread([draw_spec(seed, {}) for seed in SEEDS]) / 2
+    assert spread(aligned) < spread([PERSON.draw(seed, {}) for seed in SEEDS]) / 2
 
 
 def test_an_aligned_picture_is_sharp_and_clean(aligned: list[PortraitSpec]) -> None:
@@ -36,12 +37,14 @@ def test_an_aligned_picture_is_sharp_and_clean(aligned: list[PortraitSpec]) -> N
 
 def test_framing_changes_the_camera_and_nobody_in_front_of_it(aligned: list[PortraitSpec]) -> None:
     for seed, spec in zip(SEEDS, aligned, strict=True):
-        free = draw_spec(seed, {})
+        free = PERSON.draw(seed, {})
         changed = {name for name in vars(free) if getattr(free, name) != getattr(spec, name)}
         assert changed <= {"camera", "sensor", "motion"}
         assert free.sensor.exposure_stops == spec.sensor.exposure_stops
 
 
 def test_a_varied_camera_keeps_its_framing() -> None:
-    varied = [vary(draw_spec(1, {}, "aligned"), "camera", number, "aligned") for number in SEEDS]
+    varied = [
+        PERSON.vary(PERSON.draw(1, {}, "aligned"), "camera", number, "aligned") for number in SEEDS
+    ]
     assert 0 < spread(varied) < 0.12

@@ -7,13 +7,14 @@ import pytest
 from click.testing import CliRunner
 
 from core.datasets.splits import candidate_seed
-from core.rendered_people import Assignment
-from matteforge.schemas.attributes import complete_shares
+from core.rendered_subjects import Assignment
+from matteforge.schemas.people import PEOPLE
 from models.renderer import cli
-from models.renderer.spec import PortraitSpec, draw_spec
+from models.renderer.person.spec import PortraitSpec
+from models.renderer.person.subject import PERSON
 
 pytestmark = pytest.mark.usefixtures("plain_shapes")
-PEOPLE = Assignment(seed=9, count=8, shares=complete_shares({"glasses": 0.5}))
+SLOTS = Assignment(seed=9, count=8, shares=PEOPLE.complete({"glasses": 0.5}), vocabulary=PEOPLE)
 
 
 @pytest.fixture
@@ -30,9 +31,11 @@ def surveyed(monkeypatch: pytest.MonkeyPatch) -> list[PortraitSpec]:
 
 
 def test_who_is_rendered_is_who_would_be_delivered(surveyed: list[PortraitSpec]) -> None:
-    found = [cli.fit(9, slot, PEOPLE[slot], "aligned").spec for slot in range(8)]
+    found = [
+        cli.fit(cli.candidates(PERSON, 9, slot, SLOTS[slot], "aligned")).spec for slot in range(8)
+    ]
     assert found == [
-        draw_spec(candidate_seed(9, slot, 1), PEOPLE[slot], "aligned") for slot in range(8)
+        PERSON.draw(candidate_seed(9, slot, 1), SLOTS[slot], "aligned") for slot in range(8)
     ]
     assert len(surveyed) == 16
     assert sum(spec.labels["glasses"] == "yes" for spec in found) == 4
@@ -52,7 +55,7 @@ def test_who_is_rendered_is_who_would_be_delivered(surveyed: list[PortraitSpec])
 def test_what_cannot_be_rendered_is_said(
     options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "available", lambda: None)
+    monkeypatch.setattr(cli, "available", lambda domain: None)
     answer = CliRunner().invoke(cli.render, ["--out", str(tmp_path / "people"), *options])
     assert answer.exit_code != 0
     assert message in " ".join(answer.output.split())

@@ -12,12 +12,12 @@ from models.renderer.blender.picture import MEMBERS, RenderedPicture
 from models.renderer.blender.process import RenderProcess, available
 from models.renderer.labels import ground_truth
 from models.renderer.labels.views import SceneGeometry
-from models.renderer.person.landmarks import projected
 from models.renderer.person.portrait import build_scene
+from models.renderer.person.spec import PortraitSpec
+from models.renderer.person.subject import PERSON
 from models.renderer.render import survey
 from models.renderer.scene.scene import Part
 from models.renderer.scene.sphere import directions, towards
-from models.renderer.spec import PortraitSpec, draw_spec
 
 pytestmark = pytest.mark.portraits
 SIZE_PX = 64
@@ -32,7 +32,7 @@ ORDERED = {
 
 @pytest.fixture(scope="module")
 def spec() -> PortraitSpec:
-    return draw_spec(7, ORDERED)
+    return PERSON.draw(7, ORDERED)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_the_picture_shows_the_foreground_where_alpha_is_one(picture: RenderedPi
 
 def test_alpha_is_what_cycles_sees(renderer: RenderProcess) -> None:
     """Within the noise of 128 paths a pixel; without glasses, whose lenses only Cycles counts."""
-    scene = build_scene(draw_spec(0, {"glasses": "no"}))
+    scene = build_scene(PERSON.draw(0, {"glasses": "no"}))
     seen = renderer.render_scene(scene, SIZE_PX, 128, 1, denoise=False)[..., 3]
     geometry = SceneGeometry(scene)
     alpha = ground_truth.alpha(geometry, SIZE_PX, geometry.views(SIZE_PX, 8).seen())
@@ -119,7 +119,7 @@ def test_the_panorama_lights_from_where_it_is_bright(
 ) -> None:
     """Nothing but a bright quarter to the picture's right, or left, lights a head that looks at the
     camera."""
-    scene = build_scene(draw_spec(7, {**ORDERED, "glasses": "no", "beard": "none"}))
+    scene = build_scene(PERSON.draw(7, {**ORDERED, "glasses": "no", "beard": "none"}))
     bright = (directions(32) @ towards((np.pi / 2 if from_right else -np.pi / 2, 0.0)) > 0.7)[
         ..., None
     ]
@@ -144,7 +144,7 @@ def test_only_ordered_members_are_made(renderer: RenderProcess, spec: PortraitSp
 
 @pytest.mark.parametrize("seed", range(6))
 def test_drawn_shapes_come_back_from_json(seed: int) -> None:
-    spec = draw_spec(seed, {})
+    spec = PERSON.draw(seed, {})
     assert PortraitSpec.from_json(spec.to_json()) == spec
 
 
@@ -153,8 +153,8 @@ def test_aligned_heads_lie_in_one_place() -> None:
     faces = {"pose": "frontal", "hair": "short", "headwear": "none"}
     spreads = {}
     for framing in get_args(Framing):
-        scenes = [build_scene(draw_spec(seed, faces, framing)) for seed in range(8)]
-        seen = [projected(scene.landmarks, scene.camera, 128) for scene in scenes]
+        scenes = [build_scene(PERSON.draw(seed, faces, framing)) for seed in range(8)]
+        seen = [ground_truth.landmarks(scene, 128) for scene in scenes]
         middles = [np.mean([each["ear_left"], each["ear_right"]], axis=0) for each in seen]
         spreads[framing] = np.std(middles, axis=0).max()
     assert spreads["aligned"] < 3

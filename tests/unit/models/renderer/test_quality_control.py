@@ -9,8 +9,8 @@ from models.renderer.labels import quality_control
 from models.renderer.labels.views import SceneGeometry
 from models.renderer.mesh.geometry import vertex_normals
 from models.renderer.person.portrait import build_scene
+from models.renderer.person.subject import PERSON
 from models.renderer.scene.scene import Scene
-from models.renderer.spec import draw_spec
 
 pytestmark = pytest.mark.portraits  # needs MakeHuman's shapes
 SEED = 3
@@ -37,14 +37,14 @@ def swollen(scene: Scene, material: str, by_dm: float) -> Scene:
     ],
 )
 def test_a_surface_that_pierces_another_is_found(labels: dict[str, str], material: str) -> None:
-    scene = build_scene(draw_spec(SEED, {"pose": "frontal", "clothes": "tshirt", **labels}))
-    assert quality_control.defects(scene, SceneGeometry(scene)) == ()
+    scene = build_scene(PERSON.draw(SEED, {"pose": "frontal", "clothes": "tshirt", **labels}))
+    assert quality_control.defects(scene, SceneGeometry(scene), PERSON.face) == ()
     pierced = swollen(scene, material, 0.5)
-    assert "poke_through" in quality_control.defects(pierced, SceneGeometry(pierced))
+    assert "poke_through" in quality_control.defects(pierced, SceneGeometry(pierced), PERSON.face)
 
 
 def test_a_head_beyond_the_frame_is_found() -> None:
-    scene = build_scene(draw_spec(SEED, {"pose": "frontal", "hand": "no"}))
+    scene = build_scene(PERSON.draw(SEED, {"pose": "frontal", "hand": "no"}))
     aside = np.array([6.0, 0.0, 0.0])
     camera = replace(
         scene.camera,
@@ -52,4 +52,4 @@ def test_a_head_beyond_the_frame_is_found() -> None:
         target=tuple(scene.camera.target + aside),
     )
     moved = replace(scene, camera=camera)
-    assert "out_of_frame" in quality_control.defects(moved, SceneGeometry(moved))
+    assert "out_of_frame" in quality_control.defects(moved, SceneGeometry(moved), PERSON.face)

@@ -6,8 +6,9 @@ from dataclasses import fields
 import pytest
 
 from core.errors import InvalidSpec
-from matteforge.schemas.attributes import ATTRIBUTES
-from models.renderer.spec import CONCEPTS, PortraitSpec, draw_spec, vary
+from matteforge.schemas.people import PEOPLE
+from models.renderer.person.spec import PortraitSpec
+from models.renderer.person.subject import PERSON
 
 pytestmark = pytest.mark.usefixtures("plain_shapes")
 SEEDS = range(40)
@@ -23,52 +24,57 @@ def differences(one: PortraitSpec, other: PortraitSpec) -> set[str]:
 
 def test_json_gives_the_same_spec_back() -> None:
     for seed in SEEDS:
-        spec = draw_spec(seed, {})
+        spec = PERSON.draw(seed, {})
         assert PortraitSpec.from_json(spec.to_json()) == spec
         assert PortraitSpec.from_json(spec.to_json()).to_json() == spec.to_json()
 
 
 def test_a_seed_draws_one_person_and_another_seed_another() -> None:
-    assert draw_spec(3, {}) == draw_spec(3, {})
-    assert differences(draw_spec(3, {}), draw_spec(4, {})) > {"seed", "shape", "camera", "sensor"}
+    assert PERSON.draw(3, {}) == PERSON.draw(3, {})
+    assert differences(PERSON.draw(3, {}), PERSON.draw(4, {})) > {
+        "seed",
+        "shape",
+        "camera",
+        "sensor",
+    }
 
 
-@pytest.mark.parametrize("concept", CONCEPTS)
+@pytest.mark.parametrize("concept", PERSON.all_concepts)
 def test_varying_a_concept_changes_it_alone(concept: str) -> None:
     seen = set()
     for seed in SEEDS:
-        spec = draw_spec(
+        spec = PERSON.draw(
             seed,
             {"hair": "medium", "headwear": "hat", "beard": "full", "sex": "male", "age": "old"},
         )
-        changed = vary(spec, concept, 1)
+        changed = PERSON.vary(spec, concept, 1)
         seen |= differences(spec, changed)
-        other = {name for name in ATTRIBUTES if spec.labels[name] != changed.labels[name]}
+        other = {name for name in PEOPLE.values if spec.labels[name] != changed.labels[name]}
         assert other <= {concept}
     assert seen - {"labels"} == {concept}
 
 
 def test_what_cannot_be_varied_is_said() -> None:
     with pytest.raises(InvalidSpec, match="hair"):
-        vary(draw_spec(0, {}), "shoes", 1)
+        PERSON.vary(PERSON.draw(0, {}), "shoes", 1)
 
 
 def test_every_attribute_comes_as_ordered() -> None:
-    for name, values in ATTRIBUTES.items():
+    for name, values in PEOPLE.values.items():
         for value in values:
-            spec = draw_spec(11, {name: value})
+            spec = PERSON.draw(11, {name: value})
             assert spec.attributes()[name] == value
-            assert list(spec.attributes()) == list(ATTRIBUTES)
-            assert draw_spec(11, spec.attributes()) == spec
+            assert list(spec.attributes()) == list(PEOPLE.values)
+            assert PERSON.draw(11, spec.attributes()) == spec
 
 
 def test_surroundings_leave_the_person_alone() -> None:
-    plain = draw_spec(5, {"background": "plain", "light": "studio", "sex": "female"})
-    assert differences(plain, draw_spec(5, {**plain.attributes(), "background": "street"})) == {
+    plain = PERSON.draw(5, {"background": "plain", "light": "studio", "sex": "female"})
+    assert differences(plain, PERSON.draw(5, {**plain.attributes(), "background": "street"})) == {
         "background",
         "labels",
     }
-    lit = draw_spec(5, {**plain.attributes(), "light": "sun"})
+    lit = PERSON.draw(5, {**plain.attributes(), "light": "sun"})
     assert differences(plain, lit) <= {"light", "labels", "sensor"}
 
 
@@ -77,7 +83,7 @@ def test_surroundings_leave_the_person_alone() -> None:
 )
 def test_unknown_attributes_are_refused(given: dict[str, str], match: str) -> None:
     with pytest.raises(InvalidSpec, match=match):
-        draw_spec(0, given)
+        PERSON.draw(0, given)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +97,7 @@ def test_unknown_attributes_are_refused(given: dict[str, str], match: str) -> No
     ],
 )
 def test_a_damaged_spec_is_refused(change: dict[str, object], match: str) -> None:
-    data = {**json.loads(draw_spec(0, {}).to_json()), **change}
+    data = {**json.loads(PERSON.draw(0, {}).to_json()), **change}
     with pytest.raises(InvalidSpec, match=match):
         PortraitSpec.from_json(json.dumps(data))
     with pytest.raises(InvalidSpec, match="not a portrait's spec"):

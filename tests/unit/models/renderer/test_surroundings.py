@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matteforge.schemas.attributes import ATTRIBUTES
+from matteforge.schemas.people import PEOPLE
 from models.renderer.mesh.geometry import Array
 from models.renderer.scene import light
 from models.renderer.scene.scene import World
@@ -68,7 +68,7 @@ def test_an_overcast_sky_is_brighter_above_and_land_is_dark() -> None:
         )
 
 
-@pytest.mark.parametrize("label", ATTRIBUTES["light"])
+@pytest.mark.parametrize("label", PEOPLE.values["light"])
 def test_each_lighting_has_surroundings_and_a_key_light_of_its_own(label: str) -> None:
     drawn = [light.draw(np.random.default_rng(seed), {"light": label}) for seed in range(12)]
     assert all(spec.surroundings.kind in KINDS and spec.lamps for spec in drawn)

@@ -14,6 +14,7 @@ from core import keys
 from core.datasets.plan import Plan
 from matteforge.schemas.files import FILES
 from matteforge.webdataset import decode
+from models.renderer.person.subject import PERSON
 from workers.generate.candidate import Candidate, Sampler
 from workers.generate.rendered_sampler import one_schema
 
@@ -162,7 +163,7 @@ class PeopleSampler:
             "slot": number,
             "redraw": 0,
             "attributes": {"hair": "long"},
-            "spec": one_schema(spec),
+            "spec": one_schema(spec, PERSON.weights),
             "camera": {"focal_px": 100.0},
             "renderer": "portraits/7",
             "stylematte": "2" * 64,

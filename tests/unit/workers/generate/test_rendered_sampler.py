@@ -7,6 +7,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from core.datasets.manifest import ShardRecord
 from core.datasets.sample import RenderedSample, parse_sample
 from core.datasets.splits import candidate_seed
 from core.errors import RendererFailed
-from core.rendered_people import Assignment
-from matteforge.schemas.attributes import ATTRIBUTES, MEMBERS
+from core.rendered_subjects import Assignment
+from matteforge.schemas.attributes import MEMBERS, VOCABULARIES
 from matteforge.schemas.datasets import DatasetState
+from matteforge.schemas.people import PEOPLE
 from models.renderer.blender.picture import RenderedPicture
 from workers.generate import rendered_sampler, run_shard
 
@@ -35,9 +37,22 @@ class Sketch:
     seed: int
     labels: dict[str, str]
     framing: str
+    version: int = 1
+
+    def attributes(self) -> dict[str, str]:
+        return dict(self.labels)
 
     def to_json(self) -> str:
         return json.dumps({"seed": self.seed, "labels": self.labels})
+
+
+SUBJECT = SimpleNamespace(
+    vocabulary=PEOPLE,
+    weights={},
+    renderer="discs",
+    draw=lambda seed, labels, framing: Sketch(seed, dict(labels), framing),
+)
+"""Stands for a Subject."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +111,10 @@ class Half(nn.Module):
 
 @pytest.fixture
 def discs(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Discs:
-    monkeypatch.setattr(
-        rendered_sampler,
-        "draw_spec",
-        lambda seed, labels, framing: Sketch(seed, dict(labels), framing),
-    )
+    monkeypatch.setattr(rendered_sampler, "subject_of", lambda domain: SUBJECT)
     renderer = Discs()
     bench.sampler = rendered_sampler.RenderedSampler(
-        renderer, Half(), version="discs/1", stylematte="2" * 64, device="cpu"
+        renderer, Half(), blender="none", stylematte="2" * 64, device="cpu"
     )
     return renderer
 
@@ -137,7 +148,7 @@ def test_the_manifest_and_the_samples_hold_exactly_what_was_ordered(
     plan = order(bench).plan
     bench.work()
     counts = bench.catalog.end("ds_a").counts
-    expected = Assignment(seed=7, count=20, shares=plan.render.shares).counts
+    expected = Assignment(seed=7, count=20, shares=plan.render.shares, vocabulary=PEOPLE).counts
     for name, values in expected.items():
         found = Counter(sample.attributes[name] for sample, _ in samples(bench))
         assert {value: counts.attributes[name].get(value, 0) for value in values} == values
@@ -152,7 +163,7 @@ def test_the_manifest_and_the_samples_hold_exactly_what_was_ordered(
 def test_a_redraw_keeps_the_attributes_and_takes_the_next_seed(bench: Any, discs: Discs) -> None:
     plan = order(bench).plan
     bench.work()
-    people = Assignment(seed=7, count=20, shares=plan.render.shares)
+    people = Assignment(seed=7, count=20, shares=plan.render.shares, vocabulary=PEOPLE)
     for sample, _ in samples(bench):
         assert sample.seed == candidate_seed(7, sample.slot, sample.redraw)
         assert sample.attributes == people[sample.slot]
@@ -213,7 +224,11 @@ def test_members_are_written_as_ordered(bench: Any, discs: Discs) -> None:
     assert json.loads(members["landmarks.json"]) == {"chin": [1.5, 2.0]}
     assert np.asarray(Image.open(io.BytesIO(members["depth.png"]))).max() > 255
     assert np.asarray(Image.open(io.BytesIO(members["alpha.png"]))).max() == 65535
-    assert (sample.width, sample.renderer, sample.camera) == (64, "discs/1", {"focal_px": 100.0})
+    assert (sample.width, sample.renderer, sample.camera) == (
+        64,
+        "discs/1 none",
+        {"focal_px": 100.0},
+    )
     assert not hasattr(sample, "truncation_psi")
 
 
@@ -261,8 +276,10 @@ def test_a_portrait_that_kills_its_renderer_does_not_go_on_for_ever(
     assert "broke its worker" in bench.catalog.failure("ds_a").detail
 
 
-def test_the_largest_record_fits_into_an_objects_metadata() -> None:
-    attributes = {name: dict.fromkeys(values, 9_999) for name, values in ATTRIBUTES.items()}
+@pytest.mark.parametrize("domain", VOCABULARIES)
+def test_the_largest_record_fits_into_an_objects_metadata(domain: str) -> None:
+    known = VOCABULARIES[domain].values
+    attributes = {name: dict.fromkeys(values, 9_999) for name, values in known.items()}
     record = ShardRecord(
         shard=999_998,
         name="999998.tar",

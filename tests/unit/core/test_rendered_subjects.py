@@ -1,4 +1,4 @@
-"""core.rendered_people: shares are met exactly, whatever the count, and slots know nothing of
+"""core.rendered_subjects: shares are met exactly, whatever the count, and slots know nothing of
 shards."""
 
 import re
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.datasets.plan import make_plan
-from core.rendered_people import Assignment, apportion, permute
-from matteforge.schemas.attributes import ATTRIBUTES, complete_shares
+from core.rendered_subjects import Assignment, apportion, permute
+from matteforge.schemas.people import PEOPLE
 
 FIXED = [
     "female",
@@ -34,9 +34,9 @@ SEEDS = st.integers(0, 2**63 - 1)
 def distributions(draw):
     """Some attributes, each with shares of some of its values, in hundredths."""
     ordered = {}
-    for name in draw(st.lists(st.sampled_from(list(ATTRIBUTES)), unique=True, max_size=5)):
+    for name in draw(st.lists(st.sampled_from(list(PEOPLE.values)), unique=True, max_size=5)):
         left, shares = 100, {}
-        for value in draw(st.lists(st.sampled_from(ATTRIBUTES[name][1:]), unique=True)):
+        for value in draw(st.lists(st.sampled_from(PEOPLE.values[name][1:]), unique=True)):
             shares[value] = draw(st.integers(0, left))
             left -= shares[value]
         ordered[name] = {value: share / 100 for value, share in shares.items()}
@@ -45,11 +45,11 @@ def distributions(draw):
 
 @given(seed=SEEDS, count=st.integers(1, 90), ordered=distributions())
 def test_counts_are_the_ordered_ones(seed, count, ordered):
-    shares = complete_shares(ordered)
-    assignment = Assignment(seed=seed, count=count, shares=shares)
+    shares = PEOPLE.complete(ordered)
+    assignment = Assignment(seed=seed, count=count, shares=shares, vocabulary=PEOPLE)
     people = [assignment[slot] for slot in range(count)]
     men = sum(person["sex"] == "male" and person["age"] != "child" for person in people)
-    for name, values in ATTRIBUTES.items():
+    for name, values in PEOPLE.values.items():
         found = Counter(person[name] for person in people)
         assert {value: found[value] for value in values} == assignment.counts[name]
         for value in values[1:] if name == "beard" else values:
@@ -62,8 +62,8 @@ def test_counts_are_the_ordered_ones(seed, count, ordered):
 
 @given(seed=SEEDS, count=st.integers(1, 10**8))
 def test_a_slot_of_a_huge_order_is_found_without_a_list(seed, count):
-    assignment = Assignment(seed=seed, count=count, shares=complete_shares({}))
-    assert set(assignment[count - 1]) == set(ATTRIBUTES)
+    assignment = Assignment(seed=seed, count=count, shares=PEOPLE.complete({}), vocabulary=PEOPLE)
+    assert set(assignment[count - 1]) == set(PEOPLE.values)
     with pytest.raises(IndexError):
         assignment[count]
 
@@ -86,7 +86,7 @@ def test_apportion_rounds_to_the_total(total, weights, key):
 
 
 def test_sex_age_and_skin_are_balanced_jointly():
-    assignment = Assignment(seed=5, count=480, shares=complete_shares({}))
+    assignment = Assignment(seed=5, count=480, shares=PEOPLE.complete({}), vocabulary=PEOPLE)
     people = (assignment[slot] for slot in range(480))
     cells = Counter((person["sex"], person["age"], person["skin"]) for person in people)
     assert len(cells) == 48
@@ -95,8 +95,8 @@ def test_sex_age_and_skin_are_balanced_jointly():
 
 
 def test_the_example_of_the_documentation():
-    shares = complete_shares({"hair": {"long": 0.5, "bald": 0.1}, "glasses": 0.3})
-    counts = Assignment(seed=1, count=200, shares=shares).counts
+    shares = PEOPLE.complete({"hair": {"long": 0.5, "bald": 0.1}, "glasses": 0.3})
+    counts = Assignment(seed=1, count=200, shares=shares, vocabulary=PEOPLE).counts
     assert counts["hair"] == {
         "bald": 20,
         "short": 20,
@@ -113,7 +113,7 @@ def test_the_example_of_the_documentation():
 
 def test_who_stands_in_a_slot_is_fixed_for_ever():
     """Part of the format: another person here would change delivered bytes."""
-    person = Assignment(seed=1, count=200, shares=complete_shares({}))[7]
+    person = Assignment(seed=1, count=200, shares=PEOPLE.complete({}), vocabulary=PEOPLE)[7]
     assert list(person.values()) == FIXED
 
 
@@ -136,7 +136,7 @@ def test_who_stands_in_a_slot_is_fixed_for_ever():
 )
 def test_a_distribution_that_cannot_be_is_refused(ordered, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        complete_shares(ordered)
+        PEOPLE.complete(ordered)
 
 
 def test_the_plan_holds_complete_shares_and_the_orders_filter_alone():
@@ -163,4 +163,4 @@ def test_the_plan_holds_complete_shares_and_the_orders_filter_alone():
     assert plan.render is not None
     assert plan.render.members == ["fg", "trimap"]
     assert plan.render.shares["glasses"] == {"no": 0.0, "yes": 1.0}
-    assert set(plan.render.shares) == set(ATTRIBUTES)
+    assert set(plan.render.shares) == set(PEOPLE.values)
