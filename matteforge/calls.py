@@ -42,6 +42,7 @@ class OrderOptions(TypedDict, total=False):
     alpha_bits: Literal[8, 16]
     filter: dict[str, float]
     labels: dict[str, str]
+    domain: str
     size: int
     framing: Framing
     attributes: dict[str, float | dict[str, float]]

@@ -160,7 +160,12 @@ def delete(services: Services, dataset_id: str) -> None:
     _ring(services, dataset_id)
 
 
-NEWER_FIELDS: dict[str, object] = {"framing": "free", "splits": {}, "background": "builtin"}
+NEWER_FIELDS: dict[str, object] = {
+    "domain": "humans",
+    "framing": "free",
+    "splits": {},
+    "background": "builtin",
+}
 """With the values that stand for what was ordered before there were these fields."""
 
 
@@ -197,7 +202,7 @@ def plan_order(services: Services, spec: AnySpec) -> Plan:
     """What an order comes to. Raises InvalidSpec, SourceUnavailable."""
     if isinstance(spec, RenderedSpec) and not services.settings.rendered:
         raise SourceUnavailable(
-            "this service renders no people: its generate workers need "
+            "this service renders nothing: a worker of its queue `render` needs "
             "`pip install '.[portraits]'`, and its API MATTEFORGE_RENDERED=1"
         )
     try:

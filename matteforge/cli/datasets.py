@@ -10,7 +10,7 @@ from matteforge.calls import OrderOptions
 from matteforge.cli.connection import output, service
 from matteforge.cli.progress import end, show, watch
 from matteforge.client import MatteForge
-from matteforge.schemas.attributes import MEMBERS, Framing
+from matteforge.schemas.attributes import MEMBERS, VOCABULARIES, Framing
 from matteforge.schemas.criteria import BY_NAME
 
 
@@ -87,7 +87,12 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--source",
     type=click.Choice(["generated", "rendered"]),
-    help="StyleMatteGAN or rendered people  [default: generated]",
+    help="StyleMatteGAN or the renderer  [default: generated]",
+)
+@click.option(
+    "--domain",
+    type=click.Choice(list(VOCABULARIES)),
+    help=f"rendered: what is in the pictures  [default: {next(iter(VOCABULARIES))}]",
 )
 @click.option("--size", type=int, help="rendered: pixels a side, 64 to 1024  [default: 256]")
 @click.option(

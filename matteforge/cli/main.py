@@ -50,11 +50,11 @@ COMMANDS = {
     "schedules": ("matteforge.cli.schedules:schedules", "Train a domain again and again."),
     "keys": ("matteforge.cli.keys:keys", "Make, list, rotate and revoke API keys."),
     "evaluate": ("workers.commands.models:evaluate", "Measure a StyleMatte on held-out pairs."),
-    "render": ("models.renderer.cli:render", "Render people from nothing, with exact alpha."),
+    "render": ("models.renderer.cli:render", "Render portraits from nothing, with exact alpha."),
     "train": ("workers.commands.models:train", "Train StyleMatte or StyleMatteGAN."),
     "sample": (
         "workers.commands.sample:sample",
-        "Draw a generator's people: sheets, walks, style mixing.",
+        "Draw a generator's portraits: sheets, walks, style mixing.",
     ),
     "bench": ("workers.bench.cli:bench", "Measure this machine, processor or GPU, in ratios."),
     "recover": ("workers.commands.models:recover", "Rebuild Redis from S3."),

@@ -40,7 +40,7 @@ EXAMPLES: dict[str, Example] = {
         "value": {"count": 64, "seed": 1, "filter": {"mad": 0.05}},
     },
     "rendered": {
-        "summary": "Rendered people, whose alpha is exact",
+        "summary": "Rendered portraits, whose alpha is exact",
         "value": {
             "count": 200,
             "source": "rendered",

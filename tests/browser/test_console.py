@@ -189,7 +189,7 @@ def test_every_page_on_a_telephone_in_the_dark(person, stack, client):
             somebody.look(path.replace("/", "-"))
         page.set_viewport_size({"width": 360, "height": 800})
         somebody.go("order", "Order a dataset")
-        page.get_by_label("Rendered people, exact alpha").check()
+        page.get_by_label("Rendered, exact alpha").check()
         page.get_by_text("Per cent of each value").click()
         page.get_by_label("glasses yes, per cent").fill("130")
         expect(page.get_by_text("glasses yes must be 0 to 100")).to_be_visible()

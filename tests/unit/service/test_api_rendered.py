@@ -62,7 +62,7 @@ def test_without_a_renderer_it_is_refused_at_once_with_what_to_install(world):
         (
             {"count": 5, "source": "generated", "members": ["fg", "depth"]},
             "/members",
-            "only rendered people have depth",
+            "only rendered portraits have depth",
         ),
         ({"count": 5, "size": 64}, "/size", "only orders of source 'rendered' have it"),
         ({"count": 5, "source": "photos"}, "/source", "generated and rendered"),

@@ -63,8 +63,8 @@ def test_built_in_backgrounds_differ_and_repeat(bench: Any, bench_class: type) -
     assert not np.array_equal(found["composite.png"], plain["composite.png"])
 
 
-def test_what_only_rendered_people_have_is_refused_by_name(bench: Any) -> None:
-    with pytest.raises(ValidationError, match="only rendered people have depth"):
+def test_what_only_rendered_portraits_have_is_refused_by_name(bench: Any) -> None:
+    with pytest.raises(ValidationError, match="only rendered portraits have depth"):
         bench.order(members=["fg", "depth"])
 
 
