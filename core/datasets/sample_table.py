@@ -147,7 +147,7 @@ def _schema(rows: list[dict[str, Any]]) -> pa.Schema:
 
 
 def _type(name: str, value: object) -> pa.DataType:
-    kind = name.rpartition("_")[2]
-    if kind in MEMBER_KINDS and not isinstance(value, float):
+    member, _, kind = name.rpartition("_")
+    if member and kind in MEMBER_KINDS and not isinstance(value, float):
         return MEMBER_KINDS[kind]
     return pa.float64() if isinstance(value, float) else pa.string()
