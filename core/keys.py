@@ -15,6 +15,9 @@ TRAINING_STATES = "training-states/"
 SCHEDULES = "schedules/"
 SESSIONS = "sessions/"
 MATTES = "mattes/"
+MATTE_BATCHES = "matte-batches/"
+MATTE_BATCHES_ACTIVE = "matte-batches-active/"
+INCOMING = "incoming/"
 PROBES = "probes/"
 
 
@@ -105,3 +108,14 @@ def schedule(domain: str) -> str:
 def matte(matte_id: str, name: str) -> str:
     """name: order.json, image, background, result.png or outcome.json; empty: their folder."""
     return f"{MATTES}{matte_id}/{name}"
+
+
+def matte_batch(batch_id: str, name: str) -> str:
+    """name: order.json, archive.zip, background, pictures.json, cancel.json, end.json, results.zip,
+    or a path below sources/, results/ or parts/; empty: their folder."""
+    return f"{MATTE_BATCHES}{batch_id}/{name}"
+
+
+def incoming(tenant: str, prefix: str) -> str:
+    """Where a tenant's own pictures lie: the only place that a batch may read from."""
+    return f"{INCOMING}{tenant}/{prefix}"

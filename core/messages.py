@@ -117,3 +117,16 @@ class RunMatte(Message):
     task: ClassVar[str] = "matteforge.run_matte"
     queue: ClassVar[str] = QUEUE_MATTE
     matte_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunMatteBatch(Message):
+    """Go on with a batch of pictures to be cut out: unpack it, make its next part, or end it."""
+
+    task: ClassVar[str] = "matteforge.run_matte_batch"
+    queue: ClassVar[str] = QUEUE_MATTE
+    batch_id: str
+
+
+BATCH_ABREAST = 4
+"""Messages of a batch at once: as many workers may make parts of it."""

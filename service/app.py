@@ -23,7 +23,7 @@ from core.registry import Registry
 from core.sessions import SessionBook
 from core.settings import Settings
 from matteforge.schemas.datasets import MAX_BODY_BYTES
-from matteforge.schemas.mattes import MAX_PICTURE_BYTES
+from matteforge.schemas.mattes import MAX_ARCHIVE_BYTES, MAX_PICTURE_BYTES
 from service import openapi, problems
 from service.audit import Audit
 from service.deadline import DEADLINE_S, Deadline
@@ -42,6 +42,7 @@ from service.routes import (
     files,
     health,
     keys,
+    matte_batches,
     mattes,
     models,
     rejected,
@@ -76,6 +77,7 @@ ROUTES = (
     keys,
     session,
     mattes,
+    matte_batches,
 )
 
 DESCRIPTION = """Synthetic training data for portrait matting: order N pairs, get WebDataset shards.
@@ -124,12 +126,18 @@ def create_app(
     app.include_router(console.router(services.settings))
     problems.install(app)
     # The last one added is the outermost.
-    larger = {mattes.router.prefix: 2 * MAX_PICTURE_BYTES}
+    larger = {
+        mattes.router.prefix: 2 * MAX_PICTURE_BYTES,
+        matte_batches.router.prefix: MAX_ARCHIVE_BYTES + MAX_PICTURE_BYTES,
+    }
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger=larger)
     app.add_middleware(RateLimit, admission=services.admission, settings=services.settings)
     app.add_middleware(BearerAuth, keyring=keyring, sessions=app.state.sessions)
-    longer = {mattes.router.prefix: DEADLINE_S + mattes.LONGEST_WAIT_S}
-    app.add_middleware(Deadline, longer=longer)
+    patience_s = {
+        mattes.router.prefix: DEADLINE_S + mattes.LONGEST_WAIT_S,
+        matte_batches.router.prefix: matte_batches.STORING_S,
+    }
+    app.add_middleware(Deadline, longer=patience_s)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     app.add_middleware(Audit)
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]

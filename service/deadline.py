@@ -1,7 +1,12 @@
-"""A bound on the time until a response starts: 503 with Retry-After, whatever it waits for."""
+"""A bound on the time until a response starts: 503 with Retry-After, whatever it waits for.
+
+The clock starts anew with each piece of the body that arrives, so a large upload over a slow line
+is no fault. Paths whose work takes longer by nature have a bound of their own.
+"""
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,16 +38,29 @@ class Deadline:
             return
         started, late = asyncio.Event(), False
         seconds = self._longer.get(scope["path"], self._seconds)
+        fed_s = time.monotonic()
+
+        async def fed() -> Message:
+            nonlocal fed_s
+            message = await receive()
+            fed_s = time.monotonic()
+            return message
 
         async def heard(message: Message) -> None:
             if not late:
                 started.set()
                 await send(message)
 
-        work = asyncio.ensure_future(self._app(scope, receive, heard))
+        work = asyncio.ensure_future(self._app(scope, fed, heard))
         begun = asyncio.ensure_future(started.wait())
         try:
-            await asyncio.wait((work, begun), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            while (
+                not (work.done() or begun.done())
+                and (left_s := fed_s + seconds - time.monotonic()) > 0
+            ):
+                await asyncio.wait(
+                    (work, begun), timeout=left_s, return_when=asyncio.FIRST_COMPLETED
+                )
             if work.done() or started.is_set():
                 await work
                 return

@@ -13,11 +13,19 @@ from fastapi.security import HTTPBearer
 from core.datasets.catalog import Catalog
 from core.errors import NotFound, TransientError
 from core.keyring import ApiKey
+from core.matte_batches import MatteBatches
 from core.ports import Doorbell, LiveView, ObjectStore
 from core.registry import Registry
 from core.settings import Settings
 from core.training.runs import TrainingRuns
-from matteforge.schemas.names import DATASET_ID, MATTE_ID, NAME, SHARD_NAME, TRAINING_RUN_ID
+from matteforge.schemas.names import (
+    DATASET_ID,
+    MATTE_BATCH_ID,
+    MATTE_ID,
+    NAME,
+    SHARD_NAME,
+    TRAINING_RUN_ID,
+)
 from service.limits import Admission
 from service.samples import Samples
 
@@ -119,6 +127,18 @@ async def _matte_id(
     return matching(MATTE_ID, "matte", matte_id)
 
 
+def _matte_batch_id(
+    batch_id: Annotated[str, Path(examples=["mb_0123456789abcdef01234567"])],
+    key: KeyDep,
+    services: ServicesDep,
+) -> str:
+    """The id of a batch that the key may see; NotFound for all others."""
+    matching(MATTE_BATCH_ID, "batch", batch_id)
+    if not key.sees(MatteBatches(services.store).record(batch_id).matte.owner):
+        raise NotFound(f"there is no batch {batch_id!r} of mattes")
+    return batch_id
+
+
 async def _corpus_name(name: Annotated[str, Path(examples=["portraits"])]) -> str:
     return matching(NAME, "corpus", name)
 
@@ -129,3 +149,4 @@ ModelName = Annotated[str, Depends(_model_name)]
 TrainingRunId = Annotated[str, Depends(_training_run_id)]
 CorpusName = Annotated[str, Depends(_corpus_name)]
 MatteId = Annotated[str, Depends(_matte_id)]
+MatteBatchId = Annotated[str, Depends(_matte_batch_id)]

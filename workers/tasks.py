@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from celery import Celery
 
 from core.errors import DeviceLost, TransientError
-from core.messages import Reconcile, RunCycle, RunMatte, RunShard
+from core.messages import Reconcile, RunCycle, RunMatte, RunMatteBatch, RunShard
 from workers.consumption import EXIT_CODE
 from workers.context import Context
 from workers.control.reconcile import reconcile
+from workers.control.reconcile_mattes import reconcile_mattes
 from workers.control.reconcile_training import reconcile_training
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
         reconcile(context(), time.time(), dataset_id)
         if dataset_id is None:
             reconcile_training(context())
+            reconcile_mattes(context())
 
     def run_cycle_task(run_id: str) -> None:
         from workers.cycle.run_cycle import run_cycle
@@ -60,6 +62,12 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
 
         run_matte(context(), matte_id)
 
+    def run_matte_batch_task(batch_id: str) -> None:
+        from workers.mattes.run_batch import run_matte_batch
+
+        with _ending_without_device(context):
+            run_matte_batch(context(), batch_id)
+
     app.Task.Request = "workers.consumption:Delivery"
     # No reconciler rings for a matte again.
     app.task(
@@ -70,6 +78,7 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
         retry_backoff=True,
         max_retries=5,
     )
+    app.task(run_matte_batch_task, name=RunMatteBatch.task, shared=False)
     app.task(run_shard_task, name=RunShard.task, shared=False)
     app.task(run_cycle_task, name=RunCycle.task, shared=False)
     # Every few seconds, and of no interest to a person: in Flower it would bury the shards.

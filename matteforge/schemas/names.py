@@ -21,6 +21,7 @@ SHARD_NAME = r"^((train|validation|test)-)?[0-9]{6}\.tar$"
 DATASET_ID = "^ds_[0-9a-f]{24}$"
 TRAINING_RUN_ID = "^tr_[0-9a-f]{24}$"
 MATTE_ID = r"^mt_[0-9a-f]{24}$"
+MATTE_BATCH_ID = r"^mb_[0-9a-f]{24}$"
 
 _FILE = "[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"
 _PATH = f"{_FILE}(/{_FILE}){{0,3}}"

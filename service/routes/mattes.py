@@ -8,11 +8,12 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
 
 from core.errors import InvalidSpec, NotFound, StateConflict
-from core.mattes import BLUR, COLOUR, PICTURE, RESULT, MatteBook, MatteOrder, MatteOutcome
+from core.mattes import RESULT, MatteBook, MatteOrder, MatteOutcome
 from core.messages import RunMatte
 from matteforge.schemas.datasets import ErrorInfo
-from matteforge.schemas.mattes import MatteOut, Output
+from matteforge.schemas.mattes import MatteOut
 from service.dependencies import MatteId, OwnerDep, Services, ServicesDep, bearer
+from service.matte_orders import MatteWish, WishDep
 from service.problems import documented, located
 
 router = APIRouter(prefix="/v1/mattes", tags=["mattes"], dependencies=[bearer])
@@ -30,25 +31,9 @@ LONGEST_WAIT_S = 60.0
 )
 async def make(
     image: Annotated[UploadFile, File(description="PNG, JPEG, WebP, TIFF, GIF, BMP or AVIF")],
+    wish: WishDep,
     services: ServicesDep,
-    owner: OwnerDep,
     response: Response,
-    output: Annotated[
-        Output, Form(description="grey alpha, straight RGBA, or RGB over a background; all PNG")
-    ] = "cutout",
-    background: Annotated[
-        str | None, Form(max_length=20, description="of composites: #rrggbb or blur")
-    ] = None,
-    background_image: Annotated[
-        UploadFile | None, File(description="of composites: a picture to put behind")
-    ] = None,
-    model: Annotated[
-        str, Form(max_length=200, description="whose StyleMatte: name, name@alias or digest")
-    ] = "humans",
-    side: Annotated[
-        int | None,
-        Form(ge=32, le=4096, description="the longer side at which StyleMatte looks"),
-    ] = None,
     wait_s: Annotated[
         float, Form(ge=0, le=LONGEST_WAIT_S, description="how long to wait for the end")
     ] = 0,
@@ -56,16 +41,12 @@ async def make(
     """Upload a picture; its matte is at `links.result` once `state` is done. Orientation (EXIF) and
     colours (ICC) are set right, and of an animation the first frame is taken."""
     content = await image.read()
-    behind = await background_image.read() if background_image else None
     if not content:
         raise InvalidSpec("image: the file is empty")
-    order = await run_in_threadpool(
-        _order, services, owner, output, _behind(output, background, behind), model, side
-    )
     book = MatteBook(services.store)
-    matte_id = await run_in_threadpool(_begin, services, book, order, content, behind)
+    matte_id = await run_in_threadpool(_begin, services, book, wish, content)
     outcome = await _wait(book, matte_id, wait_s)
-    out = _out(matte_id, order, outcome)
+    out = _out(matte_id, wish.order, outcome)
     response.headers["Location"] = out.links["self"]
     return out
 
@@ -99,39 +80,9 @@ def get_result(matte_id: MatteId, services: ServicesDep, owner: OwnerDep) -> Res
     )
 
 
-def _behind(output: Output, background: str | None, picture: bytes | None) -> str | None:
-    """What an order says of its background. Raises InvalidSpec."""
-    if background is None and picture is None:
-        return None
-    if output != "composite":
-        raise InvalidSpec("background: only output=composite has one")
-    if picture is not None and background is not None:
-        raise InvalidSpec("background: give either background or background_image")
-    if picture is None and not (background == BLUR or COLOUR.fullmatch(str(background))):
-        raise InvalidSpec(f"background: {background!r} is neither #rrggbb nor {BLUR}")
-    return PICTURE if picture is not None else background
-
-
-def _order(
-    services: Services,
-    owner: str,
-    output: Output,
-    background: str | None,
-    model: str,
-    side: int | None,
-) -> MatteOrder:
-    try:
-        digest = services.registry.resolve(model)
-    except NotFound as error:
-        raise InvalidSpec(f"model: {error.detail}") from error
-    return MatteOrder(owner=owner, bundle=digest, output=output, background=background, side=side)
-
-
-def _begin(
-    services: Services, book: MatteBook, order: MatteOrder, image: bytes, behind: bytes | None
-) -> str:
+def _begin(services: Services, book: MatteBook, wish: MatteWish, image: bytes) -> str:
     book.sweep(time.time())
-    matte_id = book.put(order, image, behind)
+    matte_id = book.put(wish.order, image, wish.behind)
     services.doorbell.ring(RunMatte(matte_id=matte_id))
     return matte_id
 

@@ -8,6 +8,7 @@ from torch import nn
 from core.errors import MatteForgeError, NotFound, PictureRejected, TransientError
 from core.mattes import BACKGROUND, IMAGE, PICTURE, MatteBook, MatteOrder, MatteOutcome
 from models.imaging.decode import DecodedPicture, UndecodablePicture, decode_picture
+from models.imaging.pixels import U8
 from workers.context import Context
 from workers.mattes.cut_out import cut_out
 
@@ -34,7 +35,13 @@ def run_matte(context: Context, matte_id: str, max_pixels: int = MAX_PIXELS) -> 
             return
         if context.leases.begin_try(name, TRIES_S) > MAX_TRIES:
             raise PictureRejected(f"{MAX_TRIES} workers ended while they worked on this picture")
-        outcome, result = _made(context, book, matte_id, order, max_pixels)
+        background = None
+        if order.background == PICTURE:
+            behind = book.picture(matte_id, BACKGROUND)
+            background = decoded(behind, "the background", max_pixels).rgb
+        outcome, result = matte_of(
+            context, order, book.picture(matte_id, IMAGE), background, max_pixels
+        )
     except NotFound:
         log.info("%s is gone", matte_id)
         return
@@ -47,15 +54,12 @@ def run_matte(context: Context, matte_id: str, max_pixels: int = MAX_PIXELS) -> 
     context.leases.end_try(name)
 
 
-def _made(
-    context: Context, book: MatteBook, matte_id: str, order: MatteOrder, max_pixels: int
+def matte_of(
+    context: Context, order: MatteOrder, content: bytes, background: U8 | None, max_pixels: int
 ) -> tuple[MatteOutcome, bytes]:
+    """How it went, and a PNG. background: uint8 [h, w, 3] of any size. Raises PictureRejected."""
     began_s = time.monotonic()
-    picture = _decoded(book.picture(matte_id, IMAGE), "the picture", max_pixels)
-    background = None
-    if order.background == PICTURE:
-        behind = book.picture(matte_id, BACKGROUND)
-        background = _decoded(behind, "the background", max_pixels).rgb
+    picture = decoded(content, "the picture", max_pixels)
     matte = context.stylematte(order.bundle)
     side = order.side or (SMALL_SIDE if is_small(matte) else LARGE_SIDE)
     result = cut_out(matte, picture, order, background, side=side)
@@ -76,7 +80,8 @@ def is_small(matte: nn.Module) -> bool:
     return width < PAPER_WIDTH
 
 
-def _decoded(content: bytes, what: str, max_pixels: int) -> DecodedPicture:
+def decoded(content: bytes, what: str, max_pixels: int) -> DecodedPicture:
+    """The picture in pixels. Raises PictureRejected, which begins with `what`."""
     try:
         return decode_picture(content, max_pixels)
     except UndecodablePicture as error:

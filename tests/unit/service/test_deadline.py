@@ -77,6 +77,24 @@ def test_a_response_that_began_may_take_its_time():
         assert http.get("/").content == b"whole"
 
 
+def test_a_slow_upload_is_no_late_response_and_some_paths_may_take_longer():
+    app = FastAPI()
+
+    async def reads_all(scope, receive, send):
+        while (await receive()).get("more_body"):
+            time.sleep(0.15)
+        await asyncio.sleep(0.15 if scope["path"] == "/" else 0.4)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"whole"})
+
+    app.mount("/", reads_all)
+    app.add_middleware(Deadline, seconds=0.3, longer={"/patient": 5})
+    with TestClient(app) as http:
+        assert http.post("/", content=iter([b"x"] * 4)).content == b"whole"
+        assert http.post("/patient", content=b"x").content == b"whole"
+        assert http.post("/hasty", content=b"x").status_code == 503
+
+
 def test_wrong_keys_cost_no_thread_of_others_while_the_store_hangs(gate, monkeypatch):
     monkeypatch.setattr(middleware, "KEY_WAIT_S", 0.3)
     monkeypatch.setattr(readiness, "WAIT_S", 0.3)
