@@ -10,6 +10,7 @@ from typing import Self, Unpack
 import httpx
 
 from matteforge import calls, events
+from matteforge.async_matte_batches import AsyncMatteBatches
 from matteforge.async_training import AsyncTraining
 from matteforge.calls import MatteOptions, OrderOptions
 from matteforge.client import MatteForge
@@ -45,6 +46,7 @@ class AsyncMatteForge(AsyncSampleMethods):
         )
         self.transport = AsyncTransport(http, attempts=attempts)
         self.training = AsyncTraining(self.transport)
+        self.matte_batches = AsyncMatteBatches(self.transport)
         self._api_key = api_key
 
     async def aclose(self) -> None:

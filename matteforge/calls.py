@@ -6,6 +6,7 @@
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Generic, Literal, TypedDict, TypeVar
 from urllib.parse import quote
 
@@ -70,9 +71,10 @@ class Call(Generic[Answer]):
     read: Callable[[httpx.Response], Answer]
     params: Mapping[str, str | int] = field(default_factory=dict)
     json: object = None
-    files: Mapping[str, bytes] | None = None  # sent as a form, together with `form`
+    files: Mapping[str, bytes | Path] | None = None  # sent as a form, together with `form`
     form: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float | None = None  # of one try; None: the client's own
     gone_is_done: bool = False  # a 404 after a lost answer means that the first try did it
 
     def after(self, cursor: str) -> "Call[Answer]":

@@ -12,6 +12,7 @@ from matteforge import calls, events
 from matteforge.calls import MatteOptions, OrderOptions
 from matteforge.download import Progress, download
 from matteforge.events import EventOut
+from matteforge.matte_batches import MatteBatches
 from matteforge.samples import SampleMethods
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
 from matteforge.schemas.files import FileOut
@@ -42,6 +43,7 @@ class MatteForge(SampleMethods):
         http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
         self.transport = Transport(http, attempts=attempts)
         self.training = Training(self.transport)
+        self.matte_batches = MatteBatches(self.transport)
 
     def close(self) -> None:
         self.transport.http.close()

@@ -4,7 +4,9 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import ValidationError
@@ -46,6 +48,23 @@ def retry_after_s(response: httpx.Response) -> float:
     """Seconds that the service asks to wait, within reason; 0 when it does not say."""
     value = response.headers.get("Retry-After", "")
     return min(float(value), LONGEST_PAUSE_S) if value.isdecimal() else 0.0
+
+
+@contextmanager
+def sent(call: Call[Answer]) -> Iterator[dict[str, Any]]:
+    """What httpx's `request` takes for a call, beside method and path, with its files open."""
+    with ExitStack() as stack:
+        files = {
+            name: stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
+            for name, content in (call.files or {}).items()
+        }
+        request: dict[str, Any] = {
+            "json": call.json, "params": call.params, "headers": call.headers,
+            "files": files or None, "data": call.form,
+        }  # fmt: skip
+        if call.timeout_s is not None:
+            request["timeout"] = call.timeout_s
+        yield request
 
 
 class Tries:
@@ -94,10 +113,8 @@ class Transport:
         while True:
             asked_for_s = 0.0
             try:
-                response = self.http.request(
-                    call.method, call.path, json=call.json, params=call.params,
-                    headers=call.headers, files=call.files, data=call.form,
-                )  # fmt: skip
+                with sent(call) as request:
+                    response = self.http.request(call.method, call.path, **request)
             except httpx.TransportError as error:
                 tries.failed(error)
             else:
@@ -119,10 +136,8 @@ class AsyncTransport:
         while True:
             asked_for_s = 0.0
             try:
-                response = await self.http.request(
-                    call.method, call.path, json=call.json, params=call.params,
-                    headers=call.headers, files=call.files, data=call.form,
-                )  # fmt: skip
+                with sent(call) as request:
+                    response = await self.http.request(call.method, call.path, **request)
             except httpx.TransportError as error:
                 tries.failed(error)
             else:

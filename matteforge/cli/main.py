@@ -31,6 +31,10 @@ COMMANDS = {
     "delete": ("matteforge.cli.browse:delete", "Delete a dataset and its shards for good."),
     "cancel": ("matteforge.cli.datasets:cancel", "Stop a dataset; its committed shards stay."),
     "matte": ("matteforge.cli.matte:matte", "Cut subjects out of your own pictures."),
+    "matte-batches": (
+        "matteforge.cli.matte_batches:matte_batches",
+        "Cut many pictures out by one job: order, list, status, fetch, cancel, delete.",
+    ),
     "models": (
         "workers.commands.models:models",
         "Import, calibrate, bundle, publish, list, promote and roll back models.",

@@ -1,24 +1,46 @@
 """`matteforge matte`: cut subjects out of one's own pictures, by a service."""
 
-import os
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 import click
 
 from matteforge.calls import MatteOptions
 from matteforge.cli.connection import service
+from matteforge.cli.matte_batch import send_batch
+from matteforge.cli.matte_files import PIPE, write_picture
 from matteforge.client import MatteForge
-from matteforge.errors import MatteForgeError, MatteForgeRequestError
+from matteforge.errors import MatteForgeRequestError
+from matteforge.matte_names import SUFFIXES, result_names
 from matteforge.schemas.mattes import MAX_PICTURE_BYTES, MatteOut
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif"})
 WATCH_S = 1.0
 PATIENCE_S = 900.0  # for one picture, with those before it in the queue
-PIPE = Path("-")
+
+
+def matte_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds what is to be made: --output, --background, --model and --side."""
+    for option in (
+        click.option("--side", type=int, help="longer side in pixels at which StyleMatte looks"),
+        click.option(
+            "--model", help="whose StyleMatte: name, name@alias or digest  [default: humans]"
+        ),
+        click.option(
+            "--background",
+            metavar="IMAGE|#rrggbb|blur",
+            help="what to put behind: makes a composite",
+        ),
+        click.option(
+            "--output",
+            type=click.Choice(["alpha", "cutout", "composite"]),
+            help="[default: cutout]",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -26,22 +48,16 @@ PIPE = Path("-")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="a PNG for one picture, else a folder"
 )
-@click.option(
-    "--output", type=click.Choice(["alpha", "cutout", "composite"]), help="[default: cutout]"
-)
-@click.option(
-    "--background", metavar="IMAGE|#rrggbb|blur", help="what to put behind: makes a composite"
-)
-@click.option("--model", help="whose StyleMatte: name, name@alias or digest  [default: humans]")
-@click.option("--side", type=int, help="longer side in pixels at which StyleMatte looks")
+@matte_options
 @click.option("--watch", is_flag=True, help="go on with what arrives in the folder, until Ctrl-C")
+@click.option("--batch", is_flag=True, help="send all pictures as one job; the service keeps it")
 @service
 def matte(
     client: MatteForge,
     sources: tuple[Path, ...],
     out: Path | None,
-    background: str | None,
     watch: bool,
+    batch: bool,
     **options: str | int | None,
 ) -> None:
     """Cut the subjects out of SOURCES: pictures, folders, or - for a picture from standard input.
@@ -49,9 +65,14 @@ def matte(
     `-o -` writes to standard output. A folder keeps its shape in the one that OUT names; what is
     there already is not made again. What can't be read is named, and the rest is done.
     """
-    given: MatteOptions = {name: value for name, value in options.items() if value is not None}  # type: ignore[assignment]
-    if background is not None:
-        given = {**given, "output": "composite", **_background(background)}
+    given = options_of(options)
+    if batch:
+        if watch or PIPE in sources:
+            raise click.UsageError(
+                "--batch takes pictures and folders as they are, without --watch"
+            )
+        send_batch(client, list(_targets(sources, _folder(out))), given)
+        return
     jobs = Jobs(client, given)
     if sources == (PIPE,):
         jobs.one(PIPE, out or PIPE)
@@ -86,7 +107,7 @@ class Jobs:
             click.echo(f"{source}: {getattr(error, 'strerror', None) or error}", err=True)
             return
         self._tell(made)
-        _write(target, result)
+        write_picture(target, result)
         self._made += 1
 
     def many(self, sources: tuple[Path, ...], folder: Path, *, watch: bool) -> None:
@@ -121,6 +142,15 @@ class Jobs:
             click.echo(f"note: {made.notice}", err=True)
 
 
+def options_of(options: Mapping[str, str | int | None]) -> MatteOptions:
+    """What was given of `matte_options`. Raises click.BadParameter."""
+    given = {name: value for name, value in options.items() if value is not None}
+    background = given.pop("background", None)
+    if background is not None:
+        given = {**given, "output": "composite", **_background(str(background))}  # type: ignore[dict-item]
+    return cast(MatteOptions, given)
+
+
 def _background(text: str) -> MatteOptions:
     if text == "blur" or text.startswith("#"):
         return {"background": text}
@@ -148,10 +178,9 @@ def _targets(sources: tuple[Path, ...], folder: Path) -> Iterator[tuple[Path, Pa
         if not source.is_dir() or (path.is_file() and path.suffix.lower() in SUFFIXES)
         if folder.resolve() not in path.resolve().parents
     ]
-    names = [relative.with_suffix("") for _, relative in pictures]
-    for (path, relative), name in zip(pictures, names, strict=True):
-        named = relative if names.count(name) > 1 else name
-        yield path, folder / named.with_name(f"{named.name}.png")
+    names = result_names([relative for _, relative in pictures])
+    for (path, _), name in zip(pictures, names, strict=True):
+        yield path, folder / name
 
 
 def _still(source: Path, settled: dict[Path, tuple[int, int]]) -> bool:
@@ -163,29 +192,3 @@ def _still(source: Path, settled: dict[Path, tuple[int, int]]) -> bool:
     now = state.st_size, state.st_mtime_ns
     before, settled[source] = settled.get(source), now
     return before == now
-
-
-def _write(target: Path, content: bytes) -> None:
-    """Write a whole file or none."""
-    if target == PIPE:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return
-    part = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".matte-", delete=False) as file:
-            part = Path(file.name)
-            file.write(content)
-        part.chmod(0o666 & ~_umask())
-        os.replace(part, target)
-    except OSError as error:
-        if part is not None:
-            part.unlink(missing_ok=True)
-        raise MatteForgeError(f"{target} can't be written: {error.strerror}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

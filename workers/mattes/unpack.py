@@ -125,7 +125,7 @@ def _hidden(name: str) -> bool:
     """What no person put there: folders, macOS's and editors' own files."""
     parts = name.split("/")
     return parts[-1] == "" or any(
-        part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts
+        part == "__MACOSX" or (part.startswith(".") and part not in (".", "..")) for part in parts
     )
 
 

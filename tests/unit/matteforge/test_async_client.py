@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from matteforge import AsyncMatteForge, MatteForge, MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.async_matte_batches import AsyncMatteBatches
 from matteforge.async_training import AsyncTraining
+from matteforge.matte_batches import MatteBatches
 from matteforge.samples import AsyncSampleMethods, SampleMethods
 from matteforge.schemas.datasets import DatasetState
 from matteforge.training import Training
@@ -44,6 +46,7 @@ def public(kind: type) -> dict[str, inspect.Signature]:
         (MatteForge, AsyncMatteForge),
         (SampleMethods, AsyncSampleMethods),
         (Training, AsyncTraining),
+        (MatteBatches, AsyncMatteBatches),
     ],
 )
 def test_both_clients_have_the_same_methods_and_arguments(plain: type, asynchronous: type) -> None:

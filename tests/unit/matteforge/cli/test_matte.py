@@ -142,7 +142,7 @@ def test_a_full_disk_is_one_line(run, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("matteforge.cli.matte.os.replace", full)
+    monkeypatch.setattr("matteforge.cli.matte_files.os.replace", full)
     done = run("me.jpg", "-o", "out/me.png")
     assert done.exit_code == 1
     assert "out/me.png can't be written: No space left on device" in done.output

@@ -1,4 +1,5 @@
-"""From an uploaded picture to its matte: awkward kinds, what is refused, what is repeated."""
+"""From an uploaded picture to its matte: what is refused, what is repeated. Awkward kinds are in
+test_three_ways.py."""
 
 import time
 from dataclasses import replace
@@ -12,21 +13,6 @@ from core.errors import StoreUnavailable
 from core.mattes import KEPT_S, MatteBook, MatteOrder, new_matte_id
 from workers.mattes.cut_out import blurred_surroundings, composite_rows, covering, cutout_rgba
 from workers.mattes.run_matte import run_matte
-
-
-def test_awkward_pictures(cut, awkward):
-    content, size = awkward
-    outcome, result = cut(content)
-    if size is None:
-        assert outcome.code == "picture_rejected"
-        assert "\n" not in outcome.detail
-        return
-    assert outcome.code is None, outcome.detail
-    assert (result.mode, result.size) == ("RGBA", size)
-
-
-def test_there_are_at_least_twenty_awkward_kinds(pictures):
-    assert len(pictures.awkward) >= 20
 
 
 def test_alpha_follows_the_upright_picture_and_its_brightness(cut, pictures):
