@@ -27,7 +27,9 @@ class AsyncMatteBatches:
         idempotency_key: str | None = None,
         **options: Unpack[MatteOptions],
     ) -> MatteBatchOut:
-        return await self._transport.send(calls.order(archive, prefix, idempotency_key, options))
+        return await self._transport.send(
+            calls.order_batch(archive, prefix, idempotency_key, options)
+        )
 
     async def get(self, batch_id: str) -> MatteBatchOut:
         return await self._transport.send(calls.batch(batch_id))

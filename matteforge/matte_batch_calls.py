@@ -11,7 +11,7 @@ PICTURES_A_PAGE = 1000
 STORING_S = 300.0  # until the service has stored a large archive
 
 
-def order(
+def order_batch(
     archive: Path | bytes | None,
     prefix: str | None,
     idempotency_key: str | None,

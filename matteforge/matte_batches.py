@@ -33,7 +33,7 @@ class MatteBatches:
     ) -> MatteBatchOut:
         """Cut out the pictures of a zip, or those in the object store's folder
         incoming/TENANT/PREFIX; options as of `MatteForge.matte`."""
-        return self._transport.send(calls.order(archive, prefix, idempotency_key, options))
+        return self._transport.send(calls.order_batch(archive, prefix, idempotency_key, options))
 
     def get(self, batch_id: str) -> MatteBatchOut:
         return self._transport.send(calls.batch(batch_id))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif"})
-"""Of files that are taken for pictures."""
+"""Files that end so are taken for pictures."""
 
 
 def result_names(pictures: Sequence[PurePath]) -> list[PurePath]:

@@ -178,7 +178,7 @@ def _views(batches: MatteBatches, ids: Iterable[str]) -> Iterable[BatchView]:
 
 
 def _sha256(wish: MatteWish, prefix: str | None, archive: Path) -> str:
-    """Of all that makes one order differ from another."""
+    """What makes one order differ from another, as one digest."""
     fields = wish.order.model_dump_json(exclude={"bundle"})
     digest = hashlib.sha256(f"{fields}\0{wish.model}\0{prefix}\0".encode())
     digest.update(hashlib.sha256(wish.behind or b"").digest())

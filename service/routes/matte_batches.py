@@ -7,6 +7,7 @@ from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 from fastapi.responses import RedirectResponse
 
 from core.errors import InvalidCursor, InvalidSpec
+from core.matte_batches import MatteBatches
 from matteforge.schemas.mattes import BatchPicturePage, MatteBatchOut, MatteBatchPage
 from service import matte_batches
 from service.dependencies import KeyDep, MatteBatchId, ServicesDep, bearer
@@ -78,8 +79,7 @@ def list_batches(
 )
 def get_batch(batch_id: MatteBatchId, services: ServicesDep) -> MatteBatchOut:
     """How many pictures are made, and how it ended."""
-    view = matte_batches.MatteBatches(services.store).view(batch_id)
-    return matte_batches.batch_out(services, view)
+    return matte_batches.batch_out(services, MatteBatches(services.store).view(batch_id))
 
 
 @router.get(

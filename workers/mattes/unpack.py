@@ -47,7 +47,7 @@ def _listed(store: ObjectStore, record: BatchRecord) -> list[BatchPicture]:
 
 
 def _bounded(found: Iterator[str]) -> list[str]:
-    listed = []
+    listed: list[str] = []
     for key in found:
         if len(listed) == MAX_BATCH_PICTURES:
             raise _too_many()
