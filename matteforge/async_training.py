@@ -7,7 +7,7 @@ from typing import Any
 from matteforge import training_calls as calls
 from matteforge.schemas.corpora import CorpusOut
 from matteforge.schemas.models import MoveOut, VersionOut
-from matteforge.schemas.training import ScheduleOut, TrainingRunOut
+from matteforge.schemas.training import CurvesOut, ScheduleOut, TrainingRunOut
 from matteforge.transport import AsyncTransport
 
 
@@ -66,6 +66,9 @@ class AsyncTraining:
             if run.state.terminal:
                 return run
             await asyncio.sleep(poll_s)
+
+    async def curves(self, run_id: str, *, stage: str | None = None) -> Sequence[CurvesOut]:
+        return (await self._transport.send(calls.run_curves(run_id, stage))).items
 
     async def corpora(self) -> Sequence[CorpusOut]:
         return (await self._transport.send(calls.corpora())).items

@@ -6,7 +6,7 @@ from typing import Any
 from matteforge import training_calls as calls
 from matteforge.schemas.corpora import CorpusOut
 from matteforge.schemas.models import MoveOut, VersionOut
-from matteforge.schemas.training import ScheduleOut, TrainingRunOut
+from matteforge.schemas.training import CurvesOut, ScheduleOut, TrainingRunOut
 from matteforge.transport import Transport
 
 
@@ -67,6 +67,10 @@ class Training:
             if run.state.terminal:
                 return run
             self._transport.sleep(poll_s)
+
+    def curves(self, run_id: str, *, stage: str | None = None) -> Sequence[CurvesOut]:
+        """Losses and other scalars over steps, by stage and log."""
+        return self._transport.send(calls.run_curves(run_id, stage)).items
 
     def corpora(self) -> Sequence[CorpusOut]:
         return self._transport.send(calls.corpora()).items

@@ -7,7 +7,13 @@ from typing import Any
 from matteforge.calls import Call, call_of, no_answer, path_of
 from matteforge.schemas.corpora import CorpusPage
 from matteforge.schemas.models import MovePage, VersionOut
-from matteforge.schemas.training import ScheduleOut, SchedulePage, TrainingRunOut, TrainingRunPage
+from matteforge.schemas.training import (
+    RunCurves,
+    ScheduleOut,
+    SchedulePage,
+    TrainingRunOut,
+    TrainingRunPage,
+)
 
 RUNS_A_PAGE = 20
 
@@ -47,6 +53,11 @@ def runs(domain: str | None) -> Call[TrainingRunPage]:
 
 def cancel_run(run_id: str) -> Call[TrainingRunOut]:
     return call_of("POST", "training-runs", run_id, "cancel", schema=TrainingRunOut)
+
+
+def run_curves(run_id: str, stage: str | None) -> Call[RunCurves]:
+    only = {"stage": stage} if stage else {}
+    return call_of("GET", "training-runs", run_id, "curves", schema=RunCurves, **only)
 
 
 def corpora() -> Call[CorpusPage]:

@@ -1,4 +1,4 @@
-"""`matteforge training start | list | status | cancel`."""
+"""`matteforge training start | list | status | curves | cancel`."""
 
 import json
 import uuid
@@ -73,6 +73,27 @@ def status(client: MatteForge, run_id: str, watch: bool) -> None:
         _watch(client, run_id)
     else:
         show_run(client.training.get(run_id))
+
+
+@training.command()
+@click.argument("run_id")
+@click.option("--stage", help="only this one, e.g. adversarial")
+@click.option("--json", "as_json", is_flag=True, help="every point, for programs")
+@service
+def curves(client: MatteForge, run_id: str, stage: str | None, as_json: bool) -> None:
+    """Show how losses and other scalars went: first, least and last."""
+    found = client.training.curves(run_id, stage=stage)
+    if as_json:
+        for log in found:
+            click.echo(log.model_dump_json())
+        return
+    table = Table("stage", "log", "curve", "steps", "first", "least", "last", box=None)
+    for log in found:
+        for curve in log.curves:
+            values = (curve.values[0], min(curve.values), curve.values[-1])
+            told = [f"{value:.5g}" for value in values]
+            table.add_row(log.stage, log.log, curve.name, str(curve.steps[-1]), *told)
+    Console().print(table if found else "nothing was trained yet")
 
 
 @training.command()

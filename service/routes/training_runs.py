@@ -6,9 +6,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from core.training.curves import curves_of_stage
 from core.training.run import RunProgress
 from core.training.runs import TrainingRuns
-from matteforge.schemas.training import TrainingRunOut, TrainingRunPage, TrainingSpec
+from matteforge.schemas.training import (
+    STAGES,
+    RunCurves,
+    Stage,
+    TrainingRunOut,
+    TrainingRunPage,
+    TrainingSpec,
+)
 from service import training
 from service.dependencies import KeyDep, OwnerDep, Services, ServicesDep, TrainingRunId, bearer
 from service.event_stream import documented_stream, follow
@@ -77,6 +85,29 @@ def get_run(run_id: TrainingRunId, services: ServicesDep) -> TrainingRunOut:
     """Stages with progress, time left and figures, the newest log lines, pictures, and the gate's
     decision."""
     return training.run_response(services, TrainingRuns(services.store).view(run_id))
+
+
+@router.get(
+    "/{run_id}/curves",
+    response_model=RunCurves,
+    responses=documented(404),
+    summary="Look at a run's losses",
+)
+def get_curves(
+    run_id: TrainingRunId,
+    services: ServicesDep,
+    stage: Annotated[Stage | None, Query(description="only this one")] = None,
+    points: Annotated[int, Query(ge=10, le=2000, description="of a curve, at most")] = 300,
+) -> RunCurves:
+    """Losses, rates and validation figures over steps, as the trainer wrote them; a minute old at
+    most while a stage runs."""
+    TrainingRuns(services.store).request(run_id)
+    items = [
+        curves
+        for one in ([stage] if stage else STAGES)
+        for curves in curves_of_stage(services.store, run_id, one, points=points)
+    ]
+    return RunCurves(items=items)
 
 
 @router.post(

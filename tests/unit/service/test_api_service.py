@@ -265,6 +265,7 @@ def test_openapi_is_valid_and_complete(world):
         "/v1/training-runs",
         "/v1/training-runs/{run_id}",
         "/v1/training-runs/{run_id}/cancel",
+        "/v1/training-runs/{run_id}/curves",
         "/v1/training-runs/{run_id}/events",
         "/healthz",
         "/readyz",

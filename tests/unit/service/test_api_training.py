@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from core import keys
 from core.corpora import CorpusBook, CorpusManifest, CorpusShard
 from core.datasets.dataset import utcnow
 from core.messages import Reconcile
@@ -11,6 +12,7 @@ from core.training.run import RunEnd, RunProgress, StageRecord
 from core.training.runs import TrainingRuns
 from matteforge.schemas.corpora import CorpusKind, Split
 from matteforge.schemas.training import RunState, Stage
+from models.training.scalars import ScalarLog
 from service.routes import training_runs
 
 
@@ -264,3 +266,38 @@ def test_an_order_takes_the_new_champion_and_an_earlier_one_keeps_its_own(world)
     assert (before["bundle"], after["bundle"]) == (world.bundle.digest, second.digest)
     assert world.http.get(f"/v1/datasets/{before['id']}").json()["bundle"] == world.bundle.digest
     assert world.catalog.request(before["id"]).plan.bundle == world.bundle.digest
+
+
+def test_curves_are_what_the_trainer_wrote(world, book, tmp_path):
+    run = order(world)
+    path = f"/v1/training-runs/{run['id']}/curves"
+    assert world.http.get(path).json() == {"items": []}
+    with ScalarLog(tmp_path, "gan") as log:
+        for step in range(1000):
+            log.write(step, {"total": 1 / (step + 1), "broken": float("nan")})
+        log.write(500, {"total": 7.0})  # a restart from an older state
+        log.write(501, {"val_mad": 0.25})
+    key = keys.training_run(run["id"], "files/adversarial/gan.jsonl")
+    world.store.put(key, (tmp_path / "gan.jsonl").read_bytes() + b'{"step": 502, "tot')
+    (found,) = world.http.get(path, params={"points": 100}).json()["items"]
+    assert (found["stage"], found["log"], found["whole"]) == ("adversarial", "gan", True)
+    total, val_mad = found["curves"]
+    assert (val_mad["steps"], val_mad["values"]) == ([501], [0.25])
+    assert len(total["steps"]) <= 100
+    assert total["steps"] == sorted(set(total["steps"]))
+    assert (total["steps"][-1], total["values"][-1]) == (500, 7.0)
+    assert total["values"][0] > total["values"][10] > total["values"][-2]
+    assert world.http.get(path, params={"stage": "fine_tune"}).json() == {"items": []}
+    assert world.http.get(path, params={"stage": "lunch"}).status_code == 422
+    assert world.http.get("/v1/training-runs/tr_" + "0" * 24 + "/curves").status_code == 404
+
+
+def test_of_a_long_log_the_newest_part_is_read(world, book, monkeypatch):
+    monkeypatch.setattr("core.training.curves.MAX_BYTES", 1000)
+    run = order(world)
+    lines = b"".join(b'{"step": %d, "total": 1}\n' % step for step in range(1000))
+    world.store.put(keys.training_run(run["id"], "files/warm_start/warm-start.jsonl"), lines)
+    (found,) = world.http.get(f"/v1/training-runs/{run['id']}/curves").json()["items"]
+    assert not found["whole"]
+    assert found["curves"][0]["steps"][-1] == 999
+    assert len(found["curves"][0]["steps"]) < 50
