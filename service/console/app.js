@@ -10,6 +10,8 @@ import { modelsPage, modelPage } from "/console/models.js";
 import { trainingPage, trainingRunPage, newRunPage } from "/console/training.js";
 import { corporaPage, schedulesPage } from "/console/corpora.js";
 import { mattesPage } from "/console/mattes.js";
+import { matteBatchPage } from "/console/batches.js";
+import { keysPage } from "/console/keys.js";
 
 const ROUTES = [
   [/^datasets$/, datasetsPage, "Datasets"],
@@ -23,6 +25,8 @@ const ROUTES = [
   [/^corpora$/, corporaPage, "Corpora"],
   [/^schedules$/, schedulesPage, "Schedules"],
   [/^mattes$/, mattesPage, "Cut out"],
+  [/^mattes\/([\w]+)$/, matteBatchPage, "Batch"],
+  [/^keys$/, keysPage, "Keys"],
 ];
 const MENU = [
   ["order", "Order"],
@@ -44,7 +48,7 @@ function frame(session) {
   const current = location.hash.slice(2).split(/[/?]/)[0] || "datasets";
   put(
     document.getElementById("menu"),
-    ...MENU.map(([path, text]) =>
+    ...MENU.concat(session.admin ? [["keys", "Keys"]] : []).map(([path, text]) =>
       h(
         "li",
         {},
@@ -55,7 +59,9 @@ function frame(session) {
   put(
     document.getElementById("account"),
     h("a", { href: "/docs", target: "_blank", rel: "noopener" }, "Reference"),
-    h("a", { href: "/metrics", target: "_blank", rel: "noopener" }, "Metrics"),
+    session.admin
+      ? h("a", { href: "/metrics", target: "_blank", rel: "noopener" }, "Metrics")
+      : null,
     session.flower
       ? h("a", { href: session.flower, target: "_blank", rel: "noopener" }, "Flower")
       : null,

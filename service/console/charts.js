@@ -74,7 +74,7 @@ export function bars(title, counts) {
 /** A curve of [x, y] points. */
 export function curve(name, points) {
   const known = points.filter(([, y]) => Number.isFinite(y));
-  if (known.length < 2) return null;
+  if (!known.length) return null;
   const xs = known.map(([x]) => x),
     ys = known.map(([, y]) => y);
   const [left, right, low, high] = [
@@ -85,8 +85,15 @@ export function curve(name, points) {
   ];
   const at = ([x, y]) =>
     `${(((x - left) / (right - left || 1)) * WIDTH).toFixed(1)},${(HEIGHT - ((y - low) / (high - low || 1)) * HEIGHT).toFixed(1)}`;
-  return figure(`${name}: ${format(ys[0])} to ${format(ys.at(-1))}, least ${format(low)}`, [
+  const words =
+    known.length === 1
+      ? `${name}: ${format(ys[0])} at ${left.toLocaleString()}`
+      : `${name}: ${format(ys[0])} to ${format(ys.at(-1))}, least ${format(low)}`;
+  const foot = HEIGHT + FOOT - 3;
+  return figure(words, [
     svg("polyline", { class: "curve", points: known.map(at).join(" ") }),
+    svg("text", { x: 0, y: foot }, left.toLocaleString()),
+    svg("text", { x: WIDTH, y: foot, "text-anchor": "end" }, right.toLocaleString()),
   ]);
 }
 

@@ -17,6 +17,7 @@ export function controlFor(name, schema, root, id, suggest) {
   if (schema["x-values"]) return shares(schema["x-values"], id);
   const named = schema.type === "object" && (suggest[name] ?? examples(schema));
   if (named) return numbers(named, id);
+  if (schema.format === "date-time") return moment(id);
   if (schema.patternProperties) return pairs(id);
   if (schema.type === "object" || schema.anyOf) return json(schema, id);
   return word(name, schema, id, suggest[name]);
@@ -228,6 +229,15 @@ function json(schema, id) {
   };
   return one(area, read, (value) => {
     area.value = value && Object.keys(value).length ? JSON.stringify(value, null, 1) : "";
+  });
+}
+
+/** A time on this browser's clock, sent with its zone. */
+function moment(id) {
+  const input = h("input", { id, type: "datetime-local" });
+  const read = () => (input.value ? new Date(input.value).toISOString() : undefined);
+  return one(input, read, (value) => {
+    input.value = value ? new Date(value).toISOString().slice(0, 16) : "";
   });
 }
 

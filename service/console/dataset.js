@@ -6,6 +6,7 @@ import { badge, date, facts, h, put } from "/console/dom.js";
 import { drawFiles } from "/console/files.js";
 import { gallery } from "/console/gallery.js";
 import { drawOrigin } from "/console/lineage.js";
+import { drawRejected } from "/console/rejected.js";
 import { guard } from "/console/notices.js";
 
 const SCORED = 1000;
@@ -16,6 +17,7 @@ export async function datasetPage({ id, signal }) {
     side = h("div", { class: "columns" });
   const pictures = gallery(id, signal);
   const scores = section("Scores"),
+    rejected = section("Rejected"),
     files = section("Files"),
     origin = section("Where it comes from");
   let counted = "";
@@ -30,6 +32,7 @@ export async function datasetPage({ id, signal }) {
       await Promise.all([
         pictures.refresh(now),
         filled(scores.body, drawScores(scores.body, now, signal)),
+        filled(rejected.body, drawRejected(rejected.body, now, signal)),
         filled(files.body, drawFiles(files.body, now, signal)),
       ]);
     }
@@ -39,7 +42,7 @@ export async function datasetPage({ id, signal }) {
   const first = update(dataset);
   if (!ENDED.has(dataset.state)) refreshing(id, signal, guard(update));
   await first;
-  side.append(scores.element, files.element, origin.element);
+  side.append(scores.element, rejected.element, files.element, origin.element);
   return [head, pictures.element, side];
 }
 

@@ -1,6 +1,7 @@
 // A person cut out of one's own picture: upload, look, fetch.
 import { api } from "/console/api.js";
 import { facts, h, put, short } from "/console/dom.js";
+import { batches } from "/console/batches.js";
 import { guard } from "/console/notices.js";
 
 const FIRST_PAUSE_MS = 200,
@@ -20,14 +21,14 @@ export async function mattesPage({ signal }) {
   const choose = h("input", {
     id: "pictures",
     type: "file",
-    accept: "image/*",
+    accept: "image/*,.zip",
     multiple: true,
     onchange: () => take(choose.files),
   });
 
-  function form(file) {
+  function form(name, file) {
     const body = new FormData();
-    body.set("image", file);
+    body.set(name, file);
     body.set("output", output.value);
     if (model.value) body.set("model", model.value);
     if (output.value !== "composite") return body;
@@ -37,12 +38,17 @@ export async function mattesPage({ signal }) {
     return body;
   }
 
+  const many = batches(signal);
   const take = guard(async (files) => {
     for (const file of files) {
+      if (/\.zip$/i.test(file.name)) {
+        await many.send(form("archive", file));
+        continue;
+      }
       const card = h("li", { class: "card" }, h("h2", {}, file.name), h("p", {}, "working …"));
       results.prepend(card);
       try {
-        put(card, cardOf(file, await finished(form(file), signal)));
+        put(card, cardOf(file, await finished(form("image", file), signal)));
       } catch (error) {
         put(card, h("h2", {}, file.name), h("p", { class: "field-error" }, error.message));
       }
@@ -80,7 +86,7 @@ export async function mattesPage({ signal }) {
         take(event.dataTransfer.files);
       },
     },
-    label("pictures", "Choose pictures, or drop them here: "),
+    label("pictures", "Choose pictures or a zip of them, or drop them here: "),
     choose,
   );
   return [
@@ -97,6 +103,7 @@ export async function mattesPage({ signal }) {
     composites,
     drop,
     results,
+    many.element,
     h("p", { class: "quiet" }, "By command: ", h("code", {}, "matteforge matte PHOTO -o OUT.png")),
   ];
 }

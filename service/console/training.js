@@ -18,6 +18,8 @@ import { curve } from "/console/charts.js";
 import { schemaForm } from "/console/form.js";
 import { ask, guard, tell } from "/console/notices.js";
 
+const LOSSES_MS = 15000;
+
 export async function trainingPage({ signal }) {
   const { items } = await api("/v1/training-runs?limit=50", { signal });
   const head = h(
@@ -59,9 +61,18 @@ export async function trainingPage({ signal }) {
 
 export async function trainingRunPage({ id, signal }) {
   const body = h("div"),
+    losses = h("div"),
     first = await api(`/v1/training-runs/${id}`, { signal });
-  const seen = [];
-  const draw = (run) => put(body, parts(run, seen, draw));
+  let drawnAt = -Infinity;
+  const drawLosses = guard(async (ended) => {
+    if (!ended && Date.now() - drawnAt < LOSSES_MS) return;
+    drawnAt = Date.now();
+    put(losses, curves((await api(`/v1/training-runs/${id}/curves`, { signal })).items));
+  });
+  const draw = (run) => {
+    put(body, parts(run, losses, draw));
+    drawLosses(ENDED.has(run.state));
+  };
   draw(first);
   if (!ENDED.has(first.state)) {
     let timer = null;
@@ -78,8 +89,7 @@ export async function trainingRunPage({ id, signal }) {
   return body;
 }
 
-function parts(run, seen, draw) {
-  for (const line of run.log) if (!seen.includes(line)) seen.push(line);
+function parts(run, losses, draw) {
   const cancel = button(
     "Cancel",
     guard(async () => {
@@ -119,11 +129,11 @@ function parts(run, seen, draw) {
         )
       : null,
     h("section", {}, h("h2", {}, "Stages"), h("ol", { class: "stages" }, run.stages.map(stageOf))),
+    h("section", {}, h("h2", {}, "Losses"), losses),
     h(
       "section",
       {},
       h("h2", {}, "Log"),
-      curves(seen),
       h(
         "pre",
         { class: "log", tabindex: "0", role: "region", "aria-label": "Newest lines of the log" },
@@ -171,25 +181,23 @@ function stageOf(stage) {
   );
 }
 
-/** Curves of what the log's lines of figures tell: `HH:MM:SS step 100 val_mad 0.02 …`. */
-function curves(lines) {
-  const found = new Map();
-  for (const line of lines) {
-    const words = line.split(" ").slice(1);
-    const pairs = words.filter((_, i) => i % 2 === 0).map((name, i) => [name, words[2 * i + 1]]);
-    if (
-      !pairs.length ||
-      pairs.some(([name, value]) => !/^[a-z]\w*$/.test(name) || !(value > -1e30))
-    )
-      continue;
-    const [[, at], ...figures] = pairs;
-    for (const [name, value] of figures) {
-      if (!found.has(name)) found.set(name, []);
-      found.get(name).push([Number(at), Number(value)]);
-    }
-  }
-  const drawn = [...found].map(([name, points]) => curve(name, points)).filter(Boolean);
-  return drawn.length ? h("div", { class: "charts" }, drawn) : null;
+/** A curve for each scalar of each log that a stage wrote. */
+function curves(logs) {
+  if (!logs.length) return h("p", { class: "quiet" }, "They appear a minute after a stage begins to train.");
+  return logs.map(({ stage, log, whole, curves: found }) =>
+    h(
+      "div",
+      {},
+      h("h3", {}, log === "scalars" ? stage : `${stage}: ${log}`, whole ? "" : ", its newest part"),
+      h(
+        "div",
+        { class: "charts" },
+        found.map(({ name, steps, values }) =>
+          curve(name, steps.map((step, i) => [step, values[i]])),
+        ),
+      ),
+    ),
+  );
 }
 
 export async function newRunPage({ signal }) {

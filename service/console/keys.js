@@ -1,0 +1,140 @@
+// Keys, for admins: who may do what, until when, and how much.
+import { api, openapi } from "/console/api.js";
+import { button, code, date, facts, h, put, table } from "/console/dom.js";
+import { schemaForm } from "/console/form.js";
+import { ask, guard, tell } from "/console/notices.js";
+
+export async function keysPage({ signal }) {
+  const root = await openapi();
+  const list = h("div"),
+    made = h("div", { role: "status" });
+
+  async function refresh() {
+    const { items } = await api("/v1/keys", { signal });
+    put(list, table("Keys", HEADS, items.map(row)));
+  }
+
+  function row(key) {
+    return [
+      key.name,
+      h("code", {}, key.id),
+      key.tenant,
+      key.scopes.join(", "),
+      key.expires_at ? date(key.expires_at) : "never",
+      limits(key.limits),
+      date(key.created_at),
+      h("span", { class: "actions" }, rotate(key), revoke(key)),
+    ];
+  }
+
+  const rotate = (key) =>
+    button(
+      "Rotate",
+      guard(async () => {
+        const sure = await ask({
+          title: `Rotate ${key.name}?`,
+          text: "It gets a new secret, which is shown once. The old one counts no more, at once.",
+          label: "Type rotate to confirm",
+          expected: "rotate",
+          confirm: "Rotate the key",
+        });
+        if (!sure) return;
+        show(await api(`/v1/keys/${key.id}/rotate`, { method: "POST" }));
+        await refresh();
+      }),
+      { class: "small", "aria-label": `Rotate ${key.name}` },
+    );
+
+  const revoke = (key) =>
+    button(
+      "Revoke",
+      guard(async () => {
+        const sure = await ask({
+          title: `Revoke ${key.name}?`,
+          text: "Whoever uses it is refused within a second. What it ordered stays.",
+          label: `Type ${key.id} to confirm`,
+          expected: key.id,
+          confirm: "Revoke the key",
+          danger: true,
+        });
+        if (!sure) return;
+        await api(`/v1/keys/${key.id}`, { method: "DELETE" });
+        tell(`${key.name} was revoked.`, "done");
+        await refresh();
+      }),
+      { class: "small danger", "aria-label": `Revoke ${key.name}` },
+    );
+
+  /** The secret, once: it is nowhere else, and gone with this page. */
+  function show(key) {
+    put(
+      made,
+      h(
+        "section",
+        { class: "secret" },
+        h("h2", {}, `The secret of ${key.name}`),
+        h("p", {}, "Copy it now: only its hash is kept, and it is not shown again."),
+        code(key.key, "The secret"),
+        facts([
+          ["Tenant", key.tenant],
+          ["Scopes", key.scopes.join(", ")],
+        ]),
+        button("I have it", () => put(made), { class: "small" }),
+      ),
+    );
+    made.scrollIntoView({ block: "nearest" });
+  }
+
+  const schema = root.components.schemas.KeyIn;
+  const form = schemaForm(schema, root, {
+    first: ["name", "tenant", "scopes", "expires_at"],
+    suggest: { limits: Object.fromEntries(limitNames(root).map((name) => [name, "default"])) },
+  });
+  await refresh();
+  return [
+    h("h1", {}, "Keys"),
+    made,
+    list,
+    h(
+      "section",
+      {},
+      h("h2", {}, "Make a key"),
+      h(
+        "form",
+        {
+          novalidate: true,
+          onsubmit: guard(async (event) => {
+            event.preventDefault();
+            const body = form.read();
+            if (!body) return;
+            try {
+              show(await api("/v1/keys", { method: "POST", body }));
+              form.write({});
+              await refresh();
+            } catch (error) {
+              if (error.errors?.length) form.refuse(error);
+              else tell(error.message);
+            }
+          }),
+        },
+        form.element,
+        h("p", { class: "actions" }, h("button", { class: "primary" }, "Make")),
+      ),
+    ),
+  ];
+}
+
+const HEADS = ["Name", "Id", "Tenant", "Scopes", "Expires", "Limits", "Made", ""];
+
+function limitNames(root) {
+  return Object.keys(root.components.schemas.Limits?.properties ?? {});
+}
+
+function limits(given) {
+  return (
+    Object.entries(given ?? {})
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => `${name.replaceAll("_", " ")} ${value.toLocaleString()}`)
+      .join(", ") || "none"
+  );
+}

@@ -1,0 +1,51 @@
+// Examples of what the filter rejected, by reason.
+import { api } from "/console/api.js";
+import { format, h, put } from "/console/dom.js";
+
+const SHOWN = 200;
+
+export async function drawRejected(body, dataset, signal) {
+  const path = `/v1/datasets/${dataset.id}/rejected?limit=${SHOWN}`;
+  const { items, rejected } = await api(path, { signal });
+  const reasons = Object.entries(rejected).sort(([, a], [, b]) => b - a);
+  if (!reasons.length) {
+    put(body, h("p", { class: "quiet" }, "Nothing was rejected so far."));
+    return;
+  }
+  put(
+    body,
+    reasons.map(([reason, count]) => {
+      const examples = items.filter((item) => item.reason === reason);
+      return h(
+        "details",
+        {},
+        h("summary", {}, `${reason}: ${count.toLocaleString()}`),
+        examples.length
+          ? h("ul", { class: "rejects" }, examples.map(example))
+          : h("p", { class: "quiet" }, "No example was kept of this one."),
+      );
+    }),
+  );
+}
+
+function example(item) {
+  const score = item.scores[item.reason] ?? item.scores[item.reason.replace(/_(min|max)$/, "")];
+  const words = [
+    score === undefined ? item.reason : `${item.reason} ${format(score)}`,
+    item.threshold === null ? null : `threshold ${format(item.threshold)}`,
+  ].filter(Boolean);
+  return h(
+    "li",
+    {},
+    h(
+      "figure",
+      {},
+      h("img", {
+        src: item.picture,
+        alt: `rejected candidate ${item.name}: image and alpha`,
+        loading: "lazy",
+      }),
+      h("figcaption", {}, words.join(", "), h("br"), h("span", { class: "quiet" }, `seed ${item.seed}`)),
+    ),
+  );
+}
