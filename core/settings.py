@@ -28,7 +28,12 @@ class Settings(BaseSettings):
         None, description="registered at start-up; one is made when there is none at all"
     )
     flower_url: str | None = Field(
-        None, description="where people find Flower: the console links to it"
+        None, description="where the API finds Flower, e.g. http://127.0.0.1:5555/flower"
+    )
+    flower_login: SecretStr | None = Field(
+        None,
+        description="USER:PASSWORD of Flower; with it admins see Flower at /flower/, without it "
+        "the console links to its own address",
     )
     presign_expires_s: int = 24 * 3600
 

@@ -33,7 +33,15 @@ def command(process: str, extra: Sequence[str] = ()) -> list[str]:
     if process == "beat":
         return [*celery, "beat", "--loglevel", "INFO", "--pidfile=", *extra]
     if process == "flower":
-        return [*python, "deploy.flower", "--app", "workers.app:app", "flower", *extra]
+        return [
+            *python,
+            "deploy.flower",
+            "--app",
+            "workers.app:app",
+            "flower",
+            "--url_prefix=flower",
+            *extra,
+        ]
     worker = [
         "worker",
         "--queues",

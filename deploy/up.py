@@ -79,7 +79,7 @@ def _summary(stack: Stack) -> str:
 MatteForge is ready.
 
   API      {stack.url}   (reference: {stack.url}/docs)
-  Flower   {stack.flower_url}   (user {stack.flower_login[0]})
+  Flower   {stack.url}/flower/ for admins, and {stack.flower_url}/   (user {stack.flower_login[0]})
   S3       {stack.seaweedfs.url}
   Data     {stack.data_dir}
   Secrets  {stack.secrets_file}   (API key, passwords: never printed)

@@ -5,8 +5,9 @@ from typing import Any
 
 from matteforge import training_calls as calls
 from matteforge.schemas.corpora import CorpusOut
+from matteforge.schemas.curves import CurvesOut
 from matteforge.schemas.models import MoveOut, VersionOut
-from matteforge.schemas.training import CurvesOut, ScheduleOut, TrainingRunOut
+from matteforge.schemas.training import ScheduleOut, TrainingRunOut
 from matteforge.transport import Transport
 
 

@@ -6,14 +6,9 @@ from typing import Any
 
 from matteforge.calls import Call, call_of, no_answer, path_of
 from matteforge.schemas.corpora import CorpusPage
+from matteforge.schemas.curves import RunCurves
 from matteforge.schemas.models import MovePage, VersionOut
-from matteforge.schemas.training import (
-    RunCurves,
-    ScheduleOut,
-    SchedulePage,
-    TrainingRunOut,
-    TrainingRunPage,
-)
+from matteforge.schemas.training import ScheduleOut, SchedulePage, TrainingRunOut, TrainingRunPage
 
 RUNS_A_PAGE = 20
 

@@ -40,6 +40,7 @@ from service.routes import (
     estimates,
     events,
     files,
+    flower,
     health,
     keys,
     matte_batches,
@@ -76,6 +77,7 @@ ROUTES = (
     health,
     keys,
     session,
+    flower,
     mattes,
     matte_batches,
 )

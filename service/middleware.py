@@ -22,7 +22,7 @@ from core.errors import (
 from core.keyring import ApiKey, KeyRing
 from service.problems import error_response
 from service.scopes import needed
-from service.sessions import CONSOLE_HEADER, COOKIE, SAFE_METHODS, Sessions
+from service.sessions import CONSOLE_HEADER, COOKIE, READ_BY_POST, SAFE_METHODS, Sessions
 
 OPEN_PATHS = frozenset({"/", "/session", "/healthz", "/readyz", "/docs", "/openapi.json"})
 CONSOLE_FILES = "/console"
@@ -76,7 +76,11 @@ class BearerAuth:
             if scheme.lower() != "bearer" or not secret or len(secret) > MAX_KEY:
                 raise Unauthorized
             return await self._key(secret, self._keyring.find, Unauthorized(), KEY_FRESH_S)
-        if request.scope["method"] not in SAFE_METHODS and CONSOLE_HEADER not in request.headers:
+        changes = (
+            request.scope["method"] not in SAFE_METHODS
+            and request.scope["path"] not in READ_BY_POST
+        )
+        if changes and CONSOLE_HEADER not in request.headers:
             raise Unauthorized(
                 f"with a session's cookie, a change needs the header {CONSOLE_HEADER}"
             )

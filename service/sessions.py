@@ -11,6 +11,8 @@ CONSOLE_HEADER = "x-matteforge-console"
 """Sent by the console with everything that changes something. A page of another origin can't send
 it without this service's leave, which is never given: with SameSite=Strict, what keeps it out."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+READ_BY_POST = frozenset({"/flower/tasks/datatable"})
+"""Flower's table of tasks asks by POST, and changes nothing."""
 CACHE_S = 60.0
 MAX_CACHED = 1000
 MAX_TOKEN = 200

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from core import keys
 from core.ports import ObjectStore
-from matteforge.schemas.training import CurveOut, CurvesOut, Stage
+from matteforge.schemas.curves import CurveOut, CurvesOut
+from matteforge.schemas.training import Stage
 
 SUFFIX = ".jsonl"
 MAX_BYTES = 64 << 20  # of one log: of a longer one its newest part is read

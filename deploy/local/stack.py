@@ -61,7 +61,7 @@ class Stack:
         )
         api_port, self._flower_port = port or ports["api"], ports["flower"]
         self.url = f"http://{LOOPBACK}:{api_port}"
-        self.flower_url = f"http://{LOOPBACK}:{self._flower_port}"
+        self.flower_url = f"http://{LOOPBACK}:{self._flower_port}/flower"
         self.flower_login = (FLOWER_USER, self.secrets.flower_password)
         self.valkey = Valkey(
             folder=self.data_dir / "valkey",
@@ -161,6 +161,7 @@ class Stack:
         """MatteForge's own processes; the API last, since only it is waited for."""
         threads = self.settings().get("MATTEFORGE_THREADS", "1")
         numerical = {**CPU_TUNING, "OMP_NUM_THREADS": threads, "REMAP_SIGTERM": "SIGQUIT"}
+        login = ":".join(self.flower_login)
         return [
             self._program("control"),
             *(
@@ -180,12 +181,12 @@ class Stack:
             self._program(
                 "flower",
                 arguments=(f"--address={LOOPBACK}", f"--port={self._flower_port}"),
-                env={"FLOWER_BASIC_AUTH": ":".join(self.flower_login)},
+                env={"FLOWER_BASIC_AUTH": login},
             ),
             self._program(
                 "api",
                 arguments=("--host", LOOPBACK, "--port", str(self._api_port)),
-                env={"MATTEFORGE_API_KEY": self.api_key},
+                env={"MATTEFORGE_API_KEY": self.api_key, "MATTEFORGE_FLOWER_LOGIN": login},
                 ready=self.answers,
             ),
         ]

@@ -5,8 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
+from core.keyring import KeyRing
 from matteforge.schemas.base import Wire
-from service.dependencies import ServicesDep
+from service.dependencies import Services, ServicesDep
+from service.routes import flower
 from service.routes.datasets import json_only
 from service.sessions import COOKIE, Sessions
 
@@ -23,7 +25,8 @@ class SessionOut(Wire):
     """Who is signed in, and what the console may link to."""
 
     owner: str | None = Field(description="the first 12 digits of the key's hash; null: nobody")
-    flower: str | None = Field(description="where Flower is, if it is known; it has its own login")
+    admin: bool = Field(False, description="whether its key may see keys, metrics and Flower")
+    flower: str | None = Field(None, description="where Flower is, for admins, if it is known")
 
 
 async def _sessions(request: Request) -> Sessions:
@@ -48,16 +51,14 @@ def sign_in(
         COOKIE, token, max_age=sessions.lifetime_s, path="/", httponly=True, samesite="strict",
         secure=request.url.scheme == "https",
     )  # fmt: skip
-    return SessionOut(owner=owner[:12], flower=services.settings.flower_url)
+    return _out(request, services, owner)
 
 
 @router.get("", response_model=SessionOut)
 def look(request: Request, services: ServicesDep, sessions: SessionsDep) -> SessionOut:
     """Whose session the cookie names, if it names one."""
     owner = sessions.owner(request.cookies.get(COOKIE, ""))
-    if owner is None:
-        return SessionOut(owner=None, flower=None)
-    return SessionOut(owner=owner[:12], flower=services.settings.flower_url)
+    return SessionOut(owner=None) if owner is None else _out(request, services, owner)
 
 
 @router.delete("", status_code=204)
@@ -65,3 +66,16 @@ def sign_out(request: Request, response: Response, sessions: SessionsDep) -> Non
     """End the session on the server, and take the cookie back."""
     sessions.sign_out(request.cookies.get(COOKIE, ""))
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+
+
+def _out(request: Request, services: Services, owner: str) -> SessionOut:
+    keyring: KeyRing = request.app.state.keyring
+    key, settings = keyring.by_hash(owner), services.settings
+    if key is None:
+        return SessionOut(owner=None)
+    shown = f"{flower.PREFIX}/" if settings.flower_login else settings.flower_url
+    return SessionOut(
+        owner=key.id,
+        admin=key.admin,
+        flower=shown if key.admin and settings.flower_url else None,
+    )

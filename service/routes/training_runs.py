@@ -9,14 +9,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from core.training.curves import curves_of_stage
 from core.training.run import RunProgress
 from core.training.runs import TrainingRuns
-from matteforge.schemas.training import (
-    STAGES,
-    RunCurves,
-    Stage,
-    TrainingRunOut,
-    TrainingRunPage,
-    TrainingSpec,
-)
+from matteforge.schemas.curves import RunCurves
+from matteforge.schemas.training import STAGES, Stage, TrainingRunOut, TrainingRunPage, TrainingSpec
 from service import training
 from service.dependencies import KeyDep, OwnerDep, Services, ServicesDep, TrainingRunId, bearer
 from service.event_stream import documented_stream, follow

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -53,7 +54,7 @@ def test_no_port_serves_those_without_a_secret(stack: Stack, ports: set[int]) ->
     meant = {
         int(stack.url.rpartition(":")[2]): API,
         stack.seaweedfs.ports["s3"]: S3,
-        int(stack.flower_url.rpartition(":")[2]): FLOWER,
+        urlsplit(stack.flower_url).port: FLOWER,
     }
     assert set(meant) | {stack.valkey.port, *stack.seaweedfs.ports.values()} <= ports
     store = stack.open_store()

@@ -170,7 +170,7 @@ def test_a_filter_that_nothing_passes_fails_with_its_name_and_keeps_what_there_i
 
 
 def test_flower_is_never_open(stack):
-    assert httpx.get(stack.flower_url).status_code == 401
+    assert httpx.get(f"{stack.flower_url}/").status_code == 401
     page = httpx.get(f"{stack.flower_url}/workers", auth=stack.flower_login)
     assert page.status_code == 200
     assert "generate-1@" in page.text
