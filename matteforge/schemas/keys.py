@@ -48,7 +48,7 @@ class KeyIn(Frozen):
         "them",
     )
     scopes: list[Scope] = Field([Scope.READ, Scope.ORDER], min_length=1, max_length=4)
-    expires_at: datetime | None = Field(None, description="null: never")
+    expires_at: datetime | None = Field(None, description="it counts until then; else for ever")
     limits: Limits = Limits()
 
 

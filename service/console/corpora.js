@@ -73,7 +73,7 @@ export async function schedulesPage({ signal }) {
   const list = items.length
     ? table(
         "Schedules",
-        ["Model", "Every", "New samples", "Next", "Waits for", "Last run", ""],
+        ["Model", "Every", "New samples", "Next", "Waits for", "Last run", "Change"],
         items.map((schedule) => [
           schedule.domain,
           `${+(schedule.every_s / 3600).toPrecision(3)} h`,

@@ -90,7 +90,11 @@ export function schemaForm(schema, root, { first, suggest, changed = () => {} })
   }
 
   function write(values) {
-    fields.forEach((item) => item.write(values[item.name]));
+    touched.clear();
+    fields.forEach((item) => {
+      item.write(values[item.name]);
+      item.refuse(null);
+    });
     if (rest.some((item) => values[item.name] !== undefined)) more.open = true;
     check(false);
     changed();

@@ -124,7 +124,7 @@ export async function keysPage({ signal }) {
   ];
 }
 
-const HEADS = ["Name", "Id", "Tenant", "Scopes", "Expires", "Limits", "Made", ""];
+const HEADS = ["Name", "Id", "Tenant", "Scopes", "Expires", "Limits", "Made", "Change"];
 
 function limitNames(root) {
   return Object.keys(root.components.schemas.Limits?.properties ?? {});

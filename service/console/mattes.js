@@ -23,7 +23,10 @@ export async function mattesPage({ signal }) {
     type: "file",
     accept: "image/*,.zip",
     multiple: true,
-    onchange: () => take(choose.files),
+    onchange: async () => {
+      await take([...choose.files]);
+      choose.value = "";
+    },
   });
 
   function form(name, file) {
