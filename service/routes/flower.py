@@ -30,7 +30,7 @@ RETURNED = ("content-type", "etag", "last-modified", "cache-control")
 INLINE = re.compile(rb"<script[^>]*>(\s*var autorefresh = \w+;\s*)</script>")
 
 
-def policy(page: bytes) -> str:
+def flower_policy(page: bytes) -> str:
     """A Content-Security-Policy for one of Flower's pages: its own files, and the one line of
     script that it writes into a page, by its hash."""
     hashes = "".join(
@@ -95,7 +95,7 @@ def _returned(answer: httpx.Response, flower_url: str) -> Mapping[str, str]:
         if parts.netloc in ("", urlsplit(flower_url).netloc):
             headers["location"] = parts._replace(scheme="", netloc="").geturl()
     return headers | {
-        "content-security-policy": policy(answer.content),
+        "content-security-policy": flower_policy(answer.content),
         "referrer-policy": "same-origin",
         "x-content-type-options": "nosniff",
     }
