@@ -207,11 +207,12 @@ def _after(table: pa.Table, column: str, descending: bool, cursor: str, order: s
     beyond = pc.less if descending else pc.greater
     try:
         bound = pa.scalar(value, table.schema.field(column).type)
-    except (pa.ArrowException, TypeError, ValueError):
+        last_key = pa.scalar(key, pa.string())
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
         raise InvalidCursor from None
     if column == "key":
         return beyond(table["key"], bound)
-    ties = pc.and_(pc.equal(table[column], bound), pc.greater(table["key"], key))
+    ties = pc.and_(pc.equal(table[column], bound), pc.greater(table["key"], last_key))
     return pc.or_(beyond(table[column], bound), ties)
 
 

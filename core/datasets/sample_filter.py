@@ -45,7 +45,7 @@ class SampleFilter:
             check_column(name, schema)
         try:  # mistyped comparisons are found before any row is read
             self.mask(schema.empty_table())
-        except (RecursionError, OverflowError, pa.ArrowException):
+        except (RecursionError, OverflowError, UnicodeError, pa.ArrowException):
             raise InvalidQuery(f"where can't be worked out; {EXAMPLE}") from None
 
     def mask(self, table: pa.Table) -> Any:
@@ -87,7 +87,10 @@ class SampleFilter:
             wanted = "a text in quotes" if pa.types.is_string(kind) else "a number"
             raise InvalidQuery(f"{left.id} is compared with {wanted}, not {value!r:.50}")
         compare: Callable[[Any, Any], Any] = getattr(pc, operation)
-        return compare(table[left.id], _scalar(value, kind))
+        column = table[left.id]
+        if isinstance(value, float) and pa.types.is_integer(kind):
+            column = column.cast(pa.float64(), safe=False)  # seeds have no exact float
+        return compare(column, _scalar(value, kind))
 
 
 def check_column(name: str, schema: pa.Schema) -> None:

@@ -32,6 +32,8 @@ def passing(text: str) -> list[str]:
         ("hair == 'long'", ["a", "c"]),
         ("coverage > -1", ["a", "b", "c", "d"]),
         (f"seed == {2**62}", ["c"]),  # exact, where a float would find two
+        ("seed > 1.5", ["b", "c", "d"]),
+        ("seed < 1e400", ["a", "b", "c", "d"]),
     ],
 )
 def test_what_passes(text: str, keys: list[str]) -> None:
@@ -57,6 +59,7 @@ def test_what_passes(text: str, keys: list[str]) -> None:
         ("(" * 300 + "iou>1" + ")" * 100, "can't be read"),
         ("-" * 490 + "1 < iou", ""),
         ("iou > 1" + "0" * 400, ""),
+        (r"hair == '\ud800'", "can't be worked out"),
         ("iou > 1" + " " * 500, "507 characters; at most 500"),
     ],
 )
