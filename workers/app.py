@@ -21,6 +21,7 @@ from workers.context import Context
 from workers.generate.overlap import BackgroundCommit
 from workers.lifecycle import SamplerCache, StyleMatteCache, install_signals
 from workers.tasks import register_tasks
+from workers.temporary import move_out
 
 
 @cache
@@ -38,6 +39,7 @@ def context() -> Context:
     redis, store = connect(redis_url), S3Store.from_settings(own)
     registry, commits = Registry(store), BackgroundCommit()
     worker_process_shutdown.connect(lambda **_: commits.wait(), weak=False)
+    worker_process_shutdown.connect(lambda **_: move_out(), weak=False)  # behind the last commit
     return Context(
         settings=own,
         catalog=Catalog(store),

@@ -16,6 +16,7 @@ from celery.signals import worker_process_init
 from core.datasets.plan import Plan
 from core.errors import CheckpointRejected, NotFound, SourceUnavailable
 from core.registry import Registry
+from workers.temporary import move_in
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,12 +44,13 @@ def die_with(parent_pid: int) -> None:
 
 
 def install_signals() -> None:
-    """To be called in the parent: the children that Celery forks die with it. Celery logs no line
-    for each tick."""
+    """To be called in the parent: the children that Celery forks die with it, and have a temporary
+    folder of their own. Celery logs no line for each tick."""
     parent_pid = os.getpid()
     for name in CHATTER:
         logging.getLogger(name).setLevel(logging.WARNING)
     worker_process_init.connect(lambda **_: die_with(parent_pid), weak=False)
+    worker_process_init.connect(lambda **_: move_in(), weak=False)
 
 
 class StyleMatteCache:

@@ -1,6 +1,7 @@
 """Make one shard and commit it: sample, filter, encode, tar, commit. Safe to run any number of
 times, anywhere."""
 
+import errno
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,7 @@ TOLD_FOR_S = 120.0  # a report holds so long: a picture may take a minute
 STOP_CHECK_S = 2.0  # between two looks for tombstones while sampling
 MAX_TRIES = 10  # crashes on one shard within TRY_WINDOW_S before its dataset fails
 TRY_WINDOW_S = 3600.0
+DISK_FAILS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +60,8 @@ def run_shard(context: Context, dataset_id: str, shard: int) -> None:
     """Bring a shard to its end, or leave it to whoever holds its lease. Its commit may go on behind
     this call.
 
-    A TransientError or refused credentials are logged and left to the reconciler, another
-    PermanentError fails the dataset; others are bugs and pass.
+    A TransientError, refused credentials or a disk that fails or is full are logged and left to the
+    reconciler, another PermanentError fails the dataset; others are bugs and pass.
     """
     settings = context.settings
     with _left_to_the_reconciler(dataset_id, shard):
@@ -78,7 +80,11 @@ def run_shard(context: Context, dataset_id: str, shard: int) -> None:
             with _judged(context, dataset_id, shard):
                 made = _make(context, dataset_id, shard, lease, stack)
                 held = stack.pop_all()
-                context.in_background(lambda: _deliver(context, dataset_id, made, lease, held))
+                try:
+                    context.in_background(lambda: _deliver(context, dataset_id, made, lease, held))
+                except BaseException:  # the one before failed, and this one was not begun
+                    held.close()
+                    raise
                 return
         context.doorbell.ring(Reconcile(dataset_id=dataset_id))
 
@@ -134,6 +140,10 @@ def _left_to_the_reconciler(dataset_id: str, shard: int) -> Iterator[None]:
         raise  # this process can't go on
     except (TransientError, StoreRefused) as error:
         log.warning("%s shard %d is left to the reconciler: %s", dataset_id, shard, error.detail)
+    except OSError as error:
+        if error.errno not in DISK_FAILS:
+            raise
+        log.error("%s shard %d: this worker's disk fails: %s", dataset_id, shard, error)
 
 
 @contextmanager
@@ -164,6 +174,10 @@ def _one_try(context: Context, dataset_id: str, shard: int) -> Iterator[None]:
         raise  # as bad as a crash: the same portrait, or too big a network, may do it again
     except (TransientError, PermanentError, Cancelled):
         context.leases.end_try(name)
+        raise
+    except OSError as error:
+        if error.errno in DISK_FAILS:
+            context.leases.end_try(name)
         raise
     context.leases.end_try(name)
 

@@ -1,6 +1,7 @@
 """Encoding beside the model and a commit behind the task: order, bounds, errors, and who waits for
 whom."""
 
+import errno
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -125,3 +126,42 @@ def test_a_shard_is_encoded_off_the_model_s_thread(
     bench.run(0)
     assert threads
     assert threading.main_thread() not in threads
+
+
+def test_a_commit_that_breaks_keeps_no_lease_of_the_next_shard(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the commit before raises comes out of the next task, whose own is not begun then."""
+    commits = BackgroundCommit()
+    object.__setattr__(bench.context, "in_background", commits)
+    bench.order()
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "commit_shard", broken)
+        bench.run(0)
+        with pytest.raises(ZeroDivisionError):
+            bench.run(1)
+    assert not bench.leases.held([shard_lease("ds_a", shard) for shard in (0, 1)])
+    bench.run(1)
+    commits.wait()
+    assert bench.catalog.shard_record("ds_a", 1)
+
+
+def test_a_full_disk_leaves_the_shard_to_the_reconciler(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.order()
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "make_tar", full)
+        for _ in range(module.MAX_TRIES + 1):
+            bench.run(0)
+    assert not bench.leases.held([shard_lease("ds_a", 0)])
+    bench.work()
+    assert bench.live.get("ds_a").state == "completed", "no such try counts as a crash"
