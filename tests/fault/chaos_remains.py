@@ -14,6 +14,7 @@ from chaos_faults import World
 
 from core.adapters.redis_connection import connect
 from core.messages import QUEUES
+from core.registry import UNFINISHED
 from deploy.local.data_dir import sweep
 from deploy.serve import WORKER_QUEUES
 
@@ -38,6 +39,9 @@ def _redis(world: World) -> list[str]:
     for key in client.scan_iter(count=1000):
         if client.ttl(key) == -1 and not (LASTING.fullmatch(key) or MESSAGES.fullmatch(key)):
             found.append(f"Redis: {key} for ever")
+    print(
+        f"{client.hlen('unacked')} messages of killed workers, given back after hours", flush=True
+    )
     client.close()
     return found
 
@@ -83,13 +87,15 @@ def _objects(world: World) -> list[str]:
 
 
 def _files(world: World) -> list[str]:
-    """Temporary files; those of processes that ended last are swept at the next start."""
+    """Temporary files: of killed workers none while the stack runs, of others none once it starts
+    again."""
     temporary = world.stack.data_dir / "tmp"
-    folders = sorted(path.name for path in temporary.iterdir())
-    workers = sum(one.name.split("-")[0] in WORKER_QUEUES for one in world.stack.programs())
-    left = [f"left behind while it ran: {folders}"] if len(folders) > workers else []
+    living = sum(one.name.split("-")[0] in WORKER_QUEUES for one in world.stack.programs())
+    folders = [path.name for path in temporary.glob("matteforge-*")]
+    works = [name for name in folders if not name.startswith("matteforge-samples-")]
+    left = [f"left behind while it ran: {works}"] if len(works) > living else []
     world.stack.stop()
     sweep(world.stack.data_dir)
     left += [f"left behind: {path}" for path in temporary.iterdir()]
     cache = world.stack.data_dir / "cache"
-    return left + [f"left behind: {path}" for path in cache.glob(".*")]
+    return left + [f"left behind: {path}" for path in cache.glob(f"{UNFINISHED}*")]

@@ -23,6 +23,9 @@ job.PUSH_S = job.TELL_S = stylemattegan.SAVE_S = (
 )
 
 
+LAPSED_S = 1.5  # after which a lease has lapsed
+
+
 def kill_self() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -39,22 +42,38 @@ def child(work: Callable[[], None]) -> int:
     return pid
 
 
-def fate(pid: int) -> int:
-    """0, or the negative signal that ended it."""
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+def fate(pid: int) -> tuple[int, int]:
+    """(how often it was paused, 0 or the negative signal that ended it). It goes on after each
+    pause, when its lease has lapsed."""
+    pauses = 0
+    while os.WIFSTOPPED(status := os.waitpid(pid, os.WUNTRACED)[1]):
+        pauses += 1
+        time.sleep(LAPSED_S)
+        os.kill(pid, signal.SIGCONT)
+    return pauses, os.waitstatus_to_exitcode(status)
 
 
 def run_and_die(run_id: str, fatal: Stage) -> None:
-    """Go on with the run and die by SIGKILL half-way through a stage, or at its end if it has no
-    middle."""
+    """Go on with the run, be paused in a stage, and die by SIGKILL half-way through it, or at its
+    end if it has no middle."""
     tick, function = job.Job.tick, run_cycle.FUNCTIONS[fatal]
+    paused = False
+
+    def pause() -> None:
+        nonlocal paused
+        if not paused:
+            paused = True
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     def deadly_tick(self: job.Job, fraction: float) -> None:
+        if self._progress.stage is fatal:
+            pause()
         tick(self, fraction)
         if self._progress.stage is fatal and fraction >= 0.5:
             kill_self()
 
     def deadly_end(held: job.Job, context: object) -> dict[str, object]:
+        pause()
         function(held, context)
         kill_self()
 
@@ -94,14 +113,14 @@ def main(command: str, *arguments: str) -> None:
         print(order("calm"), order("troubled"))
     elif command == "kill-in-each-stage":
         for stage in STAGES:
-            print(
-                stage, fate(child(lambda stage=stage: run_and_die(arguments[0], stage))), flush=True
-            )
-            time.sleep(1.5)  # the lease lapses
-        print("last", fate(child(lambda: run_cycle.run_cycle(context(), arguments[0]))), flush=True)
+            pauses, end = fate(child(lambda stage=stage: run_and_die(arguments[0], stage)))
+            print(stage, pauses, end, flush=True)
+            time.sleep(LAPSED_S)
+        pauses, end = fate(child(lambda: run_cycle.run_cycle(context(), arguments[0])))
+        print("last", pauses, end, flush=True)
     elif command == "two-at-once":
         trainers = [child(lambda: run_and_tell(arguments[0])) for _ in range(2)]
-        assert [fate(pid) for pid in trainers] == [0, 0]
+        assert [fate(pid) for pid in trainers] == [(0, 0), (0, 0)]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""A trainer is killed in every stage; two trainers take the same run. What comes out is what a calm
-run makes."""
+"""A trainer is paused and killed in every stage; two trainers take the same run. What comes out is
+what a calm run makes."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ def test_a_run_killed_in_each_stage_makes_what_a_calm_one_makes(trainer, s3_stor
     assert [line.split()[1] for line in told] == list(STAGES)
 
     fates = trainer("kill-in-each-stage", troubled, cache="another-machine")
-    assert fates == [*(f"{stage} -9" for stage in STAGES), "last 0"]
+    assert fates == [*(f"{stage} 1 -9" for stage in STAGES), "last 0 0"]
 
     first, second = (TrainingRuns(s3_store).view(run_id) for run_id in (calm, troubled))
     assert first.state is second.state is RunState.COMPLETED
