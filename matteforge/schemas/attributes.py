@@ -2,10 +2,11 @@
 
 from typing import Literal
 
+from matteforge.schemas.animals import ANIMALS
 from matteforge.schemas.people import PEOPLE
 from matteforge.schemas.vocabulary import Vocabulary
 
-VOCABULARIES: dict[str, Vocabulary] = {"humans": PEOPLE}
+VOCABULARIES: dict[str, Vocabulary] = {"humans": PEOPLE, "animals": ANIMALS}
 """What can be ordered, by domain; the first is the default."""
 
 

@@ -4,11 +4,12 @@ its vocabulary to `matteforge.schemas.attributes`."""
 from typing import Any
 
 from core.errors import InvalidSpec
+from models.renderer.animals.subject import ANIMAL
 from models.renderer.person.subject import PERSON
 from models.renderer.spec import SubjectSpec
 from models.renderer.subject import Subject
 
-SUBJECTS: dict[str, Subject[Any]] = {subject.domain: subject for subject in (PERSON,)}
+SUBJECTS: dict[str, Subject[Any]] = {subject.domain: subject for subject in (PERSON, ANIMAL)}
 
 
 def subject_of(domain: str) -> Subject[Any]:

@@ -144,6 +144,9 @@ def add_strands(description: dict, arrays, material) -> None:
     curves.attributes["position"].data.foreach_set("vector", points.ravel())
     attribute = curves.attributes.get("radius") or curves.attributes.new("radius", "FLOAT", "POINT")
     attribute.data.foreach_set("value", radius.ravel())
+    if description["rgb"] is not None:
+        colours = curves.attributes.new("rgb", "FLOAT_VECTOR", "CURVE").data
+        colours.foreach_set("vector", arrays[description["rgb"]].ravel())
     made = add_object(curves, material)
     made.visible_diffuse = made.visible_glossy = made.visible_transmission = (
         False  # a speckle each, for no gain

@@ -61,6 +61,8 @@ class Strands:
     radius: NDArray[np.float64]
     material: str
     part: Part = Part.HAIR
+    rgb: NDArray[np.float64] | None = None
+    """Linear colour of each [n, 3], which materials read as the attribute `rgb`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +170,7 @@ class Scene:
                 {
                     "points": put(metres(hair.points), np.float32),
                     "radius": put(hair.radius * 0.1, np.float32),
+                    "rgb": None if hair.rgb is None else put(hair.rgb, np.float32),
                     "material": hair.material,
                 }
                 for hair in self.strands

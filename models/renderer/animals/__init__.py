@@ -1,0 +1,1 @@
+"""Rendered animals: from a spec's numbers to a head and shoulders with fur."""
