@@ -1,4 +1,5 @@
-"""A render worker whose renderer draws discs, and dies when a file says so: started by chaos.py.
+"""A render worker that draws discs instead of people, and dies when a file says so: started by
+chaos.py.
 
 The file's first letter says how: `p`, the process of the pool dies; `f`, the renderer failed twice.
 """
@@ -6,9 +7,12 @@ The file's first letter says how: `p`, the process of the pool dies; `f`, the re
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from core.datasets.plan import Plan
+from core.errors import RendererFailed
 from deploy.serve import command
 from workers.app import app
 from workers.lifecycle import SamplerCache
@@ -16,67 +20,47 @@ from workers.lifecycle import SamplerCache
 DEATH = Path(sys.argv[1])
 
 
-@dataclass(frozen=True)
-class Sketch:
-    """Stands for a person and for what surveying them gives."""
-
-    seed: int
-    labels: dict[str, str]
-    framing: str
-    defects: tuple[str, ...] = ()
-
-    def to_json(self) -> str:
-        import json
-
-        return json.dumps({"seed": self.seed, "labels": self.labels})
-
-    @property
-    def spec(self) -> "Sketch":
-        return self
-
-
 class Discs:
-    """A renderer."""
+    """A sampler of rendered portraits."""
 
-    def survey(self, spec: Sketch) -> Sketch:
-        return spec
+    def candidates(self, plan: Plan, shard: int) -> Iterator[list[Any]]:
+        first = plan.part(shard).first_slot
+        for attempt in range(plan.samples_in(shard)):
+            if DEATH.exists():
+                die()
+            yield [self._one(plan, attempt, first + attempt, plan.seed_of(shard, first, attempt))]
 
-    def draw(self, surveyed: Sketch, size: int, members: tuple[str, ...]) -> object:
+    def _one(self, plan: Plan, attempt: int, slot: int, seed: int) -> Any:
         import numpy as np
 
-        from core.errors import RendererFailed
-        from models.renderer.blender.picture import RenderedPicture
+        from workers.generate.candidate import Candidate
 
-        if DEATH.exists():
-            how = DEATH.read_text()
-            DEATH.unlink(missing_ok=True)
-            if how.startswith("p"):
-                os.kill(os.getpid(), signal.SIGKILL)
-            raise RendererFailed("the renderer died twice on one portrait: chaos")
-        rng = np.random.default_rng(surveyed.seed)
+        rng, size = np.random.default_rng(seed), plan.render.size
         y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
-        alpha = np.clip((rng.uniform(0.4, 0.8) - np.hypot(x, y)) * 5, 0, 1).astype(np.float32)
-        rgb_u8 = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
-        return RenderedPicture(rgb_u8=rgb_u8, alpha=alpha, camera={"focal_px": 100.0})
+        alpha = np.clip((rng.uniform(0.4, 0.8) - np.hypot(x, y)) * 5, 0, 1)
+        levels, kind = (255, np.uint8) if plan.alpha_bits == 8 else (65535, np.uint16)
+        facts = {
+            "slot": slot, "redraw": 0, "attributes": {}, "spec": {}, "camera": {},
+            "renderer": "discs/1", "stylematte": "2" * 64,
+        }  # fmt: skip
+        return Candidate(
+            attempt=attempt,
+            seed=seed,
+            rgb_u8=rng.integers(0, 256, (size, size, 3), dtype=np.uint8),
+            alpha=(alpha * levels).astype(kind),
+            scores={"mad": 0.0, "coverage": float(alpha.mean())},
+            facts=facts,
+        )
 
 
-def load_studio(self: SamplerCache, digest: str) -> object:
-    from core.bundle import load_bundle_folder
-    from models.networks.checkpoints.load import load_stylematte
-    from workers.bundles import STYLEMATTE_FILE
-    from workers.generate import rendered_sampler
-
-    rendered_sampler.draw_spec = lambda seed, labels, framing: Sketch(seed, dict(labels), framing)
-    folder = self._bundles.fetch(digest)
-    return rendered_sampler.RenderedSampler(
-        Discs(),
-        load_stylematte(folder / STYLEMATTE_FILE),
-        version="discs/1",
-        stylematte=load_bundle_folder(folder).files[STYLEMATTE_FILE],
-        device=self._device,
-    )
+def die() -> None:
+    how = DEATH.read_text()
+    DEATH.unlink(missing_ok=True)
+    if how.startswith("p"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise RendererFailed("the renderer died twice on one portrait: chaos")
 
 
-SamplerCache._load_studio = load_studio
+SamplerCache.__call__ = lambda self, plan: Discs()  # type: ignore[method-assign]
 arguments = command("render")
 app.worker_main(arguments[arguments.index("worker") :])
