@@ -27,9 +27,10 @@ def order_run(
     Corpora and champion are pinned as they are now. Raises InvalidSpec, IdempotencyMismatch.
     """
     runs, run_id = TrainingRuns(services.store), new_run_id(owner, idempotency_key)
-    body_sha256 = hashlib.sha256(
-        json.dumps(spec.model_dump(mode="json"), sort_keys=True).encode()
-    ).hexdigest()
+    fields = spec.model_dump(mode="json")
+    if spec.start_from is None:  # a run that was ordered before there was this field is known again
+        del fields["start_from"]
+    body_sha256 = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
     if idempotency_key is not None and (view := _replay(runs, run_id, body_sha256)):
         return view
     record = pin_run(services.store, spec, run_id=run_id, owner=owner, body_sha256=body_sha256)

@@ -32,6 +32,9 @@ class TrainingRecord(Frozen):
     champion: str | None = Field(
         description="digest of the bundle to be beaten; None for a new domain"
     )
+    start: str | None = Field(
+        None, description="digest of the bundle whose StyleMatte begins a new domain"
+    )
     created_at: datetime
     body_sha256: str
 

@@ -138,8 +138,8 @@ class TrainingRuns:
 def pin_run(
     store: ObjectStore, spec: TrainingSpec, *, run_id: str, owner: str, body_sha256: str = ""
 ) -> TrainingRecord:
-    """A run on the corpora and the champion that there are now. InvalidSpec: a corpus is missing or
-    can't serve."""
+    """A run on the corpora and the models that there are now. InvalidSpec: one is missing or can't
+    serve."""
     book, registry = CorpusBook(store), Registry(store)
     try:
         corpora = {
@@ -150,15 +150,25 @@ def pin_run(
         raise InvalidSpec(error.detail) from error
     check_corpora(spec, corpora)
     known = spec.domain in registry.names()
+    champion = registry.aliases(spec.domain).current(CHAMPION) if known else None
+    start = None if champion or not spec.start_from else _resolved(registry, spec.start_from)
     return TrainingRecord(
         id=run_id,
         owner=owner,
         spec=spec,
         corpora=corpora,
-        champion=registry.aliases(spec.domain).current(CHAMPION) if known else None,
+        champion=champion,
+        start=start,
         created_at=utcnow(),
         body_sha256=body_sha256,
     )
+
+
+def _resolved(registry: Registry, model: str) -> str:
+    try:
+        return registry.resolve(model)
+    except NotFound as error:
+        raise InvalidSpec(f"start_from: {error.detail}") from error
 
 
 def _active(record: TrainingRecord) -> str:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from matteforge.schemas.base import Frozen, Wire
 from matteforge.schemas.datasets import ErrorInfo
 from matteforge.schemas.gate import GateDecision
-from matteforge.schemas.names import NAME
+from matteforge.schemas.names import MODEL_REFERENCE, NAME
 
 CorpusName = Annotated[str, StringConstraints(pattern=NAME)]
 
@@ -109,6 +109,13 @@ class TrainingSpec(Frozen):
         128, ge=32, le=1024, multiple_of=32, description="pixels a side of its pictures"
     )
     matting_batch: int = Field(8, ge=2, le=256, description="pictures of that size in a step")
+    start_from: str | None = Field(
+        None,
+        pattern=MODEL_REFERENCE,
+        description="a model whose StyleMatte is trained on where the domain has no champion; "
+        "without it one begins anew",
+        examples=["humans"],
+    )
     baseline_steps: int = Field(3000, ge=1, description="where there is no champion")
     matting_steps: int = Field(1000, ge=1)
     matting_rate: float = Field(

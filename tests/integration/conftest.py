@@ -128,6 +128,12 @@ def forge_after_one_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Forge
 
 
 @pytest.fixture
+def empty_forge(tmp_path: Path) -> Forge:
+    """A store without corpora and models, and a trainer."""
+    return make_forge(MemoryStore(), tmp_path / "cache")
+
+
+@pytest.fixture
 def fork(forge_after_one_run: tuple[Forge, str], tmp_path: Path) -> Callable[[], Forge]:
     """A copy of that forge, to be changed; its caches are empty."""
 

@@ -117,7 +117,7 @@ def _card(
         generator = context.registry.bundle(record.champion).card.get("generator")
     return {
         "run": record.id,
-        "parents": [record.champion] if record.champion else [],
+        "parents": [parent for parent in (record.champion, record.start) if parent],
         "code": f"matteforge {version('matteforge')}",
         "spec": record.spec.model_dump(mode="json"),
         "corpora": corpora,

@@ -24,21 +24,27 @@ ACCEPTED_FILE = "accepted.tar"
 
 
 def baseline(job: Job, context: StageContext) -> dict[str, Any]:
-    """StyleMatte to begin with: the champion's, or one trained on the labelled pairs alone."""
+    """StyleMatte to begin with: the champion's, or one trained on the labelled pairs alone, from
+    the run's start or from nothing."""
     target = job.folder(Stage.BASELINE) / STYLEMATTE_FILE
     if job.record.champion is not None:
         shutil.copyfile(context.bundle(job.record.champion) / STYLEMATTE_FILE, target)
         job.log(f"the champion's StyleMatte, {digest(target)[:12]}")
         return {"champion": job.record.champion, "stylematte": digest(target)}
     torch.manual_seed(job.spec.seed)
-    network = StyleMatte(preset(job.spec.matting_network))
+    if start := job.record.start:
+        job.log(f"begins with the StyleMatte of {start}")
+        network = load_stylematte(context.bundle(start) / STYLEMATTE_FILE)
+    else:
+        network = StyleMatte(preset(job.spec.matting_network))
     portraits = read_squares(
         context.tars(job, job.spec.labelled, Split.TRAIN), job.spec.matting_size
     )
+    rate = job.spec.matting_rate if start else BASELINE_RATE
     figures = _train(
-        job, context, Stage.BASELINE, network, portraits, job.spec.baseline_steps, BASELINE_RATE
+        job, context, Stage.BASELINE, network, portraits, job.spec.baseline_steps, rate
     )
-    return {"champion": None, "pairs": len(portraits), **figures}
+    return {"champion": None, "start": start, "pairs": len(portraits), **figures}
 
 
 def fine_tune(job: Job, context: StageContext) -> dict[str, Any]:
