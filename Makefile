@@ -25,8 +25,10 @@ setup: .venv/installed ## a .venv with the exact versions of requirements.lock
 	echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/matteforge-application.pth"
 	touch $@
 
-demo: setup ## order 64 portraits from a real stack, download and check them, draw demo-output/contact-sheet.png
-	$(BIN)/matteforge demo
+DOMAIN ?= humans
+SOURCE ?= generated
+demo: setup ## order 64 portraits (DOMAIN=humans SOURCE=generated) from a real stack, download and check them, draw demo-output/contact-sheet.png
+	$(BIN)/matteforge demo --domain $(DOMAIN) --source $(SOURCE)
 
 up: setup ## run the whole service on this machine until Ctrl-C
 	$(BIN)/matteforge up

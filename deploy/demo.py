@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,12 +12,16 @@ import click
 from deploy.local.data_dir import DataDirInUse
 from deploy.local.stack import Stack
 from deploy.local.supervisor import StartFailed
+from matteforge.calls import OrderOptions
 from matteforge.client import MatteForge
+from matteforge.schemas.attributes import VOCABULARIES
 from matteforge.schemas.datasets import DatasetOut, DatasetState
+from models.renderer.blender.process import available
 from workers.shards.contact_sheet import draw_contact_sheet
 from workers.shards.read import DeliveredSample, read_shard
 
 SHARD_SIZE = 16
+RENDERED_PX = 128
 PATIENCE_S = 1800.0
 
 
@@ -28,6 +33,20 @@ PATIENCE_S = 1800.0
     show_default=True,
     help="Portraits to order.",
 )
+@click.option(
+    "--domain",
+    type=click.Choice(list(VOCABULARIES)),
+    default=next(iter(VOCABULARIES)),
+    show_default=True,
+    help="What is in the pictures: the model of this name, or rendered subjects.",
+)
+@click.option(
+    "--source",
+    type=click.Choice(["generated", "rendered"]),
+    default="generated",
+    show_default=True,
+    help="StyleMatteGAN or the renderer.",
+)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option(
     "--out",
@@ -38,10 +57,12 @@ PATIENCE_S = 1800.0
 @click.option(
     "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Default: a temporary one."
 )
-def demo(count: int, seed: int, out: Path, data_dir: Path | None) -> None:
+def demo(count: int, domain: str, source: str, seed: int, out: Path, data_dir: Path | None) -> None:
     """Start everything for real, order portraits, download and check them, draw
     OUT/contact-sheet.png, stop."""
     began_s = time.monotonic()
+    if source == "rendered" and (missing := available(domain)):
+        raise click.ClickException(f"{domain} can't be rendered here: {missing}")
     with ExitStack() as cleanup:
         folder = data_dir or Path(
             cleanup.enter_context(TemporaryDirectory(prefix="matteforge-demo-"))
@@ -53,7 +74,8 @@ def demo(count: int, seed: int, out: Path, data_dir: Path | None) -> None:
             raise click.ClickException(str(error)) from error
         click.echo(f"ready after {time.monotonic() - began_s:.1f} s at {stack.url}")
         with MatteForge(stack.url, stack.api_key) as client:
-            dataset = _order(client, count, seed)
+            options = order_options(domain, source, [model.name for model in client.models()])
+            dataset = _order(client, count, seed, options)
             samples = _fetch(client, dataset, out)
     draw_contact_sheet(samples, out / "contact-sheet.png")
     click.echo(
@@ -62,9 +84,25 @@ def demo(count: int, seed: int, out: Path, data_dir: Path | None) -> None:
     )
 
 
-def _order(client: MatteForge, count: int, seed: int) -> DatasetOut:
-    ordered = client.order(count, seed=seed, shard_size=SHARD_SIZE)
-    click.echo(f"ordered {ordered.id}: {count} portraits, seed {seed}")
+def order_options(domain: str, source: str, models: Sequence[str]) -> OrderOptions:
+    """What an order of a domain says beside its count. Raises click.ClickException where nothing
+    can be generated of it, since no model has its name."""
+    if source == "rendered":
+        known: OrderOptions = {"model": domain} if domain in models else {}
+        return {"source": "rendered", "domain": domain, "size": RENDERED_PX, **known}
+    if domain not in models:
+        raise click.ClickException(
+            f"no model {domain!r} is shipped; there are {', '.join(models)}. Train one "
+            "(docs/howto/train-animals.md shows how a domain is trained), or draw rendered ones: "
+            f"matteforge demo --domain {domain} --source rendered"
+        )
+    return {"model": domain, "shard_size": SHARD_SIZE}
+
+
+def _order(client: MatteForge, count: int, seed: int, options: OrderOptions) -> DatasetOut:
+    ordered = client.order(count, **(options | {"seed": seed}))
+    kind = f"{options.get('source', 'generated')} {options.get('domain') or options['model']}"
+    click.echo(f"ordered {ordered.id}: {count} portraits, {kind}, seed {seed}")
     seen: list[str] = []
 
     def show(dataset: DatasetOut) -> None:
