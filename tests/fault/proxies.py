@@ -50,6 +50,7 @@ class Proxies:
         """s3, redis: (port to listen on, port of the server behind)."""
         self.s3, self.redis = Mood(draw=random.Random(seed)), Mood(draw=random.Random(seed + 1))
         self._lists: dict[bytes, bytes] = {}
+        self._servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxies", daemon=True)
         self._thread.start()
@@ -57,8 +58,20 @@ class Proxies:
         self._await(self._listen(redis, self._redis))
 
     def close(self) -> None:
+        """Cut every connection and stop."""
+        self._await(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
+
+    async def _stop(self) -> None:
+        for server in self._servers:
+            server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # transports close at the loop's next turn
 
     def _await(self, work: Coroutine[None, None, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -68,13 +81,15 @@ class Proxies:
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             there = None
-            with suppress(OSError, EOFError, Hangup, ValueError):
-                there = await asyncio.open_connection(HOST, behind)
-                await serve((reader, writer), there)
-            for one in (writer, *(there[1:] if there else ())):
-                one.transport.abort()  # a reset, not an orderly end
+            try:
+                with suppress(OSError, EOFError, Hangup, ValueError):
+                    there = await asyncio.open_connection(HOST, behind)
+                    await serve((reader, writer), there)
+            finally:
+                for one in (writer, *(there[1:] if there else ())):
+                    one.transport.abort()  # a reset, not an orderly end
 
-        await asyncio.start_server(connected, HOST, listen_on)
+        self._servers.append(await asyncio.start_server(connected, HOST, listen_on))
 
     # S3
 
