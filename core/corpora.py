@@ -22,6 +22,7 @@ from core import keys
 from core.conditional import change_record, read_record
 from core.errors import NotFound, StateConflict
 from core.ports import ObjectStore
+from core.tenants import HOUSE, MayRead, anything
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.corpora import CorpusKind, Split
 from matteforge.schemas.names import FileName
@@ -59,6 +60,7 @@ class CorpusManifest(Frozen):
     format: str = "matteforge.corpus/1"
     name: str
     kind: CorpusKind
+    tenant: str = Field(HOUSE, description="whose it is (core.tenants)")
     licence: str = Field(description="as given by whoever added it; several are joined by '; '")
     sources: list[str] = Field(description="names of the folders or files it was made of")
     updated_at: datetime
@@ -98,16 +100,16 @@ class CorpusBook:
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
 
-    def names(self) -> list[str]:
-        return [name for name in self.store.list_folders(keys.CORPORA) if self._get(name)]
+    def names(self, may_read: MayRead = anything) -> list[str]:
+        found = ((name, self._get(name)) for name in self.store.list_folders(keys.CORPORA))
+        return [name for name, corpus in found if corpus and may_read(corpus.tenant)]
 
-    def get(self, name: str) -> CorpusManifest:
-        """NotFound, naming the corpora that there are."""
+    def get(self, name: str, may_read: MayRead = anything) -> CorpusManifest:
+        """NotFound, naming the corpora that there are to be read."""
         found = self._get(name)
-        if found is None:
-            raise NotFound(
-                f"there is no corpus {name!r}; known: {', '.join(self.names()) or 'none'}"
-            )
+        if found is None or not may_read(found.tenant):
+            known = ", ".join(self.names(may_read)) or "none"
+            raise NotFound(f"there is no corpus {name!r}; known: {known}")
         return found
 
     def keys(self, manifest: CorpusManifest, split: Split | None = None) -> Iterator[str]:
@@ -138,7 +140,7 @@ class CorpusBook:
         """Make the corpus, or add shards to the one of this name; what is there already is not
         added again.
 
-        StateConflict when it is of another kind, or others keep changing it.
+        StateConflict when it is of another kind or tenant, or others keep changing it.
         """
 
         def grown(there: CorpusManifest | None) -> CorpusManifest:
@@ -165,6 +167,8 @@ def _joined(first: CorpusManifest, second: CorpusManifest) -> CorpusManifest:
         raise StateConflict(
             f"the corpus {first.name} holds {first.kind}, not {second.kind}; use another name"
         )
+    if first.tenant != second.tenant:
+        raise StateConflict(f"the name {first.name} is taken by another tenant; use another name")
     known = {shard.sha256 for shard in first.shards}
     reasons = {**first.rejected, **second.rejected}
     return first.model_copy(

@@ -19,6 +19,7 @@ from core import keys
 from core.datasets.dataset import utcnow
 from core.errors import InvalidSpec, NotFound
 from core.ports import ObjectStore
+from core.tenants import HOUSE, may_read
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.keys import KeyIn, Limits, Scope
 
@@ -31,7 +32,7 @@ class ApiKey(Frozen):
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     name: str = BOOTSTRAP
-    tenant: str = "default"
+    tenant: str = HOUSE
     scopes: list[Scope] = Field(default_factory=lambda: list(Scope))
     created_at: datetime
     expires_at: datetime | None = None
@@ -52,6 +53,14 @@ class ApiKey(Frozen):
     def sees(self, owner: str) -> bool:
         """Whether data of this owner are its tenant's. Older data name the key that ordered."""
         return self.admin or owner in (self.tenant, self.sha256)
+
+    def reads(self, tenant: str) -> bool:
+        """Whether it may read this tenant's corpora and models."""
+        return self.admin or may_read(tenant, self.tenant)
+
+    def changes(self, tenant: str) -> bool:
+        """Whether it may change them."""
+        return self.admin or tenant == self.tenant
 
 
 def new_api_key() -> str:

@@ -13,12 +13,12 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from core import keys
+from core.aliases import Aliases, AliasMove, check_tenant
 from core.bundle import BUNDLE_FILE, GENERATOR_FILE, TRAINING_STATE_FILE, Bundle, load_bundle_folder
 from core.conditional import JSON, change_record, read_record
 from core.datasets.dataset import utcnow
@@ -29,7 +29,7 @@ from core.errors import (
     StoreUnavailable,
 )
 from core.ports import ObjectStore
-from matteforge.schemas.base import Frozen
+from core.tenants import HOUSE, MayRead, anything
 from matteforge.schemas.names import DIGEST, MODEL_REFERENCE
 
 CHAMPION = "champion"
@@ -39,26 +39,6 @@ UNFINISHED = "fetch-"  # what a folder's name begins with while a bundle is fetc
 BUNDLES_KEPT = 100  # remembered by a process
 
 
-class AliasMove(Frozen):
-    """One line of an alias's audit trail."""
-
-    digest: str
-    at: datetime
-    reason: str
-    actor: str = Field(
-        "", description="who moved it: a training run, the hash of an API key, or a command"
-    )
-
-
-class Aliases(Frozen):
-    """`aliases/NAME.json`: alias -> its moves, the last one is in force."""
-
-    moves: dict[str, list[AliasMove]]
-
-    def current(self, alias: str) -> str | None:
-        return self.moves[alias][-1].digest if self.moves.get(alias) else None
-
-
 class Registry:
     """Bundles and aliases in one object store."""
 
@@ -66,13 +46,22 @@ class Registry:
         self._store = store
         self._bundles: dict[str, Bundle] = {}  # a digest's never changes
 
-    def publish(self, folder: Path, *, alias: str = CHAMPION, reason: str = "published") -> Bundle:
+    def publish(
+        self,
+        folder: Path,
+        *,
+        alias: str = CHAMPION,
+        reason: str = "published",
+        tenant: str | None = None,
+    ) -> Bundle:
         """Upload a bundle folder (files first, bundle.json last) and point `NAME@alias` to it. Safe
         to repeat.
 
-        A training state beside it is kept under the SHA-256 of its generator.
+        tenant: whose the model is; None: the house's, if it is new. StateConflict: another's. A
+        training state beside it is kept under the SHA-256 of its generator.
         """
         bundle = load_bundle_folder(folder)
+        check_tenant(self.find(bundle.name), tenant)
         self._keep_training_state(bundle, folder / TRAINING_STATE_FILE)
         prefix = f"{keys.REGISTRY}{_hex(bundle.digest)}/"
         for name in bundle.files:
@@ -80,7 +69,7 @@ class Registry:
                 self._store.upload(prefix + name, folder / name)
         if self._store.head(prefix + BUNDLE_FILE) is None:
             self._store.put(prefix + BUNDLE_FILE, bundle.to_bytes(), content_type=JSON)
-        self.move_alias(bundle.name, alias, bundle.digest, reason=reason)
+        self.move_alias(bundle.name, alias, bundle.digest, reason=reason, tenant=tenant)
         return bundle
 
     def publish_shipped(self, folder: Path) -> Bundle:
@@ -90,7 +79,7 @@ class Registry:
         what was trained or promoted here stays.
         """
         name = load_bundle_folder(folder).name
-        before = self._aliases(name)[0]
+        before = self.find(name) or Aliases(moves={})
         bundle = self.publish(folder, alias=SHIPPED, reason="shipped with the package")
         if before.current(CHAMPION) in (None, before.current(SHIPPED)):
             self.promote(name, bundle.digest, reason="shipped", expected=before.current(CHAMPION))
@@ -116,7 +105,7 @@ class Registry:
         """
         if self.bundle(digest).name != name:
             raise NotFound(f"{digest} is not a version of {name!r}")
-        if self._aliases(name)[0].current(CHAMPION) not in (expected, digest):
+        if self.aliases(name).current(CHAMPION) not in (expected, digest):
             return False
         self.move_alias(name, CHAMPION, digest, reason=reason, actor=actor)
         return True
@@ -132,22 +121,31 @@ class Registry:
         return self.aliases(name).moves[CHAMPION][-1]
 
     def move_alias(
-        self, name: str, alias: str, digest: str, *, reason: str, actor: str = ""
+        self,
+        name: str,
+        alias: str,
+        digest: str,
+        *,
+        reason: str,
+        actor: str = "",
+        tenant: str | None = None,
     ) -> None:
         """Point NAME@alias to a digest, keeping the history. StateConflict when others keep moving
-        it too."""
+        it too, or it is not this tenant's."""
 
         def moved(there: Aliases | None) -> Aliases | None:
-            moves = there.moves if there else {}
-            if there and there.current(alias) == digest:
-                return there
+            before = there or Aliases(moves={}, tenant=tenant or HOUSE)
+            check_tenant(there, tenant)
+            if before.current(alias) == digest:
+                return before
             move = AliasMove(digest=digest, at=utcnow(), reason=reason, actor=actor)
-            return Aliases(moves={**moves, alias: [*moves.get(alias, []), move]})
+            moves = {**before.moves, alias: [*before.moves.get(alias, []), move]}
+            return before.model_copy(update={"moves": moves})
 
         what = f"the alias {name}@{alias}"
         change_record(self._store, keys.aliases(name), Aliases, moved, what=what)
 
-    def resolve(self, reference: str) -> str:
+    def resolve(self, reference: str, may_read: MayRead = anything) -> str:
         """Digest of `name` (its champion), `name@alias` or `name@sha256:…`. NotFound with what
         would be right."""
         if re.fullmatch(MODEL_REFERENCE, reference) is None:
@@ -156,11 +154,7 @@ class Registry:
             )
         name, _, version = reference.partition("@")
         version = version or CHAMPION
-        aliases, etag = self._aliases(name)
-        if etag is None:
-            raise NotFound(
-                f"there is no model {name!r}; known: {', '.join(self.names()) or 'none'}"
-            )
+        aliases = self.aliases(name, may_read)
         if version.startswith("sha256:"):
             if self.bundle(version).name != name:
                 raise NotFound(f"{version} is not a version of {name!r}")
@@ -172,19 +166,21 @@ class Registry:
             )
         return digest
 
-    def names(self) -> list[str]:
-        return [
+    def names(self, may_read: MayRead = anything) -> list[str]:
+        names = (
             key.removeprefix(keys.ALIASES).removesuffix(".json")
             for key in self._store.list_keys(keys.ALIASES)
-        ]
+        )
+        if may_read is anything:
+            return list(names)
+        return [name for name in names if (found := self.find(name)) and may_read(found.tenant)]
 
-    def aliases(self, name: str) -> Aliases:
+    def aliases(self, name: str, may_read: MayRead = anything) -> Aliases:
         """Every alias of a model with its history. NotFound when there is no such model."""
-        aliases, etag = self._aliases(name)
-        if etag is None:
-            raise NotFound(
-                f"there is no model {name!r}; known: {', '.join(self.names()) or 'none'}"
-            )
+        aliases = self.find(name)
+        if aliases is None or not may_read(aliases.tenant):
+            known = ", ".join(self.names(may_read)) or "none"
+            raise NotFound(f"there is no model {name!r}; known: {known}")
         return aliases
 
     def bundle(self, digest: str) -> Bundle:
@@ -241,9 +237,9 @@ class Registry:
             if self._store.head(key) is None:
                 self._store.upload(key, path)
 
-    def _aliases(self, name: str) -> tuple[Aliases, str | None]:
-        aliases, etag = read_record(self._store, keys.aliases(name), Aliases)
-        return aliases or Aliases(moves={}), etag
+    def find(self, name: str) -> Aliases | None:
+        """Every alias of a model; None when there is no such model."""
+        return read_record(self._store, keys.aliases(name), Aliases)[0]
 
 
 def _hex(digest: str) -> str:

@@ -94,7 +94,7 @@ def place_order(
     body_sha256 = _fingerprint(spec)
     if idempotency_key is not None and (view := _replay(services, dataset_id, body_sha256)):
         return view
-    plan = plan_order(services, spec)
+    plan = plan_order(services, key, spec)
     record = DatasetRecord(
         id=dataset_id,
         owner=key.tenant,
@@ -198,7 +198,7 @@ def _replay(services: Services, dataset_id: str, body_sha256: str) -> DatasetVie
     return load_view(services, dataset_id)
 
 
-def plan_order(services: Services, spec: AnySpec) -> Plan:
+def plan_order(services: Services, key: ApiKey, spec: AnySpec) -> Plan:
     """What an order comes to. Raises InvalidSpec, SourceUnavailable."""
     if isinstance(spec, RenderedSpec) and not services.settings.rendered:
         raise SourceUnavailable(
@@ -206,7 +206,7 @@ def plan_order(services: Services, spec: AnySpec) -> Plan:
             "`pip install '.[portraits]'`, and its API MATTEFORGE_RENDERED=1"
         )
     try:
-        digest = services.registry.resolve(spec.model)
+        digest = services.registry.resolve(spec.model, key.reads)
         bundle = services.registry.bundle(digest)
     except (NotFound, CheckpointRejected) as error:
         raise InvalidSpec(error.detail) from error

@@ -11,7 +11,7 @@ from fastapi import Depends, Path, Request, Security
 from fastapi.security import HTTPBearer
 
 from core.datasets.catalog import Catalog
-from core.errors import NotFound, TransientError
+from core.errors import Forbidden, NotFound, TransientError
 from core.keyring import ApiKey
 from core.matte_batches import MatteBatches
 from core.ports import Doorbell, LiveView, ObjectStore
@@ -109,6 +109,23 @@ async def _model_name(name: Annotated[str, Path(examples=["humans"])]) -> str:
     return matching(NAME, "model", name)
 
 
+def _readable_model(
+    name: Annotated[str, Depends(_model_name)], key: KeyDep, services: ServicesDep
+) -> str:
+    """A model that the key may read; NotFound for all others."""
+    services.registry.aliases(name, key.reads)
+    return name
+
+
+def _own_model(
+    name: Annotated[str, Depends(_readable_model)], key: KeyDep, services: ServicesDep
+) -> str:
+    """A model that the key may change. NotFound, Forbidden."""
+    if not key.changes(tenant := services.registry.aliases(name).tenant):
+        raise Forbidden(f"the model {name} is the tenant {tenant}'s, and changed by its keys alone")
+    return name
+
+
 def _training_run_id(
     run_id: Annotated[str, Path(examples=["tr_0123456789abcdef01234567"])],
     key: KeyDep,
@@ -146,6 +163,8 @@ async def _corpus_name(name: Annotated[str, Path(examples=["portraits"])]) -> st
 DatasetId = Annotated[str, Depends(_dataset_id)]
 ShardName = Annotated[str, Depends(_shard_name)]
 ModelName = Annotated[str, Depends(_model_name)]
+ReadableModel = Annotated[str, Depends(_readable_model)]
+OwnModel = Annotated[str, Depends(_own_model)]
 TrainingRunId = Annotated[str, Depends(_training_run_id)]
 CorpusName = Annotated[str, Depends(_corpus_name)]
 MatteId = Annotated[str, Depends(_matte_id)]

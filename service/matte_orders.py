@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from core.errors import InvalidSpec, NotFound
 from core.mattes import BLUR, COLOUR, PICTURE, MatteOrder
 from matteforge.schemas.mattes import Output
-from service.dependencies import OwnerDep, ServicesDep
+from service.dependencies import KeyDep, ServicesDep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class MatteWish:
 
 async def _wish(
     services: ServicesDep,
-    owner: OwnerDep,
+    key: KeyDep,
     output: Annotated[
         Output, Form(description="grey alpha, straight RGBA, or RGB over a background; all PNG")
     ] = "cutout",
@@ -45,10 +45,10 @@ async def _wish(
     behind = await background_image.read() if background_image else None
     named = _behind(output, background, behind)
     try:
-        digest = await run_in_threadpool(services.registry.resolve, model)
+        digest = await run_in_threadpool(services.registry.resolve, model, key.reads)
     except NotFound as error:
         raise InvalidSpec(f"model: {error.detail}") from error
-    order = MatteOrder(owner=owner, bundle=digest, output=output, background=named, side=side)
+    order = MatteOrder(owner=key.tenant, bundle=digest, output=output, background=named, side=side)
     return MatteWish(order=order, model=model, behind=behind)
 
 

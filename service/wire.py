@@ -80,6 +80,7 @@ def corpus_out(corpus: CorpusManifest) -> CorpusOut:
     """A corpus without its shards."""
     return CorpusOut(
         name=corpus.name,
+        tenant=corpus.tenant,
         kind=corpus.kind,
         digest=corpus.digest,
         licence=corpus.licence,

@@ -12,6 +12,7 @@ training-active/TIME-ID              runs that have not ended: nobody has to loo
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 
 from core import keys
 from core.conditional import JSON, Record, put_once, read_record
@@ -20,6 +21,7 @@ from core.datasets.dataset import utcnow
 from core.errors import InvalidSpec, NotFound
 from core.ports import ObjectStore
 from core.registry import CHAMPION, Registry
+from core.tenants import MayRead, may_read, tenant_of
 from core.training.run import (
     RunEnd,
     RunProgress,
@@ -139,19 +141,25 @@ def pin_run(
     store: ObjectStore, spec: TrainingSpec, *, run_id: str, owner: str, body_sha256: str = ""
 ) -> TrainingRecord:
     """A run on the corpora and the models that there are now. InvalidSpec: one is missing or can't
-    serve."""
+    serve, or the domain's model is not the owner's to train.
+    """
     book, registry = CorpusBook(store), Registry(store)
+    model, reads = registry.find(spec.domain), partial(may_read, reader=tenant_of(owner))
+    if model is not None and model.tenant != tenant_of(owner):
+        raise InvalidSpec(
+            f"domain: the model {spec.domain} is another tenant's, and trained by its keys alone; "
+            "train one under a name of your own"
+        )
     try:
         corpora = {
-            name: book.get(name)
+            name: book.get(name, reads)
             for name in sorted({*spec.labelled, *spec.unlabelled, *spec.backgrounds})
         }
     except NotFound as error:
         raise InvalidSpec(error.detail) from error
     check_corpora(spec, corpora)
-    known = spec.domain in registry.names()
-    champion = registry.aliases(spec.domain).current(CHAMPION) if known else None
-    start = None if champion or not spec.start_from else _resolved(registry, spec.start_from)
+    champion = model.current(CHAMPION) if model else None
+    start = None if champion or not spec.start_from else _resolved(registry, spec.start_from, reads)
     return TrainingRecord(
         id=run_id,
         owner=owner,
@@ -164,9 +172,9 @@ def pin_run(
     )
 
 
-def _resolved(registry: Registry, model: str) -> str:
+def _resolved(registry: Registry, model: str, reads: MayRead) -> str:
     try:
-        return registry.resolve(model)
+        return registry.resolve(model, reads)
     except NotFound as error:
         raise InvalidSpec(f"start_from: {error.detail}") from error
 

@@ -26,6 +26,7 @@ class CorpusOut(Wire):
     """A corpus without its shards."""
 
     name: str
+    tenant: str = Field("default", description="whose it is; all read those of `default`")
     kind: CorpusKind
     digest: str
     licence: str

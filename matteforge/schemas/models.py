@@ -14,6 +14,7 @@ class ModelOut(Wire):
     """A model: its aliases and its champion, the bundle that `model: NAME` stands for."""
 
     name: str = Field(examples=["humans"])
+    tenant: str = Field("default", description="whose it is; all read those of `default`")
     aliases: dict[str, str] = Field(description="alias -> digest of the bundle in force")
     resolution: int | None = Field(
         description="pixels a side of the champion's samples; null without a champion"

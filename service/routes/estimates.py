@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends
 from matteforge.schemas.datasets import EstimateOut
 from matteforge.schemas.orders import AnySpec
 from service import datasets
-from service.dependencies import ServicesDep, bearer
+from service.dependencies import KeyDep, ServicesDep, bearer
 from service.estimates import estimate
 from service.problems import documented
 from service.routes.datasets import EXAMPLES, json_only
@@ -23,8 +23,8 @@ router = APIRouter(prefix="/v1/estimates", tags=["datasets"], dependencies=[bear
     summary="Estimate an order",
 )
 def estimate_order(
-    spec: Annotated[AnySpec, Body(openapi_examples=EXAMPLES)], services: ServicesDep
+    spec: Annotated[AnySpec, Body(openapi_examples=EXAMPLES)], services: ServicesDep, key: KeyDep
 ) -> EstimateOut:
     """The order is checked as if it were placed; nothing is."""
-    plan = datasets.plan_order(services, spec)
+    plan = datasets.plan_order(services, key, spec)
     return estimate(services, plan, spec.source)

@@ -8,11 +8,12 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
 
 from core.errors import InvalidSpec, NotFound, StateConflict
+from core.keyring import ApiKey
 from core.mattes import RESULT, MatteBook, MatteOrder, MatteOutcome
 from core.messages import RunMatte
 from matteforge.schemas.datasets import ErrorInfo
 from matteforge.schemas.mattes import MatteOut
-from service.dependencies import MatteId, OwnerDep, Services, ServicesDep, bearer
+from service.dependencies import KeyDep, MatteId, Services, ServicesDep, bearer
 from service.matte_orders import MatteWish, WishDep
 from service.problems import documented, located
 
@@ -54,10 +55,10 @@ async def make(
 @router.get(
     "/{matte_id}", response_model=MatteOut, responses=documented(404), summary="Look at a matte"
 )
-def get_matte(matte_id: MatteId, services: ServicesDep, owner: OwnerDep) -> MatteOut:
-    """Whether it is done. Only its tenant may look."""
+def get_matte(matte_id: MatteId, services: ServicesDep, key: KeyDep) -> MatteOut:
+    """Whether it is done. Only its tenant, and admins, may look."""
     book = MatteBook(services.store)
-    return _out(matte_id, _owned(book, matte_id, owner), book.outcome(matte_id))
+    return _out(matte_id, _owned(book, matte_id, key), book.outcome(matte_id))
 
 
 @router.get(
@@ -66,10 +67,10 @@ def get_matte(matte_id: MatteId, services: ServicesDep, owner: OwnerDep) -> Matt
     responses=documented(404, 409) | {200: {"content": {"image/png": {}}}},
     summary="Fetch a matte",
 )
-def get_result(matte_id: MatteId, services: ServicesDep, owner: OwnerDep) -> Response:
+def get_result(matte_id: MatteId, services: ServicesDep, key: KeyDep) -> Response:
     """The PNG. 409 until it is done, and when it failed."""
     book = MatteBook(services.store)
-    _owned(book, matte_id, owner)
+    _owned(book, matte_id, key)
     outcome = book.outcome(matte_id)
     if outcome is None or outcome.code:
         raise StateConflict(outcome.detail if outcome else f"{matte_id} is not done yet")
@@ -99,9 +100,9 @@ async def _wait(book: MatteBook, matte_id: str, wait_s: float) -> MatteOutcome |
     return None
 
 
-def _owned(book: MatteBook, matte_id: str, owner: str) -> MatteOrder:
+def _owned(book: MatteBook, matte_id: str, key: ApiKey) -> MatteOrder:
     order = book.order(matte_id)
-    if order.owner != owner:
+    if not key.sees(order.owner):
         raise NotFound(f"there is no matte {matte_id}")
     return order
 

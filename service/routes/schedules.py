@@ -49,10 +49,14 @@ def put_schedule(
         raise InvalidSpec(
             f"run/domain: is {body.run.domain!r}, but the schedule is that of {name!r}"
         )
+    owner = key.tenant
     with suppress(NotFound):
-        if not key.sees(Schedules(services.store).get(name).owner):
+        owner = (
+            Schedules(services.store).get(name).owner
+        )  # an admin's change makes it nobody else's
+        if not key.sees(owner):
             raise StateConflict(f"{name} has a schedule of another tenant")
-    return _out(services, Schedules(services.store).set(body, key.tenant, utcnow()))
+    return _out(services, Schedules(services.store).set(body, owner, utcnow()))
 
 
 @router.delete("/{name}", status_code=204, responses=documented(404), summary="Delete a schedule")

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from core.errors import NotFound
 from core.registry import CHAMPION
 from matteforge.schemas.models import MoveOut, MovePage, PromoteIn, RollbackIn, VersionOut
-from service.dependencies import KeyDep, ModelName, Services, ServicesDep, bearer
+from service.dependencies import KeyDep, OwnModel, ReadableModel, Services, ServicesDep, bearer
 from service.problems import documented
 from service.routes.datasets import json_only
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/models/{name}", tags=["models"], dependencies=[be
     dependencies=[Depends(json_only)],
     summary="Promote a version",
 )
-def promote(name: ModelName, body: PromoteIn, services: ServicesDep, key: KeyDep) -> MovePage:
+def promote(name: OwnModel, body: PromoteIn, services: ServicesDep, key: KeyDep) -> MovePage:
     """Make a version, or whatever an alias points to, the champion. Datasets under way keep what
     they pinned."""
     digest = services.registry.resolve(f"{name}@{body.version}")
@@ -36,7 +36,7 @@ def promote(name: ModelName, body: PromoteIn, services: ServicesDep, key: KeyDep
     dependencies=[Depends(json_only)],
     summary="Roll back",
 )
-def rollback(name: ModelName, body: RollbackIn, services: ServicesDep, key: KeyDep) -> MovePage:
+def rollback(name: OwnModel, body: RollbackIn, services: ServicesDep, key: KeyDep) -> MovePage:
     """Make the version champion again that was it before the present one came."""
     if body.present in (None, services.registry.aliases(name).current(CHAMPION)):
         services.registry.rollback(name, reason=body.reason, actor=key.sha256)
@@ -46,7 +46,7 @@ def rollback(name: ModelName, body: RollbackIn, services: ServicesDep, key: KeyD
 @router.get(
     "/history", response_model=MovePage, responses=documented(404), summary="Read the audit trail"
 )
-def history(name: ModelName, services: ServicesDep) -> MovePage:
+def history(name: ReadableModel, services: ServicesDep) -> MovePage:
     """Every move of every alias, newest first: what, when, why, by whom."""
     return _history(services, name)
 
@@ -58,7 +58,7 @@ def history(name: ModelName, services: ServicesDep) -> MovePage:
     summary="Look at a version",
 )
 def version(
-    name: ModelName,
+    name: ReadableModel,
     version: Annotated[str, Path(max_length=100, examples=["candidate"])],
     services: ServicesDep,
 ) -> VersionOut:

@@ -28,6 +28,7 @@ def corpora() -> None:
 @click.argument("name")
 @click.argument("source")
 @click.option("--kind", type=KINDS, default=CorpusKind.PAIRS.value, show_default=True)
+@click.option("--tenant", help="Whose it is, if new. [default: default, which all may read]")
 @click.option("--licence", help="Of the data, e.g. CC0-1.0. Needed unless --dry-run.")
 @click.option(
     "--within", default="", help="Only what lies below this path inside it, e.g. afhq/train/cat/."
@@ -53,6 +54,7 @@ def add(
     name: str,
     source: str,
     kind: str,
+    tenant: str | None,
     licence: str | None,
     within: str,
     part: str | None,
@@ -79,7 +81,8 @@ def add(
     elif licence is None:
         raise click.UsageError("--licence is needed: under which terms may the data be used?")
     else:
-        add_and_tell(_book(), name, found, CorpusKind(kind), licence, part=part, **options)  # type: ignore[arg-type]
+        more = {**options, "part": part, "tenant": tenant}
+        add_and_tell(_book(), name, found, CorpusKind(kind), licence, **more)  # type: ignore[arg-type]
 
 
 def add_and_tell(
@@ -92,6 +95,7 @@ def add_and_tell(
     part: str | None = None,
     max_side: int = 1080,
     premultiplied: bool | None = None,
+    tenant: str | None = None,
 ) -> CorpusManifest:
     """Adds by `add_corpus` and prints the report."""
     from workers.cycle.corpora import add_corpus, told
@@ -107,6 +111,7 @@ def add_and_tell(
             part=part,
             max_side=max_side,
             premultiplied=premultiplied,
+            tenant=tenant,
             on_sample=_progress(),
         )
     except MatteForgeError as error:
@@ -142,7 +147,9 @@ def list_() -> None:
     for name in book.names():
         manifest = book.get(name)
         splits = " ".join(f"{split}={manifest.samples(split)}" for split in Split)
-        click.echo(f"{name:24} {manifest.kind.value:12} {splits}  {manifest.licence}")
+        click.echo(
+            f"{name:24} {manifest.tenant:12} {manifest.kind.value:12} {splits}  {manifest.licence}"
+        )
 
 
 @corpora.command()

@@ -120,7 +120,8 @@ def bundle(
 @models.command()
 @click.argument("folder", type=FOLDER, required=False)
 @click.option("--alias", default="champion", show_default=True)
-def publish(folder: Path | None, alias: str) -> None:
+@click.option("--tenant", help="Whose it is, if new. [default: default, which all may read]")
+def publish(folder: Path | None, alias: str, tenant: str | None) -> None:
     """Check a bundle folder (default: the shipped one), upload it and point NAME@ALIAS to it.
 
     Both networks are loaded and sampled from once; what could not be ordered from is refused.
@@ -132,7 +133,7 @@ def publish(folder: Path | None, alias: str) -> None:
     chosen = folder or shipped_bundle()
     try:
         check_bundle(chosen)
-        made = _registry().publish(chosen, alias=alias)
+        made = _registry().publish(chosen, alias=alias, tenant=tenant)
     except MatteForgeError as error:
         raise click.ClickException(error.detail) from error
     click.echo(f"{made.name}@{alias} {made.digest}")

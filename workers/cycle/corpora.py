@@ -22,6 +22,7 @@ from core.corpora import (
 )
 from core.datasets.dataset import utcnow
 from core.errors import CorpusRejected, InvalidSpec, NotFound
+from core.tenants import HOUSE
 from matteforge.schemas.corpora import CorpusKind, Split
 from matteforge.schemas.names import NAME
 from models.corpora.foreground import straight_foreground
@@ -64,14 +65,16 @@ def add_corpus(
     part: str | None = None,
     max_side: int = MAX_SIDE,
     premultiplied: bool | None = None,
+    tenant: str | None = None,
     on_sample: Callable[[int], None] = lambda number: None,
 ) -> tuple[CorpusManifest, Report]:
     """Read, check and store what a folder, zip or tar holds; a corpus of this name grows by what it
     lacks.
 
     within: only entries whose path starts so. part: name of the slice that all samples belong to;
-    None takes each sample's own folder. premultiplied: see `check_entry`. Raises InvalidSpec for a
-    bad name, CorpusRejected when nothing usable is found.
+    None takes each sample's own folder. premultiplied: see `check_entry`. tenant: whose the corpus
+    is; None: as it is, the house's if it is new. Raises InvalidSpec for a bad name, StateConflict
+    for a name of another tenant's, CorpusRejected when nothing usable is found.
     """
     if re.fullmatch(NAME, name) is None:
         raise InvalidSpec(
@@ -96,6 +99,7 @@ def add_corpus(
     manifest = CorpusManifest(
         name=name,
         kind=kind,
+        tenant=tenant or _tenant_of(book, name),
         licence=licence,
         sources=[source.name],
         updated_at=utcnow(),
@@ -110,6 +114,13 @@ def told(counts: Counter[str]) -> str:
     """Counts in one line, the largest first."""
     found = ", ".join(f"{number} {reason}" for reason, number in counts.most_common())
     return found or "nothing that looks like it"
+
+
+def _tenant_of(book: CorpusBook, name: str) -> str:
+    try:
+        return book.get(name).tenant
+    except NotFound:
+        return HOUSE
 
 
 def _known_keys(book: CorpusBook, name: str) -> set[str]:

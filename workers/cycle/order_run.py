@@ -9,13 +9,12 @@ from pydantic import ValidationError
 from core.corpora import CorpusBook
 from core.errors import InvalidSpec
 from core.ports import ObjectStore
+from core.tenants import HOUSE
 from core.training.run import new_run_id
 from core.training.runs import TrainingRuns, pin_run
 from matteforge.schemas.corpora import CorpusKind
 from matteforge.schemas.training import TrainingSpec
 from workers.commands.corpora import add_and_tell
-
-OWNER = "command line"
 
 
 def run_of(
@@ -52,6 +51,6 @@ def run_of(
     except ValidationError as error:
         first = error.errors()[0]
         raise InvalidSpec(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    record = pin_run(store, spec, run_id=new_run_id(OWNER, None), owner=OWNER)
+    record = pin_run(store, spec, run_id=new_run_id(HOUSE, None), owner=HOUSE)
     runs.claim(record)
     return record.id

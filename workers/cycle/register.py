@@ -8,6 +8,7 @@ from typing import Any
 
 from core.bundle import GENERATOR_FILE, TRAINING_STATE_FILE
 from core.registry import CANDIDATE, CHAMPION
+from core.tenants import tenant_of
 from matteforge.schemas.gate import GateDecision
 from matteforge.schemas.training import Stage
 from models.networks.checkpoints.load import load_generator
@@ -61,7 +62,8 @@ def register(job: Job, context: StageContext) -> dict[str, Any]:
         folder, name=spec.domain, generator=generator, stylematte=stylematte, thresholds=thresholds,
         card=_card(job, context, decision, chosen),
     )  # fmt: skip
-    bundle = context.registry.publish(folder, alias=CANDIDATE, reason=f"trained by {record.id}")
+    tenant, why = tenant_of(record.owner), f"trained by {record.id}"
+    bundle = context.registry.publish(folder, alias=CANDIDATE, reason=why, tenant=tenant)
     promoted = spec.promote and (decision.any_passed or record.champion is None)
     why = "; ".join(decision.told()) if decision.any_passed else "the first version"
     if promoted and not context.registry.promote(

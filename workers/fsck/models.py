@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from core import keys
+from core.aliases import Aliases
 from core.bundle import BUNDLE_FILE
 from core.corpora import CorpusManifest
 from core.errors import MatteForgeError
 from core.ports import ObjectStore
-from core.registry import Aliases, Registry
+from core.registry import Registry
 from workers.fsck.findings import Finding, Pace, Problem, compare_object
 
 
@@ -63,7 +64,8 @@ def check_corpus_shards(store: ObjectStore, pace: Pace) -> Iterator[Finding]:
         known = set()
         for shard in manifest.shards:
             tar = keys.corpus_shard(name, shard.name)
-            known |= {shard.name, shard.name.removesuffix(".tar") + ".json"}
+            stem = shard.name.removesuffix(".tar")
+            known |= {shard.name, f"{stem}.json", f"{stem}.looks"}
             if problem := compare_object(
                 store, tar, size_bytes=shard.size_bytes, sha256=shard.sha256, pace=pace
             ):

@@ -121,7 +121,9 @@ def test_the_view_is_rebuilt_from_storage_alone(catalog):
         rejected={"mad": 4, "iou": 2},
         shards_done=2,
         shards_total=3,
+        size_bytes=view.counts.size_bytes,
     )
+    assert view.counts.size_bytes == shard_of(2).size_bytes + shard_of(0).size_bytes > 0
     catalog.finish(record_of(), head_of(DatasetState.FAILED), [])
     assert catalog.view("ds_a")[0].state is DatasetState.FAILED
 
