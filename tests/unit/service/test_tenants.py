@@ -29,6 +29,7 @@ RUN = {
     "domain": "ours-model", "labelled": ["ours-people"], "unlabelled": ["ours-people"],
     "preset": "tiny",
 }  # fmt: skip
+ARCHIVE = {"archive": ("photos.zip", b"PK", "application/zip")}
 PICTURE = {"image": ("photo.png", b"picture", "image/png")}
 
 
@@ -82,6 +83,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/v1/training-runs"): Row(kind="make", send={"json": RUN}),
     ("GET", "/v1/training-runs/{run_id}"): OWN,
     ("POST", "/v1/training-runs/{run_id}/cancel"): OWN,
+    ("GET", "/v1/training-runs/{run_id}/curves"): OWN,
     ("GET", "/v1/training-runs/{run_id}/events"): OWN,
     ("GET", "/v1/training-schedules"): LIST,
     ("GET", "/v1/training-schedules/{name}"): OWN,
@@ -92,11 +94,23 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/v1/mattes"): Row(
         kind="make", send={"files": PICTURE, "data": {"model": "ours-model"}}
     ),
+    ("GET", "/v1/matte-batches"): LIST,
+    ("POST", "/v1/matte-batches"): Row(
+        kind="make", send={"files": ARCHIVE, "data": {"model": "ours-model"}}
+    ),
+    ("GET", "/v1/matte-batches/{batch_id}"): OWN,
+    ("DELETE", "/v1/matte-batches/{batch_id}"): OWN,
+    ("GET", "/v1/matte-batches/{batch_id}/pictures"): OWN,
+    ("GET", "/v1/matte-batches/{batch_id}/result"): OWN,
+    ("POST", "/v1/matte-batches/{batch_id}/cancel"): OWN,
     ("GET", "/v1/mattes/{matte_id}"): OWN,
     ("GET", "/v1/mattes/{matte_id}/result"): OWN,
 }
-HIDDEN = {"/", "/console/{name}", "/session", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
-"""Routes that are not in the document: the console's files, sign-in, the reference."""
+HIDDEN = {
+    "/", "/console/{name}", "/session", "/docs", "/docs/oauth2-redirect", "/openapi.json",
+    "/flower", "/flower/{path:path}",
+}  # fmt: skip
+"""Routes that are not in the document: console, sign-in, reference; Flower, for admins alone."""
 
 
 @dataclass(kw_only=True)
@@ -151,11 +165,13 @@ def furnish(world, ours: TestClient, folder: Path) -> dict[str, str]:
     assert schedule.status_code == 200, schedule.text
     matte = ours.post("/v1/mattes", files=PICTURE).json()["id"]
     MatteBook(world.store).end(matte, MatteOutcome(width=1, height=1, side=1), b"PNG")
+    batch = ours.post("/v1/matte-batches", files=ARCHIVE).json()["id"]
     key = ours.headers["Authorization"].removeprefix("Bearer ")
     return {
         "dataset_id": dataset,
         "run_id": run,
         "matte_id": matte,
+        "batch_id": batch,
         "key_id": hashlib.sha256(key.encode()).hexdigest()[:12],
         "version": "champion",
         "key": "00000000000",
