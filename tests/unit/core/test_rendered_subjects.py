@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from core.datasets.plan import make_plan
 from core.rendered_subjects import Assignment, apportion, permute
+from matteforge.schemas.animals import ANIMALS
+from matteforge.schemas.attributes import VOCABULARIES
 from matteforge.schemas.people import PEOPLE
 
 FIXED = [
@@ -31,33 +33,47 @@ SEEDS = st.integers(0, 2**63 - 1)
 
 
 @st.composite
-def distributions(draw):
-    """Some attributes, each with shares of some of its values, in hundredths."""
-    ordered = {}
-    for name in draw(st.lists(st.sampled_from(list(PEOPLE.values)), unique=True, max_size=5)):
+def orders(draw):
+    """A vocabulary, and some of its attributes, each with shares of some values, in hundredths."""
+    vocabulary = draw(st.sampled_from(list(VOCABULARIES.values())))
+    known, ordered = vocabulary.values, {}
+    for name in draw(st.lists(st.sampled_from(list(known)), unique=True, max_size=5)):
         left, shares = 100, {}
-        for value in draw(st.lists(st.sampled_from(PEOPLE.values[name][1:]), unique=True)):
+        for value in draw(st.lists(st.sampled_from(known[name][1:]), unique=True)):
             shares[value] = draw(st.integers(0, left))
             left -= shares[value]
         ordered[name] = {value: share / 100 for value, share in shares.items()}
-    return ordered
+    return vocabulary, ordered
 
 
-@given(seed=SEEDS, count=st.integers(1, 90), ordered=distributions())
-def test_counts_are_the_ordered_ones(seed, count, ordered):
-    shares = PEOPLE.complete(ordered)
-    assignment = Assignment(seed=seed, count=count, shares=shares, vocabulary=PEOPLE)
-    people = [assignment[slot] for slot in range(count)]
-    men = sum(person["sex"] == "male" and person["age"] != "child" for person in people)
-    for name, values in PEOPLE.values.items():
-        found = Counter(person[name] for person in people)
+@given(seed=SEEDS, count=st.integers(1, 90), order=orders())
+def test_counts_are_the_ordered_ones(seed, count, order):
+    vocabulary, ordered = order
+    shares = vocabulary.complete(ordered)
+    assignment = Assignment(seed=seed, count=count, shares=shares, vocabulary=vocabulary)
+    subjects = [assignment[slot] for slot in range(count)]
+    for name, values in vocabulary.values.items():
+        found = Counter(subject[name] for subject in subjects)
         assert {value: found[value] for value in values} == assignment.counts[name]
-        for value in values[1:] if name == "beard" else values:
-            assert (
-                abs(found[value] - shares[name][value] * (men if name == "beard" else count))
-                < 1.001
-            )
-    assert all(p["beard"] == "none" for p in people if p["sex"] == "female" or p["age"] == "child")
+        limit = vocabulary.limits.get(name)
+        among = [subject for subject in subjects if not limit or limit.applies(subject)]
+        inside = Counter(subject[name] for subject in among)
+        for value in values:
+            assert abs(inside[value] - shares[name][value] * len(among)) < 1.001
+        assert all(s[name] == limit.otherwise for s in subjects if limit and not limit.applies(s))
+
+
+def test_what_two_values_share_is_spread_within_each_of_one_attribute():
+    """A hundred animals by kind, exactly, and each kind seen from every side."""
+    shares = ANIMALS.complete({"kind": {"cat": 0.5, "horse": 0.2}, "pose": {"frontal": 0.4}})
+    assignment = Assignment(seed=1, count=100, shares=shares, vocabulary=ANIMALS)
+    animals = [assignment[slot] for slot in range(100)]
+    kinds = Counter(animal["kind"] for animal in animals)
+    assert (kinds["cat"], kinds["horse"], kinds.total()) == (50, 20, 100)
+    assert {kinds[kind] for kind in ANIMALS.values["kind"]} == {50, 20, 2, 3}
+    frontal = Counter(a["kind"] for a in animals if a["pose"] == "frontal")
+    assert abs(frontal["cat"] - 20) <= 1
+    assert abs(frontal["horse"] - 8) <= 1
 
 
 @given(seed=SEEDS, count=st.integers(1, 10**8))

@@ -1,4 +1,4 @@
-"""Orders of rendered people: what is taken, what is refused and by which name."""
+"""Orders of rendered portraits: what is taken, what is refused and by which name."""
 
 import pytest
 from fastapi.testclient import TestClient
@@ -43,6 +43,17 @@ def test_an_order_of_people_is_claimed(http, world):
     assert http.get(answer.headers["Location"]).json()["spec"] == spec
 
 
+def test_another_domain_has_attributes_of_its_own(http, world):
+    order = {**ORDER, "domain": "animals", "attributes": {"kind": {"cat": 0.6}, "collar": 0.2}}
+    answer = http.post("/v1/datasets", json=order)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["spec"]["domain"] == "animals"
+    render = world.catalog.request(answer.json()["id"]).plan.render
+    assert render.domain == "animals"
+    assert (render.shares["kind"]["cat"], render.shares["collar"]["yes"]) == (0.6, 0.2)
+    assert "glasses" not in render.shares
+
+
 def test_without_a_renderer_it_is_refused_at_once_with_what_to_install(world):
     answer = world.http.post("/v1/datasets", json=ORDER)
     assert (answer.status_code, answer.json()["code"]) == (422, "source_unavailable")
@@ -77,6 +88,14 @@ def test_without_a_renderer_it_is_refused_at_once_with_what_to_install(world):
         ({**ORDER, "size": 1025}, "/size", "less than or equal to 1024"),
         ({**ORDER, "members": ["mask"]}, "/members/0", "'fg'"),
         ({**ORDER, "attributes": {"hair": {"mohawk": 1}}}, "/attributes", "no value 'mohawk'"),
+        ({**ORDER, "domain": "cars"}, "/domain", "nothing of the domain 'cars' is rendered"),
+        ({**ORDER, "domain": 1}, "/domain", "string"),
+        (
+            {**ORDER, "domain": "animals", "attributes": {"glasses": 0.3}},
+            "/attributes",
+            "unknown attribute 'glasses'; known: kind",
+        ),
+        ({"count": 5, "domain": "animals"}, "/domain", "only orders of source 'rendered' have it"),
         ({**ORDER, "attributes": {"glasses": [1]}}, "/attributes", "must be a share"),
         ({**ORDER, "attributes": [1]}, "/attributes", "dictionary"),
         ({**ORDER, "surprise": 1}, "/surprise", "not permitted"),
