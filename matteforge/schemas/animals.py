@@ -18,6 +18,8 @@ ANIMALS = Vocabulary(
             "tiger",
             "horse",
             "goat",
+            "sheep",
+            "owl",
         ),
         "pattern": ("natural", "solid", "tabby", "spotted", "bicolour", "mask"),
         "colour": ("natural", "black", "brown", "ginger", "grey", "white"),

@@ -36,6 +36,8 @@ class Fur:
     curl_dm: float
     curls_per_dm: float
     gloss: float
+    blade: float
+    """0: hairs; 1: broad in the middle, as feathers are."""
     wind: tuple[float, float, float]
     """Where the tips are blown, in lengths of a hair."""
     seed: int
@@ -112,6 +114,9 @@ def skin_material() -> Graph:
     return g.surface(g.cut_away(shader))
 
 
-def trail(points: int) -> Array:
-    """Thickness along a hair, a share of its root's, [points]."""
-    return np.interp(np.linspace(0, 1, points), [0, 0.5, 1], [1, 0.8, 0.2])
+def trail(points: int, blade: float) -> Array:
+    """Thickness along a hair or feather, a share of the greatest, [points]."""
+    t = np.linspace(0, 1, points)
+    hair = np.interp(t, [0, 0.5, 1], [1, 0.8, 0.2])
+    feather = np.interp(t, [0, 0.4, 0.75, 1], [0.5, 0.9, 1.0, 0.35])
+    return np.asarray(hair + (feather - hair) * blade)

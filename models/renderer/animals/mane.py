@@ -29,12 +29,17 @@ class Mane:
     dark: float
     """How much of the coat's second colour it has."""
     radius_dm: float
+    falls: float
+    """Which way that along the neck falls: 1 to the left, -1 to the right."""
     seed: int
 
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Mane:
     """A mane where the kind in `labels` has one."""
-    return kinds.drawn(Mane, rng, labels["kind"], "mane", seed=int(rng.integers(2**31)))
+    falls = 1.0 if rng.random() < 0.5 else -1.0
+    return kinds.drawn(
+        Mane, rng, labels["kind"], "mane", falls=falls, seed=int(rng.integers(2**31))
+    )
 
 
 def shares(mane: Mane, head: Head, points: Points) -> dict[str, Array]:
@@ -68,7 +73,7 @@ def length_dm(mane: Mane, name: str) -> float:
     )
 
 
-def mane_lies(name: str, places: Points) -> Points:
+def mane_lies(mane: Mane, name: str, places: Points) -> Points:
     """Which way each part of the mane leaves the skin, [n, 3], not yet along it."""
     one, side = np.ones(len(places)), np.sign(places[:, 0])
     if name == "ruff":
@@ -76,7 +81,7 @@ def mane_lies(name: str, places: Points) -> Points:
         out[:, 1] -= smoothstep(0.0, -1.2, places[:, 1]) * 1.2
         return out
     if name == "crest":
-        return np.stack([one, -0.4 * one, 0 * one], axis=1)
+        return np.stack([mane.falls * one, -0.4 * one, 0 * one], axis=1)
     if name == "forelock":
         return np.stack([0.25 * one + 0.2 * side, -0.6 * one, one], axis=1)
     return np.stack([0.1 * side, -one, 0.25 * one], axis=1)

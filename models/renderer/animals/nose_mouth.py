@@ -10,7 +10,7 @@ from models.renderer.animals import kinds
 from models.renderer.animals.head import Head
 from models.renderer.blender.nodes import Graph
 from models.renderer.mesh.geometry import Array, Faces, Points, tube
-from models.renderer.mesh.implicit import Shape, ellipsoid, isosurface, united, without
+from models.renderer.mesh.implicit import Shape, ellipsoid, isosurface, limb, united, without
 
 COLOURS = {  # linear RGB
     "black": (0.012, 0.011, 0.012), "brown": (0.045, 0.021, 0.014), "pink": (0.52, 0.22, 0.19),
@@ -33,6 +33,8 @@ class NoseMouth:
     """Its middle above the end of the muzzle."""
     ahead_dm: float
     """How far it stands out."""
+    beak_dm: float
+    """Length of a beak, which hooks downwards; 0: a nose."""
     nostril_dm: float
     nostril_spread_dm: float
     split_dm: float
@@ -72,6 +74,9 @@ def pad(nose: NoseMouth, middle: Points) -> tuple[Points, Faces] | None:
     size = np.array([nose.width_dm, nose.height_dm, nose.depth_dm])
     centre = middle + np.array([0.0, 0.0, nose.ahead_dm - nose.depth_dm * 0.6])
 
+    if nose.beak_dm > 0.02:
+        return _beak(nose, middle)
+
     def shape(points: Points) -> Array:
         p = points - centre
         p = np.concatenate([np.abs(p[:, :1]), p[:, 1:]], axis=1)
@@ -91,6 +96,20 @@ def pad(nose: NoseMouth, middle: Points) -> tuple[Points, Faces] | None:
     reach = size * 1.35
     cell = float(max(size.max() / 14, 0.012))
     return isosurface(shape, centre - reach, centre + reach, cell)
+
+
+def _beak(nose: NoseMouth, middle: Points) -> tuple[Points, Faces]:
+    root, tip = (0.1, 0.0), (-nose.beak_dm, 0.06)
+    bend = (-0.35 * nose.beak_dm, nose.depth_dm * 0.8)
+    size = (nose.width_dm, nose.height_dm)
+
+    def shape(points: Points) -> Array:
+        p = points - middle
+        upper = limb(p, root, bend, size, (size[0] * 0.75, size[1] * 0.6))
+        return united(upper, limb(p, bend, tip, (size[0] * 0.7, size[1] * 0.5), (0.02, 0.02)), 0.08)
+
+    reach = np.array([nose.width_dm + 0.1, nose.beak_dm + 0.3, nose.depth_dm + 0.3])
+    return isosurface(shape, middle - reach, middle + reach, 0.022)
 
 
 def nostrils(nose: NoseMouth, middle: Points, skull: Shape) -> list[tuple[Points, Faces]]:

@@ -62,7 +62,8 @@ def _eyes(at: Place) -> Array:
 
 def _blaze(at: Place) -> Array:
     narrow = 0.15 + 0.05 * np.sin(2.2 * at.y + at.seed % 7)
-    return smoothstep(narrow + 0.04, narrow - 0.04, at.side + 0.04 * at.wave) * (at.z > -0.1)
+    stripe = smoothstep(narrow + 0.04, narrow - 0.04, at.side + 0.04 * at.wave)
+    return stripe * (at.z > -0.1) * smoothstep(0.12, 0.0, at.below)
 
 
 def solid(at: Place) -> Shares:
@@ -89,7 +90,7 @@ def _stripes(at: Place, sharp: float) -> Array:
     phase = phase + 0.9 * noise(at.points * 1.8, at.seed)
     wide = smoothstep(0.1, 0.8, 0.5 + 0.5 * np.sin(phase)) ** sharp
     off_middle = smoothstep(0.1, 0.25, at.side + (at.y > 0.3) + (at.z < 0.1))
-    return np.asarray(wide * smoothstep(0.4, 0.12, at.muzzle) * off_middle)
+    return np.asarray(wide * smoothstep(0.4, 0.12, at.muzzle) * off_middle * (1 - _eyes(at)))
 
 
 def spotted(at: Place) -> Shares:
@@ -151,7 +152,7 @@ def lion(at: Place) -> Shares:
 def muzzle(at: Place) -> Shares:
     """A pale muzzle, as bears have it."""
     return Shares(
-        second=np.zeros(len(at.y)), light=0.85 * smoothstep(0.0, 0.45, at.muzzle + 0.1 * at.wave)
+        second=np.zeros(len(at.y)), light=0.85 * smoothstep(0.1, 0.5, at.muzzle + 0.1 * at.wave)
     )
 
 
@@ -168,6 +169,12 @@ def blaze(at: Place) -> Shares:
     return Shares(second=np.zeros(len(at.y)), light=_blaze(at) * smoothstep(0.5, 0.35, at.y))
 
 
+def wool(at: Place) -> Shares:
+    """A dark face that looks out of its wool."""
+    face = smoothstep(0.0, 0.3, at.z + 0.1 * at.wave) * smoothstep(0.62, 0.45, at.y)
+    return Shares(second=face * (at.neck < 0.25), light=np.zeros(len(at.y)))
+
+
 def disc(at: Place) -> Shares:
     """A pale face with a dark rim, as owls have it; a speckled body."""
     out = np.hypot((at.side - 0.4) / 0.55, (at.y + 0.02) / 0.6)
@@ -181,10 +188,18 @@ def disc(at: Place) -> Shares:
 PATTERNS: dict[str, Callable[[Place], Shares]] = {
     made.__name__: made
     for made in (
-        solid, tabby, spotted, bicolour, mask, tiger, fox, wild, bib, lion, muzzle, panda, blaze,
+        solid, tabby, spotted, bicolour, mask, tiger, fox, wild, bib, lion, muzzle, panda, blaze, wool,
         disc,
     )
 }  # fmt: skip
 """The first five can be ordered of every kind."""
-DARK_EARS = {"fox": 1.0, "tiger": 0.8, "mask": 0.8, "panda": 1.0, "wild": 0.6}
+DARK_EARS = {
+    "solid": 0.3,
+    "wool": 1.0,
+    "fox": 1.0,
+    "tiger": 0.8,
+    "mask": 0.8,
+    "panda": 1.0,
+    "wild": 0.6,
+}
 """How much of the second colour the backs of the ears have."""

@@ -31,7 +31,9 @@ def pelt(spec: AnimalSpec, hide: Hide, posed: PosedAnimal, camera: Camera) -> li
     for which, points, part in ((face, 3, Part.FACE), (~face, 5, Part.HAIR)):
         if which.any():
             hairs = growing.grown(rng, spec.fur, roots.chosen(which), points, down)
-            made.append(_strands(posed(hairs), spec.fur.radius_dm, roots.rgb[which], part))
+            made.append(
+                _strands(posed(hairs), spec.fur.radius_dm, roots.rgb[which], part, spec.fur.blade)
+            )
     return made + _mane(spec, hide, posed, camera, down)
 
 
@@ -64,8 +66,10 @@ def _seen(roots: Roots, posed: PosedAnimal, camera: Camera) -> Array:
     return np.asarray(inside & ((outwards * towards).sum(axis=1) > BEHIND))
 
 
-def _strands(hairs: Points, radius_dm: float, rgb: Array, part: Part) -> Strands:
-    radius = np.broadcast_to(radius_dm * fur.trail(hairs.shape[1]), hairs.shape[:2])
+def _strands(
+    hairs: Points, radius_dm: float, rgb: Array, part: Part, blade: float = 0.0
+) -> Strands:
+    radius = np.broadcast_to(radius_dm * fur.trail(hairs.shape[1], blade), hairs.shape[:2])
     return Strands(points=hairs, radius=radius, material="fur", part=part, rgb=rgb)
 
 
@@ -83,7 +87,7 @@ def _mane(
         places, normals = at_roots(hide.points, found), unit(at_roots(hide.normals, found))
         rgb = mane.mane_rgb(own, spec.coat, places)
         roots = Roots(
-            places=places, normals=normals, directions=mane.mane_lies(name, places),
+            places=places, normals=normals, directions=mane.mane_lies(own, name, places),
             lengths_dm=mane.length_dm(own, name) * at_roots(share, found) ** 0.5, rgb=rgb,
         )  # fmt: skip
         if name == "ruff":
