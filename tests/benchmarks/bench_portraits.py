@@ -1,12 +1,13 @@
-"""Rendered people: seconds of processor time a picture against a prototype, and alpha's error
-against Cycles.
+"""Rendered portraits: seconds of processor time a picture, of people against a prototype, and
+alpha's error against Cycles.
 
 Processor time is that of this process and of the renderer's child, start-up left out: on a machine
 with other work it says more than the clock, though busy neighbours raise it too. Ours and the
-prototype take turns. Writes portraits.json beside itself; a part that is not run keeps its last
-figures.
+prototype take turns. Writes portraits.json beside itself, or animals.json; a part that is not run
+keeps its last figures.
 
     python tests/benchmarks/bench_portraits.py --parts speed,alpha --prototype FOLDER
+    python tests/benchmarks/bench_portraits.py --parts speed,alpha --domain animals
 """
 
 import argparse
@@ -31,12 +32,10 @@ from models.renderer.blender.nodes import Graph
 from models.renderer.blender.process import RenderProcess
 from models.renderer.labels import ground_truth
 from models.renderer.person.makehuman import data_folder
-from models.renderer.person.spec import VERSION
-from models.renderer.person.subject import PERSON
 from models.renderer.render import Quality, survey
 from models.renderer.scene.scene import Scene
+from models.renderer.subjects import SUBJECTS, subject_of
 
-RESULT = Path(__file__).with_name("portraits.json")
 MEMBERS = ("alpha", "fg", "trimap")
 PROTOTYPE_OPTIONS = [
     "--spp",
@@ -67,23 +66,27 @@ def main() -> None:
         type=Path,
         help="folder of render_portraits.py; without it only ours is timed",
     )
+    options.add_argument("--domain", choices=list(SUBJECTS), default="humans")
     options.add_argument("--size", type=int, default=256)
     options.add_argument(
-        "--rounds", type=int, default=3, help="of two people by ours, then two by the prototype"
+        "--rounds", type=int, default=3, help="of two pictures by ours, then two by the prototype"
     )
     options.add_argument("--people", type=int, default=12, help="whose alpha is compared")
     options.add_argument(
         "--reference", type=int, default=1024, help="samples a pixel of the reference"
     )
     given = options.parse_args()
+    subject = subject_of(given.domain)
     parts = {
-        "speed": lambda: speed(given.rounds, given.size, given.prototype),
-        "alpha": lambda: alpha_error(given.people, given.size, given.reference),
+        "speed": lambda: speed(given.domain, given.rounds, given.size, given.prototype),
+        "alpha": lambda: alpha_error(given.domain, given.people, given.size, given.reference),
         "prototype-alpha": lambda: prototype_alpha(given.prototype, 4, given.size, given.reference),
-        "two": lambda: two_processes(8, given.size),
+        "two": lambda: two_processes(given.domain, 8, given.size),
     }
-    results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    renderer = f"portraits/{VERSION} bpy {metadata.version('bpy')}"
+    file = Path(__file__).with_name(f"{subject.renderer}.json")
+    results = json.loads(file.read_text()) if file.exists() else {}
+    version = subject.draw(0, {}).version
+    renderer = f"{subject.renderer}/{version} bpy {metadata.version('bpy')}"
     for name in given.parts.split(","):
         results[name] = {
             "renderer": renderer,
@@ -91,21 +94,21 @@ def main() -> None:
             **parts[name](),
         }
         print(name, json.dumps(results[name]), flush=True)
-        RESULT.write_text(json.dumps(results, indent=2) + "\n")
+        file.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def speed(rounds: int, size: int, prototype: Path | None) -> dict[str, Any]:
+def speed(domain: str, rounds: int, size: int, prototype: Path | None) -> dict[str, Any]:
     """Processor seconds a picture: the means and each picture's, by renderer."""
     ours: list[float] = []
     theirs: list[float] = []
     with RenderProcess() as renderer:
         renderer.draw(
-            survey(PERSON.draw(999, {})), size, MEMBERS
+            survey(subject_of(domain).draw(999, {})), size, MEMBERS
         )  # start-up, and what numba compiles
         for number in range(rounds):
             for seed in (2 * number, 2 * number + 1):
                 before_s = time.process_time() + used_s(renderer.pid)
-                renderer.draw(survey(PERSON.draw(seed, {})), size, MEMBERS)
+                renderer.draw(survey(subject_of(domain).draw(seed, {})), size, MEMBERS)
                 ours.append(time.process_time() + used_s(renderer.pid) - before_s)
             if prototype:
                 theirs += prototype_times(prototype, 100 + 3 * number, size)
@@ -165,22 +168,20 @@ def used_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) * TICK_S
 
 
-def alpha_error(people: int, size: int, samples: int) -> dict[str, Any]:
+def alpha_error(domain: str, people: int, size: int, samples: int) -> dict[str, Any]:
     """RMSE of our alpha where 0 < alpha < 1 in Cycles' own at `samples` paths a pixel, over
-    different people."""
+    different subjects."""
     errors = []
     with RenderProcess(timeout_s=3600) as renderer:
         for seed in range(people):
-            person = survey(PERSON.draw(seed, {}))
+            person = survey(subject_of(domain).draw(seed, {}))
             reference = renderer.render_scene(
                 silhouette(person.scene), size, samples, seed, denoise=False
             )[..., 3]
             blurred = person.geometry.blurs(size)
             sharp = None if blurred else person.geometry.views(size, Quality().alpha_points).seen()
             errors.append(edge_rmse(ground_truth.alpha(person.geometry, size, sharp), reference))
-            print(
-                f"  {seed} {person.spec.hair.style} blurred {blurred}: {errors[-1]:.4f}", flush=True
-            )
+            print(f"  {seed} {person.spec.labels} blurred {blurred}: {errors[-1]:.4f}", flush=True)
     return {
         "size": size,
         "samples": samples,
@@ -194,7 +195,7 @@ def silhouette(scene: Scene) -> Scene:
     """The same surfaces as Cycles sees them, glowing: no lamps, no bounces, without lenses and
     lashes."""
     glowing = {name: glow(graph) for name, graph in scene.materials.items()}
-    dark = Graph().world((0.0, 0.0, 0.0), 0.0)
+    dark = replace(scene.world, panorama=np.zeros_like(scene.world.panorama))
     return replace(
         scene,
         meshes=tuple(mesh for mesh in scene.meshes if mesh.opaque),
@@ -244,17 +245,16 @@ def edge_rmse(alpha: NDArray[np.float32], reference: NDArray[np.float32]) -> flo
     return float(np.sqrt(((alpha - reference)[edge] ** 2).mean()))
 
 
-def two_processes(people: int, size: int) -> dict[str, Any]:
+def two_processes(domain: str, people: int, size: int) -> dict[str, Any]:
     """Wall seconds a picture with one process and with two, one thread each; says little on a busy
     machine."""
     found = {}
     for processes in (1, 2):
         with get_context("spawn").Pool(processes) as pool:
-            pool.map(draw_some, [(999, size)] * processes, chunksize=1)
+            pool.map(draw_some, [(domain, 999, size)] * processes, chunksize=1)
             began_s = time.perf_counter()
-            pool.map(
-                draw_some, [(seed, size) for seed in range(people)], chunksize=people // processes
-            )
+            tasks = [(domain, seed, size) for seed in range(people)]
+            pool.map(draw_some, tasks, chunksize=people // processes)
             found[f"processes_{processes}_s"] = round((time.perf_counter() - began_s) / people, 2)
     found["ratio"] = round(found["processes_1_s"] / found["processes_2_s"], 2)
     return {"size": size, "people": people, **found}
@@ -263,12 +263,12 @@ def two_processes(people: int, size: int) -> dict[str, Any]:
 RENDERERS: list[RenderProcess] = []
 
 
-def draw_some(task: tuple[int, int]) -> None:
+def draw_some(task: tuple[str, int, int]) -> None:
     """One picture by this process' own renderer, which ends with it."""
-    seed, size = task
+    domain, seed, size = task
     if not RENDERERS:
         RENDERERS.append(RenderProcess())
-    RENDERERS[0].draw(survey(PERSON.draw(seed, {})), size, MEMBERS)
+    RENDERERS[0].draw(survey(subject_of(domain).draw(seed, {})), size, MEMBERS)
 
 
 def summary(errors: list[float]) -> dict[str, float]:

@@ -188,8 +188,8 @@ def disc(at: Place) -> Shares:
 PATTERNS: dict[str, Callable[[Place], Shares]] = {
     made.__name__: made
     for made in (
-        solid, tabby, spotted, bicolour, mask, tiger, fox, wild, bib, lion, muzzle, panda, blaze, wool,
-        disc,
+        solid, tabby, spotted, bicolour, mask, tiger, fox, wild, bib, lion, muzzle, panda, blaze,
+        wool, disc,
     )
 }  # fmt: skip
 """The first five can be ordered of every kind."""

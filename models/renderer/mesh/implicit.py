@@ -25,7 +25,7 @@ def ellipsoid(points: Points, centre: Array, radii: Array) -> Array:
     scaled = (points - centre) / radii
     far = np.sqrt((scaled**2).sum(axis=1))
     steep = np.sqrt(((scaled / radii) ** 2).sum(axis=1))
-    return np.asarray((far - 1) * far / np.maximum(steep, 1e-6))
+    return _first_order(far, steep, float(np.min(radii)))
 
 
 def limb(points: Points, start: Pair, end: Pair, first: Pair, last: Pair) -> Array:
@@ -42,8 +42,13 @@ def limb(points: Points, start: Pair, end: Pair, first: Pair, last: Pair) -> Arr
     x, up, on = points[:, 0] / width, across / height, beyond / np.minimum(width, height)
     far = np.sqrt(x**2 + up**2 + on**2)
     steep = np.sqrt((x / width) ** 2 + (up / height) ** 2 + (on / np.minimum(width, height)) ** 2)
-    inner = -np.minimum(width, height) * (1 - far)
-    return np.where(far < 0.3, inner, (far - 1) * far / np.maximum(steep, 1e-6))
+    return _first_order(far, steep, np.minimum(width, height))
+
+
+def _first_order(far: Array, steep: Array, radius: Array | float) -> Array:
+    """Distance by one step of Newton's: `far`, 1 on the surface, less 1, over its slope. Near the
+    middle, where there is no slope: by the smallest radius."""
+    return np.where(far < 0.3, radius * (far - 1), (far - 1) * far / np.maximum(steep, 1e-6))
 
 
 def united(first: Array, second: Array, softness_dm: float) -> Array:
