@@ -9,6 +9,7 @@ from workers.control.companions.features import Feature
 
 SIZES = ((1000, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"),
          (10**7, "1M<n<10M"), (10**8, "10M<n<100M"))  # fmt: skip
+TAGS = ("matting", "alpha-matte", "portrait", "synthetic", "webdataset", "matteforge")
 IMAGES = {"png": "image.png", "webp": "image.webp", "jpeg": "image.jpg"}
 LICENCE = "apache-2.0"  # the shipped model's and the renderer's; other weights keep their own
 
@@ -31,12 +32,13 @@ def front_matter(
         for split, (samples, size_bytes) in shown.items()
     ]
     total_bytes = sum(size_bytes for _, size_bytes in shown.values())
+    shown_in_them = [record.plan.render.domain] if record.plan.render else []
     size = next((name for limit, name in SIZES if head.counts.accepted < limit), "100M<n<1B")
     return {
         "license": licence,
         "pretty_name": f"MatteForge {record.spec.source} portraits",
         "task_categories": ["image-segmentation"],
-        "tags": ["matting", "alpha-matte", "portrait", "synthetic", "webdataset", "matteforge"],
+        "tags": [*TAGS, *shown_in_them],
         "size_categories": [size],
         "configs": [{"config_name": "default", "data_files": files}],
         "dataset_info": {
@@ -63,7 +65,7 @@ def card(
 
 # {head.counts.accepted} {record.spec.source} portraits with alpha
 
-Made by MatteForge, dataset `{head.id}`, which {_ended(head)}. Nobody in these pictures exists:
+Made by MatteForge, dataset `{head.id}`, which {_ended(head)}. Nothing in these pictures exists:
 {_source(record)}
 
 ## Read it
