@@ -20,6 +20,7 @@ WORKER_QUEUES = {
     "control": QUEUE_CONTROL,
     "matte": QUEUE_MATTE,
 }
+KEEP_ALIVE_S = "75"  # clients poll every few seconds: uvicorn's five would often end just then
 PROCESSES = ("api", *WORKER_QUEUES, "beat", "flower")
 
 
@@ -28,7 +29,8 @@ def command(process: str, extra: Sequence[str] = ()) -> list[str]:
     python = [sys.executable, "-m"]
     if process == "api":
         return [*python, "uvicorn", "service.app:create_app", "--factory", "--no-server-header",
-                "--timeout-graceful-shutdown", "3", *extra]  # fmt: skip
+                "--timeout-graceful-shutdown", "3", "--timeout-keep-alive", KEEP_ALIVE_S,
+                *extra]  # fmt: skip
     celery = [*python, "celery", "--app", "workers.app:app"]
     if process == "beat":
         return [*celery, "beat", "--loglevel", "INFO", "--pidfile=", *extra]
