@@ -25,8 +25,10 @@ router = APIRouter(include_in_schema=False)
 
 PREFIX = "/flower"
 TIMEOUT_S = 8.0
-FORWARDED = ("accept", "accept-language", "content-type", "if-none-match", "x-requested-with")
-RETURNED = ("content-type", "etag", "last-modified", "cache-control")
+FORWARDED = ("accept", "accept-language", "content-type", "x-requested-with")
+# No ETag: an answer 304 has no page whose script could be hashed, and would bring a policy that
+# forbids it.
+RETURNED = ("content-type", "cache-control")
 INLINE = re.compile(rb"<script[^>]*>(\s*var autorefresh = \w+;\s*)</script>")
 
 
