@@ -3,21 +3,26 @@
 from core.datasets.dataset import DatasetView
 from core.datasets.plan import Plan, pace_kind
 from core.errors import TransientError
+from core.limits import expected_bytes
 from core.messages import SHARD_MESSAGES, shard_priority
 from matteforge.schemas.datasets import DatasetState, EstimateOut, Waiting
+from matteforge.schemas.orders import AnySpec
 from service.dependencies import Services
 
 LOOKED_AT = 100  # orders of a state
+BEGUN = tuple(state for state in DatasetState if state is not DatasetState.QUEUED)
 
 
-def estimate(services: Services, plan: Plan, source: str) -> EstimateOut:
+def estimate(services: Services, plan: Plan, spec: AnySpec) -> EstimateOut:
     """What a planned order takes, by the pace of the last samples of its kind and the workers that
     are there. Times are null where there is no history, or Redis does not answer."""
+    source = spec.source
     try:
         pace_s = services.live.pace(pace_kind(plan))
         workers = _workers(services, source)
     except TransientError:
         pace_s, workers = None, 0
+    resolution = services.registry.bundle(plan.bundle).resolution
     first = min(plan.shard_size, plan.count)
     rounds = -(-plan.shards_total // max(workers, 1))
     known = pace_s is not None and workers > 0
@@ -28,8 +33,25 @@ def estimate(services: Services, plan: Plan, source: str) -> EstimateOut:
         seconds_a_sample=pace_s,
         first_shard_s=first * pace_s if known and pace_s else None,
         total_s=min(rounds * plan.shard_size, plan.count) * pace_s if known and pace_s else None,
+        size_bytes=expected_bytes(plan, resolution),
+        acceptance=_acceptance(services, plan.bundle, spec),
         basis=_basis(pace_s, workers, source),
     )
+
+
+def _acceptance(services: Services, bundle: str, spec: AnySpec) -> float | None:
+    """Accepted of attempted candidates in the newest orders that were filtered alike."""
+    accepted = attempted = 0
+    try:
+        for state in BEGUN:
+            for view in services.live.page(state=state, after=None, limit=LOOKED_AT)[0]:
+                alike = (view.bundle, view.spec.source, view.spec.filter)
+                if alike == (bundle, spec.source, spec.filter):
+                    accepted += view.counts.accepted
+                    attempted += view.counts.attempted
+    except TransientError:
+        return None
+    return accepted / attempted if attempted else None
 
 
 def waiting(services: Services, view: DatasetView) -> Waiting | None:

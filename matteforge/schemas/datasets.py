@@ -75,6 +75,12 @@ class EstimateOut(Wire):
     seconds_a_sample: float | None = Field(description="of one worker; null without history")
     first_shard_s: float | None = Field(description="until something can be downloaded")
     total_s: float | None = Field(description="until the end, once it is its turn")
+    size_bytes: int = Field(0, description="of all shards, about")
+    acceptance: float | None = Field(
+        None,
+        description="share of candidates that pass, in the newest orders of this model and filter; "
+        "null without one",
+    )
     basis: str = Field(examples=["the last shards of this model, source and size"])
 
 

@@ -77,7 +77,7 @@ def order(
     `Location`."""
     view = datasets.place_order(services, key, spec, idempotency_key)
     plan = services.catalog.request(view.id).plan
-    out = dataset_out(view, utcnow(), estimate=estimate(services, plan, spec.source))
+    out = dataset_out(view, utcnow(), estimate=estimate(services, plan, spec))
     response.headers["Location"] = out.links["self"]
     return out
 

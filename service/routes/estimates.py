@@ -27,4 +27,4 @@ def estimate_order(
 ) -> EstimateOut:
     """The order is checked as if it were placed; nothing is."""
     plan = datasets.plan_order(services, key, spec)
-    return estimate(services, plan, spec.source)
+    return estimate(services, plan, spec)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from core.datasets.dataset import utcnow
 from core.messages import QUEUE_GENERATE, QUEUE_RENDER, Consumer
-from matteforge.schemas.datasets import InWork
+from matteforge.schemas.datasets import DatasetState, InWork
 
 
 def attend(world, *queues: str) -> None:
@@ -29,6 +30,21 @@ def test_the_pace_of_this_model_and_source_counts(world):
     ordered = world.order(count=100, shard_size=10)
     assert ordered["estimate"] == answer
     assert world.http.get(ordered["links"]["self"]).json()["estimate"] is None
+
+
+def test_bytes_and_acceptance_come_from_the_order_and_from_those_before_it(world):
+    small = world.http.post("/v1/estimates", json={"count": 100}).json()
+    large = world.http.post("/v1/estimates", json={"count": 1000}).json()
+    assert large["size_bytes"] == pytest.approx(10 * small["size_bytes"], rel=0.01)
+    assert small["acceptance"] is None
+    ordered = world.order()
+    world.live.set_state(ordered["id"], DatasetState.RUNNING, utcnow())
+    world.commit(ordered["id"], 0)  # 10 of 12
+    world.order(filter={"coverage_min": 0.5})
+    again = world.http.post("/v1/estimates", json={"count": 100}).json()
+    assert again["acceptance"] == pytest.approx(10 / 12)
+    other = {"count": 100, "filter": {"coverage_min": 0.7}}
+    assert world.http.post("/v1/estimates", json=other).json()["acceptance"] is None
 
 
 def test_an_order_that_could_not_be_placed_can_t_be_estimated(world):
