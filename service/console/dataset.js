@@ -109,12 +109,8 @@ function headOf(dataset, update) {
 }
 
 async function drawScores(body, dataset, signal) {
-  const rejected = Object.entries(dataset.counts.rejected).sort(([, a], [, b]) => b - a);
-  const why = rejected.length
-    ? bars("Rejected, by the first criterion that failed", Object.fromEntries(rejected))
-    : h("p", {}, "Nothing was rejected so far.");
   if (dataset.counts.accepted === 0) {
-    put(body, h("p", {}, "Scores appear with the first shard."), why);
+    put(body, h("p", {}, "Scores appear with the first shard."));
     return;
   }
   const { items, more } = await pages(
@@ -143,7 +139,6 @@ async function drawScores(body, dataset, signal) {
         ),
       ),
     ),
-    why,
   );
 }
 

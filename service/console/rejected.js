@@ -1,5 +1,6 @@
 // Examples of what the filter rejected, by reason.
 import { api } from "/console/api.js";
+import { bars } from "/console/charts.js";
 import { format, h, put } from "/console/dom.js";
 
 const SHOWN = 200;
@@ -14,12 +15,13 @@ export async function drawRejected(body, dataset, signal) {
   }
   put(
     body,
+    bars("By the first criterion that failed", Object.fromEntries(reasons)),
     reasons.map(([reason, count]) => {
       const examples = items.filter((item) => item.reason === reason);
       return h(
         "details",
         {},
-        h("summary", {}, `${reason}: ${count.toLocaleString()}`),
+        h("summary", {}, `${reason}: ${count.toLocaleString()}, ${examples.length} of them here`),
         examples.length
           ? h("ul", { class: "rejects" }, examples.map(example))
           : h("p", { class: "quiet" }, "No example was kept of this one."),

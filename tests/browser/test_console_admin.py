@@ -178,3 +178,36 @@ def test_presets_fill_the_form_and_same_again_repeats_an_order(admin, client):
     expect(page.get_by_label("Labels")).to_have_value("for=again")
     expect(page.get_by_label("Seed")).to_have_value("")
     expect(page.get_by_text("give the seed 77 to get the same pictures")).to_be_visible()
+
+
+def test_scores_lineage_slider_and_code_to_copy(admin, client):
+    dataset = client.order(3, shard_size=3, seed=5, filter={"coverage_max": 0.999})
+    client.wait(dataset.id, timeout_s=FIRST_SHARD_S)
+    admin.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = admin.page
+    admin.go(f"datasets/{dataset.id}", dataset.id)
+    chart = page.get_by_role("img", name=re.compile("^coverage: 3 samples"))
+    expect(chart).to_have_attribute("aria-label", re.compile("threshold .* and 0.999"))
+    expect(chart.locator("line.threshold")).to_have_count(2)
+    tile = page.locator(".tile").first
+    expect(tile).to_have_attribute("title", re.compile("coverage"))
+    tile.click()
+    viewer = page.locator("dialog[open]")
+    page.keyboard.press("6")
+    viewer.get_by_label("Image to the left, alpha to the right").fill("20")
+    assert "20%" in viewer.locator("img.over").evaluate("image => image.style.clipPath")
+    expect(viewer.locator("tr", has_text="coverage")).to_contain_text("at most 0.999")
+    page.keyboard.press("Escape")
+    expect(viewer).to_have_count(0)
+    snippet = page.locator(".code", has=page.get_by_label("Read it in Python"))
+    snippet.get_by_role("button", name="Copy").click()
+    expect(snippet.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert dataset.id in copied
+    assert copied.startswith("import os")
+    page.get_by_text("Manifest (written at the end)").click()
+    expect(page.get_by_label("manifest.json")).to_contain_text(dataset.bundle)
+    expect(page.get_by_text("no training run of this service")).to_be_visible()
+    with page.expect_download() as started:
+        page.get_by_role("button", name=re.compile("^Download all 1")).click()
+    assert started.value.suggested_filename == "000000.tar"
