@@ -31,10 +31,12 @@ export async function drawRejected(body, dataset, signal) {
 }
 
 function example(item) {
-  const score = item.scores[item.reason] ?? item.scores[item.reason.replace(/_(min|max)$/, "")];
+  const name = item.reason.replace(/_(min|max)$/, "");
+  const score = item.scores[item.reason] ?? item.scores[name];
+  const bound = { _min: "at least", _max: "at most" }[item.reason.slice(-4)] ?? "threshold";
   const words = [
-    score === undefined ? item.reason : `${item.reason} ${format(score)}`,
-    item.threshold === null ? null : `threshold ${format(item.threshold)}`,
+    score === undefined ? name : `${name} ${format(score)}`,
+    item.threshold === null ? null : `${bound} ${format(item.threshold)}`,
   ].filter(Boolean);
   return h(
     "li",

@@ -139,7 +139,7 @@ def test_what_was_rejected_is_shown_by_reason(admin, client):
     picture = admin.page.locator(".rejects img").first
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
-    expect(admin.page.locator(".rejects figcaption").first).to_contain_text("threshold 1")
+    expect(admin.page.locator(".rejects figcaption").first).to_contain_text("at least 1")
     expect(admin.page.get_by_text("rejection_budget_exhausted")).to_be_visible()
     admin.look("rejected")
 
