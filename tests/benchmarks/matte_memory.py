@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from core.mattes import MatteOrder
-from models.imaging.decode import Picture
+from models.imaging.decode import DecodedPicture
 from models.networks.stylematte import build_stylematte, preset
 from workers.mattes.cut_out import cut_out
 
@@ -32,7 +32,7 @@ def main() -> None:
     before_mib = peak_mib()
     began_s = time.perf_counter()
     order = MatteOrder(owner="", bundle="", output="cutout")
-    made = cut_out(matte, Picture(rgb=rgb, alpha=None), order, None, side=given.side)
+    made = cut_out(matte, DecodedPicture(rgb=rgb, alpha=None), order, None, side=given.side)
     seconds = time.perf_counter() - began_s
     print(
         f"{given.network}, {given.pixels} px, side {given.side}: peak {peak_mib():.0f} MiB "
