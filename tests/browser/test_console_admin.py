@@ -89,7 +89,8 @@ def test_who_is_no_admin_sees_no_keys(person, stack, client):
     client.revoke_key(made.id)
 
 
-def test_flower_opens_without_another_login(admin):
+def test_flower_opens_without_another_login(admin, client):
+    client.wait(client.order(1).id, timeout_s=FIRST_SHARD_S)
     with admin.page.context.expect_page() as opened:
         admin.page.get_by_role("link", name="Flower").click()
     flower = opened.value
@@ -180,13 +181,15 @@ def test_presets_fill_the_form_and_same_again_repeats_an_order(admin, client):
 
 
 def test_scores_lineage_slider_and_code_to_copy(admin, client):
-    dataset = client.order(3, shard_size=3, seed=5, filter={"coverage_max": 0.999})
+    dataset = client.order(
+        3, shard_size=3, seed=5, filter={"coverage_min": 0.01, "coverage_max": 0.999}
+    )
     client.wait(dataset.id, timeout_s=FIRST_SHARD_S)
     admin.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = admin.page
     admin.go(f"datasets/{dataset.id}", dataset.id)
     chart = page.get_by_role("img", name=re.compile("^coverage: 3 samples"))
-    expect(chart).to_have_attribute("aria-label", re.compile("threshold .* and 0.999"))
+    expect(chart).to_have_attribute("aria-label", re.compile("threshold 0.01 and 0.999"))
     expect(chart.locator("line.threshold")).to_have_count(2)
     tile = page.locator(".tile").first
     expect(tile).to_have_attribute("title", re.compile("coverage"))
@@ -195,7 +198,9 @@ def test_scores_lineage_slider_and_code_to_copy(admin, client):
     page.keyboard.press("6")
     viewer.get_by_label("Image to the left, alpha to the right").fill("20")
     assert "20%" in viewer.locator("img.over").evaluate("image => image.style.clipPath")
-    expect(viewer.locator("tr", has_text="coverage")).to_contain_text("at most 0.999")
+    expect(viewer.locator("tr", has_text="coverage")).to_contain_text(
+        "at least 0.01, at most 0.999"
+    )
     page.keyboard.press("Escape")
     expect(viewer).to_have_count(0)
     snippet = page.locator(".code", has=page.get_by_label("Read it in Python"))
