@@ -10,7 +10,7 @@ import pytest
 
 SEED, FAULTS, DATASETS = (
     os.environ.get(name, usual)
-    for name, usual in (("SEED", "7"), ("FAULTS", "16"), ("DATASETS", "4"))
+    for name, usual in (("SEED", "7"), ("FAULTS", "12"), ("DATASETS", "3"))
 )
 
 
