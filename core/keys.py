@@ -18,6 +18,10 @@ MATTES = "mattes/"
 MATTE_BATCHES = "matte-batches/"
 MATTE_BATCHES_ACTIVE = "matte-batches-active/"
 INCOMING = "incoming/"
+EXTENSIONS = "extensions/"
+WEBHOOKS_PENDING = "webhooks/pending/"
+WEBHOOKS_DELIVERIES = "webhooks/deliveries/"
+WEBHOOKS_SECRETS = "webhooks/secrets/"
 PROBES = "probes/"
 
 
@@ -36,6 +40,16 @@ def tombstone(dataset_id: str, kind: str) -> str:
 
 def manifest(dataset_id: str) -> str:
     return f"{DATASETS}{dataset_id}/manifest.json"
+
+
+def selection(dataset_id: str) -> str:
+    """Which samples of its parent a subset takes."""
+    return f"{DATASETS}{dataset_id}/selection.json"
+
+
+def extensions(dataset_id: str) -> str:
+    """Where the next extension of a dataset begins."""
+    return f"{EXTENSIONS}{dataset_id}.json"
 
 
 def shards(dataset_id: str) -> str:
@@ -119,3 +133,15 @@ def matte_batch(batch_id: str, name: str) -> str:
 def incoming(tenant: str, prefix: str) -> str:
     """Where a tenant's own pictures lie: the only place that a batch may read from."""
     return f"{INCOMING}{tenant}/{prefix}"
+
+
+def webhook_deliveries(tenant: str) -> str:
+    return f"{WEBHOOKS_DELIVERIES}{tenant}/"
+
+
+def webhook_delivery(tenant: str, delivery_id: str) -> str:
+    return f"{webhook_deliveries(tenant)}{delivery_id}.json"
+
+
+def webhook_secret(tenant: str) -> str:
+    return f"{WEBHOOKS_SECRETS}{tenant}.json"

@@ -14,7 +14,8 @@ QUEUE_RENDER = "render"
 QUEUE_TRAIN = "train"
 QUEUE_CONTROL = "control"
 QUEUE_MATTE = "matte"
-QUEUES = (QUEUE_GENERATE, QUEUE_RENDER, QUEUE_TRAIN, QUEUE_CONTROL, QUEUE_MATTE)
+QUEUE_WEBHOOK = "webhook"
+QUEUES = (QUEUE_GENERATE, QUEUE_RENDER, QUEUE_TRAIN, QUEUE_CONTROL, QUEUE_MATTE, QUEUE_WEBHOOK)
 
 STALLED_S = 15.0
 """A worker without work takes a message within a second."""
@@ -130,3 +131,14 @@ class RunMatteBatch(Message):
 
 BATCH_ABREAST = 4
 """Messages of a batch at once: as many workers may make parts of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendWebhook(Message):
+    """Make a try to deliver one webhook, if it is still to be sent."""
+
+    task: ClassVar[str] = "matteforge.send_webhook"
+    queue: ClassVar[str] = QUEUE_WEBHOOK
+    tenant: str
+    delivery_id: str
+    due_s: int

@@ -70,6 +70,10 @@ class Settings(BaseSettings):
         description="orders of rendered portraits are taken: a worker of the queue `render` is "
         "there",
     )
+    webhook_private: bool = Field(
+        False,
+        description="webhooks may go to addresses of this network, and by http; for trials",
+    )
     cache_dir: Path | None = Field(
         None, description="where workers keep fetched bundles; default: a temporary folder"
     )

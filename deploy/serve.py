@@ -11,7 +11,14 @@ from collections.abc import Sequence
 
 import click
 
-from core.messages import QUEUE_CONTROL, QUEUE_GENERATE, QUEUE_MATTE, QUEUE_RENDER, QUEUE_TRAIN
+from core.messages import (
+    QUEUE_CONTROL,
+    QUEUE_GENERATE,
+    QUEUE_MATTE,
+    QUEUE_RENDER,
+    QUEUE_TRAIN,
+    QUEUE_WEBHOOK,
+)
 
 WORKER_QUEUES = {
     "generate": QUEUE_GENERATE,
@@ -19,8 +26,10 @@ WORKER_QUEUES = {
     "train": QUEUE_TRAIN,
     "control": QUEUE_CONTROL,
     "matte": QUEUE_MATTE,
+    "webhook": QUEUE_WEBHOOK,
 }
 KEEP_ALIVE_S = "75"  # clients poll every few seconds: uvicorn's five would often end just then
+POOLS = {"webhook": ("threads", "--concurrency", "8")}  # it waits for others' servers
 PROCESSES = ("api", *WORKER_QUEUES, "beat", "flower")
 
 
@@ -58,9 +67,7 @@ def command(process: str, extra: Sequence[str] = ()) -> list[str]:
         *celery,
         *worker,
         "--pool",
-        "prefork",
-        "--concurrency",
-        "1",
+        *POOLS.get(process, ("prefork", "--concurrency", "1")),
         "--prefetch-multiplier",
         "1",
         "--without-gossip",

@@ -14,6 +14,7 @@ from matteforge.async_matte_batches import AsyncMatteBatches
 from matteforge.async_training import AsyncTraining
 from matteforge.calls import MatteOptions, OrderOptions
 from matteforge.client import MatteForge
+from matteforge.derived import AsyncDerivedMethods
 from matteforge.download import Progress
 from matteforge.events import EventOut
 from matteforge.samples import AsyncSampleMethods
@@ -23,9 +24,10 @@ from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut
 from matteforge.transport import AsyncTransport
+from matteforge.webhooks import AsyncWebhooks
 
 
-class AsyncMatteForge(AsyncSampleMethods):
+class AsyncMatteForge(AsyncSampleMethods, AsyncDerivedMethods):
     """One service, one key. Close it, or use it as an asynchronous context manager.
 
     Methods, arguments and errors are those of MatteForge; iterators are asynchronous.
@@ -47,6 +49,7 @@ class AsyncMatteForge(AsyncSampleMethods):
         self.transport = AsyncTransport(http, attempts=attempts)
         self.training = AsyncTraining(self.transport)
         self.matte_batches = AsyncMatteBatches(self.transport)
+        self.webhooks = AsyncWebhooks(self.transport)
         self._api_key = api_key
 
     async def aclose(self) -> None:

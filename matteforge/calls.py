@@ -50,6 +50,8 @@ class OrderOptions(TypedDict, total=False):
     members: list[Member]
     background: str
     splits: dict[Split, float]
+    webhook_url: str
+    webhook_events: list[str]
 
 
 class MatteOptions(TypedDict, total=False):

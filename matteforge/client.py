@@ -10,6 +10,7 @@ import httpx
 
 from matteforge import calls, events
 from matteforge.calls import MatteOptions, OrderOptions
+from matteforge.derived import DerivedMethods
 from matteforge.download import Progress, download
 from matteforge.events import EventOut
 from matteforge.matte_batches import MatteBatches
@@ -21,9 +22,10 @@ from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut
 from matteforge.training import Training
 from matteforge.transport import Transport
+from matteforge.webhooks import Webhooks
 
 
-class MatteForge(SampleMethods):
+class MatteForge(SampleMethods, DerivedMethods):
     """One service, one key. Thread-safe; close it, or use it as a context manager.
 
     Every method raises MatteForgeRequestError when the service refuses and MatteForgeUnavailable
@@ -44,6 +46,7 @@ class MatteForge(SampleMethods):
         self.transport = Transport(http, attempts=attempts)
         self.training = Training(self.transport)
         self.matte_batches = MatteBatches(self.transport)
+        self.webhooks = Webhooks(self.transport)
 
     def close(self) -> None:
         self.transport.http.close()

@@ -37,6 +37,7 @@ from service.routes import (
     console,
     corpora,
     datasets,
+    derived,
     estimates,
     events,
     files,
@@ -53,6 +54,7 @@ from service.routes import (
     shards,
     training_runs,
     versions,
+    webhooks,
 )
 from service.samples import Samples
 from service.sessions import Sessions
@@ -63,6 +65,7 @@ REDIS_TIMEOUT_S = 0.9
 
 ROUTES = (
     datasets,
+    derived,
     estimates,
     events,
     shards,
@@ -80,6 +83,7 @@ ROUTES = (
     flower,
     mattes,
     matte_batches,
+    webhooks,
 )
 
 DESCRIPTION = """Synthetic training data for portrait matting: order N pairs, get WebDataset shards.

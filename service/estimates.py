@@ -1,6 +1,6 @@
 """How long an order will take, and why one waits: from what was measured, or not at all."""
 
-from core.datasets.dataset import DatasetView
+from core.datasets.dataset import DatasetView, shard_source
 from core.datasets.plan import Plan, pace_kind
 from core.errors import TransientError
 from core.limits import expected_bytes
@@ -16,7 +16,7 @@ BEGUN = tuple(state for state in DatasetState if state is not DatasetState.QUEUE
 def estimate(services: Services, plan: Plan, spec: AnySpec) -> EstimateOut:
     """What a planned order takes, by the pace of the last samples of its kind and the workers that
     are there. Times are null where there is no history, or Redis does not answer."""
-    source = spec.source
+    source = shard_source(spec)
     try:
         pace_s = services.live.pace(pace_kind(plan))
         workers = _workers(services, source)
@@ -46,7 +46,8 @@ def _acceptance(services: Services, bundle: str, spec: AnySpec) -> float | None:
         for state in BEGUN:
             for view in services.live.page(state=state, after=None, limit=LOOKED_AT)[0]:
                 alike = (view.bundle, view.spec.source, view.spec.filter)
-                if alike == (bundle, spec.source, spec.filter):
+                copied = view.spec.derived_from is not None and view.spec.derived_from.copies
+                if alike == (bundle, spec.source, spec.filter) and not copied:
                     accepted += view.counts.accepted
                     attempted += view.counts.attempted
     except TransientError:
@@ -59,8 +60,8 @@ def waiting(services: Services, view: DatasetView) -> Waiting | None:
     TransientError."""
     if view.state not in (DatasetState.QUEUED, DatasetState.RUNNING) or view.in_work.shards:
         return None
-    if not _workers(services, view.spec.source):
-        queue = SHARD_MESSAGES[view.spec.source].queue
+    if not _workers(services, view.shard_source):
+        queue = SHARD_MESSAGES[view.shard_source].queue
         return Waiting(ahead=0, reason=f"no worker of the queue `{queue}` is there")
     ahead = _ahead(services, view)
     if not ahead:
@@ -86,7 +87,7 @@ def _ahead(services: Services, view: DatasetView) -> int:
     place = _urgency(view)
     return sum(
         other.id != view.id
-        and other.spec.source == view.spec.source
+        and other.shard_source == view.shard_source
         and (_urgency(other) < place or other.in_work.shards > 0)
         for other in others
     )

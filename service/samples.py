@@ -8,11 +8,10 @@ from collections import OrderedDict
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from core import keys
 from core.datasets.catalog import Catalog
@@ -28,68 +27,12 @@ from core.datasets.sample_tables import SampleTables
 from core.errors import InvalidCursor, NotFound
 from core.ports import ObjectStore
 from matteforge.schemas.samples import SampleOut, SamplePage
+from service.sample_rows import InFile, InMemory, Rows
 
 SAMPLES_FILE = "samples.parquet"
 SHARDS_SEARCHED = 256  # of a dataset that has not ended
 FILES_KEPT = 8
 ROW = "__row"
-
-
-class Rows(Protocol):
-    """A table of samples of which columns and rows can be read apart."""
-
-    schema: pa.Schema
-
-    def columns(self, names: list[str]) -> pa.Table:
-        """All rows of some columns."""
-
-    def rows(self, numbers: list[int]) -> list[dict[str, Any]]:
-        """All columns of some rows."""
-
-
-class InMemory:
-    """Rows of the shards that are there."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.schema = table.schema
-        self._table = table
-
-    def columns(self, names: list[str]) -> pa.Table:
-        return self._table.select(names)
-
-    def rows(self, numbers: list[int]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._table.take(pa.array(numbers, pa.int64())).to_pylist()
-        return found
-
-
-class InFile:
-    """Rows of samples.parquet; of a page only its row groups are read in full.
-
-    Thread-safe, which pyarrow's ParquetFile is not: two reads at once fail, or never end.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path, memory_map=True)
-        self._reading = threading.Lock()
-        self.schema = self._file.schema_arrow
-
-    def columns(self, names: list[str]) -> pa.Table:
-        with self._reading:
-            return self._file.read(columns=names)
-
-    def rows(self, numbers: list[int]) -> list[dict[str, Any]]:
-        metadata = self._file.metadata
-        found, start = dict[int, dict[str, Any]](), 0
-        for group in range(metadata.num_row_groups):
-            size = metadata.row_group(group).num_rows
-            inside = [number for number in numbers if start <= number < start + size]
-            if inside:
-                with self._reading:
-                    table = self._file.read_row_group(group)
-                taken = table.take(pa.array([number - start for number in inside])).to_pylist()
-                found |= dict(zip(inside, taken, strict=True))
-            start += size
-        return [found[number] for number in numbers]
 
 
 class Samples:
@@ -120,11 +63,24 @@ class Samples:
             columns=queryable(source.schema),
         )
 
+    def choose(
+        self, dataset_id: str, *, where: str | None, order: str, limit: int | None
+    ) -> list[dict[str, Any]]:
+        """`key` and `split` of all samples that pass, `limit` at most. Raises as `page`."""
+        total = self._catalog.request(dataset_id).plan.shards_total
+        source, _ = self._rows(dataset_id, total)
+        most = limit or max(source.columns(["key"]).num_rows, 1)
+        numbers, _, _ = select(source, where=where, order=order, cursor=None, limit=most)
+        table = source.columns(["key", "split"]).take(pa.array(numbers, pa.int64()))
+        found: list[dict[str, Any]] = table.to_pylist()
+        return found
+
     def member(self, dataset_id: str, key: str, member: str) -> tuple[str, bytes, str]:
         """(suffix, content, sha256) of a member, named with or without its format. NotFound."""
-        shard, index = int(key[:6]), int(key[6:])
         missing = NotFound(f"{dataset_id} has no {member} of a sample {key}")
-        self._catalog.request(dataset_id)
+        shard, index = self._catalog.request(dataset_id).plan.shard_of(int(key[:6])), int(key[6:])
+        if shard is None:
+            raise missing
         try:
             table = self._tables.get(dataset_id, shard)
         except NotFound:

@@ -11,7 +11,11 @@ TABLE: tuple[tuple[frozenset[str] | None, re.Pattern[str], Scope], ...] = (
     (None, re.compile(r"/v1/keys(/.*)?"), Scope.ADMIN),
     (None, re.compile(r"/metrics"), Scope.ADMIN),
     (READS, re.compile(r"/v1/.*"), Scope.READ),
-    (None, re.compile(r"/v1/(datasets|estimates|mattes|matte-batches)(/.*)?"), Scope.ORDER),
+    (
+        None,
+        re.compile(r"/v1/(datasets|estimates|mattes|matte-batches|webhooks)(/.*)?"),
+        Scope.ORDER,
+    ),
     (None, re.compile(r"/v1/(training-runs|training-schedules|models|corpora)(/.*)?"), Scope.TRAIN),
 )
 

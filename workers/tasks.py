@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from celery import Celery
 
 from core.errors import DeviceLost, TransientError
-from core.messages import Reconcile, RunCycle, RunMatte, RunMatteBatch, RunShard
+from core.messages import Reconcile, RunCycle, RunMatte, RunMatteBatch, RunShard, SendWebhook
+from core.webhooks.records import Due
 from workers.consumption import EXIT_CODE
 from workers.context import Context
 from workers.control.reconcile import reconcile
 from workers.control.reconcile_mattes import reconcile_mattes
 from workers.control.reconcile_training import reconcile_training
+from workers.webhooks.send import send_webhook
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,9 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
         with _ending_without_device(context):
             run_matte_batch(context(), batch_id)
 
+    def send_webhook_task(tenant: str, delivery_id: str, due_s: int) -> None:
+        send_webhook(context(), Due(due_s, tenant, delivery_id))
+
     app.Task.Request = "workers.consumption:Delivery"
     # No reconciler rings for a matte again.
     app.task(
@@ -79,6 +84,7 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
         max_retries=5,
     )
     app.task(run_matte_batch_task, name=RunMatteBatch.task, shared=False)
+    app.task(send_webhook_task, name=SendWebhook.task, shared=False)
     app.task(run_shard_task, name=RunShard.task, shared=False)
     app.task(run_cycle_task, name=RunCycle.task, shared=False)
     # Every few seconds, and of no interest to a person: in Flower it would bury the shards.

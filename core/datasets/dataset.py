@@ -29,6 +29,11 @@ class DatasetView(Frozen):
     in_work: InWork = Field(default_factory=InWork, description="what workers tell of now")
 
     @property
+    def shard_source(self) -> str:
+        """Whose workers make its shards."""
+        return shard_source(self.spec)
+
+    @property
     def created_at(self) -> datetime:
         return self.timestamps[DatasetState.QUEUED]
 
@@ -44,3 +49,9 @@ def new_dataset_id(owner: str, idempotency_key: str | None) -> str:
 
 def utcnow() -> datetime:
     return datetime.now(UTC)
+
+
+def shard_source(spec: AnySpec) -> str:
+    """Whose workers make the shards of an order: copies of rendered portraits need no renderer."""
+    origin = spec.derived_from
+    return "generated" if origin is not None and origin.copies else spec.source

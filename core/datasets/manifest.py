@@ -10,7 +10,7 @@ from core.datasets.plan import Plan
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 from matteforge.schemas.names import SHA256, SHARD_NAME
-from matteforge.schemas.orders import AnySpec
+from matteforge.schemas.orders import PRIVATE_FIELDS, AnySpec
 
 
 class ShardRecord(Frozen):
@@ -69,7 +69,7 @@ def manifest_lines(
         **head.model_dump(mode="json"),
         "format": "matteforge.manifest/1",
         "bundle": record.plan.bundle,
-        "spec": record.spec.model_dump(mode="json"),
+        "spec": record.spec.model_dump(mode="json", exclude=set(PRIVATE_FIELDS)),
         "plan": record.plan.model_dump(mode="json"),
     }
     yield (json.dumps(fields, sort_keys=True)[:-1] + ', "shards": [').encode()

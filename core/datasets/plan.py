@@ -52,6 +52,10 @@ class Plan(Frozen):
     count: int
     shard_size: int
     shards_total: int
+    first_shard: int = Field(0, description="number of the first shard: of an extension, not 0")
+    first_slot: int = Field(0, description="samples before the first one, of what it extends")
+    root: str | None = Field(None, description="the dataset that it extends, the first of all")
+    parent: str | None = Field(None, description="of a subset: where its samples are copied from")
     splits: dict[str, float] = Field(
         default_factory=dict, description="shares by split; none: all is `train`"
     )
@@ -92,13 +96,24 @@ class Plan(Frozen):
         """Samples that shard number `shard` holds when full; a split's last one takes the rest."""
         return self.part(shard).samples
 
+    def number(self, shard: int) -> int:
+        """Its number as users see it, in names and keys: extensions go on where others ended."""
+        return self.first_shard + shard
+
+    def shard_of(self, number: int) -> int | None:
+        """The inverse; None: it belongs to another dataset."""
+        shard = number - self.first_shard
+        return shard if 0 <= shard < self.shards_total else None
+
     def shard_name(self, shard: int) -> str:
         """Its name as users see it: `000042.tar`, or `train-000042.tar` where there are splits."""
         split = f"{self.part(shard).split}-" if self.splits else ""
-        return split + shard_name(shard)
+        return split + shard_name(self.number(shard))
 
     def seed_of(self, shard: int, place: int, attempt: int) -> int:
-        """Seed of a candidate of a shard; place: the shard, or a rendered portrait's slot."""
+        """Seed of a candidate of a shard; place: the shard, or a rendered portrait's slot, counted
+        within this dataset."""
+        place += self.first_slot if self.render else self.first_shard
         if not self.splits:
             return candidate_seed(self.seed, place, attempt)
         split = self.part(shard).split
@@ -170,8 +185,23 @@ def default_shard_size(spec: DatasetSpec | RenderedSpec) -> int:
     return max(size, -(-spec.count // MAX_SHARDS))
 
 
+def subset_plan(
+    plan: Plan, parent: str, count: int, by_split: dict[str, int], shard_size: int | None
+) -> Plan:
+    """The plan of a subset of `count` samples of the dataset with this plan; by_split: how many of
+    each split, empty where the parent has none."""
+    size = shard_size or min(plan.shard_size, count)
+    splits = {split: samples / count for split, samples in by_split.items()}
+    shards = sum(shards_of(samples, size) for samples in samples_by_split(count, splits).values())
+    changed = {"count": count, "shard_size": size, "splits": splits, "shards_total": shards}
+    own = {"parent": parent, "root": None, "first_shard": 0, "first_slot": 0}
+    return plan.model_copy(update=changed | own)
+
+
 def pace_kind(plan: Plan) -> str:
     """Samples that take about as long as each other: of one source, model and size."""
+    if plan.parent is not None:
+        return "copied"
     if plan.render:
         return f"rendered/{plan.render.domain}/{plan.render.size}"
     return f"generated/{plan.bundle}"

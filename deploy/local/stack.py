@@ -177,6 +177,7 @@ class Stack:
             *([self._program("render", env=numerical, nice=WORK)] if self._rendered else []),
             self._program("train", env=numerical, nice=WORK),
             self._program("matte", env=numerical, nice=WORK),
+            self._program("webhook"),
             self._program("beat"),
             self._program(
                 "flower",

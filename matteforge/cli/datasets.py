@@ -14,9 +14,11 @@ from matteforge.schemas.attributes import MEMBERS, VOCABULARIES, Framing
 from matteforge.schemas.criteria import BY_NAME
 
 
-def _pairs(
+def pairs_of(
     kind: Callable[[str], Any],
 ) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, Any]]:
+    """A callback of options NAME=VALUE that may be repeated."""
+
     def parse(
         context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
     ) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "--filter",
     "filter",
     multiple=True,
-    callback=_pairs(float),
+    callback=pairs_of(float),
     metavar="CRITERION=THRESHOLD",
     help=f"may be repeated; criteria: {', '.join(BY_NAME)}",
 )
@@ -80,7 +82,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "--label",
     "labels",
     multiple=True,
-    callback=_pairs(str),
+    callback=pairs_of(str),
     metavar="NAME=VALUE",
     help="may be repeated",
 )
@@ -117,12 +119,23 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "--split",
     "splits",
     multiple=True,
-    callback=_pairs(float),
+    callback=pairs_of(float),
     metavar="NAME=SHARE",
     help="may be repeated: train, validation, test; shares add up to 1",
 )
 @click.option(
     "--background", help="behind the member composite: builtin or #rrggbb  [default: builtin]"
+)
+@click.option(
+    "--webhook", "webhook_url", metavar="URL", help="told by a signed POST when the dataset ends"
+)
+@click.option(
+    "--webhook-event",
+    "webhook_events",
+    multiple=True,
+    callback=lambda c, p, v: list(v),
+    help="may be repeated: dataset.completed, dataset.failed, dataset.cancelled [default: these],"
+    " shard.committed",
 )
 @click.option(
     "--wait", "--watch", "watching", is_flag=True, help="show progress until it has ended"

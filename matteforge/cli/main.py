@@ -23,6 +23,12 @@ COMMANDS = {
     "list": ("matteforge.cli.browse:list_datasets", "List datasets, newest first."),
     "show": ("matteforge.cli.datasets:status", "The same as status."),
     "samples": ("matteforge.cli.browse:samples", "List samples, filtered and sorted."),
+    "subset": ("matteforge.cli.derived:subset", "Order a part of a dataset."),
+    "extend": ("matteforge.cli.derived:extend", "Order more of a dataset."),
+    "regenerate": (
+        "matteforge.cli.derived:regenerate",
+        "Make a dataset once more, and compare all bytes.",
+    ),
     "rejected": (
         "matteforge.cli.browse:rejected",
         "List examples of what the filter rejected, and why.",
@@ -52,6 +58,10 @@ COMMANDS = {
         "Start, follow and cancel training runs of a service.",
     ),
     "schedules": ("matteforge.cli.schedules:schedules", "Train a domain again and again."),
+    "webhooks": (
+        "matteforge.cli.webhooks:webhooks",
+        "Signed messages that tell when a dataset ends.",
+    ),
     "keys": ("matteforge.cli.keys:keys", "Make, list, rotate and revoke API keys."),
     "evaluate": ("workers.commands.models:evaluate", "Measure a StyleMatte on held-out pairs."),
     "render": ("models.renderer.cli:render", "Render portraits from nothing, with exact alpha."),

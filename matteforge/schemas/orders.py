@@ -1,19 +1,16 @@
 """What a user may order."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     ValidationInfo,
-    ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from matteforge.schemas.attributes import (
     MEMBERS,
@@ -23,9 +20,15 @@ from matteforge.schemas.attributes import (
     vocabulary_of,
 )
 from matteforge.schemas.base import Frozen
+from matteforge.schemas.by_source import by_source
 from matteforge.schemas.criteria import check_thresholds
+from matteforge.schemas.derived import DerivedFrom
 from matteforge.schemas.names import MODEL_REFERENCE
 from matteforge.schemas.vocabulary import TOLERANCE
+from matteforge.schemas.webhooks import ENDS, MAX_WEBHOOK_URL, WEBHOOK_URL, OrderEvents
+
+PRIVATE_FIELDS = frozenset({"webhook_url", "webhook_events"})
+"""Fields that don't leave the service with the dataset's files."""
 
 MAX_COUNT = 10**8
 
@@ -103,6 +106,22 @@ class OrderSpec(Frozen):
         max_length=50,
         description="free tags, kept as they are",
         examples=[{"team": "matting"}],
+    )
+
+    webhook_url: str | None = Field(
+        None,
+        pattern=WEBHOOK_URL,
+        max_length=MAX_WEBHOOK_URL,
+        description="told, by a signed POST, when the dataset ends; see /v1/webhooks",
+        examples=["https://example.org/hook"],
+    )
+    derived_from: DerivedFrom | None = Field(
+        None, description="set by the service: the dataset that this one was made from"
+    )
+    webhook_events: OrderEvents = Field(
+        default_factory=lambda: list(ENDS),
+        max_length=10,
+        description="what is told; shard.committed has to be asked for",
     )
 
     @field_validator("members")
@@ -198,44 +217,5 @@ SOURCES: dict[object, type[DatasetSpec] | type[RenderedSpec]] = {
 }
 
 
-def _of_its_source(value: Any, handler: ValidatorFunctionWrapHandler) -> DatasetSpec | RenderedSpec:
-    """Validates an order as one of its source. What belongs to another source only is refused by
-    its name."""
-    if not isinstance(value, dict):
-        return (
-            value
-            if isinstance(value, DatasetSpec | RenderedSpec)
-            else DatasetSpec.model_validate(value)
-        )
-    source = value.get("source", "generated")
-    if not (isinstance(source, str) and source in SOURCES):
-        raise _refusal(
-            {"source": f"there are the sources {' and '.join(map(str, SOURCES))}"}, value
-        )
-    kind = SOURCES[source]
-    owners = {name: other for other, spec in SOURCES.items() for name in spec.model_fields}
-    foreign = {
-        name: owners[name] for name in value if name in owners and name not in kind.model_fields
-    }
-    if foreign:
-        raise _refusal(
-            {name: f"only orders of source {other!r} have it" for name, other in foreign.items()},
-            value,
-        )
-    return kind.model_validate(value)
-
-
-def _refusal(reasons: dict[str, str], value: dict[str, Any]) -> ValidationError:
-    lines = [
-        InitErrorDetails(
-            type=PydanticCustomError("source", "{reason}", {"reason": reason}),
-            loc=(name,),
-            input=value[name],
-        )
-        for name, reason in reasons.items()
-    ]
-    return ValidationError.from_exception_data("order", lines)
-
-
-AnySpec = Annotated[DatasetSpec | RenderedSpec, WrapValidator(_of_its_source)]
+AnySpec = Annotated[DatasetSpec | RenderedSpec, WrapValidator(by_source(SOURCES, "generated"))]
 """What a user orders."""

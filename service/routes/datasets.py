@@ -13,7 +13,7 @@ from core.datasets.dataset import DatasetView, utcnow
 from core.errors import NotFound, StateConflict, TransientError
 from matteforge.schemas.datasets import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage, DatasetState
 from matteforge.schemas.orders import AnySpec
-from service import datasets
+from service import datasets, orders
 from service.dependencies import DatasetId, KeyDep, ServicesDep, bearer
 from service.estimates import estimate, waiting
 from service.problems import documented, located
@@ -75,7 +75,7 @@ def order(
 ) -> DatasetOut:
     """N image-alpha pairs, each measured by StyleMatte. Answers at once; follow the dataset at
     `Location`."""
-    view = datasets.place_order(services, key, spec, idempotency_key)
+    view = orders.place_order(services, key, spec, idempotency_key)
     plan = services.catalog.request(view.id).plan
     out = dataset_out(view, utcnow(), estimate=estimate(services, plan, spec))
     response.headers["Location"] = out.links["self"]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Depends
 
 from matteforge.schemas.datasets import EstimateOut
 from matteforge.schemas.orders import AnySpec
-from service import datasets
+from service import orders
 from service.dependencies import KeyDep, ServicesDep, bearer
 from service.estimates import estimate
 from service.problems import documented
@@ -26,5 +26,5 @@ def estimate_order(
     spec: Annotated[AnySpec, Body(openapi_examples=EXAMPLES)], services: ServicesDep, key: KeyDep
 ) -> EstimateOut:
     """The order is checked as if it were placed; nothing is."""
-    plan = datasets.plan_order(services, key, spec)
+    plan = orders.plan_order(services, key, spec)
     return estimate(services, plan, spec)

@@ -50,10 +50,9 @@ def list_shards(
 )
 def get_shard(dataset_id: DatasetId, name: ShardName, services: ServicesDep) -> str:
     """A redirect to the tar; Range requests work there."""
-    services.catalog.request(dataset_id)
-    shard = int(name[-10:-4])
-    record = services.catalog.shard_record(dataset_id, shard)
-    if record is None or record.name != name:
+    shard = services.catalog.request(dataset_id).plan.shard_of(int(name[-10:-4]))
+    record = None if shard is None else services.catalog.shard_record(dataset_id, shard)
+    if shard is None or record is None or record.name != name:
         raise NotFound(f"{dataset_id} has no shard {name} yet")
     return _presign(services, dataset_id, shard)
 

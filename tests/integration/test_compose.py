@@ -23,6 +23,7 @@ READY = {
     "train": " ready.",
     "control": " ready.",
     "matte": " ready.",
+    "webhook": " ready.",
     "beat": "is starting.",
     "flower": "Visit me at",
 }

@@ -21,6 +21,7 @@ from core.datasets.shard_records import RECORD
 from core.errors import BudgetExhausted, StoreRefused, TransientError
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 from workers.context import Context
+from workers.control.webhooks import tell_end
 
 log = logging.getLogger(__name__)
 LOOKERS = 16  # tars looked at at once
@@ -77,7 +78,8 @@ def _explain(context: Context, record: DatasetRecord, head: ManifestHead, spool:
 
 
 def publish_end(context: Context, end: ManifestHead) -> None:
-    """Bring the live view to the state that the manifest says."""
+    """Bring the live view to the state that the manifest says, once receivers will be told."""
+    tell_end(context, end)
     context.live.set_state(
         end.id, end.state, end.timestamps[end.state], error=end.error, counts=end.counts
     )

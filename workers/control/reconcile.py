@@ -10,6 +10,7 @@ from core.messages import PRIORITY_FIRST, SHARD_MESSAGES, Reconcile, shard_prior
 from matteforge.schemas.datasets import DatasetState
 from workers.context import Context
 from workers.control.finalize import finalize, publish_end
+from workers.control.webhooks import ring_due
 
 log = logging.getLogger(__name__)
 SWEEP = "sweep"  # the timer of the searches for unknown datasets
@@ -38,6 +39,7 @@ def reconcile(context: Context, now_s: float, dataset_id: str | None = None) -> 
             log.exception("%s could not be reconciled", active_id)
     if dataset_id is None:
         _ring_lost(context, dataset_ids, now_s)
+        ring_due(context, now_s)
 
 
 def recover(context: Context) -> int:
@@ -128,7 +130,7 @@ def _ring_lost(context: Context, active: list[str], now_s: float) -> None:
         notes = [
             (at_s <= now_s, at_s, view.id, shard, view)
             for view in views
-            if view.spec.source == source
+            if view.shard_source == source
             for shard, at_s in context.live.ring_marks(view.id).items()
         ]
         lost = len(notes) - context.doorbell.depth(message.queue)
@@ -145,7 +147,7 @@ def _ring(context: Context, view: DatasetView, shard: int, now_s: float, priorit
     """Note the message first: of two reconcilers one rings. A note whose message failed is found by
     _ring_lost."""
     if context.live.ring_mark(view.id, shard, now_s):
-        message = SHARD_MESSAGES[view.spec.source](dataset_id=view.id, shard=shard)
+        message = SHARD_MESSAGES[view.shard_source](dataset_id=view.id, shard=shard)
         context.doorbell.ring(message, priority=priority)
 
 

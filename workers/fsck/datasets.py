@@ -24,7 +24,7 @@ from workers.fsck.findings import Finding, Pace, Problem, compare_object
 
 log = logging.getLogger(__name__)
 PLACES = re.compile(
-    r"(request|cancel|failed|damaged|manifest)\.json|records/\d{3}\.jsonl"
+    r"(request|selection|cancel|failed|damaged|manifest)\.json|records/\d{3}\.jsonl"
     r"|(samples/(?P<index>\d{6})\.parquet|rejected/(?P<rejected>\d{6})\.json)|files/[\w.-]+"
     r"|shards/(?P<shard>\d{6})\.(tar|json)"
 )
@@ -145,12 +145,14 @@ class _Check:
             return ""
 
     def _made_anew(self, expected: ShardRecord) -> str:
-        from workers.generate.shard_tar import make_tar  # numpy and torch
+        from workers.generate.make_shard import make_shard  # numpy and torch
 
         plan, shard = self._record.plan, expected.shard
         with TemporaryDirectory(prefix="matteforge-fsck-") as folder:
             path = Path(folder) / shard_name(shard)
-            made = make_tar(path, self._context.sampler(plan), plan, shard, lambda _: repeat(None))
+            made = make_shard(
+                self._context, self._record.id, plan, shard, path, lambda _: repeat(None)
+            )
             if made.sha256 != expected.sha256:
                 log.error("%s: made here it has other bytes: %s", expected.name, made.sha256)
                 return ""

@@ -29,8 +29,9 @@ from core.messages import Reconcile
 from matteforge.schemas.datasets import DatasetState, ErrorInfo
 from workers.context import Context
 from workers.control.finalize import starved
+from workers.control.webhooks import tell_shard
+from workers.generate.make_shard import make_shard
 from workers.generate.rejects import Rejects
-from workers.generate.shard_tar import make_tar
 from workers.generate.tally import Tally
 from workers.shards.commit import adopt_shard, commit_shard
 from workers.shards.companions import explain_shard
@@ -106,6 +107,7 @@ def _deliver(
             full = record.samples == made.plan.samples_in(shard)
             if not full:
                 context.catalog.fail(dataset_id, starved(made.plan, record))
+            tell_shard(context, dataset_id, record)
             context.live.add_shard(dataset_id, record)
             if made.elapsed_s and record.samples:
                 context.live.note_pace(pace_kind(made.plan), made.elapsed_s / record.samples)
@@ -195,7 +197,6 @@ def _make(
     stack.enter_context(_one_try(context, dataset_id, shard))
     stack.callback(_withdraw, context, dataset_id, shard)
     _tell(context, dataset_id, shard, Tally())  # somebody is at work, if only to load a model
-    sampler = context.sampler(plan)
     path = Path(stack.enter_context(TemporaryDirectory(prefix="matteforge-shard-"))) / shard_name(
         shard
     )
@@ -204,7 +205,7 @@ def _make(
     def watch(tally: Tally) -> Iterator[None]:
         return _watch(context, dataset_id, shard, lease, tally)
 
-    record = make_tar(path, sampler, plan, shard, watch, rejects)
+    record = make_shard(context, dataset_id, plan, shard, path, watch, rejects)
     log.info(
         "%s %s: %d samples of %d candidates in %.1f s",
         dataset_id, record.name, record.samples, record.attempted, time.monotonic() - started_s,

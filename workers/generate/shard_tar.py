@@ -78,7 +78,7 @@ def _accepted(
             if reason := candidate.rejection(plan.thresholds):
                 tally.reject(candidate, reason)
                 continue
-            tally.accept(candidate)
+            tally.accept(candidate.attributes)
             yield candidate
             wanted -= 1
             if not wanted:
@@ -89,8 +89,8 @@ def _sample_record(candidate: Candidate, plan: Plan, shard: int, index: int) -> 
     height, width = candidate.alpha.shape
     return to_sample(
         {
-            "key": sample_key(shard, index),
-            "shard": shard,
+            "key": sample_key(plan.number(shard), index),
+            "shard": plan.number(shard),
             "index": index,
             "split": plan.part(shard).split,
             "attempt": candidate.attempt,

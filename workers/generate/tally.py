@@ -1,6 +1,7 @@
 """What is counted while a shard is made."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from matteforge.schemas.datasets import InWork
@@ -19,10 +20,10 @@ class Tally:
     rejected: Counter[str] = field(default_factory=Counter)
     attributes: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def accept(self, candidate: Candidate) -> None:
+    def accept(self, attributes: Mapping[str, str]) -> None:
         """Count an accepted candidate and its attributes."""
         self.accepted += 1
-        for name, value in candidate.attributes.items():
+        for name, value in attributes.items():
             self.attributes.setdefault(name, Counter())[value] += 1
 
     def reject(self, candidate: Candidate, reason: str) -> None:

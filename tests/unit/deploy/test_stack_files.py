@@ -181,6 +181,7 @@ def test_every_process_is_started_with_secrets_in_its_environment_only(tmp_path:
         "generate-2",
         "train",
         "matte",
+        "webhook",
         "beat",
         "flower",
         "api",

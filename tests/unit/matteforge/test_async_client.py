@@ -11,10 +11,12 @@ import pytest
 from matteforge import AsyncMatteForge, MatteForge, MatteForgeRequestError, MatteForgeUnavailable
 from matteforge.async_matte_batches import AsyncMatteBatches
 from matteforge.async_training import AsyncTraining
+from matteforge.derived import AsyncDerivedMethods, DerivedMethods
 from matteforge.matte_batches import MatteBatches
 from matteforge.samples import AsyncSampleMethods, SampleMethods
 from matteforge.schemas.datasets import DatasetState
 from matteforge.training import Training
+from matteforge.webhooks import AsyncWebhooks, Webhooks
 
 IDENT = "ds_" + "0" * 24
 DATASET = {
@@ -45,8 +47,10 @@ def public(kind: type) -> dict[str, inspect.Signature]:
     [
         (MatteForge, AsyncMatteForge),
         (SampleMethods, AsyncSampleMethods),
+        (DerivedMethods, AsyncDerivedMethods),
         (Training, AsyncTraining),
         (MatteBatches, AsyncMatteBatches),
+        (Webhooks, AsyncWebhooks),
     ],
 )
 def test_both_clients_have_the_same_methods_and_arguments(plain: type, asynchronous: type) -> None:

@@ -7,7 +7,7 @@ from core.adapters.memory_doorbell import MemoryDoorbell
 from core.settings import Settings
 from matteforge.schemas.orders import DatasetSpec, RenderedSpec
 from service.app import create_app
-from service.datasets import _fingerprint
+from service.orders import _fingerprint
 
 FINGERPRINT = "f8c4874ccaf6e798ee186e60ffa8b101d57c895c9b9e377671557af49f3ef462"
 RENDERED_FINGERPRINT = "882ecf325e212734a87bd582adde7d77dcd58c2be48012e355865d8f634639a5"

@@ -15,7 +15,7 @@ from PIL import Image
 
 from core import keys
 from core.datasets.sample_tables import SampleTables
-from service.samples import InFile
+from service.sample_rows import InFile
 from workers.control.companions.table import join_tables
 from workers.shards.companions import explain_shard
 from workers.shards.encode import encode_alpha, encode_image

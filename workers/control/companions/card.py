@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.datasets.manifest import DatasetRecord, ManifestHead
+from matteforge.schemas.orders import PRIVATE_FIELDS
 from workers.control.companions.features import Feature
 
 SIZES = ((1000, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"),
@@ -56,7 +57,7 @@ def card(
     """The whole file. Each field of the front matter is one line of JSON, which is YAML, too."""
     fields = {name: json.dumps(value, sort_keys=True) for name, value in meta.items()}
     lines = "\n".join(f"{name}: {value}" for name, value in fields.items())
-    spec = record.spec.model_dump(mode="json")
+    spec = record.spec.model_dump(mode="json", exclude=set(PRIVATE_FIELDS))
     image, bits = IMAGES[record.plan.image_format], record.plan.alpha_bits
     rows = "\n".join(f"| `{name}` | {text} |" for name, text in scores.items())
     return f"""---

@@ -148,7 +148,8 @@ class _Companions:
         return image, alpha, f"{row['key']}: {score} {row[score]:.4g}"
 
     def _member(self, row: dict[str, Any], name: str) -> bytes:
-        tar = keys.shard_tar(self._record.id, row["shard"])
+        shard = row["shard"] - self._record.plan.first_shard
+        tar = keys.shard_tar(self._record.id, shard)
         return self._store.get_range(tar, row[f"{name}_offset"], row[f"{name}_size"])
 
 
