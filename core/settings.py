@@ -36,6 +36,11 @@ class Settings(BaseSettings):
         "the console links to its own address",
     )
     presign_expires_s: int = 24 * 3600
+    shards_by_api: bool = Field(
+        False,
+        description="shards and files come from the API itself, with the key, for users who can't "
+        "reach S3; by default URLs lead to S3",
+    )
 
     # Limits of keys that have none of their own; null: none.
     requests_per_second: float | None = Field(1000, gt=0)

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -45,10 +46,11 @@ def download(
     """Fetch a dataset into its own folder, DIRECTORY/ID: its shards, those of one `split` if given,
     and the files beside them. Returns the tars, in shard order.
 
-    partial: take what there is of a dataset that failed, was cancelled or is still made, which
-    raises DatasetIncomplete otherwise. A shard appears under its name only once it is complete and
-    its sha256 right; until then it is NAME.part, from which a later call goes on. Raises
-    DownloadCorrupt, FolderTaken, LocalStorageError, MatteForgeUnavailable, MatteForgeRequestError.
+    partial: take what there is of a dataset that failed, was cancelled, is damaged or still made,
+    which raises DatasetIncomplete otherwise; of a damaged one, the shards that are whole. A shard
+    appears under its name only once it is complete and its sha256 right; until then it is
+    NAME.part, from which a later call goes on. Raises DownloadCorrupt, FolderTaken,
+    LocalStorageError, MatteForgeUnavailable, MatteForgeRequestError.
     """
     dataset = client.get(dataset_id)
     if not partial:
@@ -57,19 +59,22 @@ def download(
     with stored() as folder_of:
         folder = folder_of(directory, dataset_id)
         tally = _Tally(shards, on_progress)
-        # Presigned URLs need no key, and a connection that never had it can't leak it.
+        # Presigned URLs need no key, and a connection that never had it can't leak it. URLs of the
+        # service itself (shards_by_api) do.
         with httpx.Client(timeout=client.transport.http.timeout) as http:
             _fetch_all(
                 [_Fetch(client, http, dataset_id, shard, folder, tally) for shard in shards],
                 workers,
                 tally,
+                lenient=dataset.damaged,
             )
             if dataset.state.terminal:
                 _fetch_files(client, http, dataset_id, folder)
         if dataset.state.terminal:
             write_whole(folder / "manifest.json", client.manifest(dataset_id))
         mark(folder, dataset_id, state=dataset.state)
-    return [folder / shard.name for shard in shards]
+    paths = [folder / shard.name for shard in shards]
+    return [path for path in paths if path.exists()] if dataset.damaged else paths
 
 
 def _is_of(name: str, split: str | None) -> bool:
@@ -81,7 +86,7 @@ def _fetch_files(client: "MatteForge", http: httpx.Client, dataset_id: str, fold
     """Card, tables and report: small beside the shards, fetched whole."""
     for file in client.files(dataset_id):
         try:
-            answer = http.get(file.url)
+            answer = _connection_of(client, http, file.url).get(file.url)
         except httpx.TransportError as error:
             raise MatteForgeUnavailable(f"{file.name}: {error}") from error
         if answer.status_code != 200 or len(answer.content) != file.size_bytes:
@@ -89,10 +94,25 @@ def _fetch_files(client: "MatteForge", http: httpx.Client, dataset_id: str, fold
         write_whole(folder / file.name, answer.content)
 
 
-def _fetch_all(fetches: Sequence["_Fetch"], workers: int, tally: "_Tally") -> None:
-    """The first failure, or Ctrl-C, stops the others; what they had stays as .part."""
+def _connection_of(client: "MatteForge", keyless: httpx.Client, url: str) -> httpx.Client:
+    """The connection with the key for addresses of the service, and for no other."""
+    service, asked = client.transport.http.base_url, httpx.URL(url)
+    same = (service.scheme, service.host, service.port) == (asked.scheme, asked.host, asked.port)
+    return client.transport.http if same and asked.path.startswith("/v1/") else keyless
+
+
+def _fetch_all(
+    fetches: Sequence["_Fetch"], workers: int, tally: "_Tally", *, lenient: bool
+) -> None:
+    """The first failure, or Ctrl-C, stops the others; what they had stays as .part. lenient: shards
+    that are missing, or have other bytes than listed, are left out."""
+
+    def run(fetch: "_Fetch") -> None:
+        with suppress(*((MatteForgeRequestError, DownloadCorrupt) if lenient else ())):
+            fetch.run()
+
     with ThreadPoolExecutor(workers, thread_name_prefix="download") as pool:
-        futures = [pool.submit(fetch.run) for fetch in fetches]
+        futures = [pool.submit(run, fetch) for fetch in fetches]
         try:
             finished, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in finished:
@@ -201,7 +221,8 @@ class _Fetch:
     def _receive(self, have: int) -> None:
         """Append what one request brings; ask for a fresh URL when this one has expired."""
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-        with self._http.stream("GET", self._url, headers=headers) as got:
+        http = _connection_of(self._client, self._http, self._url)
+        with http.stream("GET", self._url, headers=headers) as got:
             if got.status_code in (401, 403):
                 self._url = self._client.shard_url(self._dataset_id, self._shard.name)
                 return

@@ -16,6 +16,11 @@ def check_complete(dataset: DatasetOut) -> None:
     """Raises DatasetIncomplete that says what became of the dataset, and what can be had."""
     counts = dataset.counts
     there = f"{counts.accepted} of {counts.requested} samples are there"
+    if dataset.damaged:
+        raise DatasetIncomplete(
+            f"{dataset.id} is damaged: shards are missing or have other bytes than recorded; its "
+            "operator can mend it (matteforge fsck --repair), --partial fetches what is whole"
+        )
     if dataset.state is DatasetState.COMPLETED:
         return
     if dataset.state is DatasetState.FAILED:

@@ -13,6 +13,7 @@ from matteforge.cli.connection import INTERRUPTED, output, service
 from matteforge.client import MatteForge
 from matteforge.download import Progress as DownloadProgress
 from matteforge.folder import stored
+from matteforge.parquet import to_parquet_files
 from matteforge.unpack import unpack
 
 
@@ -38,16 +39,17 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--format",
     "layout",
-    type=click.Choice(["webdataset", "folder"]),
+    type=click.Choice(["webdataset", "folder", "parquet"]),
     default="webdataset",
     show_default=True,
-    help="folder: beside the shards, each sample's files in OUT/ID/SPLIT",
+    help="folder: beside the shards, each sample's files in OUT/ID/SPLIT; parquet: files with "
+    "image columns in OUT/ID/parquet, for Hugging Face's datasets",
 )
 @click.option(
     "--members",
     callback=_names,
     metavar="NAME,…",
-    help="of --format folder: image, alpha, json, …  [default: all]",
+    help="of --format folder or parquet: image, alpha, json, …  [default: all]",
 )
 @output
 @service
@@ -62,12 +64,14 @@ def download(
     **options: Any,
 ) -> None:
     """Download a dataset into OUT/ID; repeated, it goes on where it broke off."""
-    if members and layout != "folder":
-        raise click.UsageError("--members belongs to --format folder: shards are fetched whole")
+    if members and layout == "webdataset":
+        raise click.UsageError(
+            "--members belongs to --format folder or parquet: shards are fetched whole"
+        )
     folder = out / dataset_id
     try:
         paths = _fetch(client, dataset_id, out, show=not (quiet or as_json), options=options)
-        samples = _unpacked(paths, folder, members) if layout == "folder" else None
+        samples = _converted(layout, paths, folder, members)
     except KeyboardInterrupt:
         click.echo(
             f"stopped; what has arrived stays in {folder}{os.sep}, the same command goes on",
@@ -77,10 +81,17 @@ def download(
     dataset = client.get(dataset_id)
     if not dataset.state.terminal:
         click.echo(f"{dataset_id} is still {dataset.state}: repeat this for the rest", err=True)
+    if dataset.damaged:
+        click.echo(
+            f"{dataset_id} is damaged: {len(paths)} of {dataset.counts.shards_done} shards are "
+            "whole and here",
+            err=True,
+        )
     if as_json:
         click.echo(json.dumps({"folder": str(folder), "shards": [path.name for path in paths]}))
         return
-    also = "" if samples is None else f", {samples} samples as files"
+    where = {"folder": "as files", "parquet": f"as Parquet in {folder / 'parquet'}{os.sep}"}
+    also = f", {samples} samples {where[layout]}" if layout in where else ""
     click.echo(f"{len(paths)} shards, sha256 checked, in {folder}{os.sep}{also}")
 
 
@@ -99,6 +110,14 @@ def _fetch(
         return list(client.download(dataset_id, out, on_progress=advance, **options))
 
 
-def _unpacked(paths: list[Path], folder: Path, members: list[str]) -> int:
+def _converted(layout: str, paths: list[Path], folder: Path, members: list[str]) -> int:
+    """Samples in the layout that was asked for beside the shards."""
     with stored():
-        return unpack(paths, folder, members)
+        if layout == "folder":
+            return unpack(paths, folder, members)
+        if layout == "parquet":
+            try:
+                return to_parquet_files(paths, folder / "parquet", members)
+            except ModuleNotFoundError as error:
+                raise click.ClickException(str(error)) from error
+    return 0

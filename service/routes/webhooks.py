@@ -79,7 +79,7 @@ def list_deliveries(
     """Deliveries of the last month, those of the newest datasets first. A page may be shorter than
     `limit` before the last one."""
     try:
-        after = matching(DELIVERY_ID, "cursor", cursor) if cursor else ""
+        after = "" if cursor is None else matching(DELIVERY_ID, "cursor", cursor)
     except NotFound:
         raise InvalidCursor from None
     found = WebhookBook(services.store).deliveries(tenant, after=after)

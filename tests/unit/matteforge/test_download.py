@@ -34,6 +34,7 @@ class Forge:
 
     files: dict[str, bytes]
     state: DatasetState = DatasetState.COMPLETED
+    damaged: bool = False
     ranges: bool = True
     cut_after: int | None = None  # bytes per answer
     rotten: dict[str, int] = field(
@@ -56,6 +57,7 @@ class Forge:
             bundle="sha256:" + "0" * 64,
             counts=Counts(requested=1, shards_total=len(self.files)),
             timestamps={DatasetState.QUEUED: now, self.state: now},
+            damaged=self.damaged,
         )
         return dataset_out(view, now)
 
@@ -320,3 +322,15 @@ def test_a_full_disk_is_one_line_and_the_part_stays(forge, client, tmp_path, mon
     client.transport.sleep = lambda seconds: None
     paths = client.download(IDENT, tmp_path)
     assert {path.name: path.read_bytes() for path in paths} == forge.files
+
+
+def test_a_damaged_dataset_says_so_and_gives_what_is_whole(forge, client, tmp_path):
+    forge.damaged = True
+    with pytest.raises(DatasetIncomplete, match=r"is damaged.*fsck --repair.*--partial"):
+        client.download(IDENT, tmp_path)
+    assert not list(tmp_path.iterdir())
+    names = sorted(forge.files)
+    forge.missing = {names[1]}
+    forge.rotten = {names[3]: 9}
+    found = [path.name for path in client.download(IDENT, tmp_path, partial=True)]
+    assert found == [names[0], names[2], names[4]]

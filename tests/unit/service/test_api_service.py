@@ -261,6 +261,7 @@ def test_openapi_is_valid_and_complete(world):
         "/v1/datasets/{dataset_id}/extend",
         "/v1/datasets/{dataset_id}/regenerate",
         "/v1/datasets/{dataset_id}/comparison",
+        "/v1/datasets/{dataset_id}/files/{name}",
         "/v1/mattes",
         "/v1/mattes/{matte_id}",
         "/v1/mattes/{matte_id}/result",
