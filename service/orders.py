@@ -5,9 +5,10 @@ import json
 import logging
 import secrets
 
+from core.corpora import CorpusBook
 from core.datasets.dataset import DatasetView, new_dataset_id, utcnow
 from core.datasets.manifest import DatasetRecord
-from core.datasets.plan import Plan, choose_batch_size, make_plan
+from core.datasets.plan import BackgroundPool, Plan, choose_batch_size, make_plan
 from core.errors import (
     CheckpointRejected,
     IdempotencyMismatch,
@@ -18,6 +19,7 @@ from core.errors import (
     TransientError,
 )
 from core.keyring import ApiKey
+from matteforge.schemas.corpora import CorpusKind
 from matteforge.schemas.datasets import Counts, DatasetState
 from matteforge.schemas.orders import AnySpec, RenderedSpec
 from matteforge.schemas.webhooks import ENDS
@@ -155,7 +157,25 @@ def plan_order(services: Services, key: ApiKey, spec: AnySpec) -> Plan:
         batch_size=_batch_size(services, bundle.resolution),
         threads=services.settings.threads,
         max_attempts_per_sample=services.settings.max_attempts_per_sample,
+        backgrounds=_backgrounds(services, key, spec.background),
     )
+
+
+def _backgrounds(services: Services, key: ApiKey, background: str) -> BackgroundPool | None:
+    """The corpus that is named, as it is now. Raises InvalidSpec."""
+    if not background.startswith("corpus:"):
+        return None
+    try:
+        corpus = CorpusBook(services.store).get(background.removeprefix("corpus:"), key.reads)
+    except NotFound as error:
+        raise InvalidSpec(f"background: {error.detail}") from error
+    if corpus.kind is CorpusKind.PAIRS:
+        raise InvalidSpec(
+            f"background: the corpus {corpus.name} holds pairs, people that is; one of backgrounds "
+            "or images is needed"
+        )
+    shards = {shard.name: shard.sha256 for shard in corpus.shards}
+    return BackgroundPool(corpus=corpus.name, digest=corpus.digest, shards=shards)
 
 
 def _batch_size(services: Services, resolution: int) -> int:

@@ -19,7 +19,7 @@ from workers.beat import every
 from workers.consumption import install_watchdog
 from workers.context import Context
 from workers.generate.overlap import BackgroundCommit
-from workers.lifecycle import SamplerCache, StyleMatteCache, install_signals
+from workers.lifecycle import BackdropCache, SamplerCache, StyleMatteCache, install_signals
 from workers.tasks import register_tasks
 from workers.temporary import move_out
 
@@ -48,6 +48,7 @@ def context() -> Context:
         doorbell=CeleryDoorbell(redis_url),
         sampler=SamplerCache(registry, cache_dir=own.cache_dir, device=own.device),
         stylematte=StyleMatteCache(registry, cache_dir=own.cache_dir, device=own.device),
+        backdrops=BackdropCache(store, cache_dir=own.cache_dir),
         in_background=commits,
     )
 

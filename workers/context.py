@@ -11,6 +11,7 @@ from core.ports import Doorbell, LeaseBook, LiveView
 from core.settings import Settings
 
 if TYPE_CHECKING:  # the control worker runs without numpy
+    from workers.generate.backdrops import Backdrops
     from workers.generate.candidate import Sampler
 
 
@@ -20,6 +21,12 @@ def _at_once(work: Callable[[], None]) -> None:
 
 def _no_stylematte(digest: str) -> Any:
     raise SourceUnavailable("this process cuts nothing out")
+
+
+def _no_backdrops(plan: Plan) -> "Backdrops | None":
+    if plan.backgrounds is not None:
+        raise SourceUnavailable("this process fetches no backgrounds")
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,5 +41,7 @@ class Context:
     ]  # of the plan's source and bundle, loaded when first asked for
     stylematte: Callable[[str], Any] = _no_stylematte
     """The network of a bundle, by its digest, loaded when first asked for."""
+    backdrops: Callable[[Plan], "Backdrops | None"] = _no_backdrops
+    """What is behind composites where the plan names a corpus; fetched when first asked for."""
     in_background: Callable[[Callable[[], None]], None] = _at_once
     """Runs what the next task need not wait for."""

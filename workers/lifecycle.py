@@ -15,6 +15,7 @@ from celery.signals import worker_process_init
 
 from core.datasets.plan import Plan
 from core.errors import CheckpointRejected, NotFound, SourceUnavailable
+from core.ports import ObjectStore
 from core.registry import Registry
 from workers.temporary import move_in
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from models.renderer.blender.process import RenderProcess
+    from workers.generate.backdrops import Backdrops
     from workers.generate.candidate import Sampler
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -73,6 +75,34 @@ class StyleMatteCache:
 
         network = load_stylematte(self._bundles.fetch(digest) / STYLEMATTE_FILE)
         return network.to(pick_device(self._device))
+
+
+class BackdropCache:
+    """Corpora of backgrounds on this machine's disk; the least recently used one is dropped
+    first."""
+
+    def __init__(self, store: ObjectStore, *, cache_dir: Path | None) -> None:
+        self._store = store
+        self._temporary = (
+            None if cache_dir else tempfile.TemporaryDirectory(prefix="matteforge-backgrounds-")
+        )
+        base = cache_dir or Path(self._temporary.name if self._temporary else "")
+        self._folder = base / "backgrounds"
+        self._loaded: OrderedDict[str, Backdrops] = OrderedDict()
+
+    def __call__(self, plan: Plan) -> "Backdrops | None":
+        """Those of a plan; None where it names no corpus. Raises CorpusRejected."""
+        pool = plan.backgrounds
+        if pool is None:
+            return None
+        if pool.digest not in self._loaded:
+            from workers.generate.backdrops import open_backdrops
+
+            while len(self._loaded) >= BUNDLES_KEPT:
+                self._loaded.popitem(last=False)
+            self._loaded[pool.digest] = open_backdrops(self._store, pool, self._folder)
+        self._loaded.move_to_end(pool.digest)
+        return self._loaded[pool.digest]
 
 
 class BundleFolders:

@@ -45,6 +45,14 @@ class RenderPlan(Frozen):
     members: list[Member] = Field(description="ground truth that is rendered beside alpha")
 
 
+class BackgroundPool(Frozen):
+    """A corpus of backgrounds as it was when it was ordered."""
+
+    corpus: str
+    digest: str
+    shards: dict[str, str] = Field(description="their SHA-256, by name")
+
+
 class Plan(Frozen):
     """What workers need to know of an order, complete: nothing else decides a shard's bytes."""
 
@@ -66,6 +74,7 @@ class Plan(Frozen):
     render: RenderPlan | None = Field(None, description="null for StyleMatteGAN's samples")
     members: list[Member] = Field(default_factory=list, description="beside image and alpha")
     background: str = Field("builtin", description="behind the member `composite`")
+    backgrounds: BackgroundPool | None = Field(None, description="where they are of a corpus")
     image_format: str
     alpha_bits: int
     bundle: str = Field(description="digest: sha256:…")
@@ -134,6 +143,7 @@ def make_plan(
     batch_size: int,
     threads: int,
     max_attempts_per_sample: int,
+    backgrounds: BackgroundPool | None = None,
 ) -> Plan:
     """Raises InvalidSpec when the order would need more than 999,999 shards, or leave a split
     empty."""
@@ -161,6 +171,7 @@ def make_plan(
         render=_render_plan(spec) if isinstance(spec, RenderedSpec) else None,
         members=spec.members,
         background=spec.background,
+        backgrounds=backgrounds,
         image_format=spec.image_format,
         alpha_bits=spec.alpha_bits,
         bundle=bundle,

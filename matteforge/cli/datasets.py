@@ -124,7 +124,8 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="may be repeated: train, validation, test; shares add up to 1",
 )
 @click.option(
-    "--background", help="behind the member composite: builtin or #rrggbb  [default: builtin]"
+    "--background",
+    help="behind the member composite: builtin, #rrggbb or corpus:NAME  [default: builtin]",
 )
 @click.option(
     "--webhook", "webhook_url", metavar="URL", help="told by a signed POST when the dataset ends"

@@ -94,8 +94,9 @@ class OrderSpec(Frozen):
     )
     background: str = Field(
         "builtin",
-        pattern=r"^(builtin|#[0-9a-f]{6})$",
-        description="behind the member `composite`: builtin scenes, one a sample, or #rrggbb",
+        pattern=r"^(builtin|#[0-9a-f]{6}|corpus:[a-z0-9][a-z0-9-]{0,62})$",
+        description="behind the member `composite`: builtin scenes, one a sample; #rrggbb; or "
+        "corpus:NAME, pictures of a corpus of images or backgrounds",
         examples=["#00ff00"],
     )
     filter: dict[str, float] = Field(

@@ -83,8 +83,12 @@ def list_photos(folders: Iterable[Path]) -> list[Path]:
 def crop_photo(photo: Path, seed: tuple[int, int], size: int) -> Picture:
     """A random square of at least `size` pixels' side, or all there is, scaled; float32 [size,
     size, 3] in [0, 1]."""
-    rng = np.random.default_rng(seed)
-    image = Image.fromarray(decode_picture(photo).rgb)
+    return crop_square(decode_picture(photo).rgb, np.random.default_rng(seed), size)
+
+
+def crop_square(rgb_u8: NDArray[np.uint8], rng: Rng, size: int) -> Picture:
+    """The same of decoded pixels [h, w, 3]."""
+    image = Image.fromarray(rgb_u8)
     longest = min(image.size)
     side = int(rng.integers(min(size, longest), longest + 1))
     left, top = (int(rng.integers(0, length - side + 1)) for length in image.size)

@@ -1,11 +1,13 @@
 """Fetch a corpus from the store, verified."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from core import keys
-from core.corpora import CorpusBook, CorpusManifest, CorpusShard
+from core.corpora import CorpusBook, CorpusManifest
 from core.errors import CorpusRejected, NotFound
+from core.ports import ObjectStore
 from matteforge.schemas.corpora import Split
 
 
@@ -14,25 +16,31 @@ def fetch_split(
 ) -> list[Path]:
     """The tars of one split in `folder`, fetched once and verified. CorpusRejected: gone, or
     changed in the store."""
-    return [_fetched(book, manifest.name, shard, folder) for shard in manifest.of(split)]
+    return [
+        fetch_shard(book.store, manifest.name, shard.name, shard.sha256, folder)
+        for shard in manifest.of(split)
+    ]
 
 
-def _fetched(book: CorpusBook, name: str, shard: CorpusShard, folder: Path) -> Path:
+def fetch_shard(
+    store: ObjectStore, corpus: str, shard: str, sha256_wanted: str, folder: Path
+) -> Path:
+    """One tar of a corpus in `folder`, fetched once and verified. Raises CorpusRejected."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / shard.name
+    path = folder / shard
     if not path.exists():
-        partial = path.with_suffix(".partial")
+        partial = path.with_suffix(f".{os.getpid()}.partial")
         sha256 = hashlib.sha256()
         try:
             with partial.open("wb") as file:
-                for chunk in book.store.stream(keys.corpus_shard(name, shard.name)):
+                for chunk in store.stream(keys.corpus_shard(corpus, shard)):
                     sha256.update(chunk)
                     file.write(chunk)
         except NotFound as error:
-            raise CorpusRejected(f"the corpus {name} lacks its shard {shard.name}") from error
-        if sha256.hexdigest() != shard.sha256:
+            raise CorpusRejected(f"the corpus {corpus} lacks its shard {shard}") from error
+        if sha256.hexdigest() != sha256_wanted:
             raise CorpusRejected(
-                f"{shard.name} of the corpus {name} has other bytes than its manifest says"
+                f"{shard} of the corpus {corpus} has other bytes than its manifest says"
             )
         partial.replace(path)
     return path

@@ -24,4 +24,5 @@ def make_shard(
     """Write it to `path`; returns its record. `watch` and `rejects` as `make_tar` has them."""
     if plan.parent is not None:
         return make_subset_tar(path, context.catalog, dataset_id, plan, shard, watch)
-    return make_tar(path, context.sampler(plan), plan, shard, watch, rejects)
+    sampler, backdrops = context.sampler(plan), context.backdrops(plan)
+    return make_tar(path, sampler, plan, shard, watch, rejects, backdrops)

@@ -11,18 +11,22 @@ from models.imaging.compositing import over
 from models.imaging.pixels import to_u8, to_unit
 from models.imaging.trimap import trimap
 from models.scenes.backgrounds import render_background
+from workers.generate.backdrops import BACKGROUND_STREAM, Backdrops
 from workers.generate.candidate import Candidate, Member
 from workers.shards.encode import ALPHA_SUFFIX, SUFFIX, encode_alpha, encode_image, encode_member
 
 FOREGROUND, TRIMAP = "fg.png", "trimap.png"
 DRAWN_SLACK = 0.05  # StyleMatteGAN's alpha is seldom 0 or 1 to the last bit
-BACKGROUND_STREAM = 1  # of a candidate's random numbers, apart from those of its z
 
 
 def encode_members(
-    candidate: Candidate, facts: Mapping[str, object], plan: Plan
+    candidate: Candidate,
+    facts: Mapping[str, object],
+    plan: Plan,
+    backdrops: Backdrops | None = None,
 ) -> dict[str, bytes]:
-    """Every member of an accepted candidate, by suffix; `facts` are its `.json`."""
+    """Every member of an accepted candidate, by suffix; `facts` are its `.json`. backdrops: what is
+    behind composites where the plan names a corpus."""
     alpha_unit = to_unit(candidate.alpha)
     made: dict[str, Member] = dict(candidate.members)
     if "trimap" in plan.members and TRIMAP not in made:
@@ -35,7 +39,8 @@ def encode_members(
         "json": encode_member(facts),
     }
     if "composite" in plan.members:
-        scene = composite(np.asarray(made[FOREGROUND]), alpha_unit, plan.background, candidate.seed)
+        background = backdrops or plan.background
+        scene = composite(np.asarray(made[FOREGROUND]), alpha_unit, background, candidate.seed)
         suffix = SUFFIX[plan.image_format].replace("image", "composite")
         members[suffix] = encode_image(scene, plan.image_format)
     if "fg" not in plan.members:
@@ -44,12 +49,17 @@ def encode_members(
 
 
 def composite(
-    fg_u8: NDArray[np.uint8], alpha_unit: NDArray[np.float32], background: str, seed: int
+    fg_u8: NDArray[np.uint8],
+    alpha_unit: NDArray[np.float32],
+    background: str | Backdrops,
+    seed: int,
 ) -> NDArray[np.uint8]:
-    """The subject over a colour `#rrggbb`, or over one of the built-in backgrounds, drawn from its
-    seed; uint8 [h, w, 3]."""
+    """The subject over a colour `#rrggbb`, or over one of the built-in backgrounds or of a
+    corpus', drawn from its seed; uint8 [h, w, 3]."""
     height, width = alpha_unit.shape
-    if background.startswith("#"):
+    if isinstance(background, Backdrops):
+        behind = background.draw(seed, max(height, width))[:height, :width]
+    elif background.startswith("#"):
         behind = np.array(list(bytes.fromhex(background[1:])), np.float32) / np.float32(255)
     else:
         rng = np.random.default_rng((seed, BACKGROUND_STREAM))

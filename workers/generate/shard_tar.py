@@ -10,6 +10,7 @@ from core.datasets.manifest import ShardRecord
 from core.datasets.plan import Plan
 from core.datasets.sample import SampleRecord, sample_key, to_sample
 from matteforge.schemas.criteria import BY_NAME
+from workers.generate.backdrops import Backdrops
 from workers.generate.candidate import Candidate, Sampler
 from workers.generate.members import encode_members
 from workers.generate.overlap import map_ahead
@@ -27,14 +28,17 @@ def make_tar(
     shard: int,
     watch: Callable[[Tally], Iterator[None]],
     rejects: Rejects | None = None,
+    backdrops: Backdrops | None = None,
 ) -> ShardRecord:
     """Write the tar of a shard, a pure function of the plan and the sampler's bundle; returns its
     record. `watch`, given what is counted, is advanced once a batch; it may raise to stop the work.
-    `rejects` is shown each rejected candidate.
+    `rejects` is shown each rejected candidate; `backdrops` are behind composites, where the plan
+    names a corpus.
     """
     tally = Tally(rejects=rejects)
     with ShardTar(path) as tar:
-        _fill(tar, sampler, plan, shard, watch(tally), tally)
+        accepted = _accepted(sampler, plan, shard, watch(tally), tally)
+        _fill(tar, accepted, plan, shard, backdrops)
     return ShardRecord(
         shard=shard,
         name=plan.shard_name(shard),
@@ -50,19 +54,25 @@ def make_tar(
 
 
 def _fill(
-    tar: ShardTar, sampler: Sampler, plan: Plan, shard: int, watch: Iterator[None], tally: Tally
+    tar: ShardTar,
+    accepted: Iterator[Candidate],
+    plan: Plan,
+    shard: int,
+    backdrops: Backdrops | None,
 ) -> None:
-    """Write the first accepted candidates in attempt order; threads encode them while the next
-    batch is made."""
+    """Write accepted candidates in attempt order; threads encode them while the next batch is
+    made."""
 
     def encode(entry: tuple[int, Candidate]) -> tuple[str, dict[str, bytes]]:
         index, candidate = entry
         record = _sample_record(candidate, plan, shard, index)
-        return record.key, encode_members(candidate, record.model_dump(mode="json"), plan)
+        return record.key, encode_members(
+            candidate, record.model_dump(mode="json"), plan, backdrops
+        )
 
-    accepted = enumerate(_accepted(sampler, plan, shard, watch, tally))
     with ThreadPoolExecutor(ENCODERS) as encoders:
-        for key, members in map_ahead(encoders, encode, accepted, ahead=4 * plan.batch_size):
+        ahead = 4 * plan.batch_size
+        for key, members in map_ahead(encoders, encode, enumerate(accepted), ahead=ahead):
             tar.add(key, members)
 
 

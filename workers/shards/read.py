@@ -31,12 +31,13 @@ def read_shard(path: Path) -> Iterator[DeliveredSample]:
     has the wrong size."""
     try:
         for key, members in read_samples(path):
-            yield _decode(key, members)
+            yield decode_sample(key, members)
     except (tarfile.TarError, EOFError) as error:
         raise ShardCorrupt(f"{path.name} can't be read as a tar: {error}") from error
 
 
-def _decode(key: str, members: dict[str, bytes]) -> DeliveredSample:
+def decode_sample(key: str, members: dict[str, bytes]) -> DeliveredSample:
+    """A sample {suffix: content}. ShardCorrupt: it is not what its own record says."""
     try:
         record = parse_sample(members["json"])
         image = next(members[suffix] for suffix in SUFFIX.values() if suffix in members)

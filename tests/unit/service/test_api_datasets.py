@@ -5,8 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.corpora import CorpusBook, CorpusManifest, CorpusShard
+from core.datasets.dataset import utcnow
 from core.errors import LiveViewUnavailable, StoreUnavailable
 from core.messages import Reconcile
+from matteforge.schemas.corpora import CorpusKind, Split
 from matteforge.schemas.datasets import DatasetState
 from service.wire import dataset_out
 
@@ -225,3 +228,21 @@ def test_datasets_are_found_by_label_source_and_time(world):
     assert found(since=new["timestamps"]["queued"]) == [new["id"]]
     for wrong in ({"label": "team"}, {"since": "yesterday"}, {"source": "photos"}):
         assert world.http.get("/v1/datasets", params=wrong).status_code in (400, 422)
+
+
+def test_backgrounds_of_a_corpus_are_pinned_when_ordered(world):
+    body = {"count": 30, "members": ["composite"], "background": "corpus:walls"}
+    refused = world.http.post("/v1/datasets", json=body)
+    assert (refused.status_code, "no corpus 'walls'" in refused.json()["detail"]) == (422, True)
+    for name, kind in (("walls", CorpusKind.BACKGROUNDS), ("people", CorpusKind.PAIRS)):
+        shard = CorpusShard(
+            name=f"train-{name}.tar", split=Split.TRAIN, samples=1, size_bytes=1, sha256="0" * 64
+        )
+        corpus = CorpusManifest(
+            name=name, kind=kind, licence="CC0-1.0", sources=[], updated_at=utcnow(), shards=[shard]
+        )
+        CorpusBook(world.store).grow(corpus)
+    plan = world.catalog.request(world.http.post("/v1/datasets", json=body).json()["id"]).plan
+    assert plan.backgrounds.shards == {"train-walls.tar": "0" * 64}
+    refused = world.http.post("/v1/datasets", json=body | {"background": "corpus:people"})
+    assert "holds pairs" in refused.json()["detail"]

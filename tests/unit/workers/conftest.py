@@ -14,7 +14,7 @@ from core.adapters.memory_leases import MemoryLeaseBook
 from core.datasets.catalog import Catalog
 from core.datasets.dataset import utcnow
 from core.datasets.manifest import DatasetRecord
-from core.datasets.plan import Plan, make_plan
+from core.datasets.plan import BackgroundPool, Plan, make_plan
 from core.messages import Reconcile, RunShard
 from core.settings import Settings
 from matteforge.schemas.orders import AnySpec
@@ -89,7 +89,12 @@ class Bench:
         )
 
     def order(
-        self, dataset_id: str = "ds_a", *, known: bool = True, **spec: object
+        self,
+        dataset_id: str = "ds_a",
+        *,
+        known: bool = True,
+        backgrounds: BackgroundPool | None = None,
+        **spec: object,
     ) -> DatasetRecord:
         """Claim a dataset as the API does; `known=False`: Redis was away."""
         parsed = SPEC.validate_python({"count": 10, "shard_size": 4, "seed": 7, **spec})
@@ -101,6 +106,7 @@ class Bench:
             batch_size=4,
             threads=1,
             max_attempts_per_sample=20,
+            backgrounds=backgrounds,
         )
         record = DatasetRecord(
             id=dataset_id,

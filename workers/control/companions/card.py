@@ -7,12 +7,12 @@ from typing import Any
 from core.datasets.manifest import DatasetRecord, ManifestHead
 from matteforge.schemas.orders import PRIVATE_FIELDS
 from workers.control.companions.features import Feature
+from workers.control.companions.licence import Licence
 
 SIZES = ((1000, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"),
          (10**7, "1M<n<10M"), (10**8, "10M<n<100M"))  # fmt: skip
 TAGS = ("matting", "alpha-matte", "portrait", "synthetic", "webdataset", "matteforge")
 IMAGES = {"png": "image.png", "webp": "image.webp", "jpeg": "image.jpg"}
-LICENCE = "apache-2.0"  # the shipped model's and the renderer's; other weights keep their own
 
 
 def front_matter(
@@ -20,7 +20,7 @@ def front_matter(
     head: ManifestHead,
     splits: Mapping[str, tuple[int, int]],
     features: list[Feature],
-    licence: str,
+    licence: Licence,
 ) -> dict[str, Any]:
     """What machines read; splits: (samples, bytes) of each."""
     shown = {name: counts for name, counts in splits.items() if counts[0]}
@@ -36,7 +36,8 @@ def front_matter(
     shown_in_them = [record.plan.render.domain] if record.plan.render else []
     size = next((name for limit, name in SIZES if head.counts.accepted < limit), "100M<n<1B")
     return {
-        "license": licence,
+        "license": licence.code,
+        **({"license_name": licence.text} if licence.code == "other" else {}),
         "pretty_name": f"MatteForge {record.spec.source} portraits",
         "task_categories": ["image-segmentation"],
         "tags": [*TAGS, *shown_in_them],

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from core.datasets.manifest import DatasetRecord, ManifestHead, ShardRecord
+from workers.control.companions.licence import Licence
 
 CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -52,7 +53,7 @@ def croissant(
     head: ManifestHead,
     shards: Sequence[ShardRecord],
     table: tuple[pa.Schema, str],
-    licence: str,
+    licence: Licence,
 ) -> dict[str, Any]:
     """The whole file; table: schema and SHA-256 of samples.parquet."""
     schema, sha256 = table
@@ -63,7 +64,9 @@ def croissant(
         "name": head.id,
         "description": f"{head.counts.accepted} {record.spec.source} portraits with alpha, made by "
         "MatteForge.",
-        "license": f"https://spdx.org/licenses/{licence}",
+        "license": licence.text
+        if licence.code == "other"
+        else f"https://spdx.org/licenses/{licence.text}",
         "url": f"urn:matteforge:{head.id}",
         "version": "1.0.0",
         "datePublished": head.timestamps[head.state].isoformat(),

@@ -20,9 +20,10 @@ from core.datasets.sample_tables import PARQUET, SampleTables
 from core.datasets.splits import samples_by_split
 from core.ports import ObjectStore
 from matteforge.schemas.criteria import BY_NAME, CRITERIA
-from workers.control.companions.card import LICENCE, card, front_matter
+from workers.control.companions.card import card, front_matter
 from workers.control.companions.croissant import croissant, wids_index
 from workers.control.companions.features import sample_features
+from workers.control.companions.licence import stated_licence
 from workers.control.companions.report import data_uri, report, summary
 from workers.control.companions.table import SHOWN, extremes, histogram, join_tables, repeated
 
@@ -64,8 +65,9 @@ class _Companions:
     def write(self) -> None:
         record, head = self._record, self._head
         sha256 = hashlib.sha256(self._table.read_bytes()).hexdigest()
-        meta = front_matter(record, head, self._splits(), self._features(), LICENCE)
-        described = croissant(record, head, self._shards, (self._schema, sha256), LICENCE)
+        licence = stated_licence(self._store, record)
+        meta = front_matter(record, head, self._splits(), self._features(), licence)
+        described = croissant(record, head, self._shards, (self._schema, sha256), licence)
         texts = {
             "README.md": ("text/markdown", card(record, head, meta, self._scores())),
             "croissant.json": ("application/json", json.dumps(described, indent=1)),
