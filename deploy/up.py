@@ -29,6 +29,8 @@ COLOURS = (
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
+    envvar="MATTEFORGE_DATA_DIR",
+    show_envvar=True,
     default=Path("matteforge-data"),
     show_default=True,
     help="Everything is kept here: objects, Redis, secrets, logs.",

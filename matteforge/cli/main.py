@@ -79,6 +79,10 @@ COMMANDS = {
 }
 
 
+OPERATORS = ("workers.commands.", "deploy.serve", "deploy.cycle")
+"""Modules whose commands work on the stores of the service that runs here."""
+
+
 def application_is_here() -> bool:
     """True in a checkout or an image of MatteForge. A project of the user's own may well have a
     package called `deploy`, so the packages are known by their neighbours, and not imported."""
@@ -105,7 +109,7 @@ class LazyGroup(click.Group):
                 "`make setup` there, and use its .venv/bin/matteforge; this is the client alone"
             )
         try:
-            if module.startswith("workers.commands."):
+            if module.startswith(OPERATORS):
                 import_module("matteforge.cli.connection").adopt_running()
             command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:

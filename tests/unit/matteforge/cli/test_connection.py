@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from matteforge.cli import connection
+from matteforge.cli.main import main
 
 
 @pytest.fixture
@@ -79,3 +80,24 @@ def test_stores_that_the_environment_names_stay(
     monkeypatch.setattr(os, "environ", {**os.environ, "MATTEFORGE_REDIS_URL": "redis://x"})
     connection.adopt_running()
     assert "MATTEFORGE_S3_ENDPOINT" not in os.environ
+
+
+@pytest.mark.parametrize(
+    "name", ["recover", "fsck", "models", "corpora", "evaluate", "train", "serve", "cycle"]
+)
+def test_every_operator_s_command_does(
+    running: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    assert isinstance(main.get_command(click.Context(main), name), click.Command)
+    assert os.environ["MATTEFORGE_S3_ENDPOINT"] == "http://127.0.0.1:9"
+
+
+def test_commands_are_completed() -> None:
+    env = {
+        "_MATTEFORGE_COMPLETE": "bash_complete",
+        "COMP_WORDS": "matteforge web",
+        "COMP_CWORD": "1",
+    }
+    done = CliRunner().invoke(main, [], env=env, prog_name="matteforge")
+    assert done.stdout == "plain,webhooks\n"
