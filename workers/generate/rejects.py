@@ -12,7 +12,7 @@ from models.imaging.pixels import U8, to_u8, to_unit
 from models.imaging.sheets import fitted, grey_rgb
 from workers.generate.candidate import Candidate
 
-SIDE = 128  # pixels of the image, and of the alpha beside it
+SIDE = 128  # pixels of the image, and of the alpha beside it; smaller pictures stay as they are
 QUALITY = 80
 
 
@@ -47,9 +47,10 @@ class Rejects:
 
 
 def _pair(candidate: Candidate) -> U8:
-    """Image and alpha side by side, uint8 [SIDE, 2 * SIDE, 3]."""
+    """Image and alpha side by side, uint8 [side, 2 * side, 3]."""
     alpha = grey_rgb(to_u8(to_unit(candidate.alpha)))
-    return np.concatenate([fitted(candidate.rgb_u8, SIDE), fitted(alpha, SIDE)], axis=1)
+    side = min(SIDE, max(candidate.alpha.shape))
+    return np.concatenate([fitted(candidate.rgb_u8, side), fitted(alpha, side)], axis=1)
 
 
 def _webp(pixels: U8) -> bytes:
