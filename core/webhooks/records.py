@@ -7,6 +7,7 @@ webhooks/secrets/TENANT.json         the tenant's secret, and the one before it 
 The broker is a doorbell here, too: whatever it loses, the control worker finds under `pending`.
 """
 
+import heapq
 import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -141,8 +142,24 @@ class WebhookBook:
         key = keys.webhook_delivery(delivery.tenant, delivery.id)
         self._store.put(key, kept.model_dump_json().encode(), content_type="application/json")
 
-    def deliveries(self, tenant: str, *, after: str = "") -> Iterator[WebhookDelivery]:
-        """Those of a tenant after the id `after`, the newest datasets' first."""
+    def tenants(self) -> list[str]:
+        """Those who were sent something."""
+        return list(self._store.list_folders(keys.WEBHOOKS_DELIVERIES))
+
+    def tenant_of(self, delivery_id: str) -> str | None:
+        """Whose delivery it is; None: there is none."""
+        for tenant in self.tenants():
+            if self._store.head(keys.webhook_delivery(tenant, delivery_id)):
+                return tenant
+        return None
+
+    def deliveries(self, *tenants: str, after: str = "") -> Iterator[WebhookDelivery]:
+        """Those of some tenants after the id `after`, the newest datasets' first."""
+        yield from heapq.merge(
+            *(self._of(tenant, after) for tenant in tenants), key=lambda delivery: delivery.id
+        )
+
+    def _of(self, tenant: str, after: str) -> Iterator[WebhookDelivery]:
         prefix = keys.webhook_deliveries(tenant)
         start = keys.webhook_delivery(tenant, after) if after else ""
         for key in self._store.list_keys(prefix, start_after=start):
@@ -153,7 +170,7 @@ class WebhookBook:
     def prune(self, now: datetime) -> None:
         """Remove deliveries that are older than a month."""
         oldest = new_delivery_id(now - KEPT_FOR, "", 0)[: len("wh_") + 15]
-        for tenant in list(self._store.list_folders(keys.WEBHOOKS_DELIVERIES)):
+        for tenant in self.tenants():
             start = keys.webhook_deliveries(tenant) + oldest
             for key in list(
                 self._store.list_keys(keys.webhook_deliveries(tenant), start_after=start)

@@ -18,7 +18,7 @@ from matteforge.schemas.webhooks import (
     WebhookSecretOut,
 )
 from service import webhooks
-from service.dependencies import OwnerDep, ServicesDep, bearer, matching
+from service.dependencies import KeyDep, OwnerDep, ServicesDep, bearer, matching
 from service.problems import documented
 from service.routes.datasets import json_only
 from service.webhooks import delivery_out
@@ -27,13 +27,18 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], dependencies=[beare
 LOOKED_THROUGH = 1000  # deliveries, of which none was wanted, before a page is answered
 
 
-async def _delivery_id(
+def _place(
     delivery_id: Annotated[str, Path(examples=["wh_" + "0" * 48])],
-) -> str:
-    return matching(DELIVERY_ID, "delivery", delivery_id)
+    services: ServicesDep,
+    key: KeyDep,
+) -> tuple[str, str]:
+    """(tenant, id) of a delivery that the key may see: its own tenant's; an admin's of any."""
+    matching(DELIVERY_ID, "delivery", delivery_id)
+    found = WebhookBook(services.store).tenant_of(delivery_id) if key.admin else None
+    return found or key.tenant, delivery_id
 
 
-DeliveryId = Annotated[str, Depends(_delivery_id)]
+Place = Annotated[tuple[str, str], Depends(_place)]
 
 
 @router.post(
@@ -66,7 +71,7 @@ def get_secret(services: ServicesDep, tenant: OwnerDep) -> WebhookSecretOut:
 )  # fmt: skip
 def list_deliveries(
     services: ServicesDep,
-    tenant: OwnerDep,
+    key: KeyDep,
     dataset_id: Annotated[
         str | None, Query(max_length=100, description="only of this dataset")
     ] = None,
@@ -82,7 +87,8 @@ def list_deliveries(
         after = "" if cursor is None else matching(DELIVERY_ID, "cursor", cursor)
     except NotFound:
         raise InvalidCursor from None
-    found = WebhookBook(services.store).deliveries(tenant, after=after)
+    book = WebhookBook(services.store)
+    found = book.deliveries(*(book.tenants() if key.admin else [key.tenant]), after=after)
     shown, last, more = list[DeliveryOut](), None, False
     for looked_at, delivery in enumerate(islice(found, LOOKED_THROUGH + 1)):
         if len(shown) == limit or looked_at == LOOKED_THROUGH:
@@ -98,18 +104,18 @@ def list_deliveries(
     "/deliveries/{delivery_id}", response_model=DeliveryOut, responses=documented(404),
     summary="Look at a delivery",
 )  # fmt: skip
-def get_delivery(delivery_id: DeliveryId, services: ServicesDep, tenant: OwnerDep) -> DeliveryOut:
+def get_delivery(place: Place, services: ServicesDep) -> DeliveryOut:
     """Its body and its tries."""
-    return delivery_out(WebhookBook(services.store).get(tenant, delivery_id))
+    return delivery_out(WebhookBook(services.store).get(*place))
 
 
 @router.post(
     "/deliveries/{delivery_id}/replay", status_code=202, response_model=DeliveryOut,
     responses=documented(404, 409), summary="Send a delivery again",
 )  # fmt: skip
-def replay(delivery_id: DeliveryId, services: ServicesDep, tenant: OwnerDep) -> DeliveryOut:
+def replay(place: Place, services: ServicesDep) -> DeliveryOut:
     """The same id and body, signed anew. 409 while it is still to be sent."""
-    return delivery_out(webhooks.replay(services, tenant, delivery_id))
+    return delivery_out(webhooks.replay(services, *place))
 
 
 @router.post(

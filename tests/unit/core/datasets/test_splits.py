@@ -75,7 +75,7 @@ def test_without_splits_seeds_are_what_they_were() -> None:
     ("splits", "said"),
     [
         ({"train": 0.9}, "add up to 0.9"),
-        ({"train": 1.0, "test": 0.0}, "above 0"),
+        ({"train": 1.0, "test": 0.0}, "greater than 0"),
         ({"dev": 1.0}, "validation"),
     ],
 )
