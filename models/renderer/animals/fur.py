@@ -118,5 +118,5 @@ def trail(points: int, blade: float) -> Array:
     """Thickness along a hair or feather, a share of the greatest, [points]."""
     t = np.linspace(0, 1, points)
     hair = np.interp(t, [0, 0.5, 1], [1, 0.8, 0.2])
-    feather = np.interp(t, [0, 0.4, 0.75, 1], [0.5, 0.9, 1.0, 0.35])
+    feather = np.interp(t, [0, 0.5, 0.75, 1], [0.5, 1.0, 0.8, 0.04])
     return np.asarray(hair + (feather - hair) * blade)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.renderer.animals import coat, collar, ears, eyes, fur
+from models.renderer.animals import coat, collar, ears, eyes, fur, mane
 from models.renderer.animals.head import along_neck, height_dm, skull
 from models.renderer.animals.pose import PosedAnimal
 from models.renderer.animals.spec import AnimalSpec
@@ -16,6 +16,8 @@ LOWEST = -2.4
 """Where the body is cut off, in heights of the head: below every picture."""
 HEAD_ENDS = 0.3
 """How far down the neck the head goes, a share of it."""
+STANDS = 0.5
+"""How high above the skin a hair reaches, a share of its length."""
 UNDERCOAT = (0.85, 0.5)
 """Brightness of the skin below short and below long fur, a share of the coat's."""
 
@@ -116,6 +118,13 @@ class Hide:
             points=posed(self.points), faces=self.faces, material="skin", part=Part.SKIN,
             attributes={"rgb": self.skin, "cut": cut}, face_weight=self.is_face().astype(float),
         )  # fmt: skip
+
+    def fur_surface(self) -> Points:
+        """About where the fur ends, [n, 3]: the skin, raised by part of the hairs' lengths."""
+        length = self.length_dm.copy()
+        for name, share in mane.shares(self.spec.mane, self.spec.head, self.points).items():
+            length = np.maximum(length, share * mane.length_dm(self.spec.mane, name))
+        return np.asarray(self.points + self.normals * (length * STANDS)[:, None])
 
     def is_face(self) -> Array:
         """What is seen of the head from in front, without the ears: [n], True or False."""

@@ -13,6 +13,8 @@ from models.renderer.scene.scene import Camera, Part, Strands
 HAIRS = 60_000
 """Over the whole skin, most of which no camera sees."""
 MANE_HAIRS = {"ruff": 16000, "crest": 3000, "forelock": 900, "beard": 700}
+FACE_HAIR_DM = 0.45
+"""Longer hairs on the face count as hair, not as face."""
 BEHIND = -0.3
 """Skin whose normal points further away from the camera than this shows no hair."""
 ASIDE = 0.12
@@ -26,7 +28,7 @@ def pelt(spec: AnimalSpec, hide: Hide, posed: PosedAnimal, camera: Camera) -> li
     roots, triangles = _fur_roots(rng, spec, hide)
     seen = _seen(roots, posed, camera)
     roots, triangles = roots.chosen(seen), triangles[seen]
-    face = np.all(hide.is_face()[triangles], axis=1) & np.asarray(roots.lengths_dm < 0.3)
+    face = np.all(hide.is_face()[triangles], axis=1) & np.asarray(roots.lengths_dm < FACE_HAIR_DM)
     made = []
     for which, points, part in ((face, 3, Part.FACE), (~face, 5, Part.HAIR)):
         if which.any():

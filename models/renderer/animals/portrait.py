@@ -40,7 +40,7 @@ def build_animal(spec: AnimalSpec) -> Scene:
     lips = nose_mouth.mouth_line(spec.nose_mouth, nose, bare)
     hide = Hide(spec, both_eyes, both_ears, nose, lips)
     grown = horns.horn_pair(spec.horns, bare)
-    solid = [posed(hide.points), *(posed(points) for points, _ in grown)]
+    solid = [posed(hide.fur_surface()), *(posed(points) for points, _ in grown)]
     landmarks = animal_landmarks(spec.head, both_eyes, both_ears, nose, _corners(lips, nose))
     landmarks = {name: posed(at[None])[0] for name, at in landmarks.items()}
     camera = _framed(spec, posed(hide.points[hide.is_head]), landmarks, np.concatenate(solid))
