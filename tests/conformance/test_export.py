@@ -1,16 +1,21 @@
 """Networks leave for other programs, and come back equal."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from core.errors import CheckpointRejected
 from models.networks.checkpoints.checkpoint import halved, save_checkpoint
-from models.networks.checkpoints.export import export_onnx, export_program, export_safetensors
+from models.networks.checkpoints.export import export_program, export_safetensors
 from models.networks.checkpoints.import_snapshot import import_file
 from models.networks.checkpoints.load import load_generator, load_stylematte
+from models.networks.checkpoints.onnx_file import export_onnx
+from models.networks.stylematte import build_stylematte, predict_alpha, preset
 from models.networks.stylematte.reference_names import infer_config
 
 GOLDEN = Path(__file__).parent / "goldens" / "stylematte_tiny" / "state.safetensors"
@@ -60,20 +65,51 @@ def test_a_generator_comes_back_with_equal_pictures_from_half_precision_too(gene
         )
 
 
-def test_onnx_gives_the_same_alpha(stylematte, tmp_path):
-    out = tmp_path / "m.onnx"
-    assert export_onnx(stylematte, out, 64) <= 1e-4
-    import onnxruntime
-
+@pytest.mark.parametrize("window", [4, 7])
+def test_onnx_gives_the_same_alpha_at_any_size(stylematte, tmp_path, window):
+    if window == 7:  # of the paper's backbone, freshly initialised
+        torch.manual_seed(0)
+        config = replace(preset("micro"), window_size=window)
+        stylematte = tmp_path / "seven"
+        state = build_stylematte(config).state_dict()
+        save_checkpoint(stylematte, kind="stylematte", config=config.to_dict(), state=state)
+    out = tmp_path / "o" / "m.onnx"
+    assert export_onnx(stylematte, out) <= 1e-4
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
-    (given,) = session.get_inputs()
-    assert (given.name, given.shape) == ("image", [1, 3, 64, 64])
-    images = torch.randn(1, 3, 64, 64)
-    (alpha,) = session.run(None, {"image": images.numpy()})
+    (given,), (made,) = session.get_inputs(), session.get_outputs()
+    assert (given.name, given.shape) == ("image", ["batch", 3, "height", "width"])
+    assert (made.name, made.shape) == ("alpha", ["batch", 1, "height", "width"])
+    matte = load_stylematte(stylematte)
+    for shape in (
+        (1, 3, 64, 64),
+        (3, 3, 96, 224),
+        (2, 3, 131, 77),
+        (1, 3, 40, 300),
+        (2, 3, 32, 64),
+    ):
+        images = torch.randn(shape)
+        (alpha,) = session.run(None, {"image": images.numpy()})
+        with torch.no_grad():
+            expected = matte(images)
+        assert expected.std() > 0.001
+        assert (torch.from_numpy(alpha) - expected).abs().max() <= 1e-4
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_rembg_takes_the_onnx_as_its_custom_model(stylematte, tmp_path):
+    """As rembg's u2net_custom calls it: the first input whatever its name, one picture of 320 x 320
+    over its maximum, normalised by ImageNet's figures; of the first output, channel 0."""
+    export_onnx(stylematte, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    pixels = np.random.default_rng(0).integers(0, 256, (320, 320, 3), dtype=np.uint8)
+    unit = pixels / pixels.max()
+    batch = ((unit - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)).transpose(2, 0, 1)[None]
+    outputs = session.run(None, {session.get_inputs()[0].name: batch.astype(np.float32)})
+    found = outputs[0][:, 0, :, :]
+    rgb_pm1 = torch.from_numpy(unit * 2 - 1).float().permute(2, 0, 1)[None]
     with torch.no_grad():
-        expected = load_stylematte(stylematte)(images)
-    assert (torch.from_numpy(alpha) - expected).abs().max() <= 1e-4
-    assert list(tmp_path.iterdir()) == [out]
+        expected = predict_alpha(load_stylematte(stylematte), rgb_pm1)
+    assert np.abs(found - expected[:, 0].numpy()).max() <= 1e-4
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -87,7 +123,7 @@ def test_torchscript_gives_the_same_picture(generator, tmp_path):
 
 def test_only_what_can_be_is_exported(stylematte, generator, tmp_path):
     with pytest.raises(CheckpointRejected, match="is no StyleMatte"):
-        export_onnx(generator, tmp_path / "x", 64)
+        export_onnx(generator, tmp_path / "x")
     with pytest.raises(CheckpointRejected, match="is no generator"):
         export_program(stylematte, tmp_path / "x")
     with pytest.raises(CheckpointRejected, match="models import"):

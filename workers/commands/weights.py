@@ -90,18 +90,16 @@ def _look(kind: str, checkpoint: Path, sheet: Path) -> None:
 @click.argument("out", type=NEW)
 @click.option("--network", type=click.Choice(["stylematte", "generator"]), default="stylematte")
 @click.option("--to", "format_", type=FORMATS, default="safetensors", show_default=True)
-@click.option(
-    "--side", default=320, show_default=True, help="ONNX: pixels a side of its input; rembg's 320."
-)
-def export(model: str, out: Path, network: str, format_: str, side: int) -> None:
+def export(model: str, out: Path, network: str, format_: str) -> None:
     """Write a network for other programs.
 
     MODEL: a checkpoint, a bundle's folder, or a registered model. safetensors: float32, the
-    reference's names, for either network. onnx: a StyleMatte for one size, checked by onnxruntime.
-    torchscript: a generator, z -> image.
+    reference's names, for either network. onnx: a StyleMatte for pictures of any size, checked by
+    onnxruntime. torchscript: a generator, z -> image.
     """
     from core.bundle import GENERATOR_FILE
-    from models.networks.checkpoints import export as exporting
+    from models.networks.checkpoints.export import export_program, export_safetensors
+    from models.networks.checkpoints.onnx_file import export_onnx
     from workers.bundles import STYLEMATTE_FILE
 
     file_name = GENERATOR_FILE if network == "generator" else STYLEMATTE_FILE
@@ -109,11 +107,11 @@ def export(model: str, out: Path, network: str, format_: str, side: int) -> None
         try:
             checkpoint = network_file(model, file_name, Path(folder))
             if format_ == "safetensors":
-                told = f"{exporting.export_safetensors(checkpoint, out)} tensors"
+                told = f"{export_safetensors(checkpoint, out)} tensors"
             elif format_ == "onnx":
-                told = f"largest difference {exporting.export_onnx(checkpoint, out, side):.1e}"
+                told = f"largest difference {export_onnx(checkpoint, out):.1e}"
             else:
-                told = f"largest difference {exporting.export_program(checkpoint, out):.1e}"
+                told = f"largest difference {export_program(checkpoint, out):.1e}"
         except MatteForgeError as error:
             raise click.ClickException(error.detail) from error
     click.echo(f"{out}: {told}")
