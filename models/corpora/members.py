@@ -12,6 +12,7 @@ import unicodedata
 import weakref
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,8 @@ BROKEN_ARCHIVE = (
 )
 
 Read = Callable[[], bytes]
+OnDisk = Callable[[], AbstractContextManager[Path]]
+"""Raises Unusable."""
 
 
 class Unusable(ValueError):
@@ -52,6 +55,7 @@ class Member:
     name: str  # path inside the source, in one spelling
     read: Read
     broken: bool = False  # stands for an archive that could not be read to its end
+    on_disk: OnDisk | None = None  # the file as a path, for an archive to be opened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +97,7 @@ def folder_members(folder: Path) -> Iterator[Member]:
     for path in found:
         name = spelled(path.relative_to(folder).as_posix())
         if not is_clutter(name):
-            yield Member(name=name, read=_file_reader(path))
+            yield Member(name=name, read=_file_reader(path), on_disk=_on_disk(path))
 
 
 def archive_members(path: Path) -> Iterator[Member]:
@@ -110,6 +114,19 @@ def archive_members(path: Path) -> Iterator[Member]:
         yield Member(name=path.name, read=unusable("unreadable"), broken=True)
 
 
+def opened_members(archive: Member) -> Iterator[Member]:
+    """The files of an archive that is itself a file of a source; see `archive_members`. One that
+    can't be had is a member that says why."""
+    if archive.on_disk is None:
+        yield Member(name=archive.name, read=unusable("archive_in_archive"), broken=True)
+        return
+    try:
+        with archive.on_disk() as path:
+            yield from archive_members(path)
+    except Unusable as error:
+        yield Member(name=archive.name, read=unusable(str(error)), broken=True)
+
+
 def _walk(folder: Path) -> Iterable[Path]:
     seen = set[tuple[int, int]]()
     for parent, folders, files in os.walk(folder, followlinks=True):
@@ -120,6 +137,10 @@ def _walk(folder: Path) -> Iterable[Path]:
         seen.add((place.st_dev, place.st_ino))
         folders[:] = [name for name in folders if not is_clutter(name)]
         yield from (Path(parent, name) for name in files)
+
+
+def _on_disk(path: Path) -> OnDisk:
+    return lambda: nullcontext(path)
 
 
 def _file_reader(path: Path) -> Read:

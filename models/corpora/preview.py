@@ -41,6 +41,7 @@ def preview(
     *,
     within: str = "",
     premultiplied: bool | None = None,
+    on_entry: Callable[[], None] = lambda: None,
     on_sample: Callable[[Entry, Sample], None] = lambda entry, sample: None,
 ) -> Preview:
     """Read a source as `corpora add` would, and draw its first samples: image, alpha, cut-out."""
@@ -51,6 +52,7 @@ def preview(
         max_side,
         within=within,
         premultiplied=premultiplied,
+        on_entry=on_entry,
         on_refused=lambda entry, reason: found.left_out[reason].append(entry.name),
     ):
         found.usable += 1

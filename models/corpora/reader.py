@@ -36,3 +36,10 @@ def read_checked(
                 on_refused(entry, str(refusal))
                 continue
             yield entry, sample
+
+
+def count_entries(source: Path | Source, kind: CorpusKind) -> int | None:
+    """How many entries a path holds, by its names alone; None for what lies elsewhere."""
+    if isinstance(source, Source):
+        return None
+    return sum(1 for _ in read_entries(source, pairs=kind is CorpusKind.PAIRS))

@@ -12,6 +12,7 @@ from torch import nn
 
 from core.errors import CorpusRejected
 from matteforge.schemas.corpora import CorpusKind
+from models.corpora.members import Source
 from models.corpora.reader import read_checked
 from models.imaging.pixels import to_u8, to_unit
 from models.imaging.sheets import grey_rgb, save_sheet, tile
@@ -29,7 +30,7 @@ LONGEST_SIDE = 1080  # pixels; larger pictures are brought down to it, as the au
 
 
 def read_pairs_of(
-    sources: Iterable[Path],
+    sources: Iterable[Path | Source],
     on_refused: Callable[[str, str], None] = lambda name, reason: None,
 ) -> Iterator[Pair]:
     """The pairs of tars, folders and zips in every layout that corpora come in, in order; what is
@@ -59,7 +60,11 @@ def evaluate_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Scores:
 
 
 def evaluate_corpus(
-    checkpoint: Path, sources: Sequence[Path], worst: int = 0, out_dir: Path | None = None
+    checkpoint: Path,
+    sources: Sequence[Path | Source],
+    worst: int = 0,
+    out_dir: Path | None = None,
+    on_pair: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """`evaluate_pairs` of a checkpoint on the pairs of `read_pairs_of`, with its `digest`, what was
     `left_out` by reason, and the `worst`.
@@ -68,9 +73,8 @@ def evaluate_corpus(
     `out_dir` if given. Raises CheckpointRejected, and CorpusRejected where there are no pairs.
     """
     matte, left_out = load_stylematte(checkpoint), Counter[str]()
-    scored = _score_pairs(
-        matte, read_pairs_of(sources, lambda _, reason: left_out.update([reason]))
-    )
+    pairs = read_pairs_of(sources, lambda _, reason: left_out.update([reason]))
+    scored = _score_pairs(matte, pairs, on_pair)
     if not scored:
         reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.most_common())
         names = ", ".join(source.name for source in sources)
@@ -89,9 +93,12 @@ def evaluate_corpus(
     }
 
 
-def _score_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> list[tuple[str, Scores]]:
+def _score_pairs(
+    matte: nn.Module, pairs: Iterable[Pair], on_pair: Callable[[], None] = lambda: None
+) -> list[tuple[str, Scores]]:
     scored = []
     for key, image, alpha in pairs:
+        on_pair()
         metrics = full_metrics(_predict(matte, image)[None], alpha[None])
         scored.append((key, {name: float(values[0]) for name, values in metrics.items()}))
     return scored

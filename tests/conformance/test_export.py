@@ -7,18 +7,25 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from core.errors import CheckpointRejected
+from models import shipped_bundle
+from models.metrics.evaluate import read_pairs_of
 from models.networks.checkpoints.checkpoint import halved, save_checkpoint
-from models.networks.checkpoints.export import export_program, export_safetensors
+from models.networks.checkpoints.export import export_program, export_safetensors, replaced
 from models.networks.checkpoints.import_snapshot import import_file
 from models.networks.checkpoints.load import load_generator, load_stylematte
-from models.networks.checkpoints.onnx_file import export_onnx
-from models.networks.stylematte import build_stylematte, predict_alpha, preset
+from models.networks.checkpoints.onnx_file import _filter_in_double, export_onnx
+from models.networks.stylematte import build_stylematte, network, predict_alpha, preset
+from models.networks.stylematte.network import normalised
 from models.networks.stylematte.reference_names import infer_config
 
 GOLDEN = Path(__file__).parent / "goldens" / "stylematte_tiny" / "state.safetensors"
+
+
+PORTRAITS = Path(__file__).parents[1] / "data" / "portraits-000000.tar"
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +104,7 @@ def test_onnx_gives_the_same_alpha_at_any_size(stylematte, tmp_path, window):
 
 
 def test_rembg_takes_the_onnx_as_its_custom_model(stylematte, tmp_path):
-    """As rembg's u2net_custom calls it: the first input whatever its name, one picture of 320 x 320
+    """Called as by rembg's u2net_custom: the first input whatever its name, one picture of 320 px
     over its maximum, normalised by ImageNet's figures; of the first output, channel 0."""
     export_onnx(stylematte, tmp_path / "m.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
@@ -110,6 +117,22 @@ def test_rembg_takes_the_onnx_as_its_custom_model(stylematte, tmp_path):
     with torch.no_grad():
         expected = predict_alpha(load_stylematte(stylematte), rgb_pm1)
     assert np.abs(found - expected[:, 0].numpy()).max() <= 1e-4
+
+
+def test_onnx_of_the_shipped_network_is_right_where_pictures_are_flat(tmp_path):
+    """Its filter in float32 amplifies rounding there; in float64 it shows what is right."""
+    checkpoint = shipped_bundle() / "stylematte.safetensors"
+    assert export_onnx(checkpoint, tmp_path / "m.onnx") <= 1e-4
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    matte = load_stylematte(checkpoint)
+    _, image, _ = next(read_pairs_of([PORTRAITS]))
+    for size in ((128, 128), (224, 352), (300, 180)):
+        rgb_pm1 = torch.from_numpy(image).permute(2, 0, 1)[None]
+        given = normalised(F.interpolate(rgb_pm1, size=size, mode="bilinear"))
+        (alpha,) = session.run(None, {"image": given.numpy()})
+        with torch.no_grad(), replaced((network, "fast_guided_filter", _filter_in_double)):
+            expected = matte(given)
+        assert (torch.from_numpy(alpha) - expected).abs().max() <= 1e-4
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")

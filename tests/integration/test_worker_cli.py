@@ -52,7 +52,7 @@ def test_thresholds_are_calibrated_on_the_generators_framing(bundle_folder, tmp_
     arguments = ("--aligned", "--resolution", "32", "--backgrounds", "1", "--out", out)
     printed = run(
         models.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments
-    ).output
+    ).stdout
     assert json.loads(printed)["pairs"] == 100
     assert json.loads(out.read_text())["coverage_min"] > 0.2
 
@@ -64,7 +64,7 @@ def test_calibrated_thresholds_make_a_bundle_that_can_be_published(
     arguments = ("--resolution", 32, "--backgrounds", 1, "--out", thresholds)
     printed = run(
         models.models, "calibrate", bundle_folder / STYLEMATTE_FILE, PORTRAITS, *arguments
-    ).output
+    ).stdout
     assert json.loads(printed)["pairs"] == 100
     assert json.loads(thresholds.read_text()).keys() == BY_NAME.keys()
     networks = (

@@ -1,8 +1,7 @@
 """`matteforge corpora add | list | show | delete`: where the data are; needs the settings of the
 store."""
 
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ from matteforge.schemas.corpora import CorpusKind, Split
 if TYPE_CHECKING:
     from models.corpora.members import Source
 
-SECONDS_BETWEEN_SIGNS = 5.0
 KINDS = click.Choice([kind.value for kind in CorpusKind])
 
 
@@ -44,6 +42,11 @@ def corpora() -> None:
     default=None,
     help="Whether colours of cut-outs were multiplied by alpha; default: looked at.",
 )
+@click.option(
+    "--private-addresses",
+    is_flag=True,
+    help="URLs may lead to this machine or its network; they are refused else.",
+)
 @click.option("--dry-run", is_flag=True, help="Store nothing: say what would be paired with what.")
 @click.option(
     "--sheet",
@@ -60,6 +63,7 @@ def add(
     part: str | None,
     max_side: int,
     premultiplied: bool | None,
+    private_addresses: bool,
     dry_run: bool,
     sheet: Path | None,
 ) -> None:
@@ -70,12 +74,15 @@ def add(
     """
     from workers.commands.sources import source_of
 
-    found = source_of(source)
+    found = source_of(source, private=private_addresses)
     options = {"within": within, "max_side": max_side, "premultiplied": premultiplied}
     if dry_run:
         from workers.commands.dry_run import tell
 
-        tell(found, CorpusKind(kind), sheet=sheet, **options)  # type: ignore[arg-type]
+        try:
+            tell(found, CorpusKind(kind), sheet=sheet, **options)  # type: ignore[arg-type]
+        except MatteForgeError as error:
+            raise click.ClickException(error.detail) from error
     elif sheet is not None:
         raise click.UsageError("--sheet belongs to --dry-run")
     elif licence is None:
@@ -98,6 +105,8 @@ def add_and_tell(
     tenant: str | None = None,
 ) -> CorpusManifest:
     """Adds by `add_corpus` and prints the report."""
+    from models.corpora.reader import count_entries
+    from workers.commands.progress import Signs
     from workers.cycle.corpora import add_corpus, told
 
     try:
@@ -112,7 +121,7 @@ def add_and_tell(
             max_side=max_side,
             premultiplied=premultiplied,
             tenant=tenant,
-            on_sample=_progress(),
+            on_sample=Signs("files", partial(count_entries, source, kind)).step,
         )
     except MatteForgeError as error:
         raise click.ClickException(error.detail) from error
@@ -125,19 +134,6 @@ def add_and_tell(
     reasons = f" ({told(report.rejected)})" if left_out else ""
     click.echo(f"{name}: added {added}; {report.known} were there; left out {left_out}{reasons}")
     return manifest
-
-
-def _progress() -> Callable[[int], None]:
-    """Tells every five seconds how many files were read, and how fast."""
-    begun = last = time.monotonic()
-
-    def progress(number: int) -> None:
-        nonlocal last
-        if (now := time.monotonic()) - last >= SECONDS_BETWEEN_SIGNS:
-            last = now
-            click.echo(f"{number} files, {number / (now - begun):.1f} a second", err=True)
-
-    return progress
 
 
 @corpora.command("list")

@@ -1,5 +1,6 @@
 """`matteforge corpora add --dry-run`: what would be paired with what, and what is left out."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -8,8 +9,10 @@ from matteforge.schemas.corpora import CorpusKind
 from models.corpora.members import Source
 from models.corpora.pairing import Entry
 from models.corpora.preview import preview
+from models.corpora.reader import count_entries
 from models.corpora.validate import Sample
 from models.imaging.sheets import save_sheet
+from workers.commands.progress import Signs
 
 LISTED = 20  # samples, and files of each reason
 
@@ -25,7 +28,7 @@ def tell(
 ) -> None:
     """Print each of the first samples and what is left out by reason; draw the sheet if asked
     for."""
-    count = 0
+    count, signs = 0, Signs("files", partial(count_entries, source, kind))
 
     def line(entry: Entry, sample: Sample) -> None:
         nonlocal count
@@ -34,7 +37,13 @@ def tell(
             click.echo(_line(entry, sample))
 
     found = preview(
-        source, kind, max_side, within=within, premultiplied=premultiplied, on_sample=line
+        source,
+        kind,
+        max_side,
+        within=within,
+        premultiplied=premultiplied,
+        on_sample=line,
+        on_entry=signs.step,
     )
     if count > LISTED:
         click.echo(f"... and {count - LISTED} more")

@@ -1,19 +1,21 @@
-"""`matteforge models …`, `evaluate`, `train …`, `recover`. Torch is imported when a command
+"""`matteforge models …`, `train …`, `recover`. Torch is imported when a command
 runs."""
 
 import json
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 
+from workers.commands.measures import calibrate, evaluate
 from workers.commands.versions import history, promote, rollback
-from workers.commands.weights import export, import_, network_file
+from workers.commands.weights import export, import_
 
 if TYPE_CHECKING:
     from core.registry import Registry
+
+__all__ = ["evaluate", "models", "recover", "train"]
 
 EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -25,7 +27,7 @@ def models() -> None:
     """Import, calibrate, bundle, publish, list, promote and roll back models."""
 
 
-for command in (import_, export, promote, rollback, history):
+for command in (import_, export, calibrate, promote, rollback, history):
     models.add_command(command)
 
 
@@ -36,51 +38,6 @@ def list_() -> None:
     for name in registry.names():
         for alias, digest in registry.versions(name):
             click.echo(f"{name}@{alias} {digest} {registry.bundle(digest).resolution} px")
-
-
-@models.command()
-@click.argument("stylematte", type=EXISTING)
-@click.argument("tars", type=EXISTING, nargs=-1, required=True)
-@click.option("--resolution", type=int, required=True, help="The generator's, in pixels.")
-@click.option(
-    "--aligned",
-    is_flag=True,
-    help="Frame KEY.rgba.png as the generator's corpus is, over smooth scenes.",
-)
-@click.option(
-    "--backgrounds", default=4, show_default=True, help="Rendered scenes behind each RGBA portrait."
-)
-@click.option("--seed", default=0, show_default=True, help="Of the backgrounds.")
-@click.option(
-    "--percentile", default=99.0, show_default=True, help="% of pairs that pass each criterion."
-)
-@click.option("--out", type=NEW, help="Write the thresholds here as JSON.")
-def calibrate(
-    stylematte: Path,
-    tars: tuple[Path, ...],
-    resolution: int,
-    aligned: bool,
-    backgrounds: int,
-    seed: int,
-    percentile: float,
-    out: Path | None,
-) -> None:
-    """Thresholds of the filter from held-out pairs with exact alpha: KEY.rgba.png, or KEY.image.png
-    + KEY.alpha.png."""
-    from models.networks.checkpoints.load import load_stylematte
-    from workers.generate import calibration
-    from workers.generate.calibration import calibrate_thresholds
-
-    source = calibration.aligned_pairs if aligned else calibration.exact_pairs
-    pairs = source(tars, resolution=resolution, backgrounds=backgrounds, seed=seed)
-    scores = list(calibration.score_pairs(load_stylematte(stylematte), pairs))
-    thresholds = {
-        name: round(value, 6)
-        for name, value in calibrate_thresholds(scores, percentile=percentile).items()
-    }
-    click.echo(json.dumps({"pairs": len(scores), "thresholds": thresholds}, indent=1))
-    if out is not None:
-        out.write_text(json.dumps(thresholds, indent=1) + "\n")
 
 
 @models.command()
@@ -137,71 +94,6 @@ def publish(folder: Path | None, alias: str, tenant: str | None) -> None:
     except MatteForgeError as error:
         raise click.ClickException(error.detail) from error
     click.echo(f"{made.name}@{alias} {made.digest}")
-
-
-@click.command()
-@click.argument("model")
-@click.argument("corpus")
-@click.option(
-    "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
-)
-@click.option("--worst", default=0, show_default=True, help="How many of the worst pairs to list.")
-@click.option("--out", type=NEW, help="Folder for pictures of them: image, prediction, truth.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def evaluate(
-    model: str, corpus: str, split: str, worst: int, out: Path | None, as_json: bool
-) -> None:
-    """SAD, MSE, MAD, Grad, Conn (P3M convention) and IoU of a StyleMatte, also over the trimap's
-    unknown band.
-
-    MODEL: a checkpoint, a bundle's folder, or a registered model: NAME, NAME@ALIAS, a digest.
-    CORPUS: a folder, zip or tar of pairs in any layout that `corpora add` takes, or the name of a
-    stored corpus, of which SPLIT is used.
-    """
-    from core.errors import MatteForgeError
-    from models.metrics.evaluate import evaluate_corpus
-
-    with TemporaryDirectory(prefix="matteforge-evaluate-") as folder:
-        try:
-            checkpoint, sources = (
-                _stylematte(model, Path(folder)),
-                _sources(corpus, split, Path(folder)),
-            )
-            figures = evaluate_corpus(checkpoint, sources, worst=worst, out_dir=out)
-        except MatteForgeError as error:
-            raise click.ClickException(error.detail) from error
-    click.echo(json.dumps(figures, indent=1) if as_json else _table(figures))
-
-
-def _stylematte(model: str, folder: Path) -> Path:
-    from workers.bundles import STYLEMATTE_FILE
-
-    return network_file(model, STYLEMATTE_FILE, folder)
-
-
-def _sources(corpus: str, split: str, folder: Path) -> list[Path]:
-    from core.corpora import CorpusBook
-    from matteforge.schemas.corpora import Split
-    from workers.app import context
-    from workers.cycle.fetch_corpus import fetch_split
-
-    if (path := Path(corpus)).exists():
-        return [path]
-    book = CorpusBook(context().catalog.store)
-    return fetch_split(book, book.get(corpus), Split(split), folder / "corpus")
-
-
-def _table(figures: dict[str, Any]) -> str:
-    rows = [f"{name:14} {value:.5f}" for name, value in figures.items() if isinstance(value, float)]
-    worst = [f"worst          {pair['key']}  mad {pair['mad']:.5f}" for pair in figures["worst"]]
-    return "\n".join(
-        [
-            *rows,
-            f"{'pairs':14} {figures['count']}",
-            f"{'checkpoint':14} {figures['digest']}",
-            *worst,
-        ]
-    )
 
 
 @click.command()

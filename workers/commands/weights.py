@@ -109,6 +109,7 @@ def export(model: str, out: Path, network: str, format_: str) -> None:
             if format_ == "safetensors":
                 told = f"{export_safetensors(checkpoint, out)} tensors"
             elif format_ == "onnx":
+                click.echo("writing, then checking by onnxruntime ...", err=True)
                 told = f"largest difference {export_onnx(checkpoint, out):.1e}"
             else:
                 told = f"largest difference {export_program(checkpoint, out):.1e}"

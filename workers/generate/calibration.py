@@ -1,6 +1,6 @@
 """The default filter: what StyleMatte reaches on held-out pairs whose alpha is exact."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from torch import nn
 
 from matteforge.schemas.corpora import CorpusKind
 from matteforge.schemas.criteria import CRITERIA
+from models.corpora.members import Source
+from models.corpora.pairing import Entry
 from models.corpora.reader import read_checked
 from models.imaging.compositing import over
 from models.imaging.pixels import to_u8, to_unit
@@ -27,7 +29,12 @@ Pair = tuple[NDArray[np.uint8], NDArray[np.float32]]  # RGB [h, w, 3], alpha [h,
 
 
 def exact_pairs(
-    sources: Iterable[Path], *, resolution: int, backgrounds: int, seed: int
+    sources: Iterable[Path | Source],
+    *,
+    resolution: int,
+    backgrounds: int,
+    seed: int,
+    on_refused: Callable[[Entry, str], None] = lambda entry, reason: None,
 ) -> Iterator[Pair]:
     """Pairs at `resolution` of sources in every layout that corpora come in: a scene with its
     alpha, or a subject over several rendered `backgrounds`.
@@ -35,7 +42,7 @@ def exact_pairs(
     Cut to the middle square and averaged down over pixel areas, which keeps image and alpha
     consistent.
     """
-    found = read_checked(sources, CorpusKind.PAIRS, LONGEST_SIDE)
+    found = read_checked(sources, CorpusKind.PAIRS, LONGEST_SIDE, on_refused=on_refused)
     for number, (_, sample) in enumerate(found):
         assert sample.alpha is not None
         rgb, alpha = to_unit(middle_square(sample.rgb)), to_unit(middle_square(sample.alpha))

@@ -211,7 +211,9 @@ def main(
         network.to(device), options, portraits, held_out, out, pictures, unseen, scenes
     ):
         if scalars["step"] % 25 == 0 or "val_mad" in scalars:
-            click.echo(" ".join(f"{name} {value:.4g}" for name, value in scalars.items()))
+            left_s = scalars["seconds"] * (steps - scalars["step"])
+            told = " ".join(f"{name} {value:.4g}" for name, value in scalars.items())
+            click.echo(f"{told} left_s {left_s:.0f}")
 
 
 if __name__ == "__main__":

@@ -2,15 +2,18 @@
 
 import http.server
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 from matteforge.schemas.corpora import CorpusKind
+from models.corpora.members import Unusable
 from models.corpora.reader import read_checked
 from workers.commands import sources
 from workers.commands.corpora import corpora
@@ -87,7 +90,7 @@ def served(folder) -> Iterator[str]:
 def test_a_list_of_urls_is_read_with_bounded_sizes(served, tmp_path, monkeypatch):
     lines = ["# people", f"{served}/image/a.png", f"{served}/alpha/a.png", f"{served}/image/x.png"]
     (tmp_path / "urls.txt").write_text("\n".join(lines))
-    source = sources.source_of(str(tmp_path / "urls.txt"))
+    source = sources.source_of(str(tmp_path / "urls.txt"), private=True)
     refused: list[tuple[str, str]] = []
 
     def read() -> list[str]:
@@ -105,3 +108,53 @@ def test_a_list_of_urls_is_read_with_bounded_sizes(served, tmp_path, monkeypatch
     monkeypatch.setattr(sources, "MAX_FILE_BYTES", 100)
     assert read() == []
     assert ("image/a.png", "too_large") in refused
+
+
+def test_private_addresses_are_refused_unless_asked_for(served, tmp_path):
+    (tmp_path / "urls.txt").write_text(f"{served}/image/a.png\n{served}/alpha/a.png\n")
+    given = ["add", "x", str(tmp_path / "urls.txt"), "--dry-run"]
+    refused = CliRunner().invoke(corpora, given)
+    assert "left out, private_address: 1: image/a.png" in refused.output
+    assert "0 usable pairs" in refused.output
+    asked = CliRunner().invoke(corpora, [*given, "--private-addresses"])
+    assert "1 usable pairs, 0 left out" in asked.output
+
+
+def test_a_redirect_to_a_private_address_is_refused_too():
+    request = httpx.Request("GET", "http://[::1]:9/x.png")
+    with pytest.raises(Unusable, match="private_address"):
+        sources._refuse_private(request)
+    for host in ("10.0.0.1", "192.168.1.2", "169.254.169.254", "127.0.0.1", "0.0.0.0"):
+        with pytest.raises(Unusable):
+            sources._refuse_private(httpx.Request("GET", f"http://{host}/latest"))
+
+
+def test_urls_of_one_path_stay_apart_and_need_no_suffix(tmp_path):
+    def names(*urls: str) -> list[str]:
+        (tmp_path / "urls.txt").write_text("\ufeff" + "\n".join(urls), encoding="utf-8")
+        source = sources.source_of(str(tmp_path / "urls.txt"))
+        assert not isinstance(source, Path)
+        return [member.name for member in source.members()]
+
+    assert names("https://a.b/x/1.jpg?w=3", "https://a.b/x/2.jpg") == ["x/1.jpg", "x/2.jpg"]
+    assert names("https://a.b/1.jpg", "https://c.d/1.jpg") == ["a.b/1.jpg", "c.d/1.jpg"]
+    assert names("https://a.b/1.jpg", "https://a.b/1.jpg") == ["1.jpg"]
+    assert len(set(names("https://a.b/get?id=1", "https://a.b/get?id=2"))) == 2
+    assert names("https://a.b/photo") == ["photo.jpg"]
+
+
+def test_an_archive_behind_a_url_is_opened(served, folder, tmp_path):
+    with zipfile.ZipFile(folder / "more.zip", "w") as archive:
+        for name in ("image", "alpha"):
+            archive.write(folder / name / "b.png", f"{name}/b.png")
+    (tmp_path / "urls.txt").write_text(f"{served}/more.zip\n{served}/gone.tar\n")
+    source = sources.source_of(str(tmp_path / "urls.txt"), private=True)
+    refused = dict[str, str]()
+    found = read_checked(
+        [source],
+        CorpusKind.PAIRS,
+        1080,
+        on_refused=lambda entry, reason: refused.update({entry.name: reason}),
+    )
+    assert [entry.name for entry, _ in found] == ["image/b.png"]
+    assert refused == {"gone.tar": "http_404"}
