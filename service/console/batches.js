@@ -6,10 +6,25 @@ import { ask, guard } from "/console/notices.js";
 const PAUSE_MS = 1000,
   SHOWN = 200;
 
-/** {element, send(body)}: the batches there are; `send` orders one by a form. */
-export function batches(signal) {
+/** {element, send(body)}: the batches there are; `send` orders one by a form, `form(name, value)` makes one. */
+export function batches(signal, form) {
   const list = h("div");
-  const element = h("section", {}, h("h2", {}, "Batches"), list);
+  const prefix = h("input", { id: "prefix", type: "text", placeholder: "e.g. photos/june" });
+  const ofFolder = h(
+    "form",
+    {
+      class: "filters",
+      onsubmit: guard(async (event) => {
+        event.preventDefault();
+        await send(form("prefix", prefix.value.trim()));
+        prefix.value = "";
+      }),
+    },
+    h("label", { for: "prefix" }, "Folder of the object store, below incoming/TENANT/ "),
+    prefix,
+    h("button", {}, "Order a batch"),
+  );
+  const element = h("section", {}, h("h2", {}, "Batches"), ofFolder, list);
   let waiting = false;
 
   async function refresh() {

@@ -41,7 +41,7 @@ export async function mattesPage({ signal }) {
     return body;
   }
 
-  const many = batches(signal);
+  const many = batches(signal, form);
   const take = guard(async (files) => {
     for (const file of files) {
       if (/\.zip$/i.test(file.name)) {

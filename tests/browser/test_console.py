@@ -23,6 +23,7 @@ PAGES = {
     "corpora": "Corpora",
     "schedules": "Schedules",
     "mattes": "Cut out",
+    "keys": "Keys",
 }
 
 

@@ -132,6 +132,21 @@ def test_a_zip_of_pictures_becomes_a_zip_of_results(admin):
     expect(page.get_by_text(batch)).to_have_count(0)
 
 
+def test_a_folder_of_the_store_becomes_a_batch(admin, stack):
+    page, picture = admin.page, io.BytesIO()
+    Image.new("RGB", (64, 48), "teal").save(picture, "PNG")
+    stack.open_store().put(keys.incoming("default", "june/a.png"), picture.getvalue())
+    admin.go("mattes", "Cut out")
+    page.get_by_label("Folder of the object store").fill("../june")
+    page.get_by_role("button", name="Order a batch").click()
+    expect(page.locator(".notice")).to_contain_text("prefix: name a folder")
+    page.get_by_label("Folder of the object store").fill("june")
+    page.get_by_role("button", name="Order a batch").click()
+    page.locator("td a[href^='#/mattes/mb_']").first.click()
+    expect(page.locator("h1 .badge")).to_have_text("completed", timeout=1000 * FIRST_SHARD_S)
+    expect(page.locator("tr", has_text="a.png")).to_contain_text("64 × 48 px")
+
+
 def test_what_was_rejected_is_shown_by_reason(admin, client):
     dataset = client.order(4, shard_size=4, seed=1, filter={"coverage_min": 0.999999})
     client.wait(dataset.id, timeout_s=FIRST_SHARD_S)
