@@ -54,13 +54,13 @@ export function signInPage(done) {
         h(
           "li",
           {},
-          "On your own machine, ",
-          h("code", {}, "matteforge up"),
-          " tells it when it starts. It is kept in ",
+          "On your own machine it is kept in ",
           h("code", {}, "matteforge-data/secrets.json"),
           ", as ",
           h("code", {}, "api_key"),
-          ".",
+          "; ",
+          h("code", {}, "matteforge up"),
+          " tells where that file is.",
         ),
         h(
           "li",

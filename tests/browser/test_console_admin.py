@@ -8,7 +8,7 @@ import zipfile
 import httpx
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Response, expect
 
 from core import keys
 from core.datasets.dataset import utcnow
@@ -101,6 +101,11 @@ def test_flower_opens_without_another_login(admin, client):
     flower.screenshot(path="browser-output/admin-flower.png")
 
 
+def is_ordered(answer: Response) -> bool:
+    """Does it answer the order of a batch?"""
+    return answer.request.method == "POST" and answer.url.endswith("/v1/matte-batches")
+
+
 def test_a_zip_of_pictures_becomes_a_zip_of_results(admin):
     page, archive = admin.page, io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
@@ -111,10 +116,11 @@ def test_a_zip_of_pictures_becomes_a_zip_of_results(admin):
         file.writestr("notes.txt", b"none")
     admin.go("mattes", "Cut out")
     page.get_by_label("Make").select_option("alpha")
-    page.get_by_label("Choose pictures").set_input_files(
-        {"name": "photos.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
-    )
-    page.locator("td a[href^='#/mattes/mb_']").first.click()
+    with page.expect_response(is_ordered) as answered:
+        page.get_by_label("Choose pictures").set_input_files(
+            {"name": "photos.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
+        )
+    page.get_by_role("link", name=answered.value.json()["id"], exact=True).click()
     badge = page.locator("h1 .badge")
     expect(badge).to_have_text("completed", timeout=1000 * FIRST_SHARD_S)
     expect(page.get_by_text("2 made, 1 could not be of 3")).to_be_visible()
@@ -141,8 +147,9 @@ def test_a_folder_of_the_store_becomes_a_batch(admin, stack):
     page.get_by_role("button", name="Order a batch").click()
     expect(page.locator(".notice")).to_contain_text("prefix: name a folder")
     page.get_by_label("Folder of the object store").fill("june")
-    page.get_by_role("button", name="Order a batch").click()
-    page.locator("td a[href^='#/mattes/mb_']").first.click()
+    with page.expect_response(is_ordered) as answered:
+        page.get_by_role("button", name="Order a batch").click()
+    page.get_by_role("link", name=answered.value.json()["id"], exact=True).click()
     expect(page.locator("h1 .badge")).to_have_text("completed", timeout=1000 * FIRST_SHARD_S)
     expect(page.locator("tr", has_text="a.png")).to_contain_text("64 × 48 px")
 
