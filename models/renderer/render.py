@@ -36,10 +36,11 @@ LABELS = frozenset({"depth", "normals", "parts"})
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """Effort. `samples`: paths a pixel; `alpha_points`: along a pixel's side."""
+    """Effort. `samples`: paths a pixel; `alpha_points`: along a pixel's side, None: as many as the
+    scene needs."""
 
     samples: int = 2
-    alpha_points: int = 8
+    alpha_points: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ def finish(
     spec, scene, geometry = surveyed.spec, surveyed.scene, surveyed.geometry
     wanted = set(members)
     seen = (
-        geometry.views(size, quality.alpha_points).seen()
+        geometry.views(size, quality.alpha_points or scene.alpha_points).seen()
         if wanted & LABELS or not geometry.blurs(size)
         else None
     )

@@ -32,7 +32,7 @@ from models.renderer.blender.nodes import Graph
 from models.renderer.blender.process import RenderProcess
 from models.renderer.labels import ground_truth
 from models.renderer.person.makehuman import data_folder
-from models.renderer.render import Quality, survey
+from models.renderer.render import survey
 from models.renderer.scene.scene import Scene
 from models.renderer.subjects import SUBJECTS, subject_of
 
@@ -179,7 +179,8 @@ def alpha_error(domain: str, people: int, size: int, samples: int) -> dict[str, 
                 silhouette(person.scene), size, samples, seed, denoise=False
             )[..., 3]
             blurred = person.geometry.blurs(size)
-            sharp = None if blurred else person.geometry.views(size, Quality().alpha_points).seen()
+            points = person.scene.alpha_points
+            sharp = None if blurred else person.geometry.views(size, points).seen()
             errors.append(edge_rmse(ground_truth.alpha(person.geometry, size, sharp), reference))
             print(f"  {seed} {person.spec.labels} blurred {blurred}: {errors[-1]:.4f}", flush=True)
     return {

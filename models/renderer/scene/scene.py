@@ -142,6 +142,8 @@ class Scene:
     camera: Camera
     landmarks: Mapping[str, Points]
     """Points of the face by name, [3] each."""
+    alpha_points: int = 8
+    """Points along a pixel's side that alpha is counted at; even. Fur needs more than cloth."""
 
     def save(self, folder: Path) -> None:
         """Write scene.json and arrays.npz, in metres and with z up, for `blender.py`."""
