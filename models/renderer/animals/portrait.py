@@ -28,7 +28,7 @@ from models.renderer.scene.scene import Camera, Mesh, Part, Scene, Strands
 HEADROOM = 0.04
 """Least share of the picture above fur, ears and horns."""
 ALPHA_POINTS = 12
-"""At 8 a side, the error of alpha on edges is up to .031 of 1; at 12 a tenth less."""
+"""On one dog's edges, alpha at 8 a side was off by .0304 (RMSE), at 12 by .0284."""
 EAR_SHARE = 0.45
 """How much of what stands above the skull counts as head where the camera frames."""
 
