@@ -1,26 +1,31 @@
 """Attributes of rendered animals."""
 
-from matteforge.schemas.vocabulary import Vocabulary
+from matteforge.schemas.vocabulary import Limit, Vocabulary
+
+KINDS = (
+    "cat",
+    "dog_short",
+    "dog_long",
+    "dog_curly",
+    "fox",
+    "wolf",
+    "bear",
+    "panda",
+    "rabbit",
+    "lion",
+    "tiger",
+    "horse",
+    "goat",
+    "sheep",
+    "owl",
+)
+"""Values of `kind`; dogs by the length of their coats."""
+THICK = ("dog_curly",)
+"""Kinds whose fur, were it longer, would hide their faces."""
 
 ANIMALS = Vocabulary(
     values={
-        "kind": (
-            "cat",
-            "dog_short",  # by the length of their coats
-            "dog_long",
-            "dog_curly",
-            "fox",
-            "wolf",
-            "bear",
-            "panda",
-            "rabbit",
-            "lion",
-            "tiger",
-            "horse",
-            "goat",
-            "sheep",
-            "owl",
-        ),
+        "kind": KINDS,
         "pattern": ("natural", "solid", "tabby", "spotted", "bicolour", "mask"),
         "colour": ("natural", "black", "brown", "ginger", "grey", "white"),
         "fur": ("natural", "short", "long"),
@@ -41,5 +46,10 @@ ANIMALS = Vocabulary(
     },
     crossed=("kind",),
     spread="pose",
+    limits={
+        "fur": Limit(
+            where={"kind": tuple(kind for kind in KINDS if kind not in THICK)}, otherwise="natural"
+        )
+    },
 )
 """`natural`: as the kind has it in nature, or as its breeds have it."""
