@@ -18,11 +18,16 @@ export function drawOrigin(body, dataset, signal) {
     h("summary", {}, "Manifest (written at the end)"),
   );
   const model = dataset.spec.model.split("@")[0];
+  const origin = dataset.spec.derived_from;
   const lineage = h("div");
   body.append(
     facts([
       ["Bundle", short(dataset.bundle)],
       ["Model", h("a", { href: `#/models/${model}` }, dataset.spec.model)],
+      [
+        "Made from",
+        origin ? h("a", { href: `#/datasets/${origin.dataset_id}` }, origin.dataset_id, ` (${origin.how})`) : null,
+      ],
     ]),
     lineage,
     h("details", {}, h("summary", {}, "The order"), code(stringify(dataset.spec, 1), "The order")),
