@@ -23,6 +23,7 @@ WEBHOOKS_PENDING = "webhooks/pending/"
 WEBHOOKS_DELIVERIES = "webhooks/deliveries/"
 WEBHOOKS_SECRETS = "webhooks/secrets/"
 PROBES = "probes/"
+AUDIT = "audit/"
 
 
 def request(dataset_id: str) -> str:

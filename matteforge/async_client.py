@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
@@ -18,6 +19,7 @@ from matteforge.derived import AsyncDerivedMethods
 from matteforge.download import Progress
 from matteforge.events import EventOut
 from matteforge.samples import AsyncSampleMethods
+from matteforge.schemas.audit import AuditLine
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
 from matteforge.schemas.files import FileOut
 from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut
@@ -208,3 +210,21 @@ class AsyncMatteForge(AsyncSampleMethods, AsyncDerivedMethods):
 
     async def revoke_key(self, key_id: str) -> None:
         await self.transport.send(calls.revoke_key(key_id))
+
+    async def audit(
+        self,
+        *,
+        key: str | None = None,
+        tenant: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[AuditLine]:
+        """Who changed what, newest first, all pages; times need a time zone."""
+        call = calls.audit(key, tenant, since, until)
+        while True:
+            page = await self.transport.send(call)
+            for item in page.items:
+                yield item
+            if page.next_cursor is None:
+                return
+            call = call.after(page.next_cursor)

@@ -6,6 +6,7 @@
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Generic, Literal, TypedDict, TypeVar
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 
 from matteforge.errors import MatteForgeRequestError
 from matteforge.schemas.attributes import Framing
+from matteforge.schemas.audit import AuditPage
 from matteforge.schemas.datasets import DatasetOut, DatasetPage, DatasetState, ShardPage
 from matteforge.schemas.files import FileList
 from matteforge.schemas.keys import KeyIn, KeyPage, NewKeyOut
@@ -24,6 +26,7 @@ from matteforge.schemas.orders import Member, Split
 from matteforge.schemas.problems import Problem
 
 DATASETS_A_PAGE = 100
+AUDIT_LINES_A_PAGE = 500
 
 Answer = TypeVar("Answer")
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -222,6 +225,15 @@ def create_key(wanted: KeyIn) -> Call[NewKeyOut]:
 
 def rotate_key(key_id: str) -> Call[NewKeyOut]:
     return call_of("POST", "keys", key_id, "rotate", schema=NewKeyOut)
+
+
+def audit(
+    key: str | None, tenant: str | None, since: datetime | None, until: datetime | None
+) -> Call[AuditPage]:
+    times = {"since": since, "until": until}
+    only = {name: value for name, value in (("key", key), ("tenant", tenant)) if value}
+    only |= {name: at.isoformat() for name, at in times.items() if at}
+    return call_of("GET", "audit", schema=AuditPage, limit=AUDIT_LINES_A_PAGE, **only)
 
 
 def revoke_key(key_id: str) -> Call[None]:

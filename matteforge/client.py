@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
@@ -15,6 +16,7 @@ from matteforge.download import Progress, download
 from matteforge.events import EventOut
 from matteforge.matte_batches import MatteBatches
 from matteforge.samples import SampleMethods
+from matteforge.schemas.audit import AuditLine
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
 from matteforge.schemas.files import FileOut
 from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut
@@ -204,3 +206,20 @@ class MatteForge(SampleMethods, DerivedMethods):
 
     def revoke_key(self, key_id: str) -> None:
         self.transport.send(calls.revoke_key(key_id))
+
+    def audit(
+        self,
+        *,
+        key: str | None = None,
+        tenant: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[AuditLine]:
+        """Who changed what, newest first, all pages; times need a time zone."""
+        call = calls.audit(key, tenant, since, until)
+        while True:
+            page = self.transport.send(call)
+            yield from page.items
+            if page.next_cursor is None:
+                return
+            call = call.after(page.next_cursor)

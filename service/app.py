@@ -16,6 +16,7 @@ from core.adapters.redis import RedisLiveView
 from core.adapters.redis_buckets import RedisBucketBook
 from core.adapters.redis_connection import connect
 from core.adapters.s3 import S3Store
+from core.audit import AuditBook
 from core.datasets.catalog import Catalog
 from core.keyring import KeyRing
 from core.ports import BucketBook, Doorbell, LiveView, ObjectStore
@@ -26,6 +27,7 @@ from matteforge.schemas.datasets import MAX_BODY_BYTES
 from matteforge.schemas.mattes import MAX_ARCHIVE_BYTES, MAX_PICTURE_BYTES
 from service import openapi, problems
 from service.audit import Audit
+from service.audit_trail import AuditTrail
 from service.deadline import DEADLINE_S, Deadline
 from service.dependencies import Services
 from service.limits import Admission
@@ -34,6 +36,7 @@ from service.middleware import DOCS_FILES, BearerAuth, BodyLimit
 from service.rate_limit import RateLimit
 from service.readiness import Readiness
 from service.routes import (
+    audit,
     console,
     corpora,
     datasets,
@@ -79,6 +82,7 @@ ROUTES = (
     schedules,
     health,
     keys,
+    audit,
     session,
     flower,
     mattes,
@@ -104,13 +108,16 @@ def create_app(
     """The application; what is not given comes from the environment (core.settings)."""
     services = _services(settings or Settings(), store, live, doorbell, buckets)
     keyring = KeyRing(services.store)
+    trail = AuditTrail(AuditBook(services.store))
     startup = Startup(services.settings, services.store, keyring)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(startup.begin)
+        trail.begin()
         yield
         startup.end()
+        await run_in_threadpool(trail.end)
 
     app = FastAPIOffline(
         title="MatteForge",
@@ -123,6 +130,7 @@ def create_app(
     )
     app.state.services = services
     app.state.startup = startup
+    app.state.audit_trail = trail
     app.state.keyring = keyring
     app.state.sessions = Sessions(SessionBook(services.store), keyring)
     app.state.readiness = Readiness(startup, services.store, services.live, services.doorbell)
@@ -145,7 +153,7 @@ def create_app(
     }
     app.add_middleware(Deadline, longer=patience_s)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
-    app.add_middleware(Audit)
+    app.add_middleware(Audit, trail=trail)
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
     return app
 

@@ -1,5 +1,5 @@
 """The audit log: who changed what and when, one line of JSON a request, on the logger
-`matteforge.audit`."""
+`matteforge.audit`, and in the store (core.audit)."""
 
 import json
 import logging
@@ -10,10 +10,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.datasets.dataset import utcnow
+from matteforge.schemas.audit import AuditLine
+from service.audit_trail import AuditTrail
 from service.sessions import SAFE_METHODS
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,100}")
 HEADER = "x-request-id"
+MAX_PATH = 500
 
 log = logging.getLogger("matteforge.audit")
 
@@ -22,8 +25,9 @@ class Audit:
     """Gives every answer an X-Request-ID, the caller's own where it sends one, and logs every
     request that may change something, refused ones too. Bodies and secrets are never logged."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, trail: AuditTrail) -> None:
         self._app = app
+        self._trail = trail
         if not log.handlers:
             log.addHandler(logging.StreamHandler())  # uvicorn shows its own loggers only
             log.setLevel(logging.INFO)
@@ -47,17 +51,19 @@ class Audit:
             await self._app(scope, receive, named)
         finally:
             if scope["method"] not in SAFE_METHODS:
-                log.info("%s", json.dumps(_line(scope, request_id, status)))
+                line = _line(scope, request_id, status)
+                log.info("%s", json.dumps(line.model_dump(mode="json")))
+                self._trail.add(line)
 
 
-def _line(scope: Scope, request_id: str, status: int) -> dict[str, object]:
+def _line(scope: Scope, request_id: str, status: int) -> AuditLine:
     key = scope.get("state", {}).get("key")
-    return {
-        "at": utcnow().isoformat(),
-        "request_id": request_id,
-        "key": key.id if key else None,
-        "tenant": key.tenant if key else None,
-        "method": scope["method"],
-        "path": scope["path"],
-        "status": status,
-    }
+    return AuditLine(
+        at=utcnow(),
+        request_id=request_id,
+        key=key.id if key else None,
+        tenant=key.tenant if key else None,
+        method=scope["method"],
+        path=scope["path"][:MAX_PATH],
+        status=status,
+    )

@@ -9,7 +9,7 @@ READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # (methods or None for all, paths, scope); the first that matches counts.
 TABLE: tuple[tuple[frozenset[str] | None, re.Pattern[str], Scope], ...] = (
     (None, re.compile(r"/v1/keys(/.*)?"), Scope.ADMIN),
-    (None, re.compile(r"/metrics"), Scope.ADMIN),
+    (None, re.compile(r"/metrics|/v1/audit"), Scope.ADMIN),
     (READS, re.compile(r"/v1/.*"), Scope.READ),
     (
         None,

@@ -62,6 +62,7 @@ COMMANDS = {
         "matteforge.cli.webhooks:webhooks",
         "Signed messages that tell when a dataset ends.",
     ),
+    "audit": ("matteforge.cli.audit:audit", "Show who changed what, on a service."),
     "keys": ("matteforge.cli.keys:keys", "Make, list, rotate and revoke API keys."),
     "evaluate": ("workers.commands.models:evaluate", "Measure a StyleMatte on held-out pairs."),
     "render": ("models.renderer.cli:render", "Render portraits from nothing, with exact alpha."),

@@ -4,6 +4,12 @@ import json
 import logging
 
 import pytest
+from fastapi.testclient import TestClient
+
+from core.audit import AuditBook
+from core.errors import StoreUnavailable
+from core.settings import Settings
+from service.app import create_app
 
 
 @pytest.fixture
@@ -37,3 +43,34 @@ def test_what_was_refused_is_a_line_too_and_holds_no_secret(world, lines):
 def test_every_answer_has_an_id(world, sent):
     answer = world.http.get("/healthz", headers={"X-Request-ID": sent})
     assert answer.headers["X-Request-ID"] not in ("", sent)
+
+
+def test_the_trail_is_read_by_admins_and_survives_a_restart(world):
+    made = world.order()
+    world.http.delete(f"/v1/datasets/{made['id']}", headers={"X-Request-ID": "mine-1"})
+    newest, before = world.http.get("/v1/audit").json()["items"]
+    assert (newest["request_id"], newest["method"], newest["status"]) == ("mine-1", "DELETE", 204)
+    assert (before["path"], before["tenant"]) == ("/v1/datasets", "default")
+    again = create_app(
+        Settings(api_key="mf_test"), store=world.store, live=world.live, doorbell=world.doorbell
+    )
+    with TestClient(again, headers=world.http.headers) as http:
+        assert http.get("/v1/audit").json()["items"] == [newest, before]
+        assert http.get("/v1/audit?tenant=lab").json()["items"] == []
+        page = http.get("/v1/audit?limit=1").json()
+        assert page["items"] == [newest]
+        rest = http.get("/v1/audit", params={"limit": 1, "cursor": page["next_cursor"]}).json()
+        assert (rest["items"], rest["next_cursor"]) == ([before], None)
+
+
+def test_lines_wait_while_the_store_is_away(world, monkeypatch):
+    def away(*_, **__):
+        raise StoreUnavailable
+
+    trail = world.http.app.state.audit_trail
+    with monkeypatch.context() as patch:
+        patch.setattr(AuditBook, "put", away)
+        world.http.delete("/v1/datasets/ds_" + "0" * 24)
+        trail.flush()
+    (line,) = world.http.get("/v1/audit").json()["items"]
+    assert line["status"] == 404

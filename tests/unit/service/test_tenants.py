@@ -51,6 +51,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/healthz"): OPEN,
     ("GET", "/readyz"): OPEN,
     ("GET", "/metrics"): ADMIN,
+    ("GET", "/v1/audit"): ADMIN,
     ("GET", "/v1/keys"): ADMIN,
     ("POST", "/v1/keys"): ADMIN,
     ("POST", "/v1/keys/{key_id}/rotate"): ADMIN,
