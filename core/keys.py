@@ -24,6 +24,8 @@ WEBHOOKS_DELIVERIES = "webhooks/deliveries/"
 WEBHOOKS_SECRETS = "webhooks/secrets/"
 PROBES = "probes/"
 AUDIT = "audit/"
+GC = "gc/"
+GC_SEEN = f"{GC}seen.json"
 
 
 def request(dataset_id: str) -> str:
@@ -37,6 +39,10 @@ def dataset(dataset_id: str) -> str:
 def tombstone(dataset_id: str, kind: str) -> str:
     """kind: cancel, deleted, failed or damaged."""
     return f"{DATASETS}{dataset_id}/{kind}.json"
+
+
+def expiry(dataset_id: str) -> str:
+    return f"{DATASETS}{dataset_id}/expiry.json"
 
 
 def manifest(dataset_id: str) -> str:

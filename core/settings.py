@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     samples_per_day: int | None = Field(10**8, gt=0)
     datasets_at_once: int | None = Field(1000, gt=0)
     bytes_stored: int | None = Field(None, gt=0, description="in shards of a tenant")
+    retention_days: dict[str, float] = Field(
+        default_factory=dict,
+        description="days that datasets are kept, by label NAME=VALUE, `*` for all; JSON",
+    )
+    audit_days: float = Field(400, gt=0, description="that the audit trail is kept, at least")
     store_folder: Path | None = Field(
         None,
         description="a folder on the disk that the object store writes to, where the API can see "

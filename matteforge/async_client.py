@@ -91,6 +91,10 @@ class AsyncMatteForge(AsyncSampleMethods, AsyncDerivedMethods):
     async def cancel(self, dataset_id: str) -> DatasetOut:
         return await self.transport.send(calls.cancel(dataset_id))
 
+    async def set_expiry(self, dataset_id: str, expires_at: datetime | None) -> DatasetOut:
+        """Let it be deleted at that time, which needs a time zone; None: never."""
+        return await self.transport.send(calls.set_expiry(dataset_id, expires_at))
+
     async def delete(self, dataset_id: str) -> None:
         await self.transport.send(calls.delete(dataset_id))
 

@@ -46,6 +46,8 @@ class OrderOptions(TypedDict, total=False):
     alpha_bits: Literal[8, 16]
     filter: dict[str, float]
     labels: dict[str, str]
+    expires_at: str  # ISO 8601 with a time zone
+    expires_in_s: int
     domain: str
     size: int
     framing: Framing
@@ -125,6 +127,11 @@ def datasets(state: DatasetState | str | None) -> Call[DatasetPage]:
 
 def cancel(dataset_id: str) -> Call[DatasetOut]:
     return call_of("POST", "datasets", dataset_id, "cancel", schema=DatasetOut)
+
+
+def set_expiry(dataset_id: str, expires_at: datetime | None) -> Call[DatasetOut]:
+    body = {"expires_at": expires_at.isoformat() if expires_at else None}
+    return call_of("PUT", "datasets", dataset_id, "expiry", schema=DatasetOut, json=body)
 
 
 def delete(dataset_id: str) -> Call[None]:

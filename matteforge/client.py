@@ -90,6 +90,10 @@ class MatteForge(SampleMethods, DerivedMethods):
         """No further shards; what is committed stays."""
         return self.transport.send(calls.cancel(dataset_id))
 
+    def set_expiry(self, dataset_id: str, expires_at: datetime | None) -> DatasetOut:
+        """Let it be deleted at that time, which needs a time zone; None: never."""
+        return self.transport.send(calls.set_expiry(dataset_id, expires_at))
+
     def delete(self, dataset_id: str) -> None:
         self.transport.send(calls.delete(dataset_id))
 

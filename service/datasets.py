@@ -29,6 +29,11 @@ def load_view(services: Services, dataset_id: str) -> DatasetView:
     except TransientError as error:
         log.warning("live view of %s: %s", dataset_id, error.detail)
         return services.catalog.view(dataset_id)[0]
+    return shown_anew(services, dataset_id)
+
+
+def shown_anew(services: Services, dataset_id: str) -> DatasetView:
+    """The view of a dataset as the store has it, handed to Redis. NotFound."""
     view, done = services.catalog.view(dataset_id)
     try:
         services.live.put(view, done=done)

@@ -1,7 +1,5 @@
 """Orders of datasets: checked, planned, claimed; repeated, they are found again."""
 
-import hashlib
-import json
 import logging
 import secrets
 
@@ -19,12 +17,13 @@ from core.errors import (
     TransientError,
 )
 from core.keyring import ApiKey
+from core.retention import end_of
 from matteforge.schemas.corpora import CorpusKind
 from matteforge.schemas.datasets import Counts, DatasetState
 from matteforge.schemas.orders import AnySpec, RenderedSpec
-from matteforge.schemas.webhooks import ENDS
 from service.datasets import load_view, ring
 from service.dependencies import Services
+from service.fingerprint import fingerprint
 from service.webhooks import check_receiver
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ def place_order(
     (that dataset was deleted), QuotaExceeded, StorageFull.
     """
     dataset_id = new_dataset_id(key.tenant, idempotency_key)
-    body_sha256 = _fingerprint(spec)
+    body_sha256 = fingerprint(spec)
     if idempotency_key is not None and (view := known_order(services, dataset_id, body_sha256)):
         return view
     if spec.derived_from is not None:
@@ -56,12 +55,14 @@ def claim_order(
     services: Services, key: ApiKey, dataset_id: str, spec: AnySpec, plan: Plan, body_sha256: str
 ) -> DatasetView:
     """Claim a dataset for what was planned. Raises as `place_order`."""
+    now = utcnow()
     record = DatasetRecord(
         id=dataset_id,
         owner=key.tenant,
         spec=spec.model_copy(update={"seed": plan.seed, "shard_size": plan.shard_size}),
         plan=plan,
-        created_at=utcnow(),
+        created_at=now,
+        expires_at=end_of(spec, now, services.settings.retention_days),
         body_sha256=body_sha256,
     )
     resolution = services.registry.bundle(plan.bundle).resolution
@@ -87,33 +88,6 @@ def _show(services: Services, view: DatasetView) -> None:
             view.id,
             error.detail,
         )
-
-
-NEWER_FIELDS: dict[str, object] = {
-    "domain": "humans",
-    "framing": "free",
-    "splits": {},
-    "background": "builtin",
-    "derived_from": None,
-    "webhook_url": None,
-    "webhook_events": [event.value for event in ENDS],
-}
-"""With the values that stand for what was ordered before there were these fields."""
-
-
-def _fingerprint(spec: AnySpec) -> str:
-    """Fingerprint of an order as its first version said it, so that an older replay is known again.
-
-    No two sources have the same fields.
-    """
-    fields = spec.model_dump(mode="json", exclude={"source"})
-    newer = NEWER_FIELDS | ({} if isinstance(spec, RenderedSpec) else {"members": []})
-    for name, value in newer.items():
-        if fields.get(name) == value:
-            del fields[name]
-    if fields["shard_size"] is None:
-        fields["shard_size"] = 100 if isinstance(spec, RenderedSpec) else 1000
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def known_order(services: Services, dataset_id: str, body_sha256: str) -> DatasetView | None:
@@ -193,4 +167,5 @@ def _new_view(record: DatasetRecord) -> DatasetView:
         bundle=record.plan.bundle,
         counts=Counts(requested=record.plan.count, shards_total=record.plan.shards_total),
         timestamps={DatasetState.QUEUED: record.created_at},
+        expires_at=record.expires_at,
     )

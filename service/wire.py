@@ -48,6 +48,7 @@ def dataset_out(
         error=view.error,
         cancel_requested=view.cancel_requested,
         damaged=view.damaged,
+        expires_at=view.expires_at,
         links={"self": path} | {name: f"{path}/{name}" for name in LINKS},
     )
 

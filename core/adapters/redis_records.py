@@ -50,6 +50,8 @@ def to_fields(view: DatasetView) -> dict[str, str | int]:
         fields["error"] = view.error.model_dump_json()
     if view.cancel_requested:
         fields["cancel"] = 1
+    if view.expires_at:
+        fields["expires_at"] = view.expires_at.isoformat()
     if view.damaged:
         fields["damaged"] = 1
     return fields
@@ -101,6 +103,7 @@ def to_view(
         error=ErrorInfo.model_validate_json(fields["error"]) if "error" in fields else None,
         cancel_requested="cancel" in fields,
         damaged="damaged" in fields,
+        expires_at=datetime.fromisoformat(fields["expires_at"]) if "expires_at" in fields else None,
         in_work=in_work,
     )
 

@@ -24,6 +24,7 @@ from core.datasets.plan import Plan
 from core.datasets.shard_records import ShardRecords
 from core.errors import Cancelled, NotFound, PreconditionFailed, RecordCorrupt
 from core.ports import ObjectStore
+from core.retention import expiry_of
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo
 
 RECORDS_KEPT = 1000  # claims remembered by a process
@@ -201,6 +202,7 @@ class Catalog:
             error=end.error if end else None,
             cancel_requested=self.has_tombstone(dataset_id, "cancel"),
             damaged=self.has_tombstone(dataset_id, "damaged"),
+            expires_at=expiry_of(self.store, record),
         )
         return view, done
 

@@ -26,6 +26,7 @@ class DatasetView(Frozen):
     error: ErrorInfo | None = None
     cancel_requested: bool = False
     damaged: bool = False
+    expires_at: datetime | None = None
     in_work: InWork = Field(default_factory=InWork, description="what workers tell of now")
 
     @property

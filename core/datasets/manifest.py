@@ -42,10 +42,11 @@ class DatasetRecord(Frozen):
     """`request.json`: the claim of a dataset's id, written once."""
 
     id: str
-    owner: str = Field(description="hash of the API key that ordered it")
+    owner: str = Field(description="the tenant that ordered it")
     spec: AnySpec
     plan: Plan
     created_at: datetime
+    expires_at: datetime | None = Field(None, description="as ordered (core.retention)")
     body_sha256: str = Field(description="of the request body, to tell a replay from another order")
 
 

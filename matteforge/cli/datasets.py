@@ -8,6 +8,7 @@ import click
 
 from matteforge.calls import OrderOptions
 from matteforge.cli.connection import output, service
+from matteforge.cli.expiry import seconds_of
 from matteforge.cli.progress import end, show, watch
 from matteforge.client import MatteForge
 from matteforge.schemas.attributes import MEMBERS, VOCABULARIES, Framing
@@ -113,6 +114,13 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     callback=_names,
     metavar="NAME,…",
     help=f"beside image and alpha: {', '.join(MEMBERS[:3])}; rendered: {', '.join(MEMBERS[3:])}",
+)
+@click.option(
+    "--expires-in",
+    "expires_in_s",
+    callback=seconds_of,
+    metavar="TIME",
+    help="delete it by itself, e.g. 12h or 30d from now  [default: as the service's policy says]",
 )
 @click.option("--idempotency-key", help="repeating an order with the same key orders once")
 @click.option(

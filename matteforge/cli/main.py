@@ -35,6 +35,7 @@ COMMANDS = {
     ),
     "preview": ("matteforge.cli.browse:preview", "Save a picture of some samples."),
     "delete": ("matteforge.cli.browse:delete", "Delete a dataset and its shards for good."),
+    "expire": ("matteforge.cli.expiry:expire", "Change when a dataset is deleted by itself."),
     "cancel": ("matteforge.cli.datasets:cancel", "Stop a dataset; its committed shards stay."),
     "matte": ("matteforge.cli.matte:matte", "Cut subjects out of your own pictures."),
     "matte-batches": (
@@ -73,6 +74,7 @@ COMMANDS = {
     ),
     "bench": ("workers.bench.cli:bench", "Measure this machine, processor or GPU, in ratios."),
     "recover": ("workers.commands.models:recover", "Rebuild Redis from S3."),
+    "gc": ("workers.commands.gc:gc", "List or remove what nobody needs any more."),
     "fsck": (
         "workers.commands.fsck:fsck",
         "Check every stored object; mend what can be made anew.",

@@ -83,6 +83,7 @@ def table(dataset: DatasetOut) -> Table:
         "left": f"{dataset.eta_s:.0f} s" if dataset.eta_s is not None else "",
         "model": f"{dataset.spec.model} = {dataset.bundle}",
         "seed": str(dataset.spec.seed),
+        "expires": f"{dataset.expires_at:%Y-%m-%d %H:%M %Z}" if dataset.expires_at else "",
         "labels": ", ".join(f"{k}={v}" for k, v in sorted(dataset.spec.labels.items())),
         "error": f"{dataset.error.detail} [{dataset.error.code}]" if dataset.error else "",
     }

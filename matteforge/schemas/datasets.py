@@ -114,6 +114,7 @@ class DatasetOut(Wire):
     damaged: bool = Field(
         False, description="a check found shards that are missing or have other bytes than recorded"
     )
+    expires_at: datetime | None = Field(None, description="when it is deleted; null: never")
     links: dict[str, str] = Field(description="paths of what belongs to the dataset")
 
 

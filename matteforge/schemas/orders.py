@@ -19,10 +19,10 @@ from matteforge.schemas.attributes import (
     Framing,
     vocabulary_of,
 )
-from matteforge.schemas.base import Frozen
 from matteforge.schemas.by_source import by_source
 from matteforge.schemas.criteria import check_thresholds
 from matteforge.schemas.derived import DerivedFrom
+from matteforge.schemas.expiry import Expiring
 from matteforge.schemas.names import MODEL_REFERENCE
 from matteforge.schemas.vocabulary import TOLERANCE
 from matteforge.schemas.webhooks import ENDS, MAX_WEBHOOK_URL, WEBHOOK_URL, OrderEvents
@@ -52,7 +52,7 @@ Label = Annotated[
 ]
 
 
-class OrderSpec(Frozen):
+class OrderSpec(Expiring):
     """What every order says, whatever its source. Strict: numbers are numbers, nothing is
     coerced."""
 

@@ -1,6 +1,6 @@
 // Where a dataset comes from: the order, the bundle, the run that made it, the manifest.
 import { api, raw, stringify } from "/console/api.js";
-import { code, facts, h, short, tree } from "/console/dom.js";
+import { code, date, facts, h, short, tree } from "/console/dom.js";
 import { guard } from "/console/notices.js";
 
 export function drawOrigin(body, dataset, signal) {
@@ -23,6 +23,7 @@ export function drawOrigin(body, dataset, signal) {
   body.append(
     facts([
       ["Bundle", short(dataset.bundle)],
+      ["Expires", date(dataset.expires_at)],
       ["Model", h("a", { href: `#/models/${model}` }, dataset.spec.model)],
       [
         "Made from",

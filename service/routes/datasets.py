@@ -10,8 +10,10 @@ from starlette.exceptions import HTTPException
 
 from core import keys
 from core.datasets.dataset import DatasetView, utcnow
-from core.errors import NotFound, StateConflict, TransientError
+from core.errors import InvalidSpec, NotFound, StateConflict, TransientError
+from core.retention import set_expiry
 from matteforge.schemas.datasets import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage, DatasetState
+from matteforge.schemas.expiry import ExpiryIn
 from matteforge.schemas.orders import AnySpec
 from service import datasets, orders
 from service.dependencies import DatasetId, KeyDep, ServicesDep, bearer
@@ -143,6 +145,22 @@ def get_dataset(dataset_id: DatasetId, services: ServicesDep) -> DatasetOut:
 def cancel(dataset_id: DatasetId, services: ServicesDep) -> DatasetOut:
     """No further shards are begun; those that are committed stay downloadable."""
     return dataset_out(datasets.cancel(services, dataset_id), utcnow())
+
+
+@router.put(
+    "/{dataset_id}/expiry",
+    response_model=DatasetOut,
+    responses=documented(400, 404, 413, 415),
+    dependencies=[Depends(json_only)],
+    summary="Change when a dataset expires",
+)
+def put_expiry(dataset_id: DatasetId, body: ExpiryIn, services: ServicesDep) -> DatasetOut:
+    """It is deleted at that time, or once it has ended if that is later; null keeps it."""
+    services.catalog.request(dataset_id)
+    if body.expires_at is not None and body.expires_at <= utcnow():
+        raise InvalidSpec(f"expires_at is over: {body.expires_at.isoformat()}; delete it instead")
+    set_expiry(services.store, dataset_id, body)
+    return dataset_out(datasets.shown_anew(services, dataset_id), utcnow())
 
 
 @router.delete(

@@ -3,12 +3,13 @@ few seconds."""
 
 import logging
 
-from core.datasets.dataset import DatasetView
+from core.datasets.dataset import DatasetView, utcnow
 from core.errors import NotFound, StoreRefused, TransientError
 from core.leases import shard_lease
 from core.messages import PRIORITY_FIRST, SHARD_MESSAGES, Reconcile, shard_priority
 from matteforge.schemas.datasets import DatasetState
 from workers.context import Context
+from workers.control.expire import expire, is_over
 from workers.control.finalize import finalize, publish_end
 from workers.control.webhooks import ring_due
 
@@ -52,10 +53,15 @@ def recover(context: Context) -> int:
 
 
 def _sweep(context: Context) -> None:
-    """Find datasets that were claimed while Redis was away, and deletions that were cut short."""
-    for dataset_id in context.catalog.dataset_ids():
-        if context.live.get(dataset_id) is None:
+    """Find datasets that were claimed while Redis was away, deletions that were cut short, and
+    datasets whose time is over."""
+    now = utcnow()
+    for dataset_id in list(context.catalog.dataset_ids()):
+        view = context.live.get(dataset_id)
+        if view is None:
             _rebuild(context, dataset_id)
+        elif is_over(view, now):
+            expire(context, dataset_id, now)
 
 
 def _rebuild(context: Context, dataset_id: str) -> bool:

@@ -24,7 +24,7 @@ from workers.fsck.findings import Finding, Pace, Problem, compare_object
 
 log = logging.getLogger(__name__)
 PLACES = re.compile(
-    r"(request|selection|cancel|failed|damaged|manifest)\.json|records/\d{3}\.jsonl"
+    r"(request|selection|cancel|failed|damaged|manifest|expiry)\.json|records/\d{3}\.jsonl"
     r"|(samples/(?P<index>\d{6})\.parquet|rejected/(?P<rejected>\d{6})\.json)|files/[\w.-]+"
     r"|shards/(?P<shard>\d{6})\.(tar|json)"
 )

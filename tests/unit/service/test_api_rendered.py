@@ -7,7 +7,7 @@ from core.adapters.memory_doorbell import MemoryDoorbell
 from core.settings import Settings
 from matteforge.schemas.orders import DatasetSpec, RenderedSpec
 from service.app import create_app
-from service.orders import _fingerprint
+from service.fingerprint import fingerprint
 
 FINGERPRINT = "f8c4874ccaf6e798ee186e60ffa8b101d57c895c9b9e377671557af49f3ef462"
 RENDERED_FINGERPRINT = "882ecf325e212734a87bd582adde7d77dcd58c2be48012e355865d8f634639a5"
@@ -112,13 +112,13 @@ def test_what_can_not_be_is_refused_by_its_name(http, spec, pointer, detail):
 
 def test_the_fingerprint_of_an_order_is_what_it_was_before_there_were_sources():
     """Else an Idempotency-Key sent again after an upgrade would be refused."""
-    assert _fingerprint(DatasetSpec(count=3, seed=1)) == FINGERPRINT
+    assert fingerprint(DatasetSpec(count=3, seed=1)) == FINGERPRINT
 
 
 def test_the_fingerprint_of_rendered_people_is_what_it_was_before_there_were_framings():
     people = RenderedSpec(source="rendered", count=3, seed=1)
-    assert _fingerprint(people) == RENDERED_FINGERPRINT
-    assert _fingerprint(people.model_copy(update={"framing": "aligned"})) != RENDERED_FINGERPRINT
+    assert fingerprint(people) == RENDERED_FINGERPRINT
+    assert fingerprint(people.model_copy(update={"framing": "aligned"})) != RENDERED_FINGERPRINT
 
 
 def test_both_kinds_of_order_are_in_the_api_description(http):

@@ -61,6 +61,9 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/v1/estimates"): Row(kind="make", send={"json": {"count": 5, "model": "ours-model"}}),
     ("GET", "/v1/datasets/{dataset_id}"): OWN,
     ("DELETE", "/v1/datasets/{dataset_id}"): OWN,
+    ("PUT", "/v1/datasets/{dataset_id}/expiry"): Row(
+        kind="own", send={"json": {"expires_at": None}}
+    ),
     ("POST", "/v1/datasets/{dataset_id}/cancel"): OWN,
     ("GET", "/v1/datasets/{dataset_id}/manifest"): OWN,
     ("GET", "/v1/datasets/{dataset_id}/events"): OWN,
