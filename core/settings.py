@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         None, description="registered at start-up; one is made when there is none at all"
     )
+    api_key_file: Path = Field(
+        Path("matteforge-api-key"), description="where that one is kept: it is never printed"
+    )
     flower_url: str | None = Field(
         None, description="where the API finds Flower, e.g. http://127.0.0.1:5555/flower"
     )

@@ -9,10 +9,12 @@ from types import FrameType
 import click
 
 from deploy.local.data_dir import DataDirInUse
-from deploy.local.ports import is_free
+from deploy.local.listen import Listen, ListenRefused
+from deploy.local.ports import LOOPBACK
 from deploy.local.stack import Stack
 from deploy.local.supervisor import StartFailed, silent
 
+FILE = click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
 COLOURS = (
     "cyan",
     "magenta",
@@ -38,17 +40,38 @@ COLOURS = (
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Of the API."
 )
+@click.option("--host", default=LOOPBACK, show_default=True, help="Interface of the API.")
+@click.option("--tls-cert", type=FILE, help="Certificate of the API, PEM, with its chain.")
+@click.option("--tls-key", type=FILE, help="Its key, PEM.")
+@click.option(
+    "--insecure-http", is_flag=True, help="Let others reach the API without TLS all the same."
+)
 @click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="Generate workers."
 )
 @click.option(
     "--quiet", is_flag=True, help="Keep the logs out of the terminal; they are in DATA_DIR/logs."
 )
-def up(data_dir: Path, port: int, workers: int, quiet: bool) -> None:
+def up(
+    data_dir: Path,
+    port: int,
+    host: str,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    insecure_http: bool,
+    workers: int,
+    quiet: bool,
+) -> None:
     """Run the whole service on this machine until Ctrl-C: Valkey, S3, API, workers, beat,
-    Flower."""
-    if not is_free(port):
-        raise click.ClickException(f"port {port} is taken; choose another one with --port")
+    Flower.
+
+    Only the API listens on --host; beyond this machine it needs TLS.
+    """
+    listen = Listen(host=host, certificate=tls_cert, key=tls_key, insecure_http=insecure_http)
+    try:
+        listen.check(port)
+    except ListenRefused as error:
+        raise click.ClickException(str(error)) from error
     for name in (
         signal.SIGINT,
         signal.SIGTERM,
@@ -57,7 +80,11 @@ def up(data_dir: Path, port: int, workers: int, quiet: bool) -> None:
         signal.signal(name, _interrupt)
     try:
         with Stack(
-            data_dir, port=port, generate_workers=workers, echo=silent if quiet else print_line
+            data_dir,
+            port=port,
+            listen=listen,
+            generate_workers=workers,
+            echo=silent if quiet else print_line,
         ) as stack:
             click.echo(_summary(stack))
             threading.Event().wait()

@@ -2,10 +2,12 @@
 store is away."""
 
 import logging
+import os
 import sys
 import threading
+from pathlib import Path
 
-from core.errors import StoreRefused, TransientError
+from core.errors import PermanentError, TransientError
 from core.keyring import KeyRing, new_api_key
 from core.ports import ObjectStore
 from core.settings import Settings
@@ -38,8 +40,8 @@ class Startup:
             try:
                 if self._attempt():
                     return
-            except StoreRefused as error:  # mended by a change of policy or keys there
-                log.error("waiting for the object store: %s", error.detail)
+            except PermanentError as error:  # mended by a change of policy or keys there
+                log.error("waiting: %s", error.detail)
                 self.missing = error.detail
 
     def _attempt(self) -> bool:
@@ -56,8 +58,20 @@ class Startup:
         if self._settings.api_key is not None:
             self._keyring.register(self._settings.api_key.get_secret_value())
         elif self._keyring.empty():
-            key = new_api_key()
+            path, key = self._settings.api_key_file.resolve(), new_api_key()
+            write_secret(path, key + "\n")
             self._keyring.register(key)
-            print(
-                f"API key (shown once, only its hash is stored): {key}", file=sys.stderr, flush=True
-            )
+            print(f"the first API key is in {path}; only its hash is stored", file=sys.stderr)
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that its owner alone may read. PermanentError: that can't be."""
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text)
+    except OSError as error:
+        raise PermanentError(
+            f"the first API key can't be kept in {path}: {error.strerror}; set MATTEFORGE_API_KEY, "
+            "or MATTEFORGE_API_KEY_FILE to a file that can be written"
+        ) from error

@@ -15,6 +15,7 @@ from core.adapters.s3 import S3Store
 from core.bundle import BUNDLE_FILE
 from core.registry import Registry
 from deploy.local.data_dir import lock, sweep
+from deploy.local.listen import Listen
 from deploy.local.ports import LOOPBACK, kept_ports
 from deploy.local.program import Program, always_ready, write_private
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
@@ -26,6 +27,7 @@ from models.kernels.cpu_tuning import CPU_TUNING
 from models.renderer.blender.process import available
 
 BUCKET = "matteforge"
+LOOPBACK_ONLY = Listen()
 FLOWER_USER = "operator"
 WORK = 10  # niceness of the workers that compute: servers and the API answer first
 
@@ -34,9 +36,9 @@ class Stack:
     """Real Valkey, real S3, the API, workers, beat and Flower under this process. A context
     manager.
 
-    Everything listens on the loopback interface and lives in `data_dir`; a second stack on the same
-    one is refused. `bundles` are published before the workers start; `env` is added to the settings
-    of every process.
+    Everything listens on the loopback interface, but the API where `listen` says, and lives in
+    `data_dir`; a second stack on the same one is refused. `bundles` are published before the
+    workers start; `env` is added to the settings of every process.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Stack:
         data_dir: Path,
         *,
         port: int | None = None,
+        listen: Listen = LOOPBACK_ONLY,
         generate_workers: int = 1,
         bundles: tuple[Path, ...] | None = None,
         env: Mapping[str, str] | None = None,
@@ -60,7 +63,9 @@ class Stack:
             self.data_dir / "ports.json", ("api", "flower", "valkey", *PORTS), also_at=GRPC_OFFSET
         )
         api_port, self._flower_port = port or ports["api"], ports["flower"]
-        self.url = f"http://{LOOPBACK}:{api_port}"
+        self._listen = listen
+        self._trust = listen.trust()
+        self.url = f"{listen.scheme}://{listen.own_host}:{api_port}"
         self.flower_url = f"http://{LOOPBACK}:{self._flower_port}/flower"
         self.flower_login = (FLOWER_USER, self.secrets.flower_password)
         self.valkey = Valkey(
@@ -186,7 +191,7 @@ class Stack:
             ),
             self._program(
                 "api",
-                arguments=("--host", LOOPBACK, "--port", str(self._api_port)),
+                arguments=self._listen.arguments(self._api_port),
                 env={"MATTEFORGE_API_KEY": self.api_key, "MATTEFORGE_FLOWER_LOGIN": login},
                 ready=self.answers,
             ),
@@ -194,7 +199,9 @@ class Stack:
 
     def answers(self) -> bool:
         """True once the API has everything it needs."""
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        direct = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._trust)
+        )
         try:
             with direct.open(f"{self.url}/readyz", timeout=2) as answer:
                 return bool(answer.status == 200)

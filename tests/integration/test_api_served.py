@@ -197,3 +197,21 @@ def test_many_streams_leave_room_for_requests(served, client):
     assert client.get(dataset.id).id == dataset.id
     for stream in streams:
         stream.close()
+
+
+def test_a_url_of_a_shard_ends_with_its_dataset_and_with_its_time(served, client):
+    dataset = client.order(20, shard_size=10, seed=5)
+    served.commit(dataset.id, 0, b"tar")
+    (shard,) = client.shards(dataset.id)
+    url = client.shard_url(dataset.id, "000000.tar")
+    key = keys.shard_tar(dataset.id, 0)
+    short = served.store.presign_get(key, expires_s=1)
+    assert "X-Amz-Expires=86400" in shard.url  # presign_expires_s of the settings
+    assert {httpx.get(one).status_code for one in (shard.url, url)} == {200}
+    time.sleep(2.1)
+    assert httpx.get(short).status_code == 403
+    client.delete(dataset.id)
+    served.catalog.purge(dataset.id)  # what the control worker does when the bell rings
+    assert {httpx.get(one).status_code for one in (shard.url, url)} == {404}
+    with pytest.raises(MatteForgeRequestError, match="there is no dataset"):
+        client.shard_url(dataset.id, "000000.tar")

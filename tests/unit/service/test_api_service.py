@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import stat
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from core.adapters.memory_doorbell import MemoryDoorbell
 from core.adapters.memory_store import MemoryStore
 from core.errors import (
     LiveViewUnavailable,
+    PermanentError,
     StoreRefused,
     StoreUnavailable,
     StoreUnfit,
@@ -46,18 +48,33 @@ def test_the_api_needs_neither_torch_nor_models_nor_workers():
     subprocess.run([sys.executable, "-W", "error", "-c", BLOCKER], check=True, timeout=60)
 
 
-def test_the_first_start_makes_one_key_and_prints_it_once(capsys):
-    store = MemoryStore()
-    with TestClient(memory_app(Settings(api_key=None), store)):
+def test_the_first_start_makes_one_key_and_tells_where_it_lies(capsys, tmp_path):
+    store, path = MemoryStore(), tmp_path / "key"
+    settings = Settings(api_key=None, api_key_file=path)
+    with TestClient(memory_app(settings, store)):
         pass
-    key = capsys.readouterr().err.split()[-1]
+    key = path.read_text().strip()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert KeyRing(store).find(key) is not None
     assert all(key not in name for name in store.list_keys(""))
-    with TestClient(memory_app(Settings(api_key=None), store)) as http:
-        assert (
-            http.get("/v1/datasets", headers={"Authorization": f"Bearer {key}"}).status_code == 200
-        )
+    told = capsys.readouterr()
+    assert str(path) in told.err
+    assert key not in told.err + told.out
+    with TestClient(memory_app(settings, store)) as http:
+        headers = {"Authorization": f"Bearer {key}"}
+        assert http.get("/v1/datasets", headers=headers).status_code == 200
     assert capsys.readouterr().err == ""
+
+
+def test_a_first_key_that_can_not_be_kept_is_not_made(tmp_path):
+    store = MemoryStore()
+    settings = Settings(api_key=None, api_key_file=tmp_path / "lacks" / "key")
+    with (
+        pytest.raises(PermanentError, match="set MATTEFORGE_API_KEY"),
+        TestClient(memory_app(settings, store)),
+    ):
+        pass
+    assert list(store.list_keys("keys/")) == []
 
 
 def test_a_given_key_is_registered_and_none_made(capsys):
@@ -230,6 +247,8 @@ def test_openapi_is_valid_and_complete(world):
         "/v1/datasets",
         "/v1/datasets/{dataset_id}",
         "/v1/estimates",
+        "/v1/audit",
+        "/v1/datasets/{dataset_id}/expiry",
         "/v1/datasets/{dataset_id}/cancel",
         "/v1/datasets/{dataset_id}/events",
         "/v1/datasets/{dataset_id}/files",
