@@ -59,11 +59,12 @@ test-browser: setup ## the console in headless Chromium; fetches Debian's chromi
 	test -d .venv/browser/node_modules/axe-core || npm install --silent --no-audit --no-fund --prefix .venv/browser axe-core@4.14.1
 	$(BIN)/pytest -m browser
 
-check: setup ## format, lint, types, layers, conventions
+check: setup ## format, lint, types, layers, insecure code, conventions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive core service workers models matteforge deploy
 	$(BIN)/python tests/conventions/conventions.py
 
 fix: setup ## format and mend what ruff can mend

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from deploy.local.ports import LOOPBACK
 
+ALL = {"0.0.0.0": LOOPBACK, "::": "[::1]"}  # asked for, with TLS  # nosec B104
+"""All interfaces, and how this machine's own programs reach a server there."""
+
 
 class ListenRefused(Exception):
     """The API would not be safe there, or can't listen there. The text says what would be right."""
@@ -29,8 +32,8 @@ class Listen:
     @property
     def own_host(self) -> str:
         """As this machine's own programs reach it, in a URL."""
-        if self.host in ("0.0.0.0", "::"):  # all interfaces
-            return LOOPBACK if self.host == "0.0.0.0" else "[::1]"
+        if self.host in ALL:
+            return ALL[self.host]
         return f"[{self.host}]" if ":" in self.host else self.host
 
     @property

@@ -22,7 +22,7 @@ GRPC_OFFSET = 10_000  # each server's gRPC port lies so far above its HTTP port
 PORTS = ("s3", "master", "volume", "filer", "admin")
 SERVERS = ("MASTER", "VOLUME", "FILER", "ADMIN")
 GRPC_ONLY = ("S3", "WORKER", "CLIENT", "MQ", "MSG_BROKER", "MSG_AGENT")
-SOCKETS = Path("/tmp")  # SeaweedFS puts its Unix sockets there, whatever TMPDIR says
+SOCKETS = Path("/tmp")  # SeaweedFS's Unix sockets, whatever TMPDIR says  # nosec B108
 LONGEST_SOCKET_PATH = 100  # Linux takes 107 bytes
 
 

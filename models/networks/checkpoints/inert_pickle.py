@@ -7,7 +7,7 @@ believed before its bytes are there.
 """
 
 import io
-import pickle
+import pickle  # its globals are inert here  # nosec B403
 import struct
 from typing import Any, ClassVar, Self
 
