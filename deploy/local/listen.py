@@ -8,9 +8,6 @@ from pathlib import Path
 
 from deploy.local.ports import LOOPBACK
 
-ALL = {"0.0.0.0": LOOPBACK, "::": "[::1]"}  # asked for, with TLS  # nosec B104
-"""All interfaces, and how this machine's own programs reach a server there."""
-
 
 class ListenRefused(Exception):
     """The API would not be safe there, or can't listen there. The text says what would be right."""
@@ -32,9 +29,13 @@ class Listen:
     @property
     def own_host(self) -> str:
         """As this machine's own programs reach it, in a URL."""
-        if self.host in ALL:
-            return ALL[self.host]
-        return f"[{self.host}]" if ":" in self.host else self.host
+        try:
+            everywhere = ipaddress.ip_address(self.host).is_unspecified  # all interfaces
+        except ValueError:
+            everywhere = False
+        version_6 = ":" in self.host
+        host = ("::1" if version_6 else LOOPBACK) if everywhere else self.host
+        return f"[{host}]" if version_6 else host
 
     @property
     def beyond_loopback(self) -> bool:
