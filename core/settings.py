@@ -38,6 +38,9 @@ class Settings(BaseSettings):
         description="USER:PASSWORD of Flower; with it admins see Flower at /flower/, without it "
         "the console links to its own address",
     )
+    root_path: str = Field(
+        "", pattern=r"^(/[\w.~-]+)*/?$", description="a prefix that a reverse proxy strips: /mf"
+    )
     presign_expires_s: int = 24 * 3600
     shards_by_api: bool = Field(
         False,

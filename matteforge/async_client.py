@@ -25,7 +25,7 @@ from matteforge.schemas.files import FileOut
 from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut
-from matteforge.transport import AsyncTransport
+from matteforge.transport import AsyncTransport, authorization
 from matteforge.webhooks import AsyncWebhooks
 
 
@@ -44,7 +44,7 @@ class AsyncMatteForge(AsyncSampleMethods, AsyncDerivedMethods):
         attempts: int = 5,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        headers = {"Authorization": f"Bearer {api_key}"}
+        headers = authorization(api_key)
         http = httpx.AsyncClient(
             base_url=url, headers=headers, timeout=timeout_s, transport=transport
         )

@@ -23,7 +23,7 @@ from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut
 from matteforge.training import Training
-from matteforge.transport import Transport
+from matteforge.transport import Transport, authorization
 from matteforge.webhooks import Webhooks
 
 
@@ -43,7 +43,7 @@ class MatteForge(SampleMethods, DerivedMethods):
         attempts: int = 5,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        headers = {"Authorization": f"Bearer {api_key}"}
+        headers = authorization(api_key)
         http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
         self.transport = Transport(http, attempts=attempts)
         self.training = Training(self.transport)

@@ -3,6 +3,7 @@
 MatteForgeError
 ├── MatteForgeRequestError  the service refused; has its problem's code and detail
 ├── MatteForgeUnavailable   no answer, or 5xx, after every retry
+├── ApiKeyInvalid           the key can't be sent
 ├── DownloadCorrupt         a shard's bytes do not match its sha256, twice
 ├── DatasetIncomplete       the dataset failed, was cancelled, or is still made
 ├── FolderTaken             the folder holds something else than this dataset
@@ -25,6 +26,10 @@ class MatteForgeRequestError(MatteForgeError):
         self.code = problem.code
         self.detail = problem.detail
         self.errors: list[FieldError] = problem.errors or []
+
+
+class ApiKeyInvalid(MatteForgeError):
+    """An API key has printable ASCII characters alone, in one line."""
 
 
 class MatteForgeUnavailable(MatteForgeError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,13 +13,15 @@ import httpx
 from pydantic import ValidationError
 
 from matteforge.calls import Call
-from matteforge.errors import MatteForgeRequestError, MatteForgeUnavailable
+from matteforge.errors import ApiKeyInvalid, MatteForgeRequestError, MatteForgeUnavailable
 from matteforge.schemas.problems import Problem
 
 RETRIED = frozenset({500, 502, 503, 504})
 TOO_FAST = "rate_limited"  # by the second; other limits are not waited for
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
+
+SENDABLE = re.compile(r"[\x20-\x7e]+")
 
 Answer = TypeVar("Answer")
 Sleep = Callable[[float], None]
@@ -29,6 +32,17 @@ def pauses(attempts: int) -> Iterator[float]:
     for step in range(attempts - 1):
         longest = min(FIRST_PAUSE_S * 2**step, LONGEST_PAUSE_S)
         yield random.uniform(longest / 10, longest)  # no secret: jitter  # nosec B311
+
+
+def authorization(api_key: str) -> dict[str, str]:
+    """The header that carries a key; blanks around it, such as a file's line feed, are cut off.
+
+    Raises ApiKeyInvalid, which does not show it.
+    """
+    key = api_key.strip()
+    if SENDABLE.fullmatch(key) is None:
+        raise ApiKeyInvalid(str(ApiKeyInvalid.__doc__))
+    return {"Authorization": f"Bearer {key}"}
 
 
 def problem_of(response: httpx.Response) -> Problem:

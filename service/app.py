@@ -33,6 +33,7 @@ from service.dependencies import Services
 from service.limits import Admission
 from service.metrics import Metrics, RequestMetrics
 from service.middleware import DOCS_FILES, BearerAuth, BodyLimit
+from service.plain_http import HeadAsGet, Prefixed
 from service.rate_limit import RateLimit
 from service.readiness import Readiness
 from service.routes import (
@@ -140,6 +141,7 @@ def create_app(
     app.include_router(console.router(services.settings))
     problems.install(app)
     # The last one added is the outermost.
+    app.add_middleware(HeadAsGet)
     larger = {
         mattes.router.prefix: 2 * MAX_PICTURE_BYTES,
         matte_batches.router.prefix: MAX_ARCHIVE_BYTES + MAX_PICTURE_BYTES,
@@ -154,6 +156,7 @@ def create_app(
     app.add_middleware(Deadline, longer=patience_s)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     app.add_middleware(Audit, trail=trail)
+    app.add_middleware(Prefixed, prefix=services.settings.root_path)
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
     return app
 

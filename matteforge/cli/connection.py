@@ -84,8 +84,6 @@ def service(command: Callable[..., None]) -> Callable[..., None]:
             raise click.ClickException(
                 f"{url!r} is no address: {error}; give e.g. {DEFAULT_URL}"
             ) from error
-        except UnicodeEncodeError as error:
-            raise click.ClickException("an API key has ASCII characters alone") from error
 
     return connected
 

@@ -101,3 +101,26 @@ def test_commands_are_completed() -> None:
     }
     done = CliRunner().invoke(main, [], env=env, prog_name="matteforge")
     assert done.stdout == "plain,webhooks\n"
+
+
+@pytest.mark.parametrize("key", ["mf_a\nmf_b", "“mf_secret”", "\r\n"])
+def test_a_key_that_can_not_be_sent_is_one_line_that_does_not_show_it(
+    data_dir: Path, key: str
+) -> None:
+    result = CliRunner().invoke(where, ["--url", "http://x"], env={"MATTEFORGE_API_KEY": key})
+    assert result.exit_code in (1, 2)
+    assert "mf_" not in result.output
+    assert result.output.strip().splitlines()[-1].startswith("Error: ")
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_line_feed_after_a_key_is_cut_off(data_dir: Path) -> None:
+    result = CliRunner().invoke(where, ["--url", "http://x"], env={"MATTEFORGE_API_KEY": "mf_x\n"})
+    assert result.output == "http://x Bearer mf_x\n"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:80a0", "http://[::1"])
+def test_a_port_that_is_none_is_one_line(data_dir: Path, url: str) -> None:
+    result = CliRunner().invoke(where, ["--url", url, "--api-key", "k"])
+    assert result.exit_code == 1
+    assert "is no address" in result.output
