@@ -1,5 +1,6 @@
 """Where the API listens, and whether what is sent there can be read on the way."""
 
+import errno
 import ipaddress
 import socket
 import ssl
@@ -63,9 +64,13 @@ class Listen:
             try:
                 probe.bind((self.host, port))
             except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise ListenRefused(
+                        f"port {port} is taken; choose another one with --port"
+                    ) from error
                 raise ListenRefused(
                     f"can't listen on {self.host}, port {port}: {error.strerror or error}; choose "
-                    "another one with --port or --host"
+                    "another one with --host"
                 ) from error
 
     def trust(self) -> ssl.SSLContext | None:

@@ -62,7 +62,7 @@ def test_an_address_that_can_not_be_had_is_named() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ListenRefused, match=f"port {port}: Address already in use"):
+        with pytest.raises(ListenRefused, match=f"port {port} is taken"):
             Listen().check(port)
     with pytest.raises(ListenRefused, match=r"192\.0\.2\.1"):
         Listen(host="192.0.2.1", insecure_http=True).check(free_ports(1)[0])
