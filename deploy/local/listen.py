@@ -29,7 +29,7 @@ class Listen:
 
     @property
     def own_host(self) -> str:
-        """As this machine's own programs reach it, in a URL."""
+        """The host in URLs by which this machine's own programs reach it."""
         try:
             everywhere = ipaddress.ip_address(self.host).is_unspecified  # all interfaces
         except ValueError:

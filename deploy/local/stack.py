@@ -101,6 +101,7 @@ class Stack:
             "MATTEFORGE_S3_ACCESS_KEY": self.secrets.s3_access_key,
             "MATTEFORGE_S3_SECRET_KEY": self.secrets.s3_secret_key,
             "MATTEFORGE_STORE_FOLDER": str(self.seaweedfs.folder),
+            "MATTEFORGE_SHARDS_BY_API": str(int(self._listen.beyond_loopback)),
             "MATTEFORGE_FLOWER_URL": self.flower_url,
             "MATTEFORGE_RENDERED": str(int(self._rendered)),
             "MATTEFORGE_CACHE_DIR": str(self.data_dir / "cache"),

@@ -33,7 +33,7 @@ def send_webhook(
     *,
     post: Post = post,
     now: Callable[[], datetime] = utcnow,
-    jitter: Callable[[], float] = lambda: random.uniform(0.5, 1.5),
+    jitter: Callable[[], float] = lambda: random.uniform(0.5, 1.5),  # no secret  # nosec B311
 ) -> None:
     """Make one try, if it is time and nobody else does; note what came of it, and when the next
     one is due. A secret that is missing counts as a failed try."""
