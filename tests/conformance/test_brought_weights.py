@@ -164,6 +164,11 @@ def test_a_grey_generator_becomes_one_of_equal_channels(snapshots, tmp_path):
     assert expected is not None
 
 
+def test_a_config_that_contradicts_the_weights_is_refused_by_name(snapshots, tmp_path):
+    path = snapshots.write(tmp_path / "g.pkl", kwargs={"img_channels": 1})
+    snapshots.refused(path, "pictures of 1 channels, and its last layer draws 4")
+
+
 def test_other_networks_are_refused_by_name_with_what_to_do(snapshots, tmp_path):
     state = {"synthesis.b4.const": torch.zeros(4, 4, 4)}
     two = snapshots.write(tmp_path / "two.pkl", state=state, kwargs={"synthesis_kwargs": {}})

@@ -24,6 +24,22 @@ def refuse_stylegan2(state: State) -> None:
         )
 
 
+def check_channels(kwargs: Mapping[str, Any], state: State) -> None:
+    """Raise CheckpointRejected where config and last layer, whose name ends in its number of
+    channels, tell of different pictures."""
+    layers = {
+        int(found[1]): int(found[2])
+        for name in state
+        if (found := re.match(r"synthesis\.L(\d+)_\d+_(\d+)\.weight$", name))
+    }
+    told = kwargs.get("img_channels")
+    if layers and told != (drawn := layers[max(layers)]):
+        raise CheckpointRejected(
+            f"its config tells of pictures of {told} channels, and its last layer draws {drawn}; "
+            "one of them is wrong, and so it was saved wrongly"
+        )
+
+
 def colour_from_grey(kwargs: Mapping[str, Any], state: State) -> Form:
     """A generator of grey pictures as one of RGB whose channels are equal (the last layer's only
     output, three times); others as they are."""

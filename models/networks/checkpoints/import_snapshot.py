@@ -20,6 +20,7 @@ from models.networks.checkpoints.checkpoint import (
     save_checkpoint,
 )
 from models.networks.checkpoints.generator_forms import (
+    check_channels,
     colour_from_grey,
     of_one_class,
     refuse_stylegan2,
@@ -142,6 +143,7 @@ def _content(path: Path) -> bytes:
 def _network(module: SnapshotModule, class_number: int | None) -> Converted:
     if module.class_name == "Generator":
         refuse_stylegan2(module.state)
+        check_channels(module.kwargs, module.state)
         kwargs, state = colour_from_grey(module.kwargs, module.state)
         notes: tuple[str, ...] = ("grey became RGB",) if kwargs != module.kwargs else ()
         classes = kwargs.get("c_dim")
