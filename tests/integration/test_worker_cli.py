@@ -2,11 +2,14 @@
 
 import json
 import sys
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 import workers.app
 from core.adapters.memory import MemoryLiveView, MemoryStore
@@ -55,6 +58,35 @@ def test_thresholds_are_calibrated_on_the_generators_framing(bundle_folder, tmp_
     ).stdout
     assert json.loads(printed)["pairs"] == 100
     assert json.loads(out.read_text())["coverage_min"] > 0.2
+
+
+def test_thresholds_are_calibrated_on_folders_and_on_pictures_of_any_format(
+    bundle_folder, tmp_path
+):
+    rng = np.random.default_rng(0)
+    alpha = np.zeros((48, 64), np.uint8)
+    alpha[8:40, 16:48] = 255
+    for name in ("image", "alpha"):
+        (tmp_path / "pairs" / name).mkdir(parents=True)
+    with tarfile.open(tmp_path / "order.tar", "w") as tar:
+        for number in range(3):
+            pixels = Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8))
+            pixels.save(tmp_path / f"pairs/image/{number}.jpg")
+            Image.fromarray(alpha).save(tmp_path / f"pairs/alpha/{number}.png")
+            pixels.save(tmp_path / "p.webp")
+            tar.add(tmp_path / "p.webp", f"{number}.image.webp")
+            tar.add(tmp_path / f"pairs/alpha/{number}.png", f"{number}.alpha.png")
+    (tmp_path / "pairs/image/video.mp4").write_bytes(b"x")
+    stylematte = bundle_folder / STYLEMATTE_FILE
+    sources = (tmp_path / "pairs", tmp_path / "order.tar")
+    found = run(models.models, "calibrate", stylematte, *sources, "--resolution", 32)
+    assert json.loads(found.stdout)["pairs"] == 6
+    assert "left out: 1 unsupported .mp4" in found.stderr
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    arguments = [str(x) for x in ("calibrate", stylematte, empty, "--resolution", 32)]
+    refused = CliRunner().invoke(models.models, arguments)
+    assert refused.output == f"Error: no pairs of picture and alpha in {empty}\n"
 
 
 def test_calibrated_thresholds_make_a_bundle_that_can_be_published(
