@@ -191,7 +191,7 @@ def test_evaluation_prints_a_table_or_json(bundle_folder: Path, tmp_path: Path) 
             info.size = len(body)
             archive.addfile(info, io.BytesIO(body))
     figures = json.loads(
-        run(models.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--json").output
+        run(models.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--json").stdout
     )
     assert figures["count"] == 1
     table = run(models.evaluate, bundle_folder / STYLEMATTE_FILE, tar, "--worst", 1).output
@@ -207,7 +207,7 @@ def test_a_registered_model_is_evaluated_on_a_stored_corpus(
     count = manifest.samples(Split.TEST)
     out = tmp_path / "worst"
     options = ("--json", "--worst", 2, "--out", out)
-    figures = json.loads(run(models.evaluate, "humans@champion", "people", *options).output)
+    figures = json.loads(run(models.evaluate, "humans@champion", "people", *options).stdout)
     assert figures["count"] == count > 2
     assert figures["digest"] == load_bundle_folder(bundle_folder).files[STYLEMATTE_FILE]
     assert {path.stem for path in out.iterdir()} == {pair["key"] for pair in figures["worst"]}

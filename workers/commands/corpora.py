@@ -106,9 +106,11 @@ def add_and_tell(
 ) -> CorpusManifest:
     """Adds by `add_corpus` and prints the report."""
     from models.corpora.reader import count_entries
+    from models.kernels.compile_notice import announce_compilation
     from workers.commands.progress import Signs
     from workers.cycle.corpora import add_corpus, told
 
+    announce_compilation()
     try:
         manifest, report = add_corpus(
             book,

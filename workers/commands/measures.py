@@ -55,10 +55,12 @@ def calibrate(
     SOURCES: folders, zips and tars in any layout that `corpora add` takes, s3://BUCKET/PREFIX, or
     text files of URLs. With --aligned: tars, or folders of tars, of KEY.rgba.png.
     """
+    from models.kernels.compile_notice import announce_compilation
     from models.networks.checkpoints.load import load_stylematte
     from workers.commands.sources import source_of
     from workers.generate import calibration
 
+    announce_compilation()
     found, refused = [source_of(each) for each in sources], Counter[str]()
 
     def left_out(entry: "Entry", reason: str) -> None:
@@ -116,9 +118,11 @@ def evaluate(
     used.
     """
     from models.corpora.reader import count_entries
+    from models.kernels.compile_notice import announce_compilation
     from models.metrics.evaluate import evaluate_corpus
     from workers.bundles import STYLEMATTE_FILE
 
+    announce_compilation()
     with TemporaryDirectory(prefix="matteforge-evaluate-") as folder:
         try:
             checkpoint = network_file(model, STYLEMATTE_FILE, Path(folder))

@@ -94,8 +94,10 @@ class _Sampler:
         from core.bundle import GENERATOR_FILE
         from core.errors import CheckpointRejected
         from models import shipped_bundle
+        from models.kernels.compile_notice import announce_compilation
         from models.networks.checkpoints.load import load_generator
 
+        announce_compilation()
         path = model or shipped_bundle()
         try:
             self.network = load_generator(path / GENERATOR_FILE if path.is_dir() else path)

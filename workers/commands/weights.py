@@ -50,8 +50,10 @@ def import_(
 
     FILE: a StyleGAN3 snapshot (.pkl, .pkl.gz), or a StyleMatte's .pth or .safetensors.
     """
+    from models.kernels.compile_notice import announce_compilation
     from models.networks.checkpoints.import_snapshot import import_file
 
+    announce_compilation()
     slug = name or re.sub(r"[^a-z0-9]+", "-", file.name.partition(".")[0].lower()).strip("-")
     with TemporaryDirectory(prefix="matteforge-import-") as folder:
         checkpoint = out or Path(folder) / "imported.safetensors"

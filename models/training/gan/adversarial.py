@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from core.errors import CheckpointRejected
+from models.kernels.compile_notice import announce_compilation
 from models.kernels.cpu_tuning import restart_tuned
 from models.networks.checkpoints.load import load_generator
 from models.scenes.backgrounds import list_photos, photo_bank
@@ -70,6 +71,7 @@ def main(
     writes them. Of cut-outs in tars (KEY.rgba.png alone) smooth scenes are made, faces aligned.
     """
     restart_tuned()
+    announce_compilation()
     torch.set_num_threads(threads)
     preset = _changed(PRESETS[name], kimg=kimg, lr=lr, batch=batch)
     with distributed.joined(device) as own:

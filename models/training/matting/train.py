@@ -22,6 +22,7 @@ from models.corpora.pairs import read_portraits, read_scenes
 from models.imaging.compositing import over
 from models.imaging.sheets import in_rows, save_sheet, tile
 from models.imaging.tensors import quantised_rgb
+from models.kernels.compile_notice import announce_compilation
 from models.metrics.matting import matting_metrics
 from models.networks.checkpoints.checkpoint import save_checkpoint
 from models.networks.checkpoints.load import load_stylematte
@@ -188,6 +189,7 @@ def main(
 ) -> None:
     """Train StyleMatte on portraits: tars of KEY.rgba.png, or shards of rendered people with fg and
     alpha. Those that have an image as well are also shown in the scene they were drawn in."""
+    announce_compilation()
     torch.manual_seed(seed)
     network = load_stylematte(start) if start else StyleMatte(preset(sizes))
     try:
