@@ -1,5 +1,6 @@
-"""Pictures for training and tests, read from WebDataset tars."""
+"""Pictures for training and tests: of WebDataset tars, and people in any layout."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -7,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.tars import read_samples
+from matteforge.schemas.corpora import CorpusKind
+from models.corpora.reader import read_checked
 from models.imaging.blur_fusion import estimate_foreground
 from models.imaging.decode import grey_u8, open_picture
-from models.imaging.pixels import to_unit
+from models.imaging.pixels import U8, to_unit
 from models.imaging.resize import middle_square, resized
 
+LONGEST_SIDE = 1080  # pixels; larger pictures are brought down to it
 SUFFIXES = ("png", "webp", "jpg")
 
 
@@ -40,6 +44,45 @@ def straight_rgba(members: Mapping[str, bytes]) -> NDArray[np.uint8] | None:
     return None if foreground is None else np.dstack([foreground, alpha])
 
 
+def read_people(source: Path, size: int | None = None) -> tuple[U8, U8]:
+    """People in any layout that `corpora add` takes: straight RGBA of all, uint8 [n, h, w, 4], and
+    the scenes of those that come in one, with their alpha, uint8 [m, h, w, 4]; m may be 0.
+
+    size: side of the middle square that each is cut and brought to; None: they have one size
+    already. Raises ValueError if there are none, or of several sizes; FileNotFoundError.
+    """
+    people, scenes, left_out = list[U8](), list[U8](), Counter[str]()
+    for _, sample in read_checked(
+        [source],
+        CorpusKind.PAIRS,
+        LONGEST_SIDE,
+        on_refused=lambda entry, reason: left_out.update([reason]),
+    ):
+        assert sample.alpha is not None
+        colour = sample.rgb if sample.straight else sample.foreground
+        if colour is None:
+            colour = estimate_foreground(sample.rgb, to_unit(sample.alpha))
+        people.append(_square(np.dstack([colour, sample.alpha]), size, straight=True))
+        if not sample.straight:
+            scenes.append(_square(np.dstack([sample.rgb, sample.alpha]), size, straight=False))
+    if not people:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.most_common())
+        raise ValueError(
+            f"{source} holds no picture with its alpha ({reasons or 'nothing at all'})"
+        )
+    if len(sizes := {each.shape for each in people}) > 1:
+        raise ValueError(f"{source} holds pictures of {len(sizes)} sizes: choose one by --size")
+    return np.stack(people), np.stack(scenes) if scenes else np.empty((0, 1, 1, 4), np.uint8)
+
+
+def _square(rgba: U8, size: int | None, *, straight: bool) -> U8:
+    if size is None:
+        return rgba
+    square = middle_square(rgba)
+    rgb, alpha = resized(square[..., :3], square[..., 3], size, size, straight=straight)
+    return np.dstack([rgb, alpha])
+
+
 def read_portraits(tars: Iterable[Path]) -> NDArray[np.uint8]:
     """Every `straight_rgba`: uint8 [n, h, w, 4]. Raises ValueError if there are none, or of several
     sizes."""
@@ -52,18 +95,6 @@ def read_portraits(tars: Iterable[Path]) -> NDArray[np.uint8]:
     if len(sizes := {rgba.shape for rgba in pictures}) > 1:
         raise ValueError(f"these tars hold portraits of {len(sizes)} sizes; one is needed")
     return np.stack(pictures)
-
-
-def read_scenes(tars: Iterable[Path]) -> NDArray[np.uint8]:
-    """The portraits that come with the scene they were drawn in: its colour and the exact alpha,
-    uint8 [n, h, w, 4]. n may be 0."""
-    scenes = [np.empty((0, 1, 1, 4), np.uint8)]
-    for tar in tars:
-        for _, members in read_samples(tar):
-            rgba, scene = straight_rgba(members), member(members, "image", "RGB")
-            if rgba is not None and scene is not None:
-                scenes.append(np.dstack([scene, rgba[..., 3]])[None])
-    return np.concatenate(scenes[1:] or scenes)
 
 
 def read_pairs(tar: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.corpora.pairs import read_portraits, read_scenes
+from models.corpora.pairs import read_people
 from models.imaging.compositing import over
 from models.imaging.sheets import in_rows, save_sheet, tile
 from models.imaging.tensors import quantised_rgb
@@ -133,13 +133,16 @@ def _publish(trainer: MattingTrainer, scalars: dict[str, float], path: Path) -> 
     "--data",
     type=click.Path(path_type=Path, exists=True),
     required=True,
-    help="Has tars in train/ and val/.",
+    help="Has pairs in train/ and val/, in any layout that `corpora add` takes.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     required=True,
     help="Run folder; an earlier run goes on.",
+)
+@click.option(
+    "--size", type=click.IntRange(32), help="Side of the middle squares of pictures of other sizes."
 )
 @click.option("--steps", default=6000, show_default=True)
 @click.option("--learning-rate", default=1e-3, show_default=True, help="At its peak.")
@@ -176,6 +179,7 @@ def _publish(trainer: MattingTrainer, scalars: dict[str, float], path: Path) -> 
 def main(
     data: Path,
     out: Path,
+    size: int | None,
     steps: int,
     learning_rate: float,
     seed: int,
@@ -187,14 +191,18 @@ def main(
     photo_crops: int,
     device: str,
 ) -> None:
-    """Train StyleMatte on portraits: tars of KEY.rgba.png, or shards of rendered people with fg and
-    alpha. Those that have an image as well are also shown in the scene they were drawn in."""
+    """Train StyleMatte on people whose alpha is exact, over backgrounds drawn or photographed.
+
+    Those that come in a scene (image and alpha) are also shown in it.
+    """
     announce_compilation()
     torch.manual_seed(seed)
     network = load_stylematte(start) if start else StyleMatte(preset(sizes))
     try:
-        train, val = (sorted((data / split).glob("*.tar")) for split in ("train", "val"))
-        portraits, held_out, scenes = read_portraits(train), read_portraits(val), read_scenes(train)
+        portraits, scenes = read_people(data / "train", size)
+        held_out, _ = read_people(data / "val", size)
+    except FileNotFoundError as problem:
+        raise click.UsageError(f"{problem} is missing: --data has train/ and val/") from problem
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem
     out.mkdir(parents=True, exist_ok=True)

@@ -5,10 +5,11 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
-from models.corpora.pairs import read_portraits, read_scenes
+from models.corpora.pairs import read_people
 from models.networks.stylematte import StyleMatte, preset
 from models.training.matting.own_scenes import CONTRAST, draw_scenes
 from models.training.matting.step import MattingTrainer, MattingTraining
@@ -45,13 +46,30 @@ def corpus(path: Path, **members: np.ndarray) -> Path:
 
 def test_scenes_are_read_beside_their_portraits(tmp_path: Path) -> None:
     scene = in_green()[..., :3]
-    tars = [
-        corpus(tmp_path / "a.tar", a_image__png=scene, a_rgba__webp=person()),
-        corpus(tmp_path / "b.tar", b_rgba__png=person()),
-    ]
-    np.testing.assert_array_equal(read_portraits(tars)[..., 3], [person()[..., 3]] * 2)
-    np.testing.assert_array_equal(read_scenes(tars), in_green()[None])
-    assert len(read_scenes(tars[1:])) == 0
+    corpus(tmp_path / "a.tar", a_image__png=scene, a_rgba__webp=person())
+    corpus(tmp_path / "b.tar", b_rgba__png=person())
+    people, scenes = read_people(tmp_path)
+    np.testing.assert_array_equal(people[..., 3], [person()[..., 3]] * 2)
+    np.testing.assert_array_equal(scenes, in_green()[None])
+    assert len(read_people(tmp_path / "b.tar")[1]) == 0
+
+
+def test_people_are_read_in_any_layout_and_brought_to_one_size(tmp_path: Path) -> None:
+    for name, side in (("a", SIDE), ("b", 2 * SIDE)):
+        for kind, pixels in (("image", in_green()[..., :3]), ("mask", person()[..., 3])):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.NEAREST)
+            picture.save(tmp_path / kind / f"{name}.png")
+    with pytest.raises(ValueError, match="2 sizes: choose one by --size"):
+        read_people(tmp_path)
+    people, scenes = read_people(tmp_path, SIDE)
+    assert people.shape == scenes.shape == (2, SIDE, SIDE, 4)
+    np.testing.assert_array_equal(scenes, [in_green()] * 2)
+    red = people[:, SIDE // 2 + 8 : -8, 24:40]
+    assert np.abs(red[..., :3].astype(int) - RED).max() <= 2
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ValueError, match="no picture with its alpha"):
+        read_people(tmp_path / "none")
 
 
 def test_alpha_moves_with_the_scene() -> None:
