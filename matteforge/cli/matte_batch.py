@@ -6,19 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, TaskID
 
 from matteforge.calls import MatteOptions
-from matteforge.cli.connection import INTERRUPTED
 from matteforge.cli.matte_files import write_picture
+from matteforge.cli.progress import with_bar
 from matteforge.client import MatteForge
 from matteforge.errors import MatteForgeError
 from matteforge.schemas.mattes import MAX_ARCHIVE_BYTES, MAX_BATCH_PICTURES, MatteBatchOut
@@ -47,24 +39,12 @@ def send_batch(
 
 
 def watch_batch(client: MatteForge, batch_id: str) -> MatteBatchOut:
-    """Wait until a batch has ended, with a bar. Ctrl-C ends the watching alone, and says so."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
+    """Wait until a batch has ended, with a bar that counts pictures."""
+    goes_on = (
+        f"{batch_id} goes on: `matteforge matte-batches status {batch_id} --watch` follows it, "
+        f"`matteforge matte-batches cancel {batch_id}` stops it"
     )
-    try:
-        with Progress(*columns, console=Console(stderr=True)) as bars:
-            bar = bars.add_task("queued", total=None)
-            return client.matte_batches.wait(batch_id, lambda now: _advance(bars, bar, now))
-    except KeyboardInterrupt:
-        click.echo(
-            f"{batch_id} goes on: `matteforge matte-batches status {batch_id} --watch` follows it, "
-            f"`matteforge matte-batches cancel {batch_id}` stops it",
-            err=True,
-        )
-        raise click.exceptions.Exit(INTERRUPTED) from None
+    return with_bar(lambda heard: client.matte_batches.wait(batch_id, heard), _advance, goes_on)
 
 
 def end_batch(client: MatteForge, batch: MatteBatchOut) -> None:

@@ -1,5 +1,8 @@
 """How a dataset is shown in a terminal, while it is made and after."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import click
 from rich.console import Console
 from rich.progress import (
@@ -17,10 +20,27 @@ from matteforge.cli.connection import INTERRUPTED
 from matteforge.client import MatteForge
 from matteforge.schemas.datasets import DatasetOut, DatasetState
 
+T = TypeVar("T")
+
 
 def watch(client: MatteForge, dataset_id: str, *, quiet: bool = False) -> DatasetOut:
-    """Wait until a dataset has ended, with a bar that counts accepted samples. Ctrl-C ends the
-    watching alone, and says so."""
+    """Wait until a dataset has ended, with a bar that counts accepted samples."""
+    goes_on = (
+        f"{dataset_id} goes on: `matteforge status {dataset_id} --watch` follows it again, "
+        f"`matteforge cancel {dataset_id}` stops it"
+    )
+    return with_bar(lambda heard: client.wait(dataset_id, heard), _advance, goes_on, quiet=quiet)
+
+
+def with_bar(
+    wait: Callable[[Callable[[T], None]], T],
+    advance: Callable[[Progress, TaskID, T], None],
+    goes_on: str,
+    *,
+    quiet: bool = False,
+) -> T:
+    """What `wait` returns; meanwhile a bar, which `advance` moves whenever `wait` hears something.
+    Ctrl-C ends the watching alone, and `goes_on` says so."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -30,13 +50,9 @@ def watch(client: MatteForge, dataset_id: str, *, quiet: bool = False) -> Datase
     try:
         with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
             bar = bars.add_task("queued", total=None)
-            return client.wait(dataset_id, lambda dataset: _advance(bars, bar, dataset))
+            return wait(lambda now: advance(bars, bar, now))
     except KeyboardInterrupt:
-        click.echo(
-            f"{dataset_id} goes on: `matteforge status {dataset_id} --watch` follows it again, "
-            f"`matteforge cancel {dataset_id}` stops it",
-            err=True,
-        )
+        click.echo(goes_on, err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
 
 
