@@ -31,6 +31,15 @@ SITUATIONS = {  # number and what is brought -> file, test
         "unit/matteforge/cli/test_connection.py",
         "test_an_address_that_is_none_is_one_line",
     ),
+    "21 a line feed in a key": (
+        "unit/matteforge/cli/test_connection.py",
+        "test_a_key_that_can_not_be_sent_is_one_line_that_does_not_show_it",
+    ),
+    "22 HEAD": ("unit/service/test_plain_http.py", "test_head_is_get_without_its_body"),
+    "32 a prefix that is stripped": (
+        "unit/service/test_plain_http.py",
+        "test_locations_and_the_reference_stay_below_a_prefix_that_is_stripped",
+    ),
     "23 two orders in one folder": (
         "unit/matteforge/test_download.py",
         "test_the_folder_is_the_dataset_s_own",
