@@ -23,7 +23,8 @@ log = logging.getLogger("matteforge.audit")
 
 class Audit:
     """Gives every answer an X-Request-ID, the caller's own where it sends one, and logs every
-    request that may change something, refused ones too. Bodies and secrets are never logged."""
+    request that may change something, refused ones too; the store gets those with a known key.
+    Bodies and secrets are never logged."""
 
     def __init__(self, app: ASGIApp, trail: AuditTrail) -> None:
         self._app = app
@@ -53,7 +54,8 @@ class Audit:
             if scope["method"] not in SAFE_METHODS:
                 line = _line(scope, request_id, status)
                 log.info("%s", json.dumps(line.model_dump(mode="json")))
-                self._trail.add(line)
+                if line.key:  # strangers don't fill the store
+                    self._trail.add(line)
 
 
 def _line(scope: Scope, request_id: str, status: int) -> AuditLine:

@@ -37,6 +37,7 @@ def test_what_was_refused_is_a_line_too_and_holds_no_secret(world, lines):
     (line,) = lines()
     assert (line["key"], line["status"]) == (None, 401)
     assert secret not in json.dumps(line)
+    assert world.http.get("/v1/audit").json()["items"] == []  # strangers don't fill the store
 
 
 @pytest.mark.parametrize("sent", ["", "x" * 101, "two words"])

@@ -159,7 +159,7 @@ def test_a_full_disk_leaves_the_shard_to_the_reconciler(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "make_tar", full)
+        patch.setattr(module, "make_shard", full)
         for _ in range(module.MAX_TRIES + 1):
             bench.run(0)
     assert not bench.leases.held([shard_lease("ds_a", 0)])
