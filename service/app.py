@@ -140,7 +140,13 @@ def create_app(
         app.include_router(module.router)
     app.include_router(console.router(services.settings))
     problems.install(app)
-    # The last one added is the outermost.
+    _add_middleware(app, services)
+    app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
+    return app
+
+
+def _add_middleware(app: FastAPI, services: Services) -> None:
+    """What every request goes through; the last one added is the outermost."""
     app.add_middleware(HeadAsGet)
     larger = {
         mattes.router.prefix: 2 * MAX_PICTURE_BYTES,
@@ -148,17 +154,15 @@ def create_app(
     }
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger=larger)
     app.add_middleware(RateLimit, admission=services.admission, settings=services.settings)
-    app.add_middleware(BearerAuth, keyring=keyring, sessions=app.state.sessions)
+    app.add_middleware(BearerAuth, keyring=app.state.keyring, sessions=app.state.sessions)
     patience_s = {
         mattes.router.prefix: DEADLINE_S + mattes.LONGEST_WAIT_S,
         matte_batches.router.prefix: matte_batches.STORING_S,
     }
     app.add_middleware(Deadline, longer=patience_s)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
-    app.add_middleware(Audit, trail=trail)
+    app.add_middleware(Audit, trail=app.state.audit_trail)
     app.add_middleware(Prefixed, prefix=services.settings.root_path)
-    app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
-    return app
 
 
 def _services(
