@@ -15,9 +15,24 @@ def derived_call(
     parent_id: str, how: str, body: Mapping[str, Any] | None, idempotency_key: str | None
 ) -> Call[DatasetOut]:
     """An order that begins with another dataset; fields without a value are left out."""
-    said = None if body is None else {k: v for k, v in body.items() if v not in (None, {}, [])}
+    said = None if body is None else {k: v for k, v in body.items() if v not in (None, {})}
     call = call_of("POST", "datasets", parent_id, how, schema=DatasetOut, json=said)
     return replace(call, headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())})
+
+
+def subset_body(
+    where: str | None,
+    order: str | None,
+    limit: int | None,
+    keys: Sequence[str] | None,
+    shard_size: int | None,
+    labels: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """What `SubsetIn` takes."""
+    return {
+        "where": where, "order": order, "limit": limit, "shard_size": shard_size,
+        "keys": None if keys is None else list(keys), "labels": dict(labels or {}),
+    }  # fmt: skip
 
 
 def comparison_call(dataset_id: str) -> Call[ComparisonOut]:
@@ -43,10 +58,7 @@ class DerivedMethods:
         idempotency_key: str | None = None,
     ) -> DatasetOut:
         """Order samples of a dataset that has ended, by filter or by keys, as one of its own."""
-        body = {
-            "where": where, "order": order, "limit": limit, "keys": list(keys or ()),
-            "shard_size": shard_size, "labels": dict(labels or {}),
-        }  # fmt: skip
+        body = subset_body(where, order, limit, keys, shard_size, labels)
         return self.transport.send(derived_call(dataset_id, "subsets", body, idempotency_key))
 
     def extend(
@@ -87,10 +99,7 @@ class AsyncDerivedMethods:
         labels: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> DatasetOut:
-        body = {
-            "where": where, "order": order, "limit": limit, "keys": list(keys or ()),
-            "shard_size": shard_size, "labels": dict(labels or {}),
-        }  # fmt: skip
+        body = subset_body(where, order, limit, keys, shard_size, labels)
         return await self.transport.send(derived_call(dataset_id, "subsets", body, idempotency_key))
 
     async def extend(
