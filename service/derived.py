@@ -9,7 +9,7 @@ from core.datasets.extensions import extended_plan
 from core.datasets.manifest import DatasetRecord
 from core.datasets.plan import FORMAT_VERSION, Plan, subset_plan
 from core.datasets.selection import get_selection, put_selection, select_by_split
-from core.errors import InvalidSpec, StateConflict
+from core.errors import InvalidSpec, NotFound, StateConflict
 from core.keyring import ApiKey
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.derived import ComparisonOut, DerivedFrom, ExtendIn, SubsetIn
@@ -49,14 +49,10 @@ def extend(
     services: Services, key: ApiKey, parent_id: str, wanted: ExtendIn, idempotency_key: str | None
 ) -> DatasetView:
     """Order more of a dataset: its shards, seeds and keys go on where it, or its last extension,
-    ended. Raises StateConflict for one that was not made by itself."""
+    ended. Raises StateConflict for a part or a repetition of another, naming what can go on."""
 
     def planned(record: DatasetRecord, dataset_id: str) -> Planned:
-        origin = record.spec.derived_from
-        if origin is not None and origin.how != "extend":
-            raise StateConflict(
-                f"{parent_id} was made from {origin.dataset_id} ({origin.how}): extend that one"
-            )
+        _check_goes_on(services, record)
         _check_made_here(services, record)
         plan = extended_plan(services.store, parent_id, record.plan, wanted.count)
         return plan, DerivedFrom(dataset_id=parent_id, how="extend")
@@ -157,6 +153,24 @@ def _rows(services: Services, parent_id: str, wanted: SubsetIn) -> list[dict[str
     if not rows:
         raise InvalidSpec(f"no sample of {parent_id} passes: nothing to make a subset of")
     return rows
+
+
+def _check_goes_on(services: Services, record: DatasetRecord) -> None:
+    """Raises StateConflict for a part (nothing says how it would go on) and for a repetition (it
+    would take the seeds that the original goes on with)."""
+    source, part = record, False
+    while (origin := source.spec.derived_from) is not None and origin.how != "extend":
+        part = part or origin.how == "subset"
+        try:
+            source = services.catalog.request(origin.dataset_id)
+        except NotFound:
+            raise StateConflict(
+                f"{record.id} was made from {origin.dataset_id}, which is deleted: order a new one"
+            ) from None
+    if source is record:
+        return
+    what, then = ("a part of", ", and make a subset of the extension") if part else ("again", "")
+    raise StateConflict(f"{record.id} is {what} {source.id}: extend {source.id}{then}")
 
 
 def _check_made_here(services: Services, record: DatasetRecord) -> None:

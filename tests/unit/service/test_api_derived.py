@@ -110,11 +110,21 @@ def test_extensions_take_turns(world: Any, parent: str) -> None:
     assert first["spec"]["derived_from"]["dataset_id"] == parent
 
 
-def test_a_subset_can_t_be_extended(world: Any, parent: str) -> None:
-    part = post(world, f"{parent}/subsets", {"limit": 5}).json()
-    answer = post(world, f"{part['id']}/extend", {"count": 5})
-    assert answer.status_code == 409
-    assert parent in answer.json()["detail"]
+def test_a_part_and_a_repetition_say_what_can_be_extended(world: Any, parent: str) -> None:
+    def refused(dataset_id: str) -> str:
+        answer = post(world, f"{dataset_id}/extend", {"count": 5})
+        assert answer.status_code == 409
+        detail: str = answer.json()["detail"]
+        return detail
+
+    part = post(world, f"{parent}/subsets", {"limit": 5}).json()["id"]
+    again = post(world, f"{parent}/regenerate").json()["id"]
+    part_again = post(world, f"{part}/regenerate").json()["id"]
+    assert f"extend {parent}, and make a subset of the extension" in refused(part)
+    assert f"extend {parent}, and make a subset of the extension" in refused(part_again)
+    assert refused(again).endswith(f"extend {parent}")
+    world.http.delete(f"/v1/datasets/{parent}")
+    assert "is deleted: order a new one" in refused(part)
 
 
 def test_names_and_keys_of_an_extension_lead_to_its_shards(world: Any, parent: str) -> None:
