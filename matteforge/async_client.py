@@ -120,7 +120,7 @@ class AsyncMatteForge(AsyncSampleMethods, AsyncDerivedMethods):
     def events(
         self, dataset_id: str, *, last_event_id: str | None = None
     ) -> AsyncIterator[EventOut]:
-        reading = events.Reading(dataset_id, last_event_id, self.transport.attempts)
+        reading = events.Reading("datasets", dataset_id, last_event_id, self.transport.attempts)
         return events.read_async(self.transport, reading)
 
     # Shards

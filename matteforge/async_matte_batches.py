@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Unpack
 
+from matteforge import events
 from matteforge import matte_batch_calls as calls
 from matteforge.calls import MatteOptions
+from matteforge.events import EventOut
 from matteforge.matte_batches import fetch
 from matteforge.schemas.mattes import BatchPictureOut, MatteBatchOut
 from matteforge.transport import AsyncTransport
@@ -78,6 +80,10 @@ class AsyncMatteBatches:
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError(f"{batch_id} is still {batch.state} after {timeout_s} s")
             await asyncio.sleep(poll_s)
+
+    def events(self, batch_id: str, *, last_event_id: str | None = None) -> AsyncIterator[EventOut]:
+        reading = events.Reading("matte-batches", batch_id, last_event_id, self._transport.attempts)
+        return events.read_async(self._transport, reading)
 
     async def download(self, batch_id: str, path: Path) -> None:
         """Writes a file, so it runs in a thread, beside the event loop."""

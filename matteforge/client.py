@@ -120,7 +120,7 @@ class MatteForge(SampleMethods, DerivedMethods):
     def events(self, dataset_id: str, *, last_event_id: str | None = None) -> Iterator[EventOut]:
         """Progress as it happens, reconnecting where it broke off, until the dataset has ended or
         was deleted."""
-        reading = events.Reading(dataset_id, last_event_id, self.transport.attempts)
+        reading = events.Reading("datasets", dataset_id, last_event_id, self.transport.attempts)
         return events.read(self.transport, reading)
 
     # Shards

@@ -1,4 +1,4 @@
-"""A dataset's progress as server-sent events: read, resumed where it broke off, ended."""
+"""Progress as server-sent events: read, resumed where it broke off, ended."""
 
 import asyncio
 import json
@@ -27,10 +27,11 @@ class EventOut(TypedDict):
 class Reading:
     """Where a reader is in a stream, and what a break means. No network."""
 
-    def __init__(self, dataset_id: str, last_event_id: str | None, attempts: int) -> None:
-        self.path = path_of("datasets", dataset_id, "events")
+    def __init__(self, kind: str, name: str, last_event_id: str | None, attempts: int) -> None:
+        """kind: datasets or matte-batches; name: the id of one."""
+        self.path = path_of(kind, name, "events")
         self.ended = False
-        self._dataset_id, self._attempts = dataset_id, attempts
+        self._name, self._attempts = name, attempts
         self._last_event_id = last_event_id
         self._waits = pauses(attempts)
         self._failure: Exception | None = None
@@ -48,7 +49,7 @@ class Reading:
         return EventOut(id=event.id or None, kind=event.event, data=data)
 
     def broke(self, error: Exception) -> None:
-        """Notes a break. A dataset that was deleted meanwhile has ended; a refusal is raised."""
+        """Notes a break. What was deleted meanwhile has ended; a refusal is raised."""
         if isinstance(error, MatteForgeRequestError):
             if error.code != "not_found" or self._last_event_id is None:
                 raise error
@@ -60,7 +61,7 @@ class Reading:
         wait_s = next(self._waits, None)
         if wait_s is None:
             raise MatteForgeUnavailable(
-                f"the events of {self._dataset_id} broke off: {self._failure}"
+                f"the events of {self._name} broke off: {self._failure}"
             ) from self._failure
         return wait_s
 
@@ -76,7 +77,7 @@ def _check(response: httpx.Response) -> None:
 
 
 def read(transport: Transport, reading: Reading) -> Iterator[EventOut]:
-    """Events until the dataset has ended or was deleted."""
+    """Events until the end, or until it was deleted."""
     while not reading.ended:
         try:
             with connect_sse(

@@ -8,9 +8,11 @@ from typing import Unpack
 
 import httpx
 
+from matteforge import events
 from matteforge import matte_batch_calls as calls
 from matteforge.calls import MatteOptions
 from matteforge.errors import LocalStorageError, MatteForgeUnavailable
+from matteforge.events import EventOut
 from matteforge.schemas.mattes import BatchPictureOut, MatteBatchOut
 from matteforge.transport import Transport
 
@@ -85,6 +87,12 @@ class MatteBatches:
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError(f"{batch_id} is still {batch.state} after {timeout_s} s")
             self._transport.sleep(poll_s)
+
+    def events(self, batch_id: str, *, last_event_id: str | None = None) -> Iterator[EventOut]:
+        """Progress as it happens, each event with the whole batch, reconnecting where it broke off,
+        until the batch has ended or was removed."""
+        reading = events.Reading("matte-batches", batch_id, last_event_id, self._transport.attempts)
+        return events.read(self._transport, reading)
 
     def download(self, batch_id: str, path: Path) -> None:
         """The zip of all results, and outcomes.csv in it."""

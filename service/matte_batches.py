@@ -148,7 +148,7 @@ def batch_out(services: Services, view: BatchView) -> MatteBatchOut:
     """A batch as it is sent."""
     record, end = view.record, view.end
     path = f"/v1/matte-batches/{record.id}"
-    links = {"self": path, "pictures": f"{path}/pictures"}
+    links = {"self": path, "pictures": f"{path}/pictures", "events": f"{path}/events"}
     if end and end.size_bytes is not None:
         links["result"] = f"{path}/result"
     return MatteBatchOut(

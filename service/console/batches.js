@@ -1,5 +1,5 @@
 // Batches of pictures to be cut out: send a zip, follow, fetch.
-import { api, ENDED, pages } from "/console/api.js";
+import { api, ENDED, follow, pages } from "/console/api.js";
 import { badge, button, bytes, code, date, empty, facts, h, put, table } from "/console/dom.js";
 import { ask, guard } from "/console/notices.js";
 
@@ -109,16 +109,10 @@ export async function matteBatchPage({ id, signal }) {
     else await draw(answer);
   };
 
-  async function follow() {
-    const batch = await api(path, { signal });
-    await draw(batch);
-    if (!ENDED.has(batch.state))
-      setTimeout(() => {
-        if (!signal.aborted) guard(follow)();
-      }, PAUSE_MS);
-  }
-
-  await follow();
+  const batch = await api(path, { signal });
+  await draw(batch);
+  if (!ENDED.has(batch.state))
+    follow(`${path}/events`, signal, guard((kind, now) => draw(now)));
   return body;
 }
 

@@ -1,16 +1,19 @@
 """/v1/matte-batches: many pictures cut out by one order."""
 
 import re
+from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Header, Query, Response, UploadFile
 from fastapi.responses import RedirectResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from core.errors import InvalidCursor, InvalidSpec
 from core.matte_batches import MatteBatches
 from matteforge.schemas.mattes import BatchPicturePage, MatteBatchOut, MatteBatchPage
 from service import matte_batches
-from service.dependencies import KeyDep, MatteBatchId, ServicesDep, bearer
+from service.dependencies import KeyDep, MatteBatchId, Services, ServicesDep, bearer
+from service.event_stream import documented_stream, follow
 from service.matte_orders import WishDep
 from service.problems import documented, located
 from service.routes.datasets import IdempotencyKey
@@ -18,6 +21,7 @@ from service.routes.datasets import IdempotencyKey
 router = APIRouter(prefix="/v1/matte-batches", tags=["mattes"], dependencies=[bearer])
 
 STORING_S = 300.0  # at most, for an archive that has arrived
+POLL_S = 1.0
 PREFIX = re.compile(r"[^\x00-\x1f\\]{1,500}")
 Cursor = Annotated[str | None, Query(max_length=100, description="next_cursor of the page before")]
 
@@ -122,6 +126,47 @@ def get_result(batch_id: MatteBatchId, services: ServicesDep) -> str:
 def cancel(batch_id: MatteBatchId, services: ServicesDep) -> MatteBatchOut:
     """It ends after the pictures under way; what is made stays."""
     return matte_batches.batch_out(services, matte_batches.cancel_batch(services, batch_id))
+
+
+def _batch(batch_id: MatteBatchId, services: ServicesDep) -> str:
+    return MatteBatches(services.store).record(batch_id).id
+
+
+@router.get(
+    "/{batch_id}/events",
+    response_class=EventSourceResponse,
+    responses=documented_stream(
+        "`snapshot` whenever something changed, `state` at the end, each with the whole batch"
+    ),
+    summary="Follow a batch",
+)
+async def events(
+    batch: Annotated[str, Depends(_batch)],
+    services: ServicesDep,
+    last_event_id: Annotated[
+        str | None, Header(max_length=100, description="resume after this event")
+    ] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Starts with a `snapshot` unless nothing happened since Last-Event-ID; ends with the `state`
+    that ends the batch."""
+    async for event in follow(_BatchFollower(services, batch, last_event_id), POLL_S):
+        yield event
+
+
+class _BatchFollower:
+    def __init__(self, services: Services, batch_id: str, cursor: str | None) -> None:
+        self.ended = False
+        self._services, self._batch_id, self._cursor = services, batch_id, cursor
+
+    def look(self) -> list[ServerSentEvent]:
+        view = MatteBatches(self._services.store).view(self._batch_id)
+        self.ended = view.state.terminal
+        event_id = f"{view.state}-{view.total}-{view.made}-{view.failed}-{view.cancel_requested}"
+        if event_id == self._cursor and not self.ended:
+            return []
+        self._cursor = event_id
+        out = matte_batches.batch_out(self._services, view)
+        return [ServerSentEvent(event="state" if self.ended else "snapshot", data=out, id=event_id)]
 
 
 @router.delete(

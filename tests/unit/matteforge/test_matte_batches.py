@@ -1,6 +1,7 @@
 """Batches by the client: what is sent, and a zip of results that arrives whole or not at all."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -88,6 +89,30 @@ def test_an_event_loop_sends_the_same(tmp_path):
 
     assert asyncio.run(order()) == IDENT
     assert b"PK-the-archive" in seen[0].content
+
+
+def test_both_clients_follow_a_batch_to_its_end():
+    def frame(number: int, kind: str, state: str) -> str:
+        data = json.dumps({**BATCH, "state": state})
+        return f"id: {number}\nevent: {kind}\ndata: {data}\n\n"
+
+    frames = frame(1, "snapshot", "queued") + frame(2, "state", "completed")
+    asked = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(200, text=frames, headers={"content-type": "text/event-stream"})
+
+    transport = httpx.MockTransport(handle)
+    with MatteForge("http://forge", "mf_key", transport=transport) as client:
+        kinds = [event["kind"] for event in client.matte_batches.events(IDENT)]
+
+    async def follow() -> list[str]:
+        async with AsyncMatteForge("http://forge", "mf_key", transport=transport) as client:
+            return [event["kind"] async for event in client.matte_batches.events(IDENT)]
+
+    assert kinds == asyncio.run(follow()) == ["snapshot", "state"]
+    assert asked == [f"/v1/matte-batches/{IDENT}/events"] * 2
 
 
 def download(url: str, path: Path) -> None:

@@ -1,5 +1,7 @@
 """/v1/matte-batches: what it takes, what it refuses, who may see what. No worker here."""
 
+import json
+
 import pytest
 
 from core import keys
@@ -66,6 +68,33 @@ def test_progress_pictures_and_the_result(world):
     result = world.http.get(done["links"]["result"])
     assert result.status_code == 307
     assert f"{batch['id']}/results.zip" in result.headers["location"]
+
+
+def test_a_stream_tells_each_change_and_the_end(world, monkeypatch):
+    from service.routes import matte_batches as routes
+
+    batch, book = send(world).json(), MatteBatches(world.store)
+    end = BatchEnd(state=DatasetState.COMPLETED, at=utcnow())
+    steps = [lambda: None, lambda: made(world, batch["id"]), lambda: book.finish(batch["id"], end)]
+    view = MatteBatches.view
+
+    def viewed(self, batch_id):
+        found = view(self, batch_id)
+        if steps:
+            steps.pop(0)()
+        return found
+
+    monkeypatch.setattr(routes, "POLL_S", 0.01)
+    monkeypatch.setattr(MatteBatches, "view", viewed)
+    frames = world.http.get(batch["links"]["events"]).text.strip().split("\n\n")
+    told = [dict(line.split(": ", 1) for line in frame.splitlines()) for frame in frames]
+    assert [event["event"] for event in told] == ["snapshot", "snapshot", "state"]
+    said = [json.loads(event["data"]) for event in told]
+    assert [now["state"] for now in said] == ["queued", "finalizing", "completed"]
+    assert said[1]["counts"] == {"total": 3, "made": 2, "failed": 1}
+    resumed = {"Last-Event-ID": told[2]["id"]}
+    assert "event: state" in world.http.get(batch["links"]["events"], headers=resumed).text
+    assert world.http.get("/v1/matte-batches/mb_" + "1" * 24 + "/events").status_code == 404
 
 
 def test_the_same_key_is_the_same_batch(world):
