@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -19,6 +21,7 @@ REFUSED = {
     "InvalidToken",
     "AuthorizationHeaderMalformed",
 }  # S3 answers these with 400
+SKEW_ALLOWED = timedelta(minutes=15)
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def translated_s3(key: str) -> Iterator[None]:
             raise NotFound(f"no object {key}") from error
         if code in LOST_RACE:
             raise PreconditionFailed(f"{key} exists already or has changed") from error
-        if code == "RequestTimeTooSkewed":
+        if code == "RequestTimeTooSkewed" or _skewed(error):
             raise ClockSkewed(
                 "the object store's clock and this machine's differ by more than it allows, mostly "
                 "15 minutes: set this machine's clock right, by NTP"
@@ -49,6 +52,18 @@ def translated_s3(key: str) -> Iterator[None]:
         raise StoreUnavailable(
             f"the object store does not answer for {key}: {type(error).__name__}"
         ) from error
+
+
+def _skewed(error: ClientError) -> bool:
+    """Whether a refusal comes from a wrong clock. The answer to HEAD names no reason, since it has
+    no body, but it has the store's date."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        store_at = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return False
+    off = abs(datetime.now(store_at.tzinfo) - store_at)
+    return error_status(error) == 403 and off > SKEW_ALLOWED
 
 
 def error_code(error: ClientError) -> str:
