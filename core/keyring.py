@@ -1,7 +1,7 @@
 """API keys at keys/HASH.json: only a key's SHA-256 is stored.
 
-A record never changes. To revoke a key is to move its record to revoked-keys/, and so whoever
-lists the keys knows within a second which ones count.
+To revoke a key is to move its record to revoked-keys/, and so whoever lists the keys knows within
+a second which ones count. What is changed of a record counts within RECORD_FRESH_S.
 """
 
 import hashlib
@@ -16,14 +16,16 @@ from datetime import datetime
 from pydantic import Field
 
 from core import keys
+from core.conditional import JSON
 from core.datasets.dataset import utcnow
-from core.errors import InvalidSpec, NotFound
+from core.errors import InvalidSpec, NotFound, PreconditionFailed, StateConflict
 from core.ports import ObjectStore
 from core.tenants import HOUSE, may_read
 from matteforge.schemas.base import Frozen
-from matteforge.schemas.keys import KeyIn, Limits, Scope
+from matteforge.schemas.keys import KeyChange, KeyIn, Limits, Scope
 
 FRESH_S = 0.5  # a key that was added or revoked counts so soon
+RECORD_FRESH_S = 5.0  # limits that were changed count so soon
 BOOTSTRAP = "bootstrap"
 
 
@@ -80,7 +82,7 @@ class KeyRing:
         self._store = store
         self._lock = threading.Lock()
         self._hashes: frozenset[str] = frozenset()
-        self._records: dict[str, ApiKey] = {}  # they never change
+        self._records: dict[str, tuple[ApiKey, float]] = {}  # hash -> (key, read at)
         self._listed_s = -math.inf
 
     def register(self, key: str) -> None:
@@ -96,11 +98,7 @@ class KeyRing:
 
     def create(self, wanted: KeyIn) -> tuple[ApiKey, str]:
         """A new key and its secret, which can't be had again. InvalidSpec: it has expired."""
-        if wanted.expires_at is not None:
-            if wanted.expires_at.tzinfo is None:
-                raise InvalidSpec("expires_at needs a time zone, such as 2030-01-31T00:00:00Z")
-            if wanted.expires_at <= utcnow():
-                raise InvalidSpec(f"expires_at is over: {wanted.expires_at.isoformat()}")
+        _check_end(wanted.expires_at)
         secret = new_api_key()
         key = ApiKey(sha256=hash_api_key(secret), created_at=utcnow(), **dict(wanted))
         self._put(key)
@@ -113,6 +111,27 @@ class KeyRing:
         made = self.create(KeyIn(**fields))
         self._revoke(old)
         return made
+
+    def change(self, key_id: str, wanted: KeyChange) -> ApiKey:
+        """Set what `wanted` names, keep the rest. NotFound, InvalidSpec (the end is over),
+        StateConflict (somebody else changed the key, or revoked it, right now)."""
+        old = self.get(key_id)
+        _check_end(wanted.expires_at)
+        limits = old.limits.model_copy(update=wanted.limits.model_dump(exclude_unset=True))
+        fields = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+        changed = old.model_copy(update=fields | {"limits": limits})
+        name = f"{keys.KEYRING}{old.sha256}.json"
+        try:
+            etag = self._store.get(name)[1].etag
+            self._store.put(
+                name, changed.model_dump_json().encode(), content_type=JSON, if_match=etag
+            )
+        except (NotFound, PreconditionFailed) as error:
+            raise StateConflict(
+                f"the key {key_id} is being changed by others; look again"
+            ) from error
+        self._records.pop(old.sha256, None)
+        return changed
 
     def revoke(self, key_id: str) -> None:
         """The key counts no more, within a second everywhere. NotFound."""
@@ -155,19 +174,24 @@ class KeyRing:
             return self._hashes
 
     def _record(self, sha256: str) -> ApiKey | None:
-        if sha256 not in self._records:
-            try:
-                body = self._store.get(f"{keys.KEYRING}{sha256}.json")[0]
-            except NotFound:
-                return None
-            # A key of the first version says only when it was made, and may do everything.
-            self._records[sha256] = ApiKey.model_validate({**json.loads(body), "sha256": sha256})
-        return self._records[sha256]
+        key, read_s = self._records.get(sha256, (None, -math.inf))
+        now_s = time.monotonic()
+        if key is not None and now_s - read_s < RECORD_FRESH_S:
+            return key
+        try:
+            body = self._store.get(f"{keys.KEYRING}{sha256}.json")[0]
+        except NotFound:
+            self._records.pop(sha256, None)
+            return None
+        # A key of the first version says only when it was made, and may do everything.
+        key = ApiKey.model_validate({**json.loads(body), "sha256": sha256})
+        self._records[sha256] = key, now_s
+        return key
 
     def _put(self, key: ApiKey) -> None:
         name = f"{keys.KEYRING}{key.sha256}.json"
         if self._store.head(name) is None:
-            self._store.put(name, key.model_dump_json().encode(), content_type="application/json")
+            self._store.put(name, key.model_dump_json().encode(), content_type=JSON)
         self._forget_listing()
 
     def _revoke(self, key: ApiKey) -> None:
@@ -175,7 +199,7 @@ class KeyRing:
         self._store.put(
             f"{keys.REVOKED_KEYS}{key.sha256}.json",
             json.dumps(record).encode(),
-            content_type="application/json",
+            content_type=JSON,
         )
         self._store.delete(f"{keys.KEYRING}{key.sha256}.json")
         self._records.pop(key.sha256, None)
@@ -184,3 +208,13 @@ class KeyRing:
     def _forget_listing(self) -> None:
         with self._lock:
             self._listed_s = -math.inf
+
+
+def _check_end(expires_at: datetime | None) -> None:
+    """Raises InvalidSpec for an end that has no time zone, or is over."""
+    if expires_at is None:
+        return
+    if expires_at.tzinfo is None:
+        raise InvalidSpec("expires_at needs a time zone, such as 2030-01-31T00:00:00Z")
+    if expires_at <= utcnow():
+        raise InvalidSpec(f"expires_at is over: {expires_at.isoformat()}")

@@ -10,7 +10,7 @@ from typing import Self, Unpack
 
 import httpx
 
-from matteforge import calls, events
+from matteforge import calls, events, key_calls
 from matteforge.async_matte_batches import AsyncMatteBatches
 from matteforge.async_training import AsyncTraining
 from matteforge.calls import MatteOptions, OrderOptions
@@ -22,7 +22,7 @@ from matteforge.samples import AsyncSampleMethods
 from matteforge.schemas.audit import AuditLine
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
 from matteforge.schemas.files import FileOut
-from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut
+from matteforge.schemas.keys import KeyChange, KeyIn, KeyOut, NewKeyOut
 from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut
 from matteforge.transport import AsyncTransport, authorization
@@ -201,19 +201,23 @@ class AsyncMatteForge(AsyncSampleMethods, AsyncDerivedMethods):
 
     async def keys(self) -> Sequence[KeyOut]:
         """Every key that was not revoked, without secrets."""
-        return (await self.transport.send(calls.keys())).items
+        return (await self.transport.send(key_calls.keys())).items
 
     async def create_key(self, wanted: KeyIn) -> NewKeyOut:
         """The answer holds the secret, once: never repeated, so a lost answer leaves a key that
         nobody has."""
-        return await self.transport.send(calls.create_key(wanted))
+        return await self.transport.send(key_calls.create_key(wanted))
+
+    async def change_key(self, key_id: str, wanted: KeyChange) -> KeyOut:
+        """Set the limits, or the end, that `wanted` names; what it leaves out stays."""
+        return await self.transport.send(key_calls.change_key(key_id, wanted))
 
     async def rotate_key(self, key_id: str) -> NewKeyOut:
         """A new secret; the old one is revoked at once."""
-        return await self.transport.send(calls.rotate_key(key_id))
+        return await self.transport.send(key_calls.rotate_key(key_id))
 
     async def revoke_key(self, key_id: str) -> None:
-        await self.transport.send(calls.revoke_key(key_id))
+        await self.transport.send(key_calls.revoke_key(key_id))
 
     async def audit(
         self,

@@ -19,7 +19,6 @@ from matteforge.schemas.attributes import Framing
 from matteforge.schemas.audit import AuditPage
 from matteforge.schemas.datasets import DatasetOut, DatasetPage, DatasetState, ShardPage
 from matteforge.schemas.files import FileList
-from matteforge.schemas.keys import KeyIn, KeyPage, NewKeyOut
 from matteforge.schemas.mattes import MatteOut, Output
 from matteforge.schemas.models import ModelOut, ModelPage
 from matteforge.schemas.orders import Member, Split
@@ -219,21 +218,6 @@ def finished(made: MatteOut) -> MatteOut:
     )  # fmt: skip
 
 
-# Keys
-
-
-def keys() -> Call[KeyPage]:
-    return call_of("GET", "keys", schema=KeyPage)
-
-
-def create_key(wanted: KeyIn) -> Call[NewKeyOut]:
-    return call_of("POST", "keys", schema=NewKeyOut, json=wanted.model_dump(mode="json"))
-
-
-def rotate_key(key_id: str) -> Call[NewKeyOut]:
-    return call_of("POST", "keys", key_id, "rotate", schema=NewKeyOut)
-
-
 def audit(
     key: str | None, tenant: str | None, since: datetime | None, until: datetime | None
 ) -> Call[AuditPage]:
@@ -241,8 +225,3 @@ def audit(
     only = {name: value for name, value in (("key", key), ("tenant", tenant)) if value}
     only |= {name: at.isoformat() for name, at in times.items() if at}
     return call_of("GET", "audit", schema=AuditPage, limit=AUDIT_LINES_A_PAGE, **only)
-
-
-def revoke_key(key_id: str) -> Call[None]:
-    path = path_of("keys", key_id)
-    return Call(method="DELETE", path=path, read=no_answer, gone_is_done=True)

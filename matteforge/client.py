@@ -9,7 +9,7 @@ from typing import Self, Unpack
 
 import httpx
 
-from matteforge import calls, events
+from matteforge import calls, events, key_calls
 from matteforge.calls import MatteOptions, OrderOptions
 from matteforge.derived import DerivedMethods
 from matteforge.download import Progress, download
@@ -19,7 +19,7 @@ from matteforge.samples import SampleMethods
 from matteforge.schemas.audit import AuditLine
 from matteforge.schemas.datasets import DatasetOut, DatasetState, ShardOut
 from matteforge.schemas.files import FileOut
-from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut
+from matteforge.schemas.keys import KeyChange, KeyIn, KeyOut, NewKeyOut
 from matteforge.schemas.mattes import MatteOut
 from matteforge.schemas.models import ModelOut
 from matteforge.training import Training
@@ -197,19 +197,23 @@ class MatteForge(SampleMethods, DerivedMethods):
 
     def keys(self) -> Sequence[KeyOut]:
         """Every key that was not revoked, without secrets."""
-        return self.transport.send(calls.keys()).items
+        return self.transport.send(key_calls.keys()).items
 
     def create_key(self, wanted: KeyIn) -> NewKeyOut:
         """The answer holds the secret, once: never repeated, so a lost answer leaves a key that
         nobody has."""
-        return self.transport.send(calls.create_key(wanted))
+        return self.transport.send(key_calls.create_key(wanted))
+
+    def change_key(self, key_id: str, wanted: KeyChange) -> KeyOut:
+        """Set the limits, or the end, that `wanted` names; what it leaves out stays."""
+        return self.transport.send(key_calls.change_key(key_id, wanted))
 
     def rotate_key(self, key_id: str) -> NewKeyOut:
         """A new secret; the old one is revoked at once."""
-        return self.transport.send(calls.rotate_key(key_id))
+        return self.transport.send(key_calls.rotate_key(key_id))
 
     def revoke_key(self, key_id: str) -> None:
-        self.transport.send(calls.revoke_key(key_id))
+        self.transport.send(key_calls.revoke_key(key_id))
 
     def audit(
         self,

@@ -1,18 +1,22 @@
-"""`matteforge keys create | list | rotate | revoke`: for keys with the scope admin."""
+"""`matteforge keys create | list | limit | rotate | revoke`: for keys with the scope admin."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, TypeVar
 
 import click
 from pydantic import ValidationError
 
 from matteforge.cli.connection import service
 from matteforge.client import MatteForge
-from matteforge.schemas.keys import KeyIn, KeyOut, NewKeyOut, Scope
+from matteforge.schemas.keys import KeyChange, KeyIn, KeyOut, NewKeyOut, Scope
+
+Body = TypeVar("Body", KeyIn, KeyChange)
 
 
 @click.group()
 def keys() -> None:
-    """Make, list, rotate and revoke API keys."""
+    """Make, list, change, rotate and revoke API keys."""
 
 
 @keys.command()
@@ -46,12 +50,7 @@ def create(
     end = f"{expires.isoformat()}Z" if expires else None
     given = {"scopes": list(scopes)} if scopes else {}
     fields = {"name": name, "tenant": tenant, "expires_at": end, "limits": limits, **given}
-    try:
-        wanted = KeyIn.model_validate(fields, strict=False)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise click.BadParameter(f"{first['loc'][-1]}: {first['msg']}") from error
-    _show_secret(client.create_key(wanted))
+    _show_secret(client.create_key(_checked(KeyIn, fields)))
 
 
 @keys.command("list")
@@ -60,6 +59,33 @@ def list_(client: MatteForge) -> None:
     """Every key that was not revoked."""
     for key in client.keys():  # noqa: SIM118
         click.echo(_line(key))
+
+
+@keys.command()
+@click.argument("key_id")
+@click.option("--requests-per-second", metavar="N")
+@click.option("--samples-per-day", metavar="N")
+@click.option("--datasets-at-once", metavar="N")
+@click.option("--bytes-stored", metavar="N")
+@click.option("--expires", metavar="DATE", help="UTC, such as 2030-01-31, or never")
+@service
+def limit(client: MatteForge, key_id: str, expires: str | None, **limits: str | None) -> None:
+    """Change the limits of KEY_ID, and when it expires. What is not named stays.
+
+    A limit is a number, or `default` for the service's own.
+    """
+    changes: dict[str, Any] = {
+        "limits": {
+            name: None if value == "default" else value
+            for name, value in limits.items()
+            if value is not None
+        }
+    }
+    if expires is not None:
+        changes["expires_at"] = None if expires == "never" else f"{_date(expires).isoformat()}Z"
+    elif not changes["limits"]:
+        raise click.UsageError("name what is to be changed, such as --samples-per-day 1000")
+    click.echo(_line(client.change_key(key_id, _checked(KeyChange, changes))))
 
 
 @keys.command()
@@ -77,6 +103,19 @@ def revoke(client: MatteForge, key_id: str) -> None:
     """Make KEY_ID stop working, within a second."""
     client.revoke_key(key_id)
     click.echo(f"{key_id} is revoked")
+
+
+def _checked(kind: type[Body], fields: Mapping[str, object]) -> Body:
+    try:
+        return kind.model_validate(fields, strict=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise click.BadParameter(f"{first['loc'][-1]}: {first['msg']}") from error
+
+
+def _date(text: str) -> datetime:
+    found: datetime = click.DateTime().convert(text, None, None)
+    return found
 
 
 def _show_secret(made: NewKeyOut) -> None:

@@ -52,6 +52,13 @@ class KeyIn(Frozen):
     limits: Limits = Limits()
 
 
+class KeyChange(Frozen):
+    """What is to be changed of a key. What is left out stays as it is."""
+
+    limits: Limits = Field(Limits(), description="null: the service's default again")
+    expires_at: datetime | None = Field(None, description="null: it counts for ever")
+
+
 class KeyOut(Wire):
     """A key without its secret."""
 

@@ -1,4 +1,4 @@
-"""/v1/keys: make, list, rotate and revoke API keys. For admins."""
+"""/v1/keys: make, list, change, rotate and revoke API keys. For admins."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Request
 
 from core.errors import StateConflict
 from core.keyring import ApiKey, KeyRing
-from matteforge.schemas.keys import KEY_ID, KeyIn, KeyOut, KeyPage, NewKeyOut
+from matteforge.schemas.keys import KEY_ID, KeyChange, KeyIn, KeyOut, KeyPage, NewKeyOut
 from service.dependencies import KeyDep, Services, ServicesDep, bearer, matching
 from service.limits import effective
 from service.problems import documented
@@ -62,6 +62,25 @@ def rotate_key(key_id: KeyId, keyring: KeyRingDep, services: ServicesDep) -> New
             "the bootstrap key comes from MATTEFORGE_API_KEY; set another one there and restart"
         )
     return _new(services, *keyring.rotate(key_id))
+
+
+@router.patch(
+    "/{key_id}",
+    response_model=KeyOut,
+    responses=documented(400, 404, 409, 413, 415),
+    dependencies=[Depends(json_only)],
+    summary="Change a key",
+)
+def change_key(
+    key_id: KeyId, body: KeyChange, keyring: KeyRingDep, services: ServicesDep
+) -> KeyOut:
+    """Its limits and its end; what is left out stays. It counts within five seconds everywhere."""
+    if keyring.get(key_id).bootstrap:
+        raise StateConflict(
+            "the bootstrap key has the service's own limits, such as MATTEFORGE_SAMPLES_PER_DAY; "
+            "limit a key that you made"
+        )
+    return KeyOut(**_fields(services, keyring.change(key_id, body)))
 
 
 @router.delete("/{key_id}", status_code=204, responses=documented(404, 409), summary="Revoke a key")

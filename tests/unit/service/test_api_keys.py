@@ -20,6 +20,7 @@ Key = Callable[..., tuple[str, TestClient]]
 @pytest.fixture(autouse=True)
 def nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FRESH_S", 0.0)
+    monkeypatch.setattr(module, "RECORD_FRESH_S", 0.0)
     monkeypatch.setattr(middleware, "KEY_FRESH_S", 0.0)
 
 
@@ -62,6 +63,81 @@ def test_a_rotated_key_has_a_new_secret_and_the_same_rights(world, key):
     assert (new["tenant"], new["scopes"]) == ("lab", ["read"])
     again = TestClient(world.http.app, headers={"Authorization": f"Bearer {new['key']}"})
     assert again.get("/v1/datasets").status_code == 200
+
+
+def test_limits_that_are_changed_count_and_the_others_stay(world, key):
+    ident, http = key(limits={"samples_per_day": 30, "datasets_at_once": 9})
+    assert http.post("/v1/datasets", json={"count": 31}).status_code == 429
+    body = {"limits": {"samples_per_day": 50, "requests_per_second": None}}
+    changed = world.http.patch(f"/v1/keys/{ident}", json=body)
+    assert changed.status_code == 200, changed.text
+    limits = {"samples_per_day": 50, "datasets_at_once": 9, "requests_per_second": 1000.0}
+    assert changed.json()["limits"] == limits | {"bytes_stored": None}
+    assert changed.json() in world.http.get("/v1/keys").json()["items"]
+    assert http.post("/v1/datasets", json={"count": 31}).status_code == 202
+    assert http.post("/v1/datasets", json={"count": 31}).status_code == 429
+    assert world.http.patch(f"/v1/keys/{ident}", json={}).json() == changed.json()
+
+
+def test_another_process_counts_limits_that_were_changed(world, key):
+    ident, http = key()
+    other = KeyRing(world.store)
+    secret = http.headers["Authorization"].removeprefix("Bearer ")
+    assert other.find(secret).limits.datasets_at_once is None
+    world.http.patch(f"/v1/keys/{ident}", json={"limits": {"datasets_at_once": 2}})
+    assert other.find(secret).limits.datasets_at_once == 2
+
+
+def test_an_end_can_be_set_and_taken_away(world, key, monkeypatch):
+    ident, http = key()
+    end = (utcnow() + timedelta(hours=1)).isoformat()
+    assert world.http.patch(f"/v1/keys/{ident}", json={"expires_at": end}).json()["expires_at"]
+    later = utcnow() + timedelta(hours=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "utcnow", lambda: later)
+        assert http.get("/v1/datasets").status_code == 401
+    taken = world.http.patch(f"/v1/keys/{ident}", json={"expires_at": None})
+    assert taken.json()["expires_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"limits": {"samples_per_day": 0}}, 422),
+        ({"limits": {"samples": 1}}, 422),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, 422),
+        ({"scopes": ["admin"]}, 422),
+        ([], 422),
+    ],
+)
+def test_a_change_that_can_not_be_is_refused(world, key, body, status):
+    ident, _ = key()
+    before = world.http.get("/v1/keys").json()
+    assert world.http.patch(f"/v1/keys/{ident}", json=body).status_code == status
+    assert world.http.get("/v1/keys").json() == before
+
+
+def test_the_bootstrap_key_and_unknown_ones_are_not_changed(world):
+    (own,) = world.http.get("/v1/keys").json()["items"]
+    body = {"limits": {"samples_per_day": 1}}
+    assert world.http.patch(f"/v1/keys/{own['id']}", json=body).status_code == 409
+    assert world.http.patch(f"/v1/keys/{'0' * 12}", json=body).status_code == 404
+
+
+def test_a_key_that_is_revoked_meanwhile_does_not_come_back(world, key, monkeypatch):
+    ident, http = key()
+    real = world.store.put
+
+    def revoked_first(name: str, *args: object, **options: object) -> str:
+        if name.startswith("keys/"):
+            world.store.delete(name)
+        return real(name, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "put", revoked_first)
+        changed = world.http.patch(f"/v1/keys/{ident}", json={"limits": {"samples_per_day": 5}})
+    assert changed.status_code == 409
+    assert http.get("/v1/datasets").status_code == 401
 
 
 def test_a_key_ends_when_it_expires(world, key, monkeypatch):

@@ -56,6 +56,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/v1/keys"): ADMIN,
     ("POST", "/v1/keys/{key_id}/rotate"): ADMIN,
     ("DELETE", "/v1/keys/{key_id}"): ADMIN,
+    ("PATCH", "/v1/keys/{key_id}"): ADMIN,
     ("GET", "/v1/datasets"): LIST,
     ("POST", "/v1/datasets"): Row(kind="make", send={"json": {"count": 5, "model": "ours-model"}}),
     ("POST", "/v1/estimates"): Row(kind="make", send={"json": {"count": 5, "model": "ours-model"}}),

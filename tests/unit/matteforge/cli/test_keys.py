@@ -32,7 +32,7 @@ def requests(monkeypatch):
         seen.append(request)
         return httpx.Response(
             200,
-            content=(MADE if request.method == "POST" else KeyPage(items=[MADE])).model_dump_json(),
+            content=(KeyPage(items=[MADE]) if request.method == "GET" else MADE).model_dump_json(),
         )
 
     made = lambda url, key: MatteForge(url, key, transport=httpx.MockTransport(answer))  # noqa: E731
@@ -63,3 +63,31 @@ def test_a_limit_that_can_not_be_is_named(requests):
     assert result.exit_code == 2
     assert "samples_per_day: Input should be greater than 0" in result.output
     assert requests == []
+
+
+def test_what_is_not_named_is_not_sent_in_a_change(requests):
+    result = run("limit", MADE.id, "--samples-per-day", "50", "--bytes-stored", "default")
+    assert result.exit_code == 0, result.output
+    assert (requests[0].method, requests[0].url.path) == ("PATCH", f"/v1/keys/{MADE.id}")
+    assert json.loads(requests[0].content) == {
+        "limits": {"samples_per_day": 50, "bytes_stored": None}
+    }
+    run("limit", MADE.id, "--expires", "2030-01-31")
+    assert json.loads(requests[1].content)["expires_at"] == "2030-01-31T00:00:00Z"
+    run("limit", MADE.id, "--expires", "never")
+    assert json.loads(requests[2].content)["expires_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--samples-per-day", "many"], "samples_per_day"),
+        (["--requests-per-second", "0"], "requests_per_second"),
+        (["--expires", "soon"], "soon"),
+        ([], "name what is to be changed"),
+    ],
+)
+def test_a_change_that_can_not_be_is_named(requests, options, told):
+    result = run("limit", MADE.id, *options)
+    assert (result.exit_code, requests) == (2, [])
+    assert told in result.output
