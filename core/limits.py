@@ -3,7 +3,9 @@
 import math
 from dataclasses import dataclass
 
+from core.datasets.dataset import DatasetView
 from core.datasets.plan import Plan
+from matteforge.schemas.orders import AnySpec, RenderedSpec
 
 TAR_BYTES_A_MEMBER = 768  # a header of 512, and on average half a block of padding
 JSON_BYTES = 900
@@ -33,6 +35,19 @@ class Taken:
     wait_s: float  # until there are enough; 0 when granted, inf when there never will be
 
 
+@dataclass(frozen=True, kw_only=True)
+class OrderNote:
+    """An order that some process of the API is placing, or placed a moment ago."""
+
+    token: str  # one of its own: the same dataset may be asked for twice at once
+    dataset_id: str
+    size_bytes: int  # expected
+
+
+PLACING_S = 60.0  # a process that was killed in mid-order is forgotten then
+RECENT_S = 120.0  # longer than any process counts what is stored before it counts anew
+
+
 def taken(bucket: Bucket, amount: float, *, granted: bool, left: float) -> Taken:
     """The outcome, with the time until `amount` tokens are there."""
     if granted:
@@ -46,7 +61,17 @@ def taken(bucket: Bucket, amount: float, *, granted: bool, left: float) -> Taken
 
 def expected_bytes(plan: Plan, resolution: int) -> int:
     """About how large the shards of a plan will be. `resolution`: the bundle's pixels a side."""
-    pixels = (plan.render.size if plan.render else resolution) ** 2
-    members = [plan.image_format, f"alpha{plan.alpha_bits}", *plan.members]
-    by_pixel = sum(BYTES_A_PIXEL.get(member, 1.5) for member in members) * pixels
-    return round(plan.count * (by_pixel + JSON_BYTES + TAR_BYTES_A_MEMBER * (len(members) + 1)))
+    return _bytes(plan.count, plan.render.size if plan.render else resolution, plan)
+
+
+def expected_bytes_of(view: DatasetView, resolution: int) -> int:
+    """The same of a dataset, of whose shards nothing is known yet."""
+    spec = view.spec
+    side = spec.size if isinstance(spec, RenderedSpec) else resolution
+    return _bytes(view.counts.requested, side, spec)
+
+
+def _bytes(count: int, side: int, wanted: Plan | AnySpec) -> int:
+    members = [wanted.image_format, f"alpha{wanted.alpha_bits}", *wanted.members]
+    by_pixel = sum(BYTES_A_PIXEL.get(member, 1.5) for member in members) * side**2
+    return round(count * (by_pixel + JSON_BYTES + TAR_BYTES_A_MEMBER * (len(members) + 1)))

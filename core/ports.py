@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from core.datasets.dataset import DatasetView
 from core.datasets.manifest import ShardRecord
-from core.limits import Bucket, Taken
+from core.limits import Bucket, OrderNote, Taken
 from core.messages import Consumer, Message
 from matteforge.schemas.datasets import Counts, DatasetState, ErrorInfo, InWork
 
@@ -215,10 +215,17 @@ class LeaseBook(Protocol):
 
 
 class BucketBook(Protocol):
-    """Token buckets: how often something may still be done."""
+    """What the API's processes tell each other of limits: token buckets, orders being placed."""
 
     def take(self, bucket: Bucket, amount: float) -> Taken:
         """Take all of `amount`, or nothing; an amount below 0 gives back."""
+
+    def begin_order(self, tenant: str, note: OrderNote) -> tuple[list[OrderNote], list[OrderNote]]:
+        """Note an order. Returns those being placed, and those of the last RECENT_S, that were
+        noted before it: of two at once exactly one sees the other."""
+
+    def end_order(self, tenant: str, note: OrderNote, *, placed: bool) -> None:
+        """It is placed now; or it was refused, and never was."""
 
 
 class Doorbell(Protocol):

@@ -179,7 +179,7 @@ def _services(
         buckets = MemoryBucketBook() if live else guarded(RedisBucketBook(redis), redis_breaker)
     live = live or guarded(RedisLiveView(redis), redis_breaker)
     chosen: ObjectStore = store or guarded(_impatient_store(settings), Breaker())
-    catalog = Catalog(chosen)
+    catalog, registry = Catalog(chosen), Registry(chosen)
     return Services(
         settings=settings,
         store=chosen,
@@ -187,9 +187,9 @@ def _services(
         doorbell=doorbell
         or guarded(CeleryDoorbell(redis_url, timeout_s=REDIS_TIMEOUT_S, retries=1), redis_breaker),
         catalog=catalog,
-        registry=Registry(chosen),
+        registry=registry,
         samples=Samples(chosen, catalog),
-        admission=Admission(settings, live, buckets, fallback=MemoryBucketBook()),
+        admission=Admission(settings, live, registry, buckets, fallback=MemoryBucketBook()),
     )
 
 

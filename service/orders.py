@@ -66,12 +66,12 @@ def claim_order(
         body_sha256=body_sha256,
     )
     resolution = services.registry.bundle(plan.bundle).resolution
-    with services.admission.placing(key, plan, resolution) as placing:
+    with services.admission.placing(key, dataset_id, plan, resolution) as placing:
         if not services.catalog.claim(record):
             if view := known_order(services, dataset_id, body_sha256):
                 return view
             raise StateConflict(f"{dataset_id} is being deleted")
-        placing.done(dataset_id)
+        placing.done()
         view = _new_view(record)
         _show(services, view)
     ring(services, dataset_id)

@@ -150,16 +150,31 @@ end
 # KEYS: bucket. ARGV: size, milliseconds in which that many tokens come, tokens to take (below 0:
 # to give back). Returns whether they were taken, and how many are left. A clock that was set back
 # gives nothing, and takes nothing away.
+BEGIN_ORDER = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local found = {}
+for number, key in ipairs(KEYS) do
+  local kept_ms = tonumber(ARGV[number + 1])
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - kept_ms * 1000)
+  found[number] = redis.call('ZRANGE', key, 0, -1)
+  local last = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]
+  redis.call('ZADD', key, math.max(now, (tonumber(last) or 0) + 1), ARGV[1])
+  redis.call('PEXPIRE', key, kept_ms)
+end
+return found
+"""
+
 TAKE = """
 local size, window, amount = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local known = redis.call('HMGET', KEYS[1], 'left', 'at')
-local left, at = tonumber(known[1] or size), tonumber(known[2] or now)
-left = math.min(size, left + math.max(0, now - at) * size / window)
-local granted = amount <= left
-if granted then left = math.min(size, left - amount) end
-redis.call('HSET', KEYS[1], 'left', string.format('%.6f', left), 'at', now)
+local known = redis.call('HMGET', KEYS[1], 'spent', 'at')
+local spent, at = tonumber(known[1] or 0), tonumber(known[2] or now)
+spent = math.min(size, math.max(0, spent - math.max(0, now - at) * size / window))
+local granted = spent + amount <= size
+if granted then spent = math.max(0, spent + amount) end
+redis.call('HSET', KEYS[1], 'spent', string.format('%.6f', spent), 'at', now)
 redis.call('PEXPIRE', KEYS[1], window)
-return {granted and 1 or 0, string.format('%.6f', left)}
+return {granted and 1 or 0, string.format('%.6f', size - spent)}
 """

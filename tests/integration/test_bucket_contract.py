@@ -11,7 +11,7 @@ from core.adapters.memory_buckets import MemoryBucketBook
 from core.adapters.redis_buckets import RedisBucketBook
 from core.adapters.redis_connection import connect
 from core.errors import LiveViewUnavailable
-from core.limits import Bucket
+from core.limits import Bucket, OrderNote
 from core.ports import BucketBook
 from deploy.local.ports import free_ports
 
@@ -69,12 +69,38 @@ def test_of_many_at_once_no_more_pass_than_there_are_tokens(book: BucketBook) ->
     assert sum(granted) == 10
 
 
-def test_a_smaller_limit_counts_at_once(book: BucketBook) -> None:
+@pytest.mark.parametrize(("size", "left"), [(5, 2), (20, 17), (2, 0)])
+def test_another_limit_counts_at_once_with_what_was_taken(
+    book: BucketBook, size: int, left: int
+) -> None:
     ten = bucket(10)
-    book.take(ten, 1)
-    five = Bucket(name=ten.name, size=5, window_s=SLOW_S)
-    assert not book.take(five, 6).granted
-    assert book.take(five, 0).left == pytest.approx(5, abs=0.01)
+    book.take(ten, 3)
+    other = Bucket(name=ten.name, size=size, window_s=SLOW_S)
+    assert not book.take(other, left + 1).granted
+    assert book.take(other, 0).left == pytest.approx(left, abs=0.01)
+
+
+def note(name: str) -> OrderNote:
+    return OrderNote(token=secrets.token_hex(4), dataset_id=name, size_bytes=5)
+
+
+def test_orders_are_known_while_they_are_placed_and_for_a_while_after(book: BucketBook) -> None:
+    tenant, first, second, third = secrets.token_hex(4), note("ds_1"), note("ds_2"), note("ds_3")
+    assert book.begin_order(tenant, first) == ([], [])
+    assert book.begin_order("another", note("ds_x")) == ([], [])
+    assert book.begin_order(tenant, second) == ([first], [first])
+    book.end_order(tenant, first, placed=True)
+    assert book.begin_order(tenant, third) == ([second], [first, second])
+    book.end_order(tenant, second, placed=False)
+    book.end_order(tenant, second, placed=False)
+    assert book.begin_order(tenant, note("ds_4")) == ([third], [first, third])
+
+
+def test_of_orders_at_once_each_pair_is_seen_by_one(book: BucketBook) -> None:
+    tenant = secrets.token_hex(4)
+    with ThreadPoolExecutor(8) as pool:
+        seen = pool.map(lambda n: len(book.begin_order(tenant, note(f"ds_{n}"))[0]), range(40))
+        assert sorted(seen) == list(range(40))
 
 
 def test_a_redis_that_is_away_is_told_so() -> None:

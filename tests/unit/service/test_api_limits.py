@@ -13,7 +13,7 @@ from core.adapters.memory import MemoryLiveView
 from core.adapters.memory_buckets import MemoryBucketBook
 from core.adapters.memory_doorbell import MemoryDoorbell
 from core.errors import LiveViewUnavailable
-from core.limits import Bucket, Taken
+from core.limits import Bucket, OrderNote, Taken
 from core.settings import Settings
 from service import usage
 from service.app import create_app
@@ -187,6 +187,9 @@ class Away(MemoryBucketBook):
     """Buckets in a Redis that does not answer."""
 
     def take(self, bucket: Bucket, amount: float) -> Taken:
+        raise LiveViewUnavailable
+
+    def begin_order(self, tenant: str, note: OrderNote) -> tuple[list[OrderNote], list[OrderNote]]:
         raise LiveViewUnavailable
 
 
