@@ -6,6 +6,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 ENDLESS = "/events"  # streams have no head of their own
 
 
+class _HeadSent(BaseException):
+    """Ends what answers a HEAD, once the head is sent: nothing of a body is read."""
+
+
 class HeadAsGet:
     """Answers HEAD as GET without its body. Lies behind all that knows the true method."""
 
@@ -17,14 +21,17 @@ class HeadAsGet:
             await self._app(scope, receive, send)
             return
 
-        async def without_body(message: Message) -> None:
-            if message["type"] == "http.response.body":
-                message = {**message, "body": b""}
+        async def head_alone(message: Message) -> None:
             await send(message)
+            if message["type"] == "http.response.start":
+                await send({"type": "http.response.body", "body": b""})
+                raise _HeadSent
 
         scope["method"] = "GET"
         try:
-            await self._app(scope, receive, without_body)
+            await self._app(scope, receive, head_alone)
+        except* _HeadSent:
+            pass
         finally:
             scope["method"] = "HEAD"
 

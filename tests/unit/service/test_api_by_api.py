@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 
@@ -114,6 +115,31 @@ def served(world: Any, path: str) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.mark.parametrize("name", ["shards/000000.tar", "files/README.md"])
+def test_head_tells_the_size_and_reads_no_byte(
+    world: Any, path: str, served: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, read = world.store.get_range, []
+
+    def counted(*arguments: Any) -> bytes:
+        read.append(body := real(*arguments))
+        return body
+
+    monkeypatch.setattr(world.store, "get_range", counted)
+    with httpx.Client(base_url=served, headers=world.http.headers) as http:
+        for client in (world.http, http):
+            get = client.get(f"{path}/{name}")
+            assert b"".join(read) == get.content
+            read.clear()
+            head = client.head(f"{path}/{name}")
+            part = client.head(f"{path}/{name}", headers={"Range": "bytes=1-2"})
+            assert (head.content, part.content, read) == (b"", b"", [])
+            same = ("Content-Length", "Content-Type", "ETag", "Accept-Ranges")
+            assert {n: head.headers[n] for n in same} == {n: get.headers[n] for n in same}
+            assert (head.status_code, part.status_code) == (200, 206)
+            assert part.headers["Content-Range"] == f"bytes 1-2/{len(get.content)}"
 
 
 def test_the_client_downloads_and_goes_on(
