@@ -4,6 +4,9 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +17,7 @@ from core import keys
 from core.datasets.dataset import utcnow
 from core.training.run import RunEnd, TrainingRecord
 from core.training.runs import TrainingRuns
+from deploy.local.stack import Stack
 from matteforge.schemas.training import RunState, TrainingSpec
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -22,7 +26,7 @@ expect.set_options(timeout=30_000)
 
 
 @pytest.fixture
-def admin(person, stack):
+def admin(person: Callable[..., AbstractContextManager[Any]], stack: Stack) -> Iterator[Any]:
     """Somebody who has signed in with the stack's own key."""
     with person("admin") as somebody:
         somebody.sign_in(stack.api_key)

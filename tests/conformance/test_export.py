@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -37,7 +38,7 @@ def stylematte(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def generator(snapshots, tmp_path) -> Path:
+def generator(snapshots: Any, tmp_path: Path) -> Path:
     path = tmp_path / "g.safetensors"
     import_file(snapshots.write(tmp_path / "s.pkl"), out=path)
     return path

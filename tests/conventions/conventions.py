@@ -1,5 +1,6 @@
 """What `make check` holds beside ruff, mypy and import-linter: short files, one name for one thing,
-docstrings that begin with a sentence. Prints what is wrong and exits with 1 if anything is.
+docstrings that begin with a sentence, typed fixtures. Prints what is wrong and exits with 1 if
+anything is.
 
     python tests/conventions/conventions.py
 """
@@ -55,6 +56,24 @@ def fragments(files: dict[Path, str]) -> Iterator[str]:
                         yield f"{path}:{node.lineno}: a docstring begins {words[:20]!r}"
 
 
+def untyped_fixtures(files: dict[Path, str]) -> Iterator[str]:
+    """Fixtures of tests with an argument or a result without a type."""
+    for path, text in files.items():
+        for node in ast.walk(ast.parse(text) if path.parts[0] == "tests" else ast.Module([], [])):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_fixture(node):
+                given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                bare = [one.arg for one in given if one.annotation is None and one.arg != "self"]
+                bare += ["its result"] if node.returns is None else []
+                if bare:
+                    yield f"{path}:{node.lineno}: fixture {node.name} lacks types: {', '.join(bare)}"
+
+
+def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function is decorated as `@pytest.fixture` or `@pytest.fixture(…)`."""
+    names = (by.func if isinstance(by, ast.Call) else by for by in node.decorator_list)
+    return any(ast.unparse(name) in ("pytest.fixture", "fixture") for name in names)
+
+
 def shared_names(files: dict[Path, str]) -> Iterator[str]:
     """Public functions and classes that more than one module of the source defines."""
     for packages in PROGRAMS:
@@ -91,7 +110,12 @@ def _registers(decorator: ast.Call) -> bool:
 def problems(root: Path) -> list[str]:
     """All that is wrong below `root`, a line each."""
     files = {path: (root / path).read_text() for path in tracked(root)}
-    return [*long_files(files), *fragments(files), *shared_names(files)]
+    return [
+        *long_files(files),
+        *fragments(files),
+        *untyped_fixtures(files),
+        *shared_names(files),
+    ]
 
 
 def main() -> None:

@@ -16,6 +16,16 @@ CHECKS = runpy.run_path(str(Path(__file__).with_name("conventions.py")))
         ("fragments", {"core/a.py": '"""Of the samples."""\n'}, "core/a.py:1: a docstring begins"),
         ("fragments", {"core/a.py": 'x = 1\n"""As before."""\n'}, "core/a.py:2: a docstring"),
         (
+            "untyped_fixtures",
+            {"tests/a.py": "@pytest.fixture\ndef made(store, n: int = 1): ...\n"},
+            "tests/a.py:2: fixture made lacks types: store, its result",
+        ),
+        (
+            "untyped_fixtures",
+            {"tests/a.py": '@pytest.fixture(scope="module")\ndef made(n: int): ...\n'},
+            "fixture made lacks types: its result",
+        ),
+        (
             "shared_names",
             {"core/a.py": "def read():\n    pass\n", "models/b.py": "class read:\n    pass\n"},
             "read is defined in core/a.py:1, models/b.py:1",
@@ -32,6 +42,8 @@ def test_what_breaks_a_convention_is_told(check: str, files: dict[str, str], tol
     [
         ("long_files", {"core/a.py": "x = 1\n" * 250, "models/kernels/b.py": "x = 1\n" * 320}),
         ("fragments", {"core/a.py": '"""Offers a sample."""\nx = "Of all"\n'}),
+        ("untyped_fixtures", {"tests/a.py": "@pytest.fixture\ndef a(n: int) -> int: ...\n"}),
+        ("untyped_fixtures", {"tests/a.py": "def helper(n): ...\n"}),
         ("shared_names", {"core/a.py": "def _read(): ...\n", "core/b.py": "def _read(): ...\n"}),
         (
             "shared_names",

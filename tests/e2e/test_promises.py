@@ -19,6 +19,7 @@ from core.adapters.redis_connection import connect
 from core.messages import QUEUE_GENERATE
 from deploy.local.stack import Stack
 from matteforge.client import MatteForge
+from matteforge.schemas.datasets import DatasetOut
 
 
 def finished(client: MatteForge, count: int, **options: object):
@@ -42,7 +43,7 @@ def test_the_same_order_gives_the_same_bytes_in_two_fresh_data_directories(
 
 
 @pytest.fixture
-def dataset(client: MatteForge):
+def dataset(client: MatteForge) -> DatasetOut:
     return finished(client, 20, seed=5, shard_size=8, alpha_bits=16, image_format="webp")
 
 

@@ -4,10 +4,13 @@ what a calm run makes."""
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from core.adapters.s3 import S3Store
 from core.training.runs import TrainingRuns
 from matteforge.schemas.training import STAGES, RunState, Stage
 
@@ -16,7 +19,9 @@ PORTRAITS = HERE.parent / "data" / "portraits-000000.tar"
 
 
 @pytest.fixture
-def trainer(s3, s3_store, valkey_url, tmp_path):
+def trainer(
+    s3: Any, s3_store: S3Store, valkey_url: str, tmp_path: Path
+) -> Callable[..., list[str]]:
     """Runs one command of cycle_driver.py against this test's stores, and returns its lines."""
     env = {
         **os.environ,

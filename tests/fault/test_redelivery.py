@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from core.adapters.celery import CeleryDoorbell
+from core.adapters.redis_leases import RedisLeaseBook
+from core.adapters.s3 import S3Store
 from core.corpora import CorpusBook, CorpusManifest, CorpusShard
 from core.datasets.catalog import Catalog
 from core.datasets.dataset import utcnow
@@ -34,7 +38,9 @@ def until(condition, limit_s=90.0):
 
 
 @pytest.fixture
-def start_worker(s3, s3_store, valkey_url, tmp_path):
+def start_worker(
+    s3: Any, s3_store: S3Store, valkey_url: str, tmp_path: Path
+) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     """Starts a train worker; returns its process. All die at the end of the test."""
     env = {
         **os.environ,
@@ -64,7 +70,9 @@ def start_worker(s3, s3_store, valkey_url, tmp_path):
 
 
 @pytest.fixture
-def context(s3_store, valkey_url, redis_leases):
+def context(
+    s3_store: S3Store, valkey_url: str, redis_leases: RedisLeaseBook
+) -> Iterator[SimpleNamespace]:
     doorbell = CeleryDoorbell(valkey_url)
     yield SimpleNamespace(
         catalog=Catalog(s3_store),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -30,7 +31,7 @@ def proxies() -> ModuleType:
 
 
 @pytest.fixture
-def between(proxies: ModuleType, s3, valkey: str) -> Iterator[object]:
+def between(proxies: ModuleType, s3: Any, valkey: str) -> Iterator[Any]:
     s3_port, redis_port = free_ports(2)
     ports = urlsplit(s3.url).port, urlsplit(valkey).port
     made = proxies.Proxies(1, s3=(s3_port, ports[0]), redis=(redis_port, ports[1]))
@@ -40,7 +41,7 @@ def between(proxies: ModuleType, s3, valkey: str) -> Iterator[object]:
 
 
 @pytest.fixture
-def through(between, s3, s3_store: S3Store) -> Iterator[S3Store]:
+def through(between: Any, s3: Any, s3_store: S3Store) -> Iterator[S3Store]:
     """The test's bucket, seen through the proxy, with little patience."""
     store = S3Store(
         endpoint_url=between.s3_url,

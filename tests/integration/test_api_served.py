@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -71,7 +72,7 @@ class Served:
 
 
 @pytest.fixture
-def served(valkey_url: str, s3, s3_store: S3Store, tmp_path: Path) -> Iterator[Served]:
+def served(valkey_url: str, s3: Any, s3_store: S3Store, tmp_path: Path) -> Iterator[Served]:
     bundle = Bundle(name="humans", files={}, thresholds={"mad": 0.03}, resolution=64)
     (tmp_path / "bundle.json").write_bytes(bundle.to_bytes())
     Registry(s3_store).publish(tmp_path)

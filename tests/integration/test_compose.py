@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -68,7 +69,7 @@ def test_no_secret_has_a_default():
 
 
 @pytest.fixture
-def environment(valkey_url, s3) -> dict[str, str]:
+def environment(valkey_url: str, s3: Any) -> dict[str, str]:
     """What compose sets, pointing at this session's servers."""
     named = {key: str(value) for key, value in COMPOSE["x-app"]["environment"].items()}
     values = {

@@ -1,6 +1,7 @@
 """The cycle from corpora to promotion, on tiny sizes: what it leaves, what a second turn does, what
 the gate stops."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -221,7 +222,7 @@ def test_a_time_budget_ends_training_with_what_it_has(fork):
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -2,6 +2,7 @@
 
 import re
 from importlib.resources import files
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -14,7 +15,7 @@ MAX_CONSOLE_BYTES = 150_000
 
 
 @pytest.fixture
-def browser(world):
+def browser(world: Any) -> TestClient:
     """A client without a key, which keeps cookies."""
     return TestClient(world.http.app, follow_redirects=False)
 

@@ -13,7 +13,7 @@ from service.routes import events
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "POLL_S", 0.01)
     monkeypatch.setattr(events, "QUIET_S", 0.2)
 
@@ -35,7 +35,7 @@ def follow(world, path: str, last_event_id: str | None = None) -> list[dict]:
 
 
 @pytest.fixture
-def after_looks(monkeypatch) -> Callable[..., None]:
+def after_looks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """after_looks(n, *steps): the steps are done once streams have looked n times for news."""
     following, waiting, looks = events._next, [], []
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -25,7 +26,7 @@ def nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def key(world) -> Key:
+def key(world: Any) -> Key:
     """Makes a key and a client that sends it: key(tenant="a", scopes=["read"])."""
 
     def make(**wanted: object) -> tuple[str, TestClient]:

@@ -5,6 +5,7 @@ import shutil
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -20,7 +21,7 @@ from service.app import create_app
 
 
 @pytest.fixture(autouse=True)
-def time_stands_still(world):
+def time_stands_still(world: Any) -> None:
     """However slow the machine is, nothing comes back to a bucket."""
     admission = world.http.app.state.services.admission
     for book in (admission._buckets, admission._fallback):

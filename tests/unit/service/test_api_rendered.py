@@ -1,5 +1,8 @@
 """Orders of rendered portraits: what is taken, what is refused and by which name."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -15,7 +18,7 @@ ORDER = {"count": 5, "source": "rendered"}
 
 
 @pytest.fixture
-def http(world):
+def http(world: Any) -> Iterator[TestClient]:
     settings = Settings(api_key="mf_test", rendered=True)
     app = create_app(settings, store=world.store, live=world.live, doorbell=MemoryDoorbell())
     with TestClient(

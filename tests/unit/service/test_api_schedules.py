@@ -1,5 +1,7 @@
 """/v1/training-schedules: what is set is shown with what it waits for."""
 
+from typing import Any
+
 import pytest
 
 from core.corpora import CorpusBook, CorpusManifest, CorpusShard
@@ -12,7 +14,7 @@ PATH = "/v1/training-schedules/humans"
 
 
 @pytest.fixture(autouse=True)
-def _people(world):
+def _people(world: Any) -> None:
     shards = [
         CorpusShard(name=f"{s}.tar", split=s, samples=5, size_bytes=1, sha256=s) for s in Split
     ]

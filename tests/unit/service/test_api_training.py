@@ -1,6 +1,7 @@
 """/v1/training-runs, /v1/corpora and what is done with a model's versions."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def corpus(
 
 
 @pytest.fixture
-def book(world):
+def book(world: Any) -> CorpusBook:
     book = CorpusBook(world.store)
     book.grow(corpus())
     book.grow(corpus("scenes", CorpusKind.BACKGROUNDS))

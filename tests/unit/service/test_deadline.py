@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
@@ -23,7 +24,7 @@ AUTH = {"Authorization": "Bearer mf_test"}
 
 
 @pytest.fixture
-def gate():
+def gate() -> Iterator[threading.Event]:
     """Held shut during a test: what waits for it hangs."""
     event = threading.Event()
     yield event

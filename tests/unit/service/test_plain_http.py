@@ -1,5 +1,8 @@
 """HEAD, and a reverse proxy that strips a prefix."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -33,7 +36,7 @@ def test_head_asks_for_a_key_as_get_does_and_changes_nothing(world):
 
 
 @pytest.fixture
-def behind(world):
+def behind(world: Any) -> Iterator[TestClient]:
     settings = Settings(api_key="mf_test", root_path="/mf")
     app = create_app(settings, store=world.store, live=world.live, doorbell=world.doorbell)
     with TestClient(app, headers=world.http.headers, follow_redirects=False) as http:

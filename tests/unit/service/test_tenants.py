@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -154,7 +155,7 @@ class Tenants:
 
 
 @pytest.fixture
-def tenants(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tenants:
+def tenants(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tenants:
     monkeypatch.setattr(keyring, "FRESH_S", 0.0)
     monkeypatch.setattr(middleware, "KEY_FRESH_S", 0.0)
     made = {"admin": KeyIn(name="admin", tenant="house-keepers", scopes=[Scope.ADMIN])}

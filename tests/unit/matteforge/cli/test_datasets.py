@@ -75,7 +75,7 @@ class FakeClient:
 
 
 @pytest.fixture
-def fake(monkeypatch) -> type[FakeClient]:
+def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeClient]:
     made = type("Fake", (FakeClient,), {"calls": []})
     monkeypatch.setattr(connection, "MatteForge", made)
     for name in ("MATTEFORGE_URL", "MATTEFORGE_API_KEY"):

@@ -25,7 +25,7 @@ MADE = NewKeyOut(
 
 
 @pytest.fixture
-def requests(monkeypatch):
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
     seen = []
 
     def answer(request):

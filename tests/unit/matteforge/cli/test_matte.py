@@ -1,9 +1,10 @@
 """`matteforge matte` against a service that gives back what it gets."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from matteforge.cli.matte import matte
 from matteforge.errors import MatteForgeRequestError
@@ -42,7 +43,7 @@ class Service:
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
     monkeypatch.setattr("matteforge.cli.connection.MatteForge", Service)
     monkeypatch.setenv("MATTEFORGE_API_KEY", "k")
     monkeypatch.chdir(tmp_path)

@@ -33,7 +33,7 @@ LINE = "humans           every 12 h, 7 new samples (at least 100); waits for 93 
 
 
 @pytest.fixture
-def requests(monkeypatch):
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
     seen = []
 
     def answer(request):

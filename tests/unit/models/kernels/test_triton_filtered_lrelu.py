@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from unittest import mock
@@ -22,7 +22,7 @@ from workers.bench import textbook
 
 
 @pytest.fixture
-def kernel(without_a_gpu) -> Iterator[ModuleType]:
+def kernel(without_a_gpu: Callable[[ModuleType], ModuleType]) -> Iterator[ModuleType]:
     with mock.patch.object(cuda, "triton_kernel", without_a_gpu(triton_kernel)):
         yield cuda
 

@@ -20,7 +20,7 @@ from workers.commands.corpora import corpora
 
 
 @pytest.fixture
-def folder(tmp_path) -> Path:
+def folder(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     alpha = np.zeros((40, 30), np.uint8)
     alpha[10:30, 10:20] = 255
@@ -72,7 +72,7 @@ def test_what_is_no_source_is_told(tmp_path):
 
 
 @pytest.fixture
-def served(folder) -> Iterator[str]:
+def served(folder: Path) -> Iterator[str]:
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args: object) -> None:
             super().__init__(*args, directory=str(folder))  # type: ignore[arg-type]

@@ -1,7 +1,9 @@
 """workers.control.reconcile_training: every run gets a trainer, one a domain, and the queue does
 not grow."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -34,7 +36,7 @@ def grow(bench, suffix=""):
 
 
 @pytest.fixture
-def order(bench):
+def order(bench: Any) -> Callable[..., str]:
     grow(bench)
 
     def claim(domain="a"):
@@ -102,7 +104,7 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def schedules(bench):
+def schedules(bench: Any) -> Schedules:
     grow(bench)
     schedules = Schedules(bench.store)
 

@@ -3,8 +3,10 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from PIL import Image, ImageCms
 from torch import Tensor, nn
 
 from core import keys
-from core.mattes import MatteBook, MatteOrder
+from core.mattes import MatteBook, MatteOrder, MatteOutcome
 from workers.mattes.run_matte import run_matte
 
 
@@ -165,7 +167,7 @@ def pictures() -> SimpleNamespace:
 
 
 @pytest.fixture
-def cut(bench, bright):
+def cut(bench: Any, bright: Bright) -> Callable[..., tuple[MatteOutcome, Image.Image | None]]:
     """Runs one picture through the worker: (outcome, result as an image or None)."""
     context = replace(bench.context, stylematte=lambda digest: bright)
     book = MatteBook(bench.store)

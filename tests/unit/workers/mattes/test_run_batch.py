@@ -6,6 +6,8 @@ import stat
 import zipfile
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -35,7 +37,7 @@ def zipped(*entries: tuple[str, bytes]) -> bytes:
 
 
 @pytest.fixture
-def batch(bench, bright, pictures):
+def batch(bench: Any, bright: Any, pictures: SimpleNamespace) -> Any:
     """A batch's book, its context, and what starts and works on one."""
 
     class Batch:

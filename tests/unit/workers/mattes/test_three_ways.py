@@ -3,13 +3,14 @@ same refusal."""
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -50,7 +51,7 @@ class Worker(MemoryDoorbell):
 
 
 @pytest.fixture
-def http(bench, bright, tmp_path: Path) -> Iterator[TestClient]:
+def http(bench: Any, bright: Any, tmp_path: Path) -> Iterator[TestClient]:
     """The API with a worker, on memory adapters."""
     worker = Worker()
     worker.context = replace(bench.context, stylematte=lambda digest: bright, doorbell=worker)
@@ -66,7 +67,9 @@ def http(bench, bright, tmp_path: Path) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def command(http, monkeypatch, tmp_path):
+def command(
+    http: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Result]:
     """`matteforge matte` on that API, in a folder of its own."""
 
     class Through(httpx.BaseTransport):

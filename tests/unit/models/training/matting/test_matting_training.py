@@ -222,7 +222,7 @@ def test_pairs_are_found_in_every_layout(pairs_tar, portraits, tmp_path):
 
 
 @pytest.fixture
-def pairs_tar(tmp_path, portraits) -> Path:
+def pairs_tar(tmp_path: Path, portraits: np.ndarray) -> Path:
     path = tmp_path / "pairs.tar"
     with tarfile.open(path, "w") as archive:
         for key, portrait in enumerate(portraits[:3]):
