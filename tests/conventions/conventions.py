@@ -65,7 +65,8 @@ def untyped_fixtures(files: dict[Path, str]) -> Iterator[str]:
                 bare = [one.arg for one in given if one.annotation is None and one.arg != "self"]
                 bare += ["its result"] if node.returns is None else []
                 if bare:
-                    yield f"{path}:{node.lineno}: fixture {node.name} lacks types: {', '.join(bare)}"
+                    place = f"{path}:{node.lineno}"
+                    yield f"{place}: fixture {node.name} lacks types: {', '.join(bare)}"
 
 
 def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
