@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from core.errors import CheckpointRejected
+from matteforge.cli.training import parse_settings
 from models.kernels.compile_notice import announce_compilation
 from models.kernels.cpu_tuning import restart_tuned
 from models.networks.checkpoints.load import load_generator
@@ -23,8 +24,10 @@ from models.training.gan.labelling import stylematte_labeller
 from models.training.gan.loop import train, until_signalled
 from models.training.gan.presets import PRESETS, GanPreset
 from models.training.gan.trainer import GanTraining
+from models.training.gan.transfer import start_from
 
 NAME = "gan"
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PATH = click.Path(exists=True, path_type=Path)
 
 
@@ -52,16 +55,31 @@ def real_backgrounds(
 @click.option(
     "--resume", type=PATH, multiple=True, help="Generator, state or both; default: the run's state."
 )
+@click.option(
+    "--start",
+    type=PATH,
+    multiple=True,
+    help="Generator, training state or both, of any resolution: a new run begins with what agrees.",
+)
 @click.option("--kimg", type=float, help="Length of this stage; default: the preset's.")
 @click.option("--lr", type=float, help="Generator's learning rate; default: the preset's.")
 @click.option("--batch", type=int, help="Images a step, over all processes.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Any other of the preset's."
+)
+@click.option(
+    "--precision",
+    type=click.Choice(list(PRECISIONS)),
+    help="Of the layers. [default: bfloat16 on cuda, float32 on cpu]",
+)
 @click.option("--seed", default=0)
 @click.option("--save-every", default=300.0, help="Seconds between states.")
 @click.option("--threads", default=1)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def main(
     run: Path, data: Path | None, matte: Path | None, scenes: int, photos: tuple[Path, ...],
-    name: str, resume: tuple[Path, ...], kimg: float | None, lr: float | None, batch: int | None,
+    name: str, resume: tuple[Path, ...], start: tuple[Path, ...], kimg: float | None,
+    lr: float | None, batch: int | None, settings: tuple[str, ...], precision: str | None,
     seed: int, save_every: float, threads: int, device: str,
 ) -> None:  # fmt: skip
     """Train StyleMatteGAN, or go on with it where RUN holds its state; RUN/gan.safetensors is the
@@ -73,14 +91,21 @@ def main(
     restart_tuned()
     announce_compilation()
     torch.set_num_threads(threads)
-    preset = _changed(PRESETS[name], kimg=kimg, lr=lr, batch=batch)
+    named = {"total_kimg": kimg, "lr": lr, "batch": batch}
+    preset = changed_preset(PRESETS[name], parse_settings(settings) | _given(named))
+    dtype = PRECISIONS[precision] if precision else None
     with distributed.joined(device) as own:
         try:
             corpus = _corpus(run, data, matte, scenes, preset.resolution)
             backgrounds = real_backgrounds(
                 run / "photos.npy", list_photos(photos), preset.resolution
             )
-            trainer = GanTraining(corpus, preset, seed, backgrounds=backgrounds, device=own)
+            trainer = GanTraining(
+                corpus, preset, seed, backgrounds=backgrounds, device=own, dtype=dtype
+            )
+            if not resume and not (run / f"{NAME}.state.safetensors").exists():
+                for path in start:
+                    click.echo(start_from(trainer, path))
             take_up(trainer, run, resume)
         except (ValueError, FileNotFoundError, CheckpointRejected) as error:
             raise click.ClickException(str(error)) from error
@@ -92,12 +117,21 @@ def main(
         train(trainer, run, NAME, last, save_every, until_signalled())
 
 
-def _changed(
-    preset: GanPreset, *, kimg: float | None, lr: float | None, batch: int | None
-) -> GanPreset:
-    changes = {"total_kimg": kimg, "lr": lr, "batch": batch}
-    given: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
-    return replace(preset, adversarial=replace(preset.adversarial, **given))
+def _given(named: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def changed_preset(preset: GanPreset, changes: dict[str, Any]) -> GanPreset:
+    """The preset with other settings. Raises BadParameter for a name or a value it can't have."""
+    numbers = asdict(preset.adversarial)
+    for name, value in changes.items():
+        if name not in numbers:
+            known = ", ".join(numbers)
+            raise click.BadParameter(f"{name} is no setting: there are {known}", param_hint="--set")
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise click.BadParameter(f"{name} is a number, not {value!r}", param_hint="--set")
+        changes[name] = type(numbers[name])(value)
+    return replace(preset, adversarial=replace(preset.adversarial, **changes))
 
 
 def _corpus(run: Path, data: Path | None, matte: Path | None, scenes: int, size: int) -> Corpus:
