@@ -1,33 +1,21 @@
-"""Every call of the REST API: what is sent, and how the answer is read. No network.
-
-`MatteForge` and `AsyncMatteForge` send the same calls; what a method means is written here, once.
-"""
+"""A call of the REST API: what is sent, and how the answer is read. No network."""
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Generic, Literal, TypedDict, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypedDict, TypeVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel
 
-from matteforge.errors import MatteForgeRequestError
 from matteforge.schemas.attributes import Framing
-from matteforge.schemas.audit import AuditPage
-from matteforge.schemas.datasets import DatasetOut, DatasetPage, DatasetState, ShardPage
-from matteforge.schemas.files import FileList
-from matteforge.schemas.mattes import MatteOut, Output
-from matteforge.schemas.models import ModelOut, ModelPage
+from matteforge.schemas.mattes import Output
 from matteforge.schemas.orders import Member, Split
-from matteforge.schemas.problems import Problem
 
-DATASETS_A_PAGE = 100
-AUDIT_LINES_A_PAGE = 500
-
-Answer = TypeVar("Answer")
+Answer = TypeVar("Answer", covariant=True)
+Item = TypeVar("Item", covariant=True)
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
@@ -87,6 +75,12 @@ class Call(Generic[Answer]):
         """The same call for the page that begins at `cursor`."""
         return replace(self, params={**self.params, "cursor": cursor})
 
+    def once(self, idempotency_key: str | None = None) -> "Call[Answer]":
+        """The same call under a key, by which the service knows a repetition. Without a key of the
+        caller's one is drawn, so that a retry never orders twice."""
+        headers = {**self.headers, "Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        return replace(self, headers=headers)
+
 
 def path_of(*parts: str) -> str:
     """/v1/PART/…, each part quoted."""
@@ -102,126 +96,33 @@ def call_of(
     return Call(method=method, path=path_of(*parts), read=read, json=json, params=params)
 
 
+class _List(Protocol[Item]):
+    """What the API answers where all items fit into one page."""
+
+    @property
+    def items(self) -> Sequence[Item]: ...
+
+
+def items_of(call: Call[_List[Item]]) -> Call[Sequence[Item]]:
+    """The same call, whose answer is the list's items."""
+    unread: Call[Any] = call
+    return replace(unread, read=lambda response: call.read(response).items)
+
+
+def bytes_of(*parts: str) -> Call[bytes]:
+    """A file, fetched whole."""
+    return Call(method="GET", path=path_of(*parts), read=lambda response: response.content)
+
+
+def delete(*parts: str, gone_is_done: bool = True) -> Call[None]:
+    """Remove something."""
+    return Call(method="DELETE", path=path_of(*parts), read=no_answer, gone_is_done=gone_is_done)
+
+
+def given(**values: object) -> dict[str, str]:
+    """Parameters of a request, without those that are None or empty."""
+    return {name: str(value) for name, value in values.items() if value}
+
+
 def no_answer(response: httpx.Response) -> None:
     """The answer says nothing beside its status."""
-
-
-# Datasets
-
-
-def order(count: int, idempotency_key: str | None, options: OrderOptions) -> Call[DatasetOut]:
-    """Without a key of the caller's one is drawn, so that a retry never orders twice."""
-    call = call_of("POST", "datasets", schema=DatasetOut, json={"count": count, **options})
-    return replace(call, headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())})
-
-
-def get(dataset_id: str) -> Call[DatasetOut]:
-    return call_of("GET", "datasets", dataset_id, schema=DatasetOut)
-
-
-def datasets(state: DatasetState | str | None) -> Call[DatasetPage]:
-    only = {"state": str(state)} if state else {}
-    return call_of("GET", "datasets", schema=DatasetPage, limit=DATASETS_A_PAGE, **only)
-
-
-def cancel(dataset_id: str) -> Call[DatasetOut]:
-    return call_of("POST", "datasets", dataset_id, "cancel", schema=DatasetOut)
-
-
-def set_expiry(dataset_id: str, expires_at: datetime | None) -> Call[DatasetOut]:
-    body = {"expires_at": expires_at.isoformat() if expires_at else None}
-    return call_of("PUT", "datasets", dataset_id, "expiry", schema=DatasetOut, json=body)
-
-
-def delete(dataset_id: str) -> Call[None]:
-    path = path_of("datasets", dataset_id)
-    return Call(method="DELETE", path=path, read=no_answer, gone_is_done=True)
-
-
-def shards(dataset_id: str) -> Call[ShardPage]:
-    parts = ("datasets", dataset_id, "shards")
-    return call_of("GET", *parts, schema=ShardPage, limit=DATASETS_A_PAGE)
-
-
-def shard_url(dataset_id: str, name: str) -> Call[str]:
-    path = path_of("datasets", dataset_id, "shards", name)
-
-    def read(response: httpx.Response) -> str:
-        return str(response.headers.get("Location", response.request.url))
-
-    # A service that sends shards itself redirects to nobody: one byte is enough to know.
-    return Call(method="GET", path=path, read=read, headers={"Range": "bytes=0-0"})
-
-
-def manifest(dataset_id: str) -> Call[bytes]:
-    path = path_of("datasets", dataset_id, "manifest")
-    return Call(method="GET", path=path, read=lambda response: response.content)
-
-
-def files(dataset_id: str) -> Call[FileList]:
-    return call_of("GET", "datasets", dataset_id, "files", schema=FileList)
-
-
-# Models
-
-
-def models() -> Call[ModelPage]:
-    return call_of("GET", "models", schema=ModelPage)
-
-
-def model(name: str) -> Call[ModelOut]:
-    return call_of("GET", "models", name, schema=ModelOut)
-
-
-# Mattes
-
-
-def matte(image: bytes, options: MatteOptions) -> Call[MatteOut]:
-    files = {"image": image}
-    if "background_image" in options:
-        files["background_image"] = options["background_image"]
-    return Call(
-        method="POST",
-        path=path_of("mattes"),
-        read=lambda response: MatteOut.model_validate_json(response.content),
-        files=files,
-        form={name: str(value) for name, value in options.items() if name not in files},
-    )
-
-
-def get_matte(matte_id: str) -> Call[MatteOut]:
-    return call_of("GET", "mattes", matte_id, schema=MatteOut)
-
-
-def matte_result(matte_id: str) -> Call[bytes]:
-    path = path_of("mattes", matte_id, "result")
-    return Call(method="GET", path=path, read=lambda response: response.content)
-
-
-def matte_pauses() -> Iterator[float]:
-    """Seconds between looks at a matte: short at first."""
-    pause_s = 0.1
-    while True:
-        yield pause_s
-        pause_s = min(1.5 * pause_s, 2.0)
-
-
-def finished(made: MatteOut) -> MatteOut:
-    """The same. Raises MatteForgeRequestError when it failed."""
-    if made.error is None:
-        return made
-    raise MatteForgeRequestError(
-        Problem(
-            type=f"urn:matteforge:problem:{made.error.code}", title="", status=422,
-            detail=made.error.detail, code=made.error.code,
-        )
-    )  # fmt: skip
-
-
-def audit(
-    key: str | None, tenant: str | None, since: datetime | None, until: datetime | None
-) -> Call[AuditPage]:
-    times = {"since": since, "until": until}
-    only = {name: value for name, value in (("key", key), ("tenant", tenant)) if value}
-    only |= {name: at.isoformat() for name, at in times.items() if at}
-    return call_of("GET", "audit", schema=AuditPage, limit=AUDIT_LINES_A_PAGE, **only)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import httpx
@@ -27,12 +28,11 @@ class EventOut(TypedDict):
 class Reading:
     """Where a reader is in a stream, and what a break means. No network."""
 
-    def __init__(self, kind: str, name: str, last_event_id: str | None, attempts: int) -> None:
-        """kind: datasets or matte-batches; name: the id of one."""
-        self.path = path_of(kind, name, "events")
+    def __init__(self, stream: "EventStream", attempts: int) -> None:
+        self.path = path_of(stream.kind, stream.name, "events")
         self.ended = False
-        self._name, self._attempts = name, attempts
-        self._last_event_id = last_event_id
+        self._name, self._attempts = stream.name, attempts
+        self._last_event_id = stream.last_event_id
         self._waits = pauses(attempts)
         self._failure: Exception | None = None
 
@@ -76,41 +76,48 @@ def _check(response: httpx.Response) -> None:
         raise refusal if response.status_code < 500 else MatteForgeUnavailable(str(refusal))
 
 
-def read(transport: Transport, reading: Reading) -> Iterator[EventOut]:
-    """Events until the end, or until it was deleted."""
-    while not reading.ended:
-        try:
-            with connect_sse(
-                transport.http, "GET", reading.path, headers=reading.headers, timeout=SILENCE_S
-            ) as source:
-                if source.response.status_code >= 400:
-                    source.response.read()
-                _check(source.response)
-                for event in source.iter_sse():
-                    yield reading.take(event)
-                    if reading.ended:
-                        return
-        except BREAKS as error:
-            reading.broke(error)
-        if not reading.ended:
-            transport.sleep(reading.wait_s())
+@dataclass(frozen=True)
+class EventStream:
+    """The events of something until its end, or until it was deleted."""
 
+    kind: str  # datasets or matte-batches
+    name: str  # the id of one
+    last_event_id: str | None  # begin with the one after it; None: at the beginning
 
-async def read_async(transport: AsyncTransport, reading: Reading) -> AsyncIterator[EventOut]:
-    """Reads as `read` does."""
-    while not reading.ended:
-        try:
-            async with aconnect_sse(
-                transport.http, "GET", reading.path, headers=reading.headers, timeout=SILENCE_S
-            ) as source:
-                if source.response.status_code >= 400:
-                    await source.response.aread()
-                _check(source.response)
-                async for event in source.aiter_sse():
-                    yield reading.take(event)
-                    if reading.ended:
-                        return
-        except BREAKS as error:
-            reading.broke(error)
-        if not reading.ended:
-            await asyncio.sleep(reading.wait_s())
+    def read(self, transport: Transport) -> Iterator[EventOut]:
+        reading = Reading(self, transport.attempts)
+        while not reading.ended:
+            try:
+                with connect_sse(
+                    transport.http, "GET", reading.path, headers=reading.headers, timeout=SILENCE_S
+                ) as source:
+                    if source.response.status_code >= 400:
+                        source.response.read()
+                    _check(source.response)
+                    for event in source.iter_sse():
+                        yield reading.take(event)
+                        if reading.ended:
+                            return
+            except BREAKS as error:
+                reading.broke(error)
+            if not reading.ended:
+                transport.sleep(reading.wait_s())
+
+    async def read_async(self, transport: AsyncTransport) -> AsyncIterator[EventOut]:
+        reading = Reading(self, transport.attempts)
+        while not reading.ended:
+            try:
+                async with aconnect_sse(
+                    transport.http, "GET", reading.path, headers=reading.headers, timeout=SILENCE_S
+                ) as source:
+                    if source.response.status_code >= 400:
+                        await source.response.aread()
+                    _check(source.response)
+                    async for event in source.aiter_sse():
+                        yield reading.take(event)
+                        if reading.ended:
+                            return
+            except BREAKS as error:
+                reading.broke(error)
+            if not reading.ended:
+                await asyncio.sleep(reading.wait_s())

@@ -1,30 +1,45 @@
-"""Many pictures cut out by one order, as Python methods."""
+"""Many pictures cut out by one order, as Python methods for both clients."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Unpack
 
 import httpx
 
-from matteforge import events
-from matteforge import matte_batch_calls as calls
-from matteforge.calls import MatteOptions
+from matteforge.calls import Call, MatteOptions, call_of, delete, path_of
 from matteforge.errors import LocalStorageError, MatteForgeUnavailable
-from matteforge.events import EventOut
-from matteforge.schemas.mattes import BatchPictureOut, MatteBatchOut
-from matteforge.transport import Transport
+from matteforge.events import EventOut, EventStream
+from matteforge.methods import (
+    AsyncCaller,
+    Blocking,
+    Caller,
+    Methods,
+    Pages,
+    Steps,
+    Stream,
+    answered,
+    ask,
+    iterated,
+)
+from matteforge.schemas.mattes import (
+    BatchPictureOut,
+    BatchPicturePage,
+    MatteBatchOut,
+    MatteBatchPage,
+)
+from matteforge.waiting import until_ended
 
+BATCHES_A_PAGE = 20
+PICTURES_A_PAGE = 1000
+STORING_S = 300.0  # until the service has stored a large archive
 PIECE_BYTES = 1 << 20
 
 
-class MatteBatches:
-    """What `MatteForge.matte_batches` offers. Errors as there."""
+class MatteBatchMethods(Methods):
+    """What the clients' `matte_batches` offers. Errors as in MatteForge."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
+    @answered
     def order(
         self,
         archive: Path | bytes | None = None,
@@ -32,42 +47,51 @@ class MatteBatches:
         prefix: str | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[MatteOptions],
-    ) -> MatteBatchOut:
+    ) -> Call[MatteBatchOut]:
         """Cut out the pictures of a zip, or those in the object store's folder
-        incoming/TENANT/PREFIX; options as of `MatteForge.matte`."""
-        return self._transport.send(calls.order_batch(archive, prefix, idempotency_key, options))
+        incoming/TENANT/PREFIX; options as of `MatteForge.matte`. Without a key of yours one is
+        drawn, so that a retry never orders twice."""
+        files: dict[str, Path | bytes] = {}
+        if archive is not None:
+            files["archive"] = archive
+        if "background_image" in options:
+            files["background_image"] = options["background_image"]
+        form = {name: str(value) for name, value in options.items() if name not in files}
+        return Call(
+            method="POST",
+            path=path_of("matte-batches"),
+            read=lambda response: MatteBatchOut.model_validate_json(response.content),
+            files=files,
+            form=form if prefix is None else {**form, "prefix": prefix},
+            timeout_s=STORING_S,
+        ).once(idempotency_key)
 
-    def get(self, batch_id: str) -> MatteBatchOut:
-        return self._transport.send(calls.batch(batch_id))
+    @answered
+    def get(self, batch_id: str) -> Call[MatteBatchOut]:
+        return _look(batch_id)
 
-    def list(self) -> Iterator[MatteBatchOut]:
+    @iterated
+    def list(self) -> Pages[MatteBatchOut]:
         """Newest first, all pages."""
-        call = calls.batches()
-        while True:
-            page = self._transport.send(call)
-            yield from page.items
-            if page.next_cursor is None:
-                return
-            call = call.after(page.next_cursor)
+        return Pages(call_of("GET", "matte-batches", schema=MatteBatchPage, limit=BATCHES_A_PAGE))
 
-    def pictures(self, batch_id: str) -> Iterator[BatchPictureOut]:
+    @iterated
+    def pictures(self, batch_id: str) -> Pages[BatchPictureOut]:
         """Each picture, with its result or what is wrong with it."""
-        call = calls.pictures(batch_id)
-        while True:
-            page = self._transport.send(call)
-            yield from page.items
-            if page.next_cursor is None:
-                return
-            call = call.after(page.next_cursor)
+        parts = ("matte-batches", batch_id, "pictures")
+        return Pages(call_of("GET", *parts, schema=BatchPicturePage, limit=PICTURES_A_PAGE))
 
-    def cancel(self, batch_id: str) -> MatteBatchOut:
+    @answered
+    def cancel(self, batch_id: str) -> Call[MatteBatchOut]:
         """No further pictures; what is made stays."""
-        return self._transport.send(calls.cancel_batch(batch_id))
+        return call_of("POST", "matte-batches", batch_id, "cancel", schema=MatteBatchOut)
 
-    def delete(self, batch_id: str) -> None:
+    @answered
+    def delete(self, batch_id: str) -> Call[None]:
         """Remove a batch that has ended, with its results."""
-        self._transport.send(calls.delete_batch(batch_id))
+        return delete("matte-batches", batch_id)
 
+    @answered
     def wait(
         self,
         batch_id: str,
@@ -75,29 +99,36 @@ class MatteBatches:
         *,
         poll_s: float = 1.0,
         timeout_s: float | None = None,
-    ) -> MatteBatchOut:
+    ) -> Steps[MatteBatchOut]:
         """Poll until the batch has ended, however it ended. TimeoutError after `timeout_s`."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            batch = self.get(batch_id)
-            if on_progress:
-                on_progress(batch)
-            if batch.state.terminal:
-                return batch
-            if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(f"{batch_id} is still {batch.state} after {timeout_s} s")
-            self._transport.sleep(poll_s)
+        return until_ended(_look(batch_id), on_progress, poll_s, timeout_s)
 
-    def events(self, batch_id: str, *, last_event_id: str | None = None) -> Iterator[EventOut]:
+    @iterated
+    def events(self, batch_id: str, *, last_event_id: str | None = None) -> Stream[EventOut]:
         """Progress as it happens, each event with the whole batch, reconnecting where it broke off,
         until the batch has ended or was removed."""
-        reading = events.Reading("matte-batches", batch_id, last_event_id, self._transport.attempts)
-        return events.read(self._transport, reading)
+        return EventStream("matte-batches", batch_id, last_event_id)
 
-    def download(self, batch_id: str, path: Path) -> None:
+    @answered
+    def download(self, batch_id: str, path: Path) -> Steps[None]:
         """The zip of all results, and outcomes.csv in it."""
-        url = self._transport.send(calls.result_url(batch_id))
-        fetch(url, path, timeout=self._transport.http.timeout)
+        parts = path_of("matte-batches", batch_id, "result")
+        url = yield from ask(
+            Call(method="GET", path=parts, read=lambda response: response.headers["Location"])
+        )
+        yield Blocking(lambda: fetch(url, path, timeout=self.transport.http.timeout))
+
+
+class MatteBatches(MatteBatchMethods, Caller):
+    """What `MatteForge.matte_batches` offers."""
+
+
+class AsyncMatteBatches(MatteBatchMethods, AsyncCaller):
+    """What `AsyncMatteForge.matte_batches` offers."""
+
+
+def _look(batch_id: str) -> Call[MatteBatchOut]:
+    return call_of("GET", "matte-batches", batch_id, schema=MatteBatchOut)
 
 
 def fetch(url: str, path: Path, *, timeout: httpx.Timeout) -> None:

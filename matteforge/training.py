@@ -1,88 +1,84 @@
-"""Training runs, corpora and versions of models as Python methods."""
+"""Training runs, corpora and versions of models as Python methods, for both clients."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from matteforge import training_calls as calls
-from matteforge.schemas.corpora import CorpusOut
-from matteforge.schemas.curves import CurvesOut
-from matteforge.schemas.models import MoveOut, VersionOut
-from matteforge.schemas.training import ScheduleOut, TrainingRunOut
-from matteforge.transport import Transport
+from matteforge.calls import Call, call_of, delete, given, items_of
+from matteforge.methods import AsyncCaller, Caller, Pages, Steps, answered, iterated
+from matteforge.schemas.corpora import CorpusOut, CorpusPage
+from matteforge.schemas.curves import CurvesOut, RunCurves
+from matteforge.schemas.models import MoveOut, MovePage, VersionOut
+from matteforge.schemas.training import ScheduleOut, SchedulePage, TrainingRunOut, TrainingRunPage
+from matteforge.waiting import until_ended
+
+RUNS_A_PAGE = 20
 
 
-class Training:
-    """What `MatteForge.training` offers. Errors as there."""
+class TrainingMethods:
+    """What the clients' `training` offers. Errors as in MatteForge."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
+    @answered
     def order(
         self,
+        /,
         domain: str,
         *,
         labelled: Sequence[str],
         unlabelled: Sequence[str],
         idempotency_key: str,
         **options: Any,
-    ) -> TrainingRunOut:
+    ) -> Call[TrainingRunOut]:
         """One turn of the cycle; options are the other fields of TrainingSpec."""
-        return self._transport.send(
-            calls.order_run(
-                domain,
-                labelled=labelled,
-                unlabelled=unlabelled,
-                idempotency_key=idempotency_key,
-                options=options,
-            )
-        )
+        body = _run_body(domain, labelled, unlabelled, options)
+        call = call_of("POST", "training-runs", schema=TrainingRunOut, json=body)
+        return call.once(idempotency_key)
 
-    def get(self, run_id: str) -> TrainingRunOut:
-        return self._transport.send(calls.run(run_id))
+    @answered
+    def get(self, run_id: str) -> Call[TrainingRunOut]:
+        return _look(run_id)
 
-    def list(self, *, domain: str | None = None) -> Iterator[TrainingRunOut]:
+    @iterated
+    def list(self, *, domain: str | None = None) -> Pages[TrainingRunOut]:
         """Newest first, all pages."""
-        call = calls.runs(domain)
-        while True:
-            page = self._transport.send(call)
-            yield from page.items
-            if page.next_cursor is None:
-                return
-            call = call.after(page.next_cursor)
+        only = given(domain=domain)
+        schema, limit = TrainingRunPage, RUNS_A_PAGE
+        return Pages(call_of("GET", "training-runs", schema=schema, limit=limit, **only))
 
-    def cancel(self, run_id: str) -> TrainingRunOut:
-        return self._transport.send(calls.cancel_run(run_id))
+    @answered
+    def cancel(self, run_id: str) -> Call[TrainingRunOut]:
+        return call_of("POST", "training-runs", run_id, "cancel", schema=TrainingRunOut)
 
+    @answered
     def wait(
         self,
         run_id: str,
         on_progress: Callable[[TrainingRunOut], None] | None = None,
         *,
         poll_s: float = 2.0,
-    ) -> TrainingRunOut:
+    ) -> Steps[TrainingRunOut]:
         """Poll until the run has ended, however it ended."""
-        while True:
-            run = self.get(run_id)
-            if on_progress:
-                on_progress(run)
-            if run.state.terminal:
-                return run
-            self._transport.sleep(poll_s)
+        return until_ended(_look(run_id), on_progress, poll_s)
 
-    def curves(self, run_id: str, *, stage: str | None = None) -> Sequence[CurvesOut]:
+    @answered
+    def curves(self, run_id: str, *, stage: str | None = None) -> Call[Sequence[CurvesOut]]:
         """Losses and other scalars over steps, by stage and log."""
-        return self._transport.send(calls.run_curves(run_id, stage)).items
+        parts = ("training-runs", run_id, "curves")
+        return items_of(call_of("GET", *parts, schema=RunCurves, **given(stage=stage)))
 
-    def corpora(self) -> Sequence[CorpusOut]:
-        return self._transport.send(calls.corpora()).items
+    @answered
+    def corpora(self) -> Call[Sequence[CorpusOut]]:
+        return items_of(call_of("GET", "corpora", schema=CorpusPage))
 
     # Schedules
 
-    def schedules(self) -> Sequence[ScheduleOut]:
-        return self._transport.send(calls.schedules()).items
+    @answered
+    def schedules(self) -> Call[Sequence[ScheduleOut]]:
+        return items_of(call_of("GET", "training-schedules", schema=SchedulePage))
 
+    @answered
     def set_schedule(
         self,
+        /,
         domain: str,
         *,
         every_s: float,
@@ -90,37 +86,56 @@ class Training:
         labelled: Sequence[str],
         unlabelled: Sequence[str],
         **options: Any,
-    ) -> ScheduleOut:
+    ) -> Call[ScheduleOut]:
         """Train a domain again and again; options as of `order`."""
-        return self._transport.send(
-            calls.set_schedule(
-                domain,
-                every_s=every_s,
-                min_new_samples=min_new_samples,
-                labelled=labelled,
-                unlabelled=unlabelled,
-                options=options,
-            )
-        )
+        run = _run_body(domain, labelled, unlabelled, options)
+        body = {"every_s": every_s, "min_new_samples": min_new_samples, "run": run}
+        return call_of("PUT", "training-schedules", domain, schema=ScheduleOut, json=body)
 
-    def delete_schedule(self, domain: str) -> None:
-        self._transport.send(calls.delete_schedule(domain))
+    @answered
+    def delete_schedule(self, domain: str) -> Call[None]:
+        return delete("training-schedules", domain, gone_is_done=False)
 
     # Versions
 
-    def history(self, model: str) -> Sequence[MoveOut]:
+    @answered
+    def history(self, model: str) -> Call[Sequence[MoveOut]]:
         """The audit trail of a model's aliases, newest first."""
-        return self._transport.send(calls.history(model)).items
+        return items_of(call_of("GET", "models", model, "history", schema=MovePage))
 
-    def version(self, model: str, version: str) -> VersionOut:
+    @answered
+    def version(self, model: str, version: str) -> Call[VersionOut]:
         """version: an alias or sha256:DIGEST."""
-        return self._transport.send(calls.version(model, version))
+        return call_of("GET", "models", model, "versions", version, schema=VersionOut)
 
-    def promote(self, model: str, version: str, reason: str) -> Sequence[MoveOut]:
+    @answered
+    def promote(self, model: str, version: str, reason: str) -> Call[Sequence[MoveOut]]:
         """Make a version the champion; returns the audit trail."""
-        return self._transport.send(calls.promote(model, version, reason)).items
+        body = {"version": version, "reason": reason}
+        return items_of(call_of("POST", "models", model, "promote", schema=MovePage, json=body))
 
-    def rollback(self, model: str, reason: str, *, present: str) -> Sequence[MoveOut]:
+    @answered
+    def rollback(self, model: str, reason: str, *, present: str) -> Call[Sequence[MoveOut]]:
         """Make the champion before `present` (a digest) champion again; nothing when `present` is
         not the champion."""
-        return self._transport.send(calls.rollback(model, reason, present)).items
+        body = {"reason": reason, "present": present}
+        return items_of(call_of("POST", "models", model, "rollback", schema=MovePage, json=body))
+
+
+class Training(TrainingMethods, Caller):
+    """What `MatteForge.training` offers."""
+
+
+class AsyncTraining(TrainingMethods, AsyncCaller):
+    """What `AsyncMatteForge.training` offers."""
+
+
+def _run_body(
+    domain: str, labelled: Sequence[str], unlabelled: Sequence[str], options: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    corpora = {"labelled": list(labelled), "unlabelled": list(unlabelled)}
+    return {"domain": domain, **corpora, **options}
+
+
+def _look(run_id: str) -> Call[TrainingRunOut]:
+    return call_of("GET", "training-runs", run_id, schema=TrainingRunOut)

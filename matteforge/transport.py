@@ -104,13 +104,14 @@ class Tries:
     def failed(self, error: httpx.TransportError) -> None:
         self._failure = error
 
-    def wait_s(self, asked_for_s: float) -> float:
-        """Seconds before the next try. Raises MatteForgeUnavailable when there is none left."""
+    def wait_s(self, response: httpx.Response | None) -> float:
+        """Seconds before the next try, as many as the response asks for at least. Raises
+        MatteForgeUnavailable when there is none left."""
         wait_s = next(self._waits, None)
         if wait_s is None:
             where = f"{self._call.method} {self._call.path}"
             raise MatteForgeUnavailable(f"{where}: {self._failure}") from self._failure
-        return max(wait_s, asked_for_s)
+        return max(wait_s, retry_after_s(response) if response else 0.0)
 
 
 class Transport:
@@ -125,7 +126,7 @@ class Transport:
     def send(self, call: Call[Answer]) -> Answer:
         tries = Tries(call, self.attempts)
         while True:
-            asked_for_s = 0.0
+            response = None
             try:
                 with sent(call) as request:
                     response = self.http.request(call.method, call.path, **request)
@@ -134,8 +135,7 @@ class Transport:
             else:
                 if tries.settled(response):
                     return call.read(response)
-                asked_for_s = retry_after_s(response)
-            self.sleep(tries.wait_s(asked_for_s))
+            self.sleep(tries.wait_s(response))
 
 
 class AsyncTransport:
@@ -148,7 +148,7 @@ class AsyncTransport:
     async def send(self, call: Call[Answer]) -> Answer:
         tries = Tries(call, self.attempts)
         while True:
-            asked_for_s = 0.0
+            response = None
             try:
                 with sent(call) as request:
                     response = await self.http.request(call.method, call.path, **request)
@@ -157,5 +157,4 @@ class AsyncTransport:
             else:
                 if tries.settled(response):
                     return call.read(response)
-                asked_for_s = retry_after_s(response)
-            await asyncio.sleep(tries.wait_s(asked_for_s))
+            await asyncio.sleep(tries.wait_s(response))

@@ -25,6 +25,22 @@ with MatteForge(os.environ["MATTEFORGE_URL"], os.environ["MATTEFORGE_API_KEY"]) 
     for path in client.download(dataset.id, "portraits"):
         print(dataset.state, path.stat().st_size)
 """
+ASYNCHRONOUS = """\
+import os
+
+from matteforge import AsyncMatteForge
+
+
+async def newest(url: str) -> tuple[int, list[str]]:
+    async with AsyncMatteForge(url, os.environ["MATTEFORGE_API_KEY"]) as client:
+        dataset = await client.order(4, seed=1)
+        return dataset.counts.accepted, [each.id async for each in client.list(state="running")]
+"""
+WRONG = """\
+from matteforge import MatteForge
+
+MatteForge("http://127.0.0.1", "mf_").order("four", sed=1).identity
+"""
 
 
 def run(*command: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -58,6 +74,8 @@ def project(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
         (folder / name / "__init__.py").write_text("MINE = True\n")
     (folder / "script.py").write_text(SCRIPT)
+    (folder / "asynchronous.py").write_text(ASYNCHRONOUS)
+    (folder / "wrong.py").write_text(WRONG)
     venv.create(folder / "env", with_pip=True)
     installed = run(folder / "env/bin/pip", "install", "--quiet", wheel, cwd=folder)
     assert installed.returncode == 0, installed.stderr
@@ -78,18 +96,22 @@ def test_a_users_own_packages_stay_theirs(project: Path) -> None:
     assert told.stdout == "True\n", told.stderr
 
 
-def test_the_client_is_typed(project: Path) -> None:
-    checked = run(
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--python-executable",
-        project / "env/bin/python",
-        "script.py",
-        cwd=project,
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+def mypy(project: Path, *scripts: str) -> str:
+    python = ("--python-executable", project / "env/bin/python")
+    command = (sys.executable, "-m", "mypy", "--strict", *python, *scripts)
+    return run(*command, cwd=project).stdout
+
+
+def test_both_clients_are_typed(project: Path) -> None:
+    told = mypy(project, "script.py", "asynchronous.py")
+    assert told.startswith("Success: no issues found in 2 source files"), told
+
+
+def test_types_tell_what_is_wrong(project: Path) -> None:
+    told = mypy(project, "wrong.py")
+    assert 'has incompatible type "str"; expected "int"' in told
+    assert 'Unexpected keyword argument "sed"; did you mean "seed"?' in told
+    assert '"DatasetOut" has no attribute "identity"' in told
 
 
 def test_an_order_against_a_live_service(project: Path, stack: Stack, client: MatteForge) -> None:

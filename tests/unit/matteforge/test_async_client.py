@@ -3,19 +3,17 @@
 import asyncio
 import inspect
 import json
-from collections.abc import Callable
+import pydoc
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import get_args, get_origin
 
 import httpx
 import pytest
 
 from matteforge import AsyncMatteForge, MatteForge, MatteForgeRequestError, MatteForgeUnavailable
-from matteforge.async_matte_batches import AsyncMatteBatches
-from matteforge.async_training import AsyncTraining
-from matteforge.derived import AsyncDerivedMethods, DerivedMethods
-from matteforge.matte_batches import MatteBatches
-from matteforge.samples import AsyncSampleMethods, SampleMethods
+from matteforge.matte_batches import AsyncMatteBatches, MatteBatches
 from matteforge.schemas.datasets import DatasetState
-from matteforge.training import Training
+from matteforge.training import AsyncTraining, Training
 from matteforge.webhooks import AsyncWebhooks, Webhooks
 
 IDENT = "ds_" + "0" * 24
@@ -37,32 +35,40 @@ DATASET = {
 def public(kind: type) -> dict[str, inspect.Signature]:
     return {
         name: inspect.signature(member)
-        for name, member in vars(kind).items()
-        if inspect.isfunction(member) and not name.startswith("_")
+        for name, member in inspect.getmembers(kind, inspect.isfunction)
+        if not name.startswith("_")
     }
+
+
+def awaited(name: str, plain: inspect.Signature) -> tuple[str, inspect.Signature]:
+    """What a method of the plain client is called and returns in the other."""
+    returned = plain.return_annotation
+    if get_origin(returned) is Iterator:
+        return name, plain.replace(return_annotation=AsyncIterator[get_args(returned)])
+    return "aclose" if name == "close" else name, plain
 
 
 @pytest.mark.parametrize(
     ("plain", "asynchronous"),
     [
         (MatteForge, AsyncMatteForge),
-        (SampleMethods, AsyncSampleMethods),
-        (DerivedMethods, AsyncDerivedMethods),
         (Training, AsyncTraining),
         (MatteBatches, AsyncMatteBatches),
         (Webhooks, AsyncWebhooks),
     ],
 )
-def test_both_clients_have_the_same_methods_and_arguments(plain: type, asynchronous: type) -> None:
-    expected = {
-        "aclose" if name == "close" else name: list(signature.parameters.values())
-        for name, signature in public(plain).items()
-    }
-    found = {
-        name: list(signature.parameters.values())
-        for name, signature in public(asynchronous).items()
-    }
-    assert found == expected
+def test_both_clients_say_the_same_methods_and_arguments(plain: type, asynchronous: type) -> None:
+    expected = dict(awaited(name, signature) for name, signature in public(plain).items())
+    assert public(asynchronous) == expected
+    for name, signature in expected.items():
+        streams = get_origin(signature.return_annotation) is AsyncIterator
+        assert inspect.iscoroutinefunction(getattr(asynchronous, name)) is not streams
+
+
+def test_help_shows_what_a_call_takes_and_returns() -> None:
+    shown = pydoc.render_doc(MatteForge, renderer=pydoc.plaintext)
+    assert "cancel(self, dataset_id: str) -> matteforge.schemas.datasets.DatasetOut" in shown
+    assert "No further shards; what is committed stays." in shown
 
 
 def client(*answers: httpx.Response | Exception, seen: list[httpx.Request]) -> AsyncMatteForge:

@@ -4,10 +4,9 @@ import errno
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -137,18 +136,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def forge() -> Iterator[Forge]:
+def forge(serve_http) -> Forge:
     made = Forge({f"{i:06d}.tar": bytes([i]) * (100_000 + i) for i in range(5)})
     handler = type("BoundHandler", (Handler,), {"forge": made})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    made.url = serve_http(handler)
+    return made
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
@@ -36,14 +34,8 @@ class Results(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def store() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), Results)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def store(serve_http) -> str:
+    return serve_http(Results)
 
 
 def answering(*answers: httpx.Response, seen: list[httpx.Request]) -> httpx.MockTransport:
