@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +16,8 @@ from core.training.runs import TrainingRuns
 from deploy.local.data_dir import DataDirInUse
 from deploy.local.stack import Stack
 from deploy.local.supervisor import StartFailed
-from matteforge.cli.training import parse_settings, show_run
+from matteforge.cli.run_options import run_fields
+from matteforge.cli.training import show_run
 from matteforge.schemas.corpora import CorpusKind
 from matteforge.schemas.training import RunState
 from service.wire import run_out
@@ -26,27 +28,16 @@ SOURCE = click.Path(path_type=Path, exists=True)
 @click.command()
 @click.option("--domain", required=True, help="Name of the model.")
 @click.option(
-    "--pairs",
-    type=SOURCE,
-    multiple=True,
+    "--pairs", type=SOURCE, multiple=True,
     help="Image-alpha pairs to be added first; as `corpora add`.",
-)
+)  # fmt: skip
 @click.option(
-    "--images",
-    type=SOURCE,
-    multiple=True,
+    "--images", type=SOURCE, multiple=True,
     help="Pictures without alpha; default: the pairs' pictures.",
-)
+)  # fmt: skip
 @click.option("--backgrounds", type=SOURCE, multiple=True, help="Photographs without subjects.")
 @click.option("--licence", default="unknown", show_default=True, help="Of what is added.")
-@click.option("--preset", default="embedded", show_default=True)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="FIELD=JSON",
-    help="Any field of a run, e.g. samples=200.",
-)
+@run_fields
 @click.option("--run", "run_id", help="Go on with this run instead.")
 @click.option(
     "--data-dir",
@@ -62,7 +53,7 @@ def cycle(
     backgrounds: tuple[Path, ...],
     licence: str,
     preset: str,
-    settings: tuple[str, ...],
+    settings: dict[str, Any],
     run_id: str | None,
     data_dir: Path,
 ) -> None:
@@ -82,7 +73,7 @@ def cycle(
                     CorpusKind.BACKGROUNDS: backgrounds,
                 },
                 licence,
-                {"preset": preset, **parse_settings(settings)},
+                {"preset": preset, **settings},
                 run_id,
             )
     except (DataDirInUse, StartFailed) as error:

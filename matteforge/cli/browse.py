@@ -1,5 +1,6 @@
 """`matteforge list | delete | samples | preview`: look at what was ordered."""
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from matteforge.cli.connection import output, service
+from matteforge.cli.listing import print_list
 from matteforge.client import MatteForge
 from matteforge.folder import write_whole
 from matteforge.schemas.datasets import DatasetOut, DatasetState
@@ -38,16 +40,10 @@ def list_datasets(
         return source in (None, dataset.spec.source) and wanted.items() <= tags.items()
 
     found = list(islice(filter(matches, client.list(state=state)), limit))
-    if as_json:
-        for dataset in found:
-            click.echo(dataset.model_dump_json())
-    elif quiet:
-        click.echo("\n".join(dataset.id for dataset in found))
-    else:
-        _print_datasets(found)
+    print_list(found, lambda each: each.id, _print_datasets, as_json=as_json, quiet=quiet)
 
 
-def _print_datasets(found: list[DatasetOut]) -> None:
+def _print_datasets(found: Sequence[DatasetOut]) -> None:
     names = ("state", "source", "samples", "ordered", "labels")
     table = Table(Column("id", no_wrap=True, min_width=27), *names, box=None)
     for dataset in found:
@@ -96,16 +92,10 @@ def samples(
 ) -> None:
     """List samples of a dataset, filtered and sorted by score or attribute."""
     found = list(client.samples(dataset_id, where=where, order=order, limit=limit))
-    if as_json:
-        for sample in found:
-            click.echo(sample.model_dump_json())
-    elif quiet:
-        click.echo("\n".join(sample.key for sample in found))
-    else:
-        _print_samples(found)
+    print_list(found, lambda each: each.key, _print_samples, as_json=as_json, quiet=quiet)
 
 
-def _print_samples(found: list[SampleOut]) -> None:
+def _print_samples(found: Sequence[SampleOut]) -> None:
     names = list(found[0].scores) if found else []
     attributes = list(found[0].attributes)[:4] if found else []
     table = Table(Column("key", no_wrap=True, min_width=11), "split", *names, *attributes, box=None)

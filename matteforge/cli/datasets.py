@@ -13,6 +13,7 @@ from matteforge.cli.progress import end, show, watch
 from matteforge.client import MatteForge
 from matteforge.schemas.attributes import MEMBERS, VOCABULARIES, Framing
 from matteforge.schemas.criteria import BY_NAME
+from matteforge.schemas.datasets import DatasetOut
 
 
 def pairs_of(
@@ -53,6 +54,15 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     return [name.strip() for name in (value or "").split(",") if name.strip()]
 
 
+LABEL = click.option(
+    "--label", "labels", multiple=True, callback=pairs_of(str), metavar="NAME=VALUE",
+    help="may be repeated",
+)  # fmt: skip
+WATCH = click.option(
+    "--wait", "--watch", "watching", is_flag=True, help="show progress until it has ended"
+)
+
+
 @click.command()
 @click.argument("count", type=int)
 @click.option("--model", help="name, name@alias or name@sha256:DIGEST  [default: humans]")
@@ -72,21 +82,10 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="[default: 8]",
 )
 @click.option(
-    "--filter",
-    "filter",
-    multiple=True,
-    callback=pairs_of(float),
-    metavar="CRITERION=THRESHOLD",
+    "--filter", "filter", multiple=True, callback=pairs_of(float), metavar="CRITERION=THRESHOLD",
     help=f"may be repeated; criteria: {', '.join(BY_NAME)}",
-)
-@click.option(
-    "--label",
-    "labels",
-    multiple=True,
-    callback=pairs_of(str),
-    metavar="NAME=VALUE",
-    help="may be repeated",
-)
+)  # fmt: skip
+@LABEL
 @click.option(
     "--source",
     type=click.Choice(["generated", "rendered"]),
@@ -124,13 +123,9 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--idempotency-key", help="repeating an order with the same key orders once")
 @click.option(
-    "--split",
-    "splits",
-    multiple=True,
-    callback=pairs_of(float),
-    metavar="NAME=SHARE",
+    "--split", "splits", multiple=True, callback=pairs_of(float), metavar="NAME=SHARE",
     help="may be repeated: train, validation, test; shares add up to 1",
-)
+)  # fmt: skip
 @click.option(
     "--background",
     help="behind the member composite: builtin, #rrggbb or corpus:NAME  [default: builtin]",
@@ -146,9 +141,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="may be repeated: dataset.completed, dataset.failed, dataset.cancelled [default: these],"
     " shard.committed",
 )
-@click.option(
-    "--wait", "--watch", "watching", is_flag=True, help="show progress until it has ended"
-)
+@WATCH
 @output
 @service
 def order(
@@ -165,12 +158,19 @@ def order(
         name: value for name, value in options.items() if value not in (None, {}, [])
     }  # type: ignore[assignment]
     dataset = client.order(count, idempotency_key=idempotency_key, **given)
+    tell_ordered(client, dataset, watching=watching, as_json=as_json, quiet=quiet)
+
+
+def tell_ordered(
+    client: MatteForge, made: DatasetOut, *, watching: bool, as_json: bool, quiet: bool
+) -> None:
+    """Print the id of an order, or all that is known of it; `watching`: how it ends as well."""
     if not as_json:
-        click.echo(dataset.id)
+        click.echo(made.id)
     if watching:
-        end(watch(client, dataset.id, quiet=quiet), as_json=as_json, quiet=quiet)
+        end(watch(client, made.id, quiet=quiet), as_json=as_json, quiet=quiet)
     elif as_json:
-        show(dataset, as_json=True)
+        show(made, as_json=True)
 
 
 @click.command()

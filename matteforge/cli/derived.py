@@ -6,18 +6,10 @@ from typing import Any
 import click
 
 from matteforge.cli.connection import output, service
-from matteforge.cli.datasets import pairs_of
-from matteforge.cli.progress import end, show, watch
+from matteforge.cli.datasets import LABEL, WATCH, tell_ordered
+from matteforge.cli.progress import end, watch
 from matteforge.client import MatteForge
-from matteforge.schemas.datasets import DatasetOut, DatasetState
-
-LABEL = click.option(
-    "--label", "labels", multiple=True, callback=pairs_of(str), metavar="NAME=VALUE",
-    help="may be repeated",
-)  # fmt: skip
-WATCH = click.option(
-    "--wait", "--watch", "watching", is_flag=True, help="show progress until it has ended"
-)
+from matteforge.schemas.datasets import DatasetState
 
 
 @click.command()
@@ -46,7 +38,7 @@ def subset(
     """Order a part of a dataset, by filter or by keys, as one of its own. Prints its id."""
     keys = keys_file.read_text("utf-8").split() if keys_file else None
     made = client.subset(dataset_id, keys=keys, **options)
-    _ordered(client, made, watching=watching, as_json=as_json, quiet=quiet)
+    tell_ordered(client, made, watching=watching, as_json=as_json, quiet=quiet)
 
 
 @click.command()
@@ -67,7 +59,7 @@ def extend(
 ) -> None:
     """Order COUNT more samples of a dataset, as one of its own. Prints its id."""
     made = client.extend(dataset_id, count, labels=labels)
-    _ordered(client, made, watching=watching, as_json=as_json, quiet=quiet)
+    tell_ordered(client, made, watching=watching, as_json=as_json, quiet=quiet)
 
 
 @click.command()
@@ -94,14 +86,3 @@ def regenerate(client: MatteForge, dataset_id: str, keep: bool, as_json: bool, q
         click.echo(f"{dataset_id}: other bytes in {made.id}: {names}", err=True)
     if not found.identical:
         raise click.exceptions.Exit(1)
-
-
-def _ordered(
-    client: MatteForge, made: DatasetOut, *, watching: bool, as_json: bool, quiet: bool
-) -> None:
-    if not as_json:
-        click.echo(made.id)
-    if watching:
-        end(watch(client, made.id, quiet=quiet), as_json=as_json, quiet=quiet)
-    elif as_json:
-        show(made, as_json=True)

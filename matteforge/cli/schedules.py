@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from matteforge.cli.connection import service
-from matteforge.cli.training import parse_settings
+from matteforge.cli.run_options import run_options
 from matteforge.client import MatteForge
 from matteforge.schemas.training import ScheduleOut
 
@@ -43,27 +43,11 @@ def schedules() -> None:
     show_default=True,
     help="a run waits for so many new ones",
 )
-@click.option(
-    "--labelled", multiple=True, required=True, help="corpus of image-alpha pairs; may be repeated"
-)
-@click.option(
-    "--unlabelled", multiple=True, required=True, help="corpus to be labelled; may be repeated"
-)
-@click.option(
-    "--backgrounds", multiple=True, help="corpus of photographs without subjects; may be repeated"
-)
-@click.option("--preset", default="embedded", show_default=True)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="FIELD=JSON",
-    help="any other field, e.g. samples=200",
-)
+@run_options
 @service
-def set_(client: MatteForge, domain: str, settings: tuple[str, ...], **options: Any) -> None:
+def set_(client: MatteForge, domain: str, settings: dict[str, Any], **options: Any) -> None:
     """Train DOMAIN periodically; replaces its schedule."""
-    click.echo(_line(client.training.set_schedule(domain, **options, **parse_settings(settings))))
+    click.echo(_line(client.training.set_schedule(domain, **options, **settings)))
 
 
 @schedules.command("list")

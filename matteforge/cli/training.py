@@ -1,6 +1,5 @@
 """`matteforge training start | list | status | curves | cancel`."""
 
-import json
 import uuid
 from typing import Any
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from matteforge.cli.connection import service
+from matteforge.cli.run_options import run_options
 from matteforge.client import MatteForge
 from matteforge.schemas.training import RunState, TrainingRunOut
 
@@ -20,32 +20,15 @@ def training() -> None:
 
 @training.command()
 @click.argument("domain")
-@click.option(
-    "--labelled", multiple=True, required=True, help="corpus of image-alpha pairs; may be repeated"
-)
-@click.option(
-    "--unlabelled", multiple=True, required=True, help="corpus to be labelled; may be repeated"
-)
-@click.option(
-    "--backgrounds", multiple=True, help="corpus of photographs without subjects; may be repeated"
-)
-@click.option("--preset", default="embedded", show_default=True)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="FIELD=JSON",
-    help="any other field, e.g. samples=200",
-)
+@run_options
 @click.option("--watch", is_flag=True, help="show progress until it has ended")
 @service
 def start(
-    client: MatteForge, domain: str, settings: tuple[str, ...], watch: bool, **options: Any
+    client: MatteForge, domain: str, settings: dict[str, Any], watch: bool, **options: Any
 ) -> None:
     """One turn of the cycle for DOMAIN, the model's name. Prints the run's id."""
-    run = client.training.order(
-        domain, idempotency_key=str(uuid.uuid4()), **options, **parse_settings(settings)
-    )
+    key = str(uuid.uuid4())
+    run = client.training.order(domain, idempotency_key=key, **options, **settings)
     click.echo(run.id)
     if watch:
         _watch(client, run.id)
@@ -103,20 +86,6 @@ def cancel(client: MatteForge, run_id: str) -> None:
     """End a run; nothing is promoted."""
     client.training.cancel(run_id)
     click.echo(f"{run_id} will be cancelled")
-
-
-def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """FIELD=JSON; what is no JSON is taken as text."""
-    found = {}
-    for pair in pairs:
-        name, separator, text = pair.partition("=")
-        if not separator:
-            raise click.BadParameter(f"{pair!r} is not FIELD=VALUE", param_hint="--set")
-        try:
-            found[name] = json.loads(text)
-        except ValueError:
-            found[name] = text
-    return found
 
 
 def show_run(run: TrainingRunOut) -> None:

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Sequence
+from itertools import islice
 from typing import BinaryIO
 
 import click
@@ -9,6 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from matteforge.cli.connection import output, service
+from matteforge.cli.listing import print_list
 from matteforge.client import MatteForge
 from matteforge.schemas.webhooks import DeliveryOut, DeliveryState
 from matteforge.signatures import SignatureInvalid, verify_webhook
@@ -44,22 +47,16 @@ def list_deliveries(
     quiet: bool,
 ) -> None:
     """List deliveries of the last month, those of the newest datasets first."""
-    found = []
-    for delivery in client.webhooks.deliveries(dataset_id=dataset_id, state=state):
-        found.append(delivery)
-        if len(found) == limit:
-            break
-    if as_json:
-        for delivery in found:
-            click.echo(delivery.model_dump_json())
-    elif quiet:
-        click.echo("\n".join(delivery.id for delivery in found))
-    else:
-        table = Table(Column("id", no_wrap=True), "event", "state", "tries", "last", box=None)
-        for delivery in found:
-            tries = str(len(delivery.attempts))
-            table.add_row(delivery.id, delivery.event, delivery.state, tries, _last(delivery))
-        Console().print(table)
+    found = list(islice(client.webhooks.deliveries(dataset_id=dataset_id, state=state), limit))
+    print_list(found, lambda each: each.id, _print_deliveries, as_json=as_json, quiet=quiet)
+
+
+def _print_deliveries(found: Sequence[DeliveryOut]) -> None:
+    table = Table(Column("id", no_wrap=True), "event", "state", "tries", "last", box=None)
+    for delivery in found:
+        tries = str(len(delivery.attempts))
+        table.add_row(delivery.id, delivery.event, delivery.state, tries, _last(delivery))
+    Console().print(table)
 
 
 @webhooks.command()
