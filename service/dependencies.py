@@ -89,11 +89,12 @@ def matching(pattern: str, what: str, value: str) -> str:
     return value
 
 
-def _dataset_id(
-    dataset_id: Annotated[str, Path(examples=["ds_0123456789abcdef01234567"])],
-    key: KeyDep,
-    services: ServicesDep,
-) -> str:
+DatasetPath = Annotated[str, Path(examples=["ds_0123456789abcdef01234567"])]
+RunPath = Annotated[str, Path(examples=["tr_0123456789abcdef01234567"])]
+BatchPath = Annotated[str, Path(examples=["mb_0123456789abcdef01234567"])]
+
+
+def _dataset_id(dataset_id: DatasetPath, key: KeyDep, services: ServicesDep) -> str:
     """The id. NotFound for another tenant's, as for one that never was."""
     matching(DATASET_ID, "dataset", dataset_id)
     if not key.admin and not key.sees(services.owner_of(dataset_id)):
@@ -126,11 +127,7 @@ def _own_model(
     return name
 
 
-def _training_run_id(
-    run_id: Annotated[str, Path(examples=["tr_0123456789abcdef01234567"])],
-    key: KeyDep,
-    services: ServicesDep,
-) -> str:
+def _training_run_id(run_id: RunPath, key: KeyDep, services: ServicesDep) -> str:
     """The id of a run that the key may see; NotFound for all others."""
     matching(TRAINING_RUN_ID, "training run", run_id)
     if not key.admin and not key.sees(TrainingRuns(services.store).request(run_id).owner):
@@ -144,11 +141,7 @@ async def _matte_id(
     return matching(MATTE_ID, "matte", matte_id)
 
 
-def _matte_batch_id(
-    batch_id: Annotated[str, Path(examples=["mb_0123456789abcdef01234567"])],
-    key: KeyDep,
-    services: ServicesDep,
-) -> str:
+def _matte_batch_id(batch_id: BatchPath, key: KeyDep, services: ServicesDep) -> str:
     """The id of a batch that the key may see; NotFound for all others."""
     matching(MATTE_BATCH_ID, "batch", batch_id)
     if not key.sees(MatteBatches(services.store).record(batch_id).matte.owner):

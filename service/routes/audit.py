@@ -11,6 +11,7 @@ from matteforge.schemas.keys import KEY_ID
 from matteforge.schemas.names import NAME
 from service.audit_trail import AuditTrail
 from service.dependencies import ServicesDep, bearer
+from service.parameters import Cursor
 from service.problems import documented
 
 router = APIRouter(prefix="/v1/audit", tags=["keys"], dependencies=[bearer])
@@ -29,9 +30,7 @@ def read(
     tenant: Annotated[str | None, Query(pattern=NAME, description="only this tenant's")] = None,
     since: Annotated[AwareDatetime | None, Query(description="at this time, or later")] = None,
     until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
-    cursor: Annotated[
-        str | None, Query(max_length=100, description="next_cursor of the page before")
-    ] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> AuditPage:
     """Every request that may have changed something, refused ones too. Other processes' lines are

@@ -2,22 +2,22 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Response
 from fastapi.openapi.models import Example
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, StringConstraints
-from starlette.exceptions import HTTPException
 
 from core import keys
 from core.datasets.dataset import DatasetView, utcnow
 from core.errors import InvalidSpec, NotFound, StateConflict, TransientError
 from core.retention import set_expiry
-from matteforge.schemas.datasets import MAX_IDEMPOTENCY_KEY, DatasetOut, DatasetPage, DatasetState
+from matteforge.schemas.datasets import DatasetOut, DatasetPage, DatasetState
 from matteforge.schemas.expiry import ExpiryIn
 from matteforge.schemas.orders import AnySpec
 from service import datasets, orders
 from service.dependencies import DatasetId, KeyDep, ServicesDep, bearer
 from service.estimates import estimate, waiting
+from service.parameters import IdempotencyKey, json_only
 from service.problems import documented, located
 from service.wire import dataset_out
 
@@ -25,17 +25,6 @@ Source = Literal["generated", "rendered"]
 Label = Annotated[str, StringConstraints(pattern=r"^[^=]+=.*$", max_length=401)]
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[bearer])
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=MAX_IDEMPOTENCY_KEY,
-        pattern=r"^[\x21-\x7e]+$",
-        description="makes the order safe to repeat: the same key and body answer with the same "
-        "dataset",
-        examples=["5b7d3a52-6c1c-4a43-9d0c-3f0f0f7a2f11"],
-    ),
-]
 EXAMPLES: dict[str, Example] = {
     "generated": {
         "summary": "StyleMatteGAN's samples",
@@ -54,20 +43,11 @@ EXAMPLES: dict[str, Example] = {
 }
 
 
-def json_only(request: Request) -> None:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise HTTPException(415, "send the order as application/json")
-
-
 @router.post(
-    "",
-    status_code=202,
-    response_model=DatasetOut,
+    "", status_code=202, response_model=DatasetOut,
     responses=documented(400, 409, 413, 415) | located(202, "Ordered; Location is the dataset"),
-    dependencies=[Depends(json_only)],
-    summary="Order a dataset",
-)
+    dependencies=[Depends(json_only)], summary="Order a dataset",
+)  # fmt: skip
 def order(
     spec: Annotated[AnySpec, Body(openapi_examples=EXAMPLES)],
     services: ServicesDep,
@@ -120,11 +100,9 @@ def list_datasets(
 
 
 @router.get(
-    "/{dataset_id}",
-    response_model=DatasetOut,
-    responses=documented(404),
+    "/{dataset_id}", response_model=DatasetOut, responses=documented(404),
     summary="Look at a dataset",
-)
+)  # fmt: skip
 def get_dataset(dataset_id: DatasetId, services: ServicesDep) -> DatasetOut:
     """State, counts, pace and links."""
     view = datasets.load_view(services, dataset_id)
@@ -136,24 +114,18 @@ def get_dataset(dataset_id: DatasetId, services: ServicesDep) -> DatasetOut:
 
 
 @router.post(
-    "/{dataset_id}/cancel",
-    status_code=202,
-    response_model=DatasetOut,
-    responses=documented(404, 409),
-    summary="Cancel a dataset",
-)
+    "/{dataset_id}/cancel", status_code=202, response_model=DatasetOut,
+    responses=documented(404, 409), summary="Cancel a dataset",
+)  # fmt: skip
 def cancel(dataset_id: DatasetId, services: ServicesDep) -> DatasetOut:
     """No further shards are begun; those that are committed stay downloadable."""
     return dataset_out(datasets.cancel(services, dataset_id), utcnow())
 
 
 @router.put(
-    "/{dataset_id}/expiry",
-    response_model=DatasetOut,
-    responses=documented(400, 404, 413, 415),
-    dependencies=[Depends(json_only)],
-    summary="Change when a dataset expires",
-)
+    "/{dataset_id}/expiry", response_model=DatasetOut, responses=documented(400, 404, 413, 415),
+    dependencies=[Depends(json_only)], summary="Change when a dataset expires",
+)  # fmt: skip
 def put_expiry(dataset_id: DatasetId, body: ExpiryIn, services: ServicesDep) -> DatasetOut:
     """It is deleted at that time, or once it has ended if that is later; null keeps it."""
     services.catalog.request(dataset_id)

@@ -10,8 +10,8 @@ from matteforge.schemas.derived import ComparisonOut, ExtendIn, SubsetIn
 from service import derived
 from service.dependencies import DatasetId, KeyDep, Services, ServicesDep, bearer
 from service.estimates import estimate
+from service.parameters import IdempotencyKey, json_only
 from service.problems import documented, located
-from service.routes.datasets import IdempotencyKey, json_only
 from service.wire import dataset_out
 
 router = APIRouter(prefix="/v1/datasets/{dataset_id}", tags=["datasets"], dependencies=[bearer])

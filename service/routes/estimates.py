@@ -9,19 +9,17 @@ from matteforge.schemas.orders import AnySpec
 from service import orders
 from service.dependencies import KeyDep, ServicesDep, bearer
 from service.estimates import estimate
+from service.parameters import json_only
 from service.problems import documented
-from service.routes.datasets import EXAMPLES, json_only
+from service.routes.datasets import EXAMPLES
 
 router = APIRouter(prefix="/v1/estimates", tags=["datasets"], dependencies=[bearer])
 
 
 @router.post(
-    "",
-    response_model=EstimateOut,
-    responses=documented(400, 413, 415),
-    dependencies=[Depends(json_only)],
-    summary="Estimate an order",
-)
+    "", response_model=EstimateOut, responses=documented(400, 413, 415),
+    dependencies=[Depends(json_only)], summary="Estimate an order",
+)  # fmt: skip
 def estimate_order(
     spec: Annotated[AnySpec, Body(openapi_examples=EXAMPLES)], services: ServicesDep, key: KeyDep
 ) -> EstimateOut:

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from core.datasets.dataset import DatasetView, utcnow
@@ -14,6 +14,7 @@ from matteforge.schemas.datasets import DatasetState, InWork
 from service.datasets import load_view
 from service.dependencies import DatasetId, Services, ServicesDep, bearer
 from service.event_stream import documented_stream, follow
+from service.parameters import LastEventId
 from service.wire import dataset_out
 
 router = APIRouter(
@@ -32,20 +33,16 @@ def _view(dataset_id: DatasetId, services: ServicesDep) -> DatasetView:
 
 
 @router.get(
-    "",
-    response_class=EventSourceResponse,
+    "", response_class=EventSourceResponse, summary="Follow a dataset",
     responses=documented_stream(
         "`snapshot` (the whole dataset), `shard` (one was committed), `state` and `progress` (what "
         "is in shards that are being made) events; ids resume"
     ),
-    summary="Follow a dataset",
-)
+)  # fmt: skip
 async def events(
     view: Annotated[DatasetView, Depends(_view)],
     services: ServicesDep,
-    last_event_id: Annotated[
-        str | None, Header(max_length=100, description="resume after this event")
-    ] = None,
+    last_event_id: LastEventId = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Starts with a `snapshot` unless Last-Event-ID can be resumed; ends with the `state` that ends
     the dataset."""

@@ -31,12 +31,9 @@ async def readyz(request: Request) -> Health | Response:
 
 
 @router.get(
-    "/metrics",
-    response_class=Response,
-    responses=documented(),
-    dependencies=[bearer],
+    "/metrics", response_class=Response, responses=documented(), dependencies=[bearer],
     summary="Prometheus",
-)
+)  # fmt: skip
 def metrics(request: Request) -> Response:
     """Text format; Prometheus sends the key by `authorization.credentials_file`."""
     recorded: Metrics = request.app.state.metrics

@@ -9,8 +9,8 @@ from core.keyring import ApiKey, KeyRing
 from matteforge.schemas.keys import KEY_ID, KeyChange, KeyIn, KeyOut, KeyPage, NewKeyOut
 from service.dependencies import KeyDep, Services, ServicesDep, bearer, matching
 from service.limits import effective
+from service.parameters import json_only
 from service.problems import documented
-from service.routes.datasets import json_only
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[bearer])
 
@@ -36,24 +36,18 @@ def list_keys(keyring: KeyRingDep, services: ServicesDep) -> KeyPage:
 
 
 @router.post(
-    "",
-    status_code=201,
-    response_model=NewKeyOut,
-    responses=documented(400, 413, 415),
-    dependencies=[Depends(json_only)],
-    summary="Make a key",
-)
+    "", status_code=201, response_model=NewKeyOut, responses=documented(400, 413, 415),
+    dependencies=[Depends(json_only)], summary="Make a key",
+)  # fmt: skip
 def create_key(body: KeyIn, keyring: KeyRingDep, services: ServicesDep) -> NewKeyOut:
     """The answer holds the secret, once."""
     return _new(services, *keyring.create(body))
 
 
 @router.post(
-    "/{key_id}/rotate",
-    response_model=NewKeyOut,
-    responses=documented(404, 409),
+    "/{key_id}/rotate", response_model=NewKeyOut, responses=documented(404, 409),
     summary="Rotate a key",
-)
+)  # fmt: skip
 def rotate_key(key_id: KeyId, keyring: KeyRingDep, services: ServicesDep) -> NewKeyOut:
     """A new secret with the same name, tenant, scopes, limits and end; the old one is revoked at
     once."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Header, Query, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Response, UploadFile
 from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -15,24 +15,21 @@ from service import matte_batches
 from service.dependencies import KeyDep, MatteBatchId, Services, ServicesDep, bearer
 from service.event_stream import documented_stream, follow
 from service.matte_orders import WishDep
+from service.parameters import Cursor, IdempotencyKey, LastEventId
 from service.problems import documented, located
-from service.routes.datasets import IdempotencyKey
 
 router = APIRouter(prefix="/v1/matte-batches", tags=["mattes"], dependencies=[bearer])
 
 STORING_S = 300.0  # at most, for an archive that has arrived
 POLL_S = 1.0
 PREFIX = re.compile(r"[^\x00-\x1f\\]{1,500}")
-Cursor = Annotated[str | None, Query(max_length=100, description="next_cursor of the page before")]
 
 
 @router.post(
-    "",
-    status_code=202,
-    response_model=MatteBatchOut,
+    "", status_code=202, response_model=MatteBatchOut,
     responses=documented(400, 409, 413) | located(202, "Ordered; Location is the batch"),
     summary="Cut many pictures out",
-)
+)  # fmt: skip
 def order(
     wish: WishDep,
     services: ServicesDep,
@@ -76,22 +73,18 @@ def list_batches(
 
 
 @router.get(
-    "/{batch_id}",
-    response_model=MatteBatchOut,
-    responses=documented(404),
+    "/{batch_id}", response_model=MatteBatchOut, responses=documented(404),
     summary="Look at a batch",
-)
+)  # fmt: skip
 def get_batch(batch_id: MatteBatchId, services: ServicesDep) -> MatteBatchOut:
     """How many pictures are made, and how it ended."""
     return matte_batches.batch_out(services, MatteBatches(services.store).view(batch_id))
 
 
 @router.get(
-    "/{batch_id}/pictures",
-    response_model=BatchPicturePage,
-    responses=documented(400, 404),
+    "/{batch_id}/pictures", response_model=BatchPicturePage, responses=documented(400, 404),
     summary="List a batch's pictures",
-)
+)  # fmt: skip
 def list_pictures(
     batch_id: MatteBatchId,
     services: ServicesDep,
@@ -105,24 +98,19 @@ def list_pictures(
 
 
 @router.get(
-    "/{batch_id}/result",
-    status_code=307,
-    response_class=RedirectResponse,
+    "/{batch_id}/result", status_code=307, response_class=RedirectResponse,
     responses=documented(404, 409) | located(307, "To a presigned URL"),
     summary="Download a batch's results",
-)
+)  # fmt: skip
 def get_result(batch_id: MatteBatchId, services: ServicesDep) -> str:
     """A redirect to a zip: each result, and outcomes.csv. 409 until the batch has ended."""
     return matte_batches.result_url(services, batch_id)
 
 
 @router.post(
-    "/{batch_id}/cancel",
-    status_code=202,
-    response_model=MatteBatchOut,
-    responses=documented(404, 409),
-    summary="Cancel a batch",
-)
+    "/{batch_id}/cancel", status_code=202, response_model=MatteBatchOut,
+    responses=documented(404, 409), summary="Cancel a batch",
+)  # fmt: skip
 def cancel(batch_id: MatteBatchId, services: ServicesDep) -> MatteBatchOut:
     """It ends after the pictures under way; what is made stays."""
     return matte_batches.batch_out(services, matte_batches.cancel_batch(services, batch_id))
@@ -133,19 +121,15 @@ def _batch(batch_id: MatteBatchId, services: ServicesDep) -> str:
 
 
 @router.get(
-    "/{batch_id}/events",
-    response_class=EventSourceResponse,
+    "/{batch_id}/events", response_class=EventSourceResponse, summary="Follow a batch",
     responses=documented_stream(
         "`snapshot` whenever something changed, `state` at the end, each with the whole batch"
     ),
-    summary="Follow a batch",
-)
+)  # fmt: skip
 async def events(
     batch: Annotated[str, Depends(_batch)],
     services: ServicesDep,
-    last_event_id: Annotated[
-        str | None, Header(max_length=100, description="resume after this event")
-    ] = None,
+    last_event_id: LastEventId = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Starts with a `snapshot` unless nothing happened since Last-Event-ID; ends with the `state`
     that ends the batch."""

@@ -24,12 +24,10 @@ LONGEST_WAIT_S = 60.0
 
 
 @router.post(
-    "",
-    status_code=202,
-    response_model=MatteOut,
+    "", status_code=202, response_model=MatteOut,
     responses=documented(400, 413) | located(202, "Ordered; Location is the matte"),
     summary="Cut a picture out",
-)
+)  # fmt: skip
 async def make(
     image: Annotated[UploadFile, File(description="PNG, JPEG, WebP, TIFF, GIF, BMP or AVIF")],
     wish: WishDep,
@@ -62,11 +60,9 @@ def get_matte(matte_id: MatteId, services: ServicesDep, key: KeyDep) -> MatteOut
 
 
 @router.get(
-    "/{matte_id}/result",
-    response_class=Response,
-    responses=documented(404, 409) | {200: {"content": {"image/png": {}}}},
-    summary="Fetch a matte",
-)
+    "/{matte_id}/result", response_class=Response,
+    responses=documented(404, 409) | {200: {"content": {"image/png": {}}}}, summary="Fetch a matte",
+)  # fmt: skip
 def get_result(matte_id: MatteId, services: ServicesDep, key: KeyDep) -> Response:
     """The PNG. 409 until it is done, and when it failed."""
     book = MatteBook(services.store)

@@ -50,11 +50,10 @@ def list_rejected(
 
 
 @router.get(
-    "/{name}.webp",
-    response_class=Response,
+    "/{name}.webp", response_class=Response,
     responses=documented(404) | {200: {"content": {"image/webp": {}}}},
     summary="See a rejected candidate",
-)
+)  # fmt: skip
 def picture(
     dataset_id: DatasetId, place: Annotated[tuple[int, int], Depends(_name)], services: ServicesDep
 ) -> Response:

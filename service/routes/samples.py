@@ -36,11 +36,8 @@ async def _member(member: Annotated[str, Path(examples=["image.png"])]) -> str:
 
 
 @router.get(
-    "/samples",
-    response_model=SamplePage,
-    responses=documented(400, 404),
-    summary="List samples",
-)
+    "/samples", response_model=SamplePage, responses=documented(400, 404), summary="List samples",
+)  # fmt: skip
 def list_samples(
     dataset_id: DatasetId,
     services: ServicesDep,
@@ -67,11 +64,10 @@ def list_samples(
 
 
 @router.get(
-    "/samples/{key}/{member}",
-    response_class=Response,
+    "/samples/{key}/{member}", response_class=Response,
     responses=documented(404) | {200: {"content": {"image/png": {}, "application/json": {}}}},
     summary="Read a member of a sample",
-)
+)  # fmt: skip
 def get_member(
     dataset_id: DatasetId,
     key: Annotated[str, Depends(_key)],
@@ -88,11 +84,10 @@ def get_member(
 
 
 @router.get(
-    f"/{PREVIEW}",
-    response_class=Response,
+    f"/{PREVIEW}", response_class=Response,
     responses=documented(404) | {200: {"content": {"image/webp": {}}}},
     summary="See some samples at a glance",
-)
+)  # fmt: skip
 def preview(dataset_id: DatasetId, services: ServicesDep) -> Response:
     """Image, alpha and composite of some samples; from the first shard on."""
     services.catalog.request(dataset_id)

@@ -11,8 +11,8 @@ from core.keyring import ApiKey
 from core.training.schedules import Schedule, Schedules, ScheduleSpec
 from matteforge.schemas.training import ScheduleOut, SchedulePage
 from service.dependencies import KeyDep, ModelName, Services, ServicesDep, bearer
+from service.parameters import json_only
 from service.problems import documented
-from service.routes.datasets import json_only
 from service.wire import schedule_out
 
 router = APIRouter(prefix="/v1/training-schedules", tags=["training"], dependencies=[bearer])
@@ -34,12 +34,9 @@ def get_schedule(name: ModelName, services: ServicesDep, key: KeyDep) -> Schedul
 
 
 @router.put(
-    "/{name}",
-    response_model=ScheduleOut,
-    responses=documented(400, 404, 409, 413, 415),
-    dependencies=[Depends(json_only)],
-    summary="Make or replace a schedule",
-)
+    "/{name}", response_model=ScheduleOut, responses=documented(400, 404, 409, 413, 415),
+    dependencies=[Depends(json_only)], summary="Make or replace a schedule",
+)  # fmt: skip
 def put_schedule(
     name: ModelName, body: ScheduleSpec, services: ServicesDep, key: KeyDep
 ) -> ScheduleOut:

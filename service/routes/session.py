@@ -8,8 +8,8 @@ from pydantic import Field
 from core.keyring import KeyRing
 from matteforge.schemas.base import Wire
 from service.dependencies import Services, ServicesDep
+from service.parameters import json_only
 from service.routes import flower
-from service.routes.datasets import json_only
 from service.sessions import COOKIE, Sessions
 
 router = APIRouter(prefix="/session", include_in_schema=False)

@@ -13,6 +13,7 @@ from core.errors import InvalidCursor, NotFound
 from matteforge.schemas.datasets import ShardPage
 from service.dependencies import DatasetId, Services, ServicesDep, ShardName, bearer
 from service.object_response import object_response
+from service.parameters import Cursor
 from service.problems import documented, located
 from service.wire import shard_out
 
@@ -32,9 +33,7 @@ def list_shards(
     request: Request,
     dataset_id: DatasetId,
     services: ServicesDep,
-    cursor: Annotated[
-        str | None, Query(max_length=100, description="next_cursor of the page before")
-    ] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> ShardPage:
     """Committed shards in shard order, with URLs that need no key and expire; or, where the service
@@ -54,12 +53,10 @@ def list_shards(
 
 
 @router.get(
-    "/{name}",
-    status_code=307,
-    response_class=RedirectResponse,
+    "/{name}", status_code=307, response_class=RedirectResponse,
     responses=documented(404, 416) | located(307, "To a presigned URL") | TARS,
     summary="Download a shard",
-)
+)  # fmt: skip
 def get_shard(
     request: Request, dataset_id: DatasetId, name: ShardName, services: ServicesDep
 ) -> Response:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from core.training.curves import curves_of_stage
@@ -14,8 +14,8 @@ from matteforge.schemas.training import STAGES, Stage, TrainingRunOut, TrainingR
 from service import training
 from service.dependencies import KeyDep, OwnerDep, Services, ServicesDep, TrainingRunId, bearer
 from service.event_stream import documented_stream, follow
+from service.parameters import Cursor, IdempotencyKey, LastEventId, json_only
 from service.problems import documented, located
-from service.routes.datasets import IdempotencyKey, json_only
 
 router = APIRouter(prefix="/v1/training-runs", tags=["training"], dependencies=[bearer])
 
@@ -23,13 +23,10 @@ POLL_S = 1.0
 
 
 @router.post(
-    "",
-    status_code=202,
-    response_model=TrainingRunOut,
+    "", status_code=202, response_model=TrainingRunOut,
     responses=documented(400, 409, 413, 415) | located(202, "Ordered; Location is the run"),
-    dependencies=[Depends(json_only)],
-    summary="Order a training run",
-)
+    dependencies=[Depends(json_only)], summary="Order a training run",
+)  # fmt: skip
 def order(
     spec: TrainingSpec,
     services: ServicesDep,
@@ -55,9 +52,7 @@ def list_runs(
     domain: Annotated[
         str | None, Query(max_length=63, description="only runs of this domain")
     ] = None,
-    cursor: Annotated[
-        str | None, Query(max_length=100, description="next_cursor of the page before")
-    ] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> TrainingRunPage:
     """Newest first."""
@@ -70,11 +65,9 @@ def list_runs(
 
 
 @router.get(
-    "/{run_id}",
-    response_model=TrainingRunOut,
-    responses=documented(404),
+    "/{run_id}", response_model=TrainingRunOut, responses=documented(404),
     summary="Look at a training run",
-)
+)  # fmt: skip
 def get_run(run_id: TrainingRunId, services: ServicesDep) -> TrainingRunOut:
     """Stages with progress, time left and figures, the newest log lines, pictures, and the gate's
     decision."""
@@ -82,11 +75,9 @@ def get_run(run_id: TrainingRunId, services: ServicesDep) -> TrainingRunOut:
 
 
 @router.get(
-    "/{run_id}/curves",
-    response_model=RunCurves,
-    responses=documented(404),
+    "/{run_id}/curves", response_model=RunCurves, responses=documented(404),
     summary="Look at a run's losses",
-)
+)  # fmt: skip
 def get_curves(
     run_id: TrainingRunId,
     services: ServicesDep,
@@ -105,12 +96,9 @@ def get_curves(
 
 
 @router.post(
-    "/{run_id}/cancel",
-    status_code=202,
-    response_model=TrainingRunOut,
-    responses=documented(404, 409),
-    summary="Cancel a training run",
-)
+    "/{run_id}/cancel", status_code=202, response_model=TrainingRunOut,
+    responses=documented(404, 409), summary="Cancel a training run",
+)  # fmt: skip
 def cancel(run_id: TrainingRunId, services: ServicesDep) -> TrainingRunOut:
     """It ends within seconds; nothing is promoted."""
     return training.run_response(services, training.cancel_run(services, run_id))
@@ -122,20 +110,16 @@ def _run(run_id: TrainingRunId, services: ServicesDep) -> str:
 
 
 @router.get(
-    "/{run_id}/events",
-    response_class=EventSourceResponse,
+    "/{run_id}/events", response_class=EventSourceResponse, summary="Follow a run",
     responses=documented_stream(
         "`snapshot` (the whole run) whenever a stage ends, `progress` in between, `state` at the "
         "end"
     ),
-    summary="Follow a run",
-)
+)  # fmt: skip
 async def events(
     run: Annotated[str, Depends(_run)],
     services: ServicesDep,
-    last_event_id: Annotated[
-        str | None, Header(max_length=100, description="resume after this event")
-    ] = None,
+    last_event_id: LastEventId = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Starts with a `snapshot` unless nothing happened since Last-Event-ID; ends with the `state`
     that ends the run."""

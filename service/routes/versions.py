@@ -8,19 +8,16 @@ from core.errors import NotFound
 from core.registry import CHAMPION
 from matteforge.schemas.models import MoveOut, MovePage, PromoteIn, RollbackIn, VersionOut
 from service.dependencies import KeyDep, OwnModel, ReadableModel, Services, ServicesDep, bearer
+from service.parameters import json_only
 from service.problems import documented
-from service.routes.datasets import json_only
 
 router = APIRouter(prefix="/v1/models/{name}", tags=["models"], dependencies=[bearer])
 
 
 @router.post(
-    "/promote",
-    response_model=MovePage,
-    responses=documented(400, 404, 409, 413, 415),
-    dependencies=[Depends(json_only)],
-    summary="Promote a version",
-)
+    "/promote", response_model=MovePage, responses=documented(400, 404, 409, 413, 415),
+    dependencies=[Depends(json_only)], summary="Promote a version",
+)  # fmt: skip
 def promote(name: OwnModel, body: PromoteIn, services: ServicesDep, key: KeyDep) -> MovePage:
     """Make a version, or whatever an alias points to, the champion. Datasets under way keep what
     they pinned."""
@@ -30,12 +27,9 @@ def promote(name: OwnModel, body: PromoteIn, services: ServicesDep, key: KeyDep)
 
 
 @router.post(
-    "/rollback",
-    response_model=MovePage,
-    responses=documented(400, 404, 409, 413, 415),
-    dependencies=[Depends(json_only)],
-    summary="Roll back",
-)
+    "/rollback", response_model=MovePage, responses=documented(400, 404, 409, 413, 415),
+    dependencies=[Depends(json_only)], summary="Roll back",
+)  # fmt: skip
 def rollback(name: OwnModel, body: RollbackIn, services: ServicesDep, key: KeyDep) -> MovePage:
     """Make the version champion again that was it before the present one came."""
     if body.present in (None, services.registry.aliases(name).current(CHAMPION)):
@@ -52,11 +46,9 @@ def history(name: ReadableModel, services: ServicesDep) -> MovePage:
 
 
 @router.get(
-    "/versions/{version}",
-    response_model=VersionOut,
-    responses=documented(404),
+    "/versions/{version}", response_model=VersionOut, responses=documented(404),
     summary="Look at a version",
-)
+)  # fmt: skip
 def version(
     name: ReadableModel,
     version: Annotated[str, Path(max_length=100, examples=["candidate"])],

@@ -19,8 +19,8 @@ from matteforge.schemas.webhooks import (
 )
 from service import webhooks
 from service.dependencies import KeyDep, OwnerDep, ServicesDep, bearer, matching
+from service.parameters import Cursor, json_only
 from service.problems import documented
-from service.routes.datasets import json_only
 from service.webhooks import delivery_out
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], dependencies=[bearer])
@@ -76,9 +76,7 @@ def list_deliveries(
         str | None, Query(max_length=100, description="only of this dataset")
     ] = None,
     state: Annotated[DeliveryState | None, Query(description="only in this state")] = None,
-    cursor: Annotated[
-        str | None, Query(max_length=100, description="next_cursor of the page before")
-    ] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> DeliveryPage:
     """Deliveries of the last month, those of the newest datasets first. A page may be shorter than
