@@ -1,7 +1,7 @@
 // Batches of pictures to be cut out: send a zip, follow, fetch.
 import { api, ENDED, follow, pages } from "/console/api.js";
 import { badge, button, bytes, code, date, empty, facts, h, put, table } from "/console/dom.js";
-import { ask, guard } from "/console/notices.js";
+import { confirmed, guard } from "/console/notices.js";
 
 const PAUSE_MS = 1000,
   SHOWN = 200;
@@ -119,8 +119,8 @@ export async function matteBatchPage({ id, signal }) {
 function parts(batch, items, more, act) {
   const ended = ENDED.has(batch.state);
   const ending = ended
-    ? confirmed("Delete", batch.id, "With all its results, for good.", () => act("DELETE"))
-    : confirmed("Cancel", "cancel", "What is made stays.", () => act("POST", "/cancel"));
+    ? sure("Delete", batch.id, "With all its results, for good.", () => act("DELETE"))
+    : sure("Cancel", "cancel", "What is made stays.", () => act("POST", "/cancel"));
   return [
     h(
       "div",
@@ -160,20 +160,13 @@ function pictureRow(picture) {
   ];
 }
 
-function confirmed(word, expected, text, action) {
-  return button(
-    word,
-    guard(async () => {
-      const sure = await ask({
-        title: `${word} this batch?`,
-        text,
-        label: `Type ${expected} to confirm`,
-        expected,
-        confirm: `${word} the batch`,
-        danger: true,
-      });
-      if (sure) await action();
-    }),
-    { class: "danger" },
-  );
+function sure(word, expected, text, action) {
+  const question = {
+    title: `${word} this batch?`,
+    text,
+    expected,
+    confirm: `${word} the batch`,
+    danger: true,
+  };
+  return confirmed(word, question, action, { class: "danger" });
 }

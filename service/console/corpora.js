@@ -1,8 +1,8 @@
 // What the networks learn from, and when they learn again.
 import { api, openapi } from "/console/api.js";
-import { button, code, date, empty, h, short, table } from "/console/dom.js";
-import { schemaForm } from "/console/form.js";
-import { ask, guard, tell } from "/console/notices.js";
+import { code, date, empty, h, short, table } from "/console/dom.js";
+import { schemaForm, sendForm } from "/console/form.js";
+import { confirmed, tell } from "/console/notices.js";
 
 export async function corporaPage({ signal }) {
   const { items } = await api("/v1/corpora", { signal });
@@ -52,22 +52,20 @@ export async function schedulesPage({ signal }) {
   ]);
   const reload = () => window.dispatchEvent(new HashChangeEvent("hashchange"));
   const remove = (domain) =>
-    button(
+    confirmed(
       "Delete",
-      guard(async () => {
-        const sure = await ask({
-          title: `Delete the schedule of ${domain}?`,
-          text: "A run that is under way goes on.",
-          label: `Type ${domain} to confirm`,
-          expected: domain,
-          confirm: "Delete",
-          danger: true,
-        });
-        if (!sure) return;
+      {
+        title: `Delete the schedule of ${domain}?`,
+        text: "A run that is under way goes on.",
+        expected: domain,
+        confirm: "Delete",
+        danger: true,
+      },
+      async () => {
         await api(`/v1/training-schedules/${domain}`, { method: "DELETE" });
         tell(`${domain} has no schedule any more.`, "done");
         reload();
-      }),
+      },
       { class: "small danger" },
     );
   const list = items.length
@@ -106,29 +104,11 @@ export async function schedulesPage({ signal }) {
       "section",
       {},
       h("h2", {}, "Set a schedule"),
-      h(
-        "form",
-        {
-          novalidate: true,
-          onsubmit: guard(async (event) => {
-            event.preventDefault();
-            const body = form.read();
-            if (!body) return;
-            try {
-              await api(`/v1/training-schedules/${encodeURIComponent(body.run?.domain ?? "")}`, {
-                method: "PUT",
-                body,
-              });
-              reload();
-            } catch (error) {
-              if (error.errors?.length) form.refuse(error);
-              else tell(error.message);
-            }
-          }),
-        },
-        form.element,
-        h("p", { class: "actions" }, h("button", { class: "primary" }, "Set")),
-      ),
+      sendForm(form, "Set", async (body) => {
+        const domain = encodeURIComponent(body.run?.domain ?? "");
+        await api(`/v1/training-schedules/${domain}`, { method: "PUT", body });
+        reload();
+      }),
     ),
   ];
 }

@@ -1,7 +1,7 @@
 // One dataset in the table, and what its page shares with it: progress, actions, labels.
 import { api, ENDED, follow } from "/console/api.js";
 import { badge, button, date, h, put, seconds } from "/console/dom.js";
-import { ask, guard, tell } from "/console/notices.js";
+import { confirmed, tell } from "/console/notices.js";
 
 const THUMBNAILS = 3;
 
@@ -137,37 +137,35 @@ function total(counts) {
 
 export function actionsOf(dataset, { changed, gone }) {
   const same = h("a", { class: "button small", href: `#/order?like=${dataset.id}` }, "Same again");
-  const cancel = button(
+  const path = `/v1/datasets/${dataset.id}`;
+  const stop = {
+    title: "Cancel this dataset?",
+    text: "No further shards are made; what is committed stays. This can't be taken back.",
+    expected: "cancel",
+    confirm: "Cancel the dataset",
+    danger: true,
+  };
+  const cancel = confirmed(
     "Cancel",
-    guard(async () => {
-      const sure = await ask({
-        title: "Cancel this dataset?",
-        text: "No further shards are made; what is committed stays. This can't be taken back.",
-        label: "Type cancel to confirm",
-        expected: "cancel",
-        confirm: "Cancel the dataset",
-        danger: true,
-      });
-      if (sure) changed(await api(`/v1/datasets/${dataset.id}/cancel`, { method: "POST" }));
-    }),
+    stop,
+    async () => changed(await api(`${path}/cancel`, { method: "POST" })),
     { class: "small" },
   );
-  const remove = button(
+  const forGood = {
+    title: "Delete this dataset?",
+    text: `Its ${dataset.counts.accepted.toLocaleString()} samples are removed for good.`,
+    expected: dataset.id,
+    confirm: "Delete for good",
+    danger: true,
+  };
+  const remove = confirmed(
     "Delete",
-    guard(async () => {
-      const sure = await ask({
-        title: "Delete this dataset?",
-        text: `Its ${dataset.counts.accepted.toLocaleString()} samples are removed for good.`,
-        label: `Type ${dataset.id} to confirm`,
-        expected: dataset.id,
-        confirm: "Delete for good",
-        danger: true,
-      });
-      if (!sure) return;
-      await api(`/v1/datasets/${dataset.id}`, { method: "DELETE" });
+    forGood,
+    async () => {
+      await api(path, { method: "DELETE" });
       tell(`${dataset.id} was deleted.`, "done");
       gone();
-    }),
+    },
     { class: "small danger" },
   );
   return [

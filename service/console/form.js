@@ -1,7 +1,7 @@
 // A whole form from a schema: live checks, the service's refusals beside the fields that they name.
 import { h } from "/console/dom.js";
 import { field } from "/console/fields.js";
-import { tell } from "/console/notices.js";
+import { guard, tell } from "/console/notices.js";
 
 /** {element, read(), write(values), refuse(apiError)}; `first` are shown at once, the others below "More". */
 export function schemaForm(schema, root, { first, suggest, changed = () => {} }) {
@@ -101,4 +101,29 @@ export function schemaForm(schema, root, { first, suggest, changed = () => {} })
   }
 
   return { element, read, write, refuse };
+}
+
+/** A form around a schema's fields. What `send` is refused is shown beside the fields it names. */
+export function sendForm(form, word, send) {
+  const submit = h("button", { class: "primary" }, word);
+  const sent = guard(async (event) => {
+    event.preventDefault();
+    const body = form.read();
+    if (!body) return;
+    submit.disabled = true;
+    try {
+      await send(body);
+    } catch (error) {
+      if (!error.errors?.length) throw error;
+      form.refuse(error);
+    } finally {
+      submit.disabled = false;
+    }
+  });
+  return h(
+    "form",
+    { novalidate: true, onsubmit: sent },
+    form.element,
+    h("p", { class: "actions" }, submit),
+  );
 }

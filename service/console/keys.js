@@ -1,8 +1,8 @@
 // Keys, for admins: who may do what, until when, and how much.
 import { api, openapi } from "/console/api.js";
 import { button, code, date, facts, h, put, table } from "/console/dom.js";
-import { schemaForm } from "/console/form.js";
-import { ask, guard, tell } from "/console/notices.js";
+import { schemaForm, sendForm } from "/console/form.js";
+import { confirmed, tell } from "/console/notices.js";
 
 export async function keysPage({ signal }) {
   const root = await openapi();
@@ -28,40 +28,36 @@ export async function keysPage({ signal }) {
   }
 
   const rotate = (key) =>
-    button(
+    confirmed(
       "Rotate",
-      guard(async () => {
-        const sure = await ask({
-          title: `Rotate ${key.name}?`,
-          text: "It gets a new secret, which is shown once. The old one counts no more, at once.",
-          label: "Type rotate to confirm",
-          expected: "rotate",
-          confirm: "Rotate the key",
-        });
-        if (!sure) return;
+      {
+        title: `Rotate ${key.name}?`,
+        text: "It gets a new secret, which is shown once. The old one counts no more, at once.",
+        expected: "rotate",
+        confirm: "Rotate the key",
+      },
+      async () => {
         show(await api(`/v1/keys/${key.id}/rotate`, { method: "POST" }));
         await refresh();
-      }),
+      },
       { class: "small", "aria-label": `Rotate ${key.name}` },
     );
 
   const revoke = (key) =>
-    button(
+    confirmed(
       "Revoke",
-      guard(async () => {
-        const sure = await ask({
-          title: `Revoke ${key.name}?`,
-          text: "Whoever uses it is refused within a second. What it ordered stays.",
-          label: `Type ${key.id} to confirm`,
-          expected: key.id,
-          confirm: "Revoke the key",
-          danger: true,
-        });
-        if (!sure) return;
+      {
+        title: `Revoke ${key.name}?`,
+        text: "Whoever uses it is refused within a second. What it ordered stays.",
+        expected: key.id,
+        confirm: "Revoke the key",
+        danger: true,
+      },
+      async () => {
         await api(`/v1/keys/${key.id}`, { method: "DELETE" });
         tell(`${key.name} was revoked.`, "done");
         await refresh();
-      }),
+      },
       { class: "small danger", "aria-label": `Revoke ${key.name}` },
     );
 
@@ -99,27 +95,11 @@ export async function keysPage({ signal }) {
       "section",
       {},
       h("h2", {}, "Make a key"),
-      h(
-        "form",
-        {
-          novalidate: true,
-          onsubmit: guard(async (event) => {
-            event.preventDefault();
-            const body = form.read();
-            if (!body) return;
-            try {
-              show(await api("/v1/keys", { method: "POST", body }));
-              form.write({});
-              await refresh();
-            } catch (error) {
-              if (error.errors?.length) form.refuse(error);
-              else tell(error.message);
-            }
-          }),
-        },
-        form.element,
-        h("p", { class: "actions" }, h("button", { class: "primary" }, "Make")),
-      ),
+      sendForm(form, "Make", async (body) => {
+        show(await api("/v1/keys", { method: "POST", body }));
+        form.write({});
+        await refresh();
+      }),
     ),
   ];
 }

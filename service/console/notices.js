@@ -34,6 +34,15 @@ export function guard(action) {
   };
 }
 
+/** A button that acts once `question.expected` was typed. */
+export function confirmed(word, question, action, attributes) {
+  const label = `Type ${question.expected} to confirm`;
+  const act = guard(async () => {
+    if (await ask({ ...question, label })) await action();
+  });
+  return button(word, act, attributes);
+}
+
 /** Asks for a sentence or a typed word; null when it was called off. */
 export function ask({ title, text, label, expected, confirm, danger }) {
   return new Promise((resolve) => {

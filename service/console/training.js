@@ -15,8 +15,8 @@ import {
   tree,
 } from "/console/dom.js";
 import { curve } from "/console/charts.js";
-import { schemaForm } from "/console/form.js";
-import { ask, guard, tell } from "/console/notices.js";
+import { schemaForm, sendForm } from "/console/form.js";
+import { confirmed, guard } from "/console/notices.js";
 
 const LOSSES_MS = 15000;
 
@@ -90,20 +90,16 @@ export async function trainingRunPage({ id, signal }) {
 }
 
 function parts(run, losses, draw) {
-  const cancel = button(
-    "Cancel",
-    guard(async () => {
-      const sure = await ask({
-        title: "Cancel this run?",
-        text: "It ends within seconds; nothing is promoted.",
-        label: "Type cancel to confirm",
-        expected: "cancel",
-        confirm: "Cancel the run",
-        danger: true,
-      });
-      if (sure) draw(await api(`/v1/training-runs/${run.id}/cancel`, { method: "POST" }));
-    }),
-  );
+  const question = {
+    title: "Cancel this run?",
+    text: "It ends within seconds; nothing is promoted.",
+    expected: "cancel",
+    confirm: "Cancel the run",
+    danger: true,
+  };
+  const cancel = confirmed("Cancel", question, async () => {
+    draw(await api(`/v1/training-runs/${run.id}/cancel`, { method: "POST" }));
+  });
   return [
     h(
       "div",
@@ -210,7 +206,6 @@ export async function newRunPage({ signal }) {
     suggest: { labelled: names, unlabelled: names, backgrounds: names },
   });
   const key = crypto.randomUUID?.() ?? String(Math.random());
-  const submit = h("button", { class: "primary" }, "Start");
   return [
     h("h1", {}, "New training run"),
     names.length
@@ -220,32 +215,10 @@ export async function newRunPage({ signal }) {
           h("p", {}, "A run learns from corpora. Add one beside the data:"),
           code("matteforge corpora add portraits FOLDER --licence CC0-1.0"),
         ),
-    h(
-      "form",
-      {
-        novalidate: true,
-        onsubmit: guard(async (event) => {
-          event.preventDefault();
-          const body = form.read();
-          if (!body) return;
-          submit.disabled = true;
-          try {
-            const run = await api("/v1/training-runs", {
-              method: "POST",
-              body,
-              headers: { "Idempotency-Key": key },
-            });
-            location.hash = `#/training/${run.id}`;
-          } catch (error) {
-            if (error.errors?.length) form.refuse(error);
-            else tell(error.message);
-          } finally {
-            submit.disabled = false;
-          }
-        }),
-      },
-      form.element,
-      h("p", { class: "actions" }, submit),
-    ),
+    sendForm(form, "Start", async (body) => {
+      const headers = { "Idempotency-Key": key };
+      const run = await api("/v1/training-runs", { method: "POST", body, headers });
+      location.hash = `#/training/${run.id}`;
+    }),
   ];
 }
