@@ -1,11 +1,10 @@
 """Records of many pictures cut out by one order."""
 
-import hashlib
-import secrets
 from datetime import datetime
 
 from pydantic import Field
 
+from core.datasets.dataset import new_id
 from core.mattes import MatteOrder, MatteOutcome
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.datasets import DatasetState, ErrorInfo
@@ -75,11 +74,7 @@ class BatchView(Frozen):
 
 
 def new_batch_id(owner: str, idempotency_key: str | None) -> str:
-    """Id of a batch, made as core.datasets.dataset.new_dataset_id makes a dataset's."""
-    if idempotency_key is None:
-        return f"mb_{secrets.token_hex(12)}"
-    digest = hashlib.sha256("\0".join((owner, "mattes", idempotency_key)).encode()).hexdigest()
-    return f"mb_{digest[:24]}"
+    return new_id("mb", idempotency_key, owner, "mattes")
 
 
 def batch_lease(batch_id: str, part: int | None = None) -> str:

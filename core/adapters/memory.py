@@ -8,17 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from core.adapters.live_view_rules import (
-    EVENTS_KEPT,
-    NO_EVENT,
-    add_work,
-    blended,
-    decode_cursor,
-    encode_cursor,
-    index_member,
-    parse_event_id,
-    state_rank,
-)
+from core.adapters import live_view_rules as rules
 from core.adapters.memory_doorbell import MemoryDoorbell
 from core.adapters.memory_leases import MemoryLeaseBook
 from core.adapters.memory_store import MemoryStore
@@ -43,7 +33,7 @@ class _Dataset:
         """The view with what workers tell."""
         now_s = time.monotonic()
         works = (work for until_s, work in self.work.values() if until_s > now_s)
-        return self.view.model_copy(update={"in_work": add_work(works)})
+        return self.view.model_copy(update={"in_work": rules.add_work(works)})
 
 
 class MemoryLiveView:
@@ -93,20 +83,22 @@ class MemoryLiveView:
             views = [
                 d.seen() for d in self._datasets.values() if state is None or d.view.state is state
             ]
-        index = {index_member(view.id, view.created_at): view for view in views}
-        bound = decode_cursor(after) if after is not None else None
+        index = {rules.index_member(view.id, view.created_at): view for view in views}
+        bound = rules.decode_cursor(after) if after is not None else None
         members = [
             member for member in sorted(index, reverse=True) if bound is None or member < bound
         ]
         shown = members[:limit]
-        return [index[m] for m in shown], encode_cursor(shown[-1]) if len(members) > limit else None
+        return [index[m] for m in shown], rules.encode_cursor(shown[-1]) if len(
+            members
+        ) > limit else None
 
     def active_ids(self) -> list[str]:
         with self._lock:
             views = [d.view for d in self._datasets.values() if not d.view.state.terminal]
         return [
             view.id
-            for view in sorted(views, key=lambda view: index_member(view.id, view.created_at))
+            for view in sorted(views, key=lambda view: rules.index_member(view.id, view.created_at))
         ]
 
     def set_state(
@@ -120,7 +112,7 @@ class MemoryLiveView:
     ) -> bool:
         with self._lock:
             dataset = self._datasets.get(dataset_id)
-            if dataset is None or state_rank(state) <= state_rank(dataset.view.state):
+            if dataset is None or rules.state_rank(state) <= rules.state_rank(dataset.view.state):
                 return False
             dataset.view = dataset.view.model_copy(
                 update={
@@ -165,7 +157,7 @@ class MemoryLiveView:
             dataset.work.pop(shard, None)
 
     def note_pace(self, kind: str, seconds_a_sample: float) -> None:
-        self._paces[kind] = blended(self._paces.get(kind), seconds_a_sample)
+        self._paces[kind] = rules.blended(self._paces.get(kind), seconds_a_sample)
 
     def pace(self, kind: str) -> float | None:
         return self._paces.get(kind)
@@ -206,18 +198,18 @@ class MemoryLiveView:
             events = list(dataset.events) if dataset else []
         if after is None:
             return events[:limit]
-        if after == NO_EVENT:
-            return events[:limit] if len(events) < EVENTS_KEPT else None
+        if after == rules.NO_EVENT:
+            return events[:limit] if len(events) < rules.EVENTS_KEPT else None
         known = [event.id for event in events]
-        if parse_event_id(after) is None or after not in known:
+        if rules.parse_event_id(after) is None or after not in known:
             return None
         return events[known.index(after) + 1 :][:limit]
 
     def last_event_id(self, dataset_id: str) -> str:
         dataset = self._datasets.get(dataset_id)
-        return dataset.events[-1].id if dataset and dataset.events else NO_EVENT
+        return dataset.events[-1].id if dataset and dataset.events else rules.NO_EVENT
 
     def _publish(self, dataset: _Dataset, kind: str, data: Mapping[str, Any]) -> None:
         self._sequence += 1
         dataset.events.append(Event(id=f"{self._sequence}-0", kind=kind, data=data))
-        del dataset.events[:-EVENTS_KEPT]
+        del dataset.events[: -rules.EVENTS_KEPT]

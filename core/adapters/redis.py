@@ -19,18 +19,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from core.adapters import live_view_rules as rules
 from core.adapters import redis_scripts as scripts
-from core.adapters.live_view_rules import (
-    EVENTS_KEPT,
-    NO_EVENT,
-    add_work,
-    blended,
-    decode_cursor,
-    encode_cursor,
-    index_member,
-    parse_event_id,
-    state_rank,
-)
 from core.adapters.redis_connection import translated
 from core.adapters.redis_records import (
     to_bitmap,
@@ -50,7 +40,7 @@ INITIALISED = "mf:initialised"
 INDEX = "mf:index"
 PACE = "mf:pace"
 WORK_TTL_S = 3600.0  # after which nothing is left of a dataset that nobody reports on
-RANK_AT_END = state_rank(DatasetState.COMPLETED)
+RANK_AT_END = rules.state_rank(DatasetState.COMPLETED)
 
 
 class RedisLiveView:
@@ -80,7 +70,7 @@ class RedisLiveView:
 
     @translated()
     def put(self, view: DatasetView, *, done: Iterable[int] = ()) -> None:
-        key, member = _key(view.id), index_member(view.id, view.created_at)
+        key, member = _key(view.id), rules.index_member(view.id, view.created_at)
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(key, f"{key}:done", f"{key}:rings")
             pipe.hset(key, mapping={**to_fields(view), "member": member})
@@ -110,13 +100,13 @@ class RedisLiveView:
         self, *, state: DatasetState | None, after: str | None, limit: int
     ) -> tuple[list[DatasetView], str | None]:
         index = INDEX if state is None else f"{INDEX}:{state}"
-        newest = "+" if after is None else f"({decode_cursor(after)}"
+        newest = "+" if after is None else f"({rules.decode_cursor(after)}"
         members = self._redis.zrange(
             index, newest, "-", desc=True, bylex=True, offset=0, num=limit + 1
         )
         ids = [member.partition(":")[2] for member in members[:limit]]
         views = self._views(ids)
-        more = encode_cursor(members[limit - 1]) if len(members) > limit else None
+        more = rules.encode_cursor(members[limit - 1]) if len(members) > limit else None
         return [view for view in views if view is not None], more
 
     def _views(self, ids: list[str]) -> list[DatasetView | None]:
@@ -127,7 +117,7 @@ class RedisLiveView:
                 pipe.hgetall(f"{_key(dataset_id)}:work")
             (now_s, _), *found = pipe.execute()
         return [
-            to_view(dataset_id, fields, add_work(to_work(told, now_s)))
+            to_view(dataset_id, fields, rules.add_work(to_work(told, now_s)))
             for dataset_id, fields, told in zip(ids, found[::2], found[1::2], strict=True)
         ]
 
@@ -150,13 +140,13 @@ class RedisLiveView:
         if error:
             data["error"] = error.model_dump()
         arguments = (
-            state_rank(state),
+            rules.state_rank(state),
             state.value,
             at.isoformat(),
             error.model_dump_json() if error else "",
             json.dumps(to_counters(counts)) if counts else "",
             json.dumps(data),
-            EVENTS_KEPT,
+            rules.EVENTS_KEPT,
         )
         return bool(self._set_state(keys=[_key(dataset_id), INDEX], args=arguments))
 
@@ -167,7 +157,13 @@ class RedisLiveView:
     @translated()
     def add_shard(self, dataset_id: str, record: ShardRecord) -> bool:
         increments = json.dumps(to_counters(add_shard(Counts(requested=0, shards_total=0), record)))
-        arguments = (RANK_AT_END, record.shard, increments, record.model_dump_json(), EVENTS_KEPT)
+        arguments = (
+            RANK_AT_END,
+            record.shard,
+            increments,
+            record.model_dump_json(),
+            rules.EVENTS_KEPT,
+        )
         self._redis.hdel(f"{_key(dataset_id)}:work", str(record.shard))
         return bool(self._add_shard(keys=[_key(dataset_id)], args=arguments))
 
@@ -187,7 +183,7 @@ class RedisLiveView:
     @translated()
     def note_pace(self, kind: str, seconds_a_sample: float) -> None:
         before = self._redis.hget(PACE, kind)
-        after = blended(None if before is None else float(before), seconds_a_sample)
+        after = rules.blended(None if before is None else float(before), seconds_a_sample)
         self._redis.hset(PACE, kind, after)
 
     @translated()
@@ -219,11 +215,11 @@ class RedisLiveView:
     @translated()
     def events(self, dataset_id: str, *, after: str | None, limit: int = 100) -> list[Event] | None:
         stream = f"{_key(dataset_id)}:events"
-        if after is None or after == NO_EVENT:
-            if after == NO_EVENT and self._redis.xlen(stream) >= EVENTS_KEPT:
+        if after is None or after == rules.NO_EVENT:
+            if after == rules.NO_EVENT and self._redis.xlen(stream) >= rules.EVENTS_KEPT:
                 return None
             return [to_event(*entry) for entry in self._redis.xrange(stream, count=limit)]
-        if parse_event_id(after) is None:
+        if rules.parse_event_id(after) is None:
             return None
         entries = self._redis.xrange(stream, min=after, count=limit + 1)
         if not entries or entries[0][0] != after:
@@ -233,7 +229,7 @@ class RedisLiveView:
     @translated()
     def last_event_id(self, dataset_id: str) -> str:
         newest = self._redis.xrevrange(f"{_key(dataset_id)}:events", count=1)
-        return str(newest[0][0]) if newest else NO_EVENT
+        return str(newest[0][0]) if newest else rules.NO_EVENT
 
 
 def _key(dataset_id: str) -> str:

@@ -39,13 +39,17 @@ class DatasetView(Frozen):
         return self.timestamps[DatasetState.QUEUED]
 
 
-def new_dataset_id(owner: str, idempotency_key: str | None) -> str:
-    """Derived from (owner, Idempotency-Key) so that a replay claims the same key in S3; random
-    without one."""
+def new_id(prefix: str, idempotency_key: str | None, *scope: str) -> str:
+    """Id of what is ordered: derived from scope and Idempotency-Key, so that a replay claims the
+    same key in S3; random without one."""
     if idempotency_key is None:
-        return f"ds_{secrets.token_hex(12)}"
-    digest = hashlib.sha256(f"{owner}\0{idempotency_key}".encode()).hexdigest()
-    return f"ds_{digest[:24]}"
+        return f"{prefix}_{secrets.token_hex(12)}"
+    digest = hashlib.sha256("\0".join((*scope, idempotency_key)).encode()).hexdigest()
+    return f"{prefix}_{digest[:24]}"
+
+
+def new_dataset_id(owner: str, idempotency_key: str | None) -> str:
+    return new_id("ds", idempotency_key, owner)
 
 
 def utcnow() -> datetime:

@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,26 +91,21 @@ def member_names(schema: pa.Schema) -> list[str]:
 
 def score_names(schema: pa.Schema) -> list[str]:
     """Scores that the samples of a table have."""
-    known = set(BASE.names)
-    return [
-        field.name
-        for field in schema
-        if pa.types.is_floating(field.type)
-        and field.name not in known
-        and not field.name.startswith("threshold_")
-    ]
+    floats = _names(schema, pa.types.is_floating)
+    return [name for name in floats if not name.startswith("threshold_")]
 
 
 def attribute_names(schema: pa.Schema) -> list[str]:
     """Attributes of rendered portraits."""
-    known = {*BASE.names, *(f"{name}_file" for name in member_names(schema))}
-    return [
-        field.name
-        for field in schema
-        if pa.types.is_string(field.type)
-        and field.name not in known
-        and not field.name.endswith("_sha256")
-    ]
+    files = {f"{name}_file" for name in member_names(schema)}
+    texts = _names(schema, pa.types.is_string)
+    return [name for name in texts if name not in files and not name.endswith("_sha256")]
+
+
+def _names(schema: pa.Schema, is_wanted: Callable[[pa.DataType], bool]) -> list[str]:
+    """Columns of wanted types beyond those that every table has."""
+    known = set(BASE.names)
+    return [field.name for field in schema if is_wanted(field.type) and field.name not in known]
 
 
 def _row(members: Mapping[str, Content]) -> dict[str, Any]:

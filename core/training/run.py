@@ -3,14 +3,13 @@
 A domain is the name of a model and nothing more: no line of code knows what its pictures show.
 """
 
-import hashlib
-import secrets
 from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
 from core.corpora import CorpusManifest
+from core.datasets.dataset import new_id
 from core.errors import InvalidSpec
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.corpora import Split
@@ -90,11 +89,7 @@ class TrainingView(Frozen):
 
 
 def new_run_id(owner: str, idempotency_key: str | None) -> str:
-    """Id of a run, made as core.datasets.dataset.new_dataset_id makes a dataset's."""
-    if idempotency_key is None:
-        return f"tr_{secrets.token_hex(12)}"
-    digest = hashlib.sha256("\0".join((owner, "training", idempotency_key)).encode()).hexdigest()
-    return f"tr_{digest[:24]}"
+    return new_id("tr", idempotency_key, owner, "training")
 
 
 def domain_lease(domain: str) -> str:

@@ -161,15 +161,9 @@ def pin_run(
     champion = model.current(CHAMPION) if model else None
     start = None if champion or not spec.start_from else _resolved(registry, spec.start_from, reads)
     return TrainingRecord(
-        id=run_id,
-        owner=owner,
-        spec=spec,
-        corpora=corpora,
-        champion=champion,
-        start=start,
-        created_at=utcnow(),
-        body_sha256=body_sha256,
-    )
+        id=run_id, owner=owner, spec=spec, corpora=corpora, champion=champion, start=start,
+        created_at=utcnow(), body_sha256=body_sha256,
+    )  # fmt: skip
 
 
 def _resolved(registry: Registry, model: str, reads: MayRead) -> str:
