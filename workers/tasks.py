@@ -37,12 +37,13 @@ def _ending_without_device(context: Callable[[], Context]) -> Iterator[None]:
 def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
     """Bind every message to its function. `context` is called in the pool's child, at the first
     task."""
+    app.Task.Request = "workers.consumption:Delivery"
+    _register_control(app, context)
+    _register_making(app, context)
 
-    def run_shard_task(dataset_id: str, shard: int) -> None:
-        from workers.generate.run_shard import run_shard
 
-        with _ending_without_device(context):
-            run_shard(context(), dataset_id, shard)
+def _register_control(app: Celery, context: Callable[[], Context]) -> None:
+    """What needs no network: what is rung for, and what is told."""
 
     def reconcile_task(dataset_id: str | None = None, tick: bool = False) -> None:
         half_s = context().settings.reconcile_every_s / 2
@@ -52,6 +53,23 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
         if dataset_id is None:
             reconcile_training(context())
             reconcile_mattes(context())
+
+    def send_webhook_task(tenant: str, delivery_id: str, due_s: int) -> None:
+        send_webhook(context(), Due(due_s, tenant, delivery_id))
+
+    app.task(send_webhook_task, name=SendWebhook.task, shared=False)
+    # Every few seconds, and of no interest to a person: in Flower it would bury the shards.
+    app.task(reconcile_task, name=Reconcile.task, shared=False, send_events=False)
+
+
+def _register_making(app: Celery, context: Callable[[], Context]) -> None:
+    """What a network makes or learns."""
+
+    def run_shard_task(dataset_id: str, shard: int) -> None:
+        from workers.generate.run_shard import run_shard
+
+        with _ending_without_device(context):
+            run_shard(context(), dataset_id, shard)
 
     def run_cycle_task(run_id: str) -> None:
         from workers.cycle.run_cycle import run_cycle
@@ -70,10 +88,6 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
         with _ending_without_device(context):
             run_matte_batch(context(), batch_id)
 
-    def send_webhook_task(tenant: str, delivery_id: str, due_s: int) -> None:
-        send_webhook(context(), Due(due_s, tenant, delivery_id))
-
-    app.Task.Request = "workers.consumption:Delivery"
     # No reconciler rings for a matte again.
     app.task(
         run_matte_task,
@@ -84,8 +98,5 @@ def register_tasks(app: Celery, context: Callable[[], Context]) -> None:
         max_retries=5,
     )
     app.task(run_matte_batch_task, name=RunMatteBatch.task, shared=False)
-    app.task(send_webhook_task, name=SendWebhook.task, shared=False)
     app.task(run_shard_task, name=RunShard.task, shared=False)
     app.task(run_cycle_task, name=RunCycle.task, shared=False)
-    # Every few seconds, and of no interest to a person: in Flower it would bury the shards.
-    app.task(reconcile_task, name=Reconcile.task, shared=False, send_events=False)

@@ -1,11 +1,12 @@
-"""What `make check` holds beside ruff, mypy and import-linter: short files, one name for one thing,
-docstrings that begin with a sentence, typed fixtures. Prints what is wrong and exits with 1 if
-anything is.
+"""What `make check` holds beside ruff, mypy and import-linter: short files and functions, one name
+for one thing, docstrings that begin with a sentence, typed fixtures. Prints what is wrong and exits
+with 1 if anything is.
 
     python tests/conventions/conventions.py
 """
 
 import ast
+import itertools
 import subprocess
 import sys
 from collections import defaultdict
@@ -18,6 +19,7 @@ PROGRAMS = (  # what has one name for one thing: the application, and the client
     ("matteforge",),
 )
 LONGEST = {"models/networks/": 320, "models/kernels/": 320, "tests/": 400, "": 250}  # lines
+LONGEST_FUNCTION = 40  # lines of its statements, without its parameters and its docstring
 FRAGMENTS = ("Of", "As")  # a docstring that begins so leaves its subject to be guessed
 ENTRY_POINTS = {"main"}  # of programs, one a file
 SHARED = {  # names that several modules have on purpose -> why
@@ -44,6 +46,33 @@ def long_files(files: dict[Path, str]) -> Iterator[str]:
         limit = next(most for folder, most in LONGEST.items() if str(path).startswith(folder))
         if (lines := text.count("\n")) > limit:
             yield f"{path}: {lines} lines; {limit} are the most: split it by concept"
+
+
+def long_functions(files: dict[Path, str]) -> Iterator[str]:
+    """Functions of the source whose statements take more lines than one step needs. A Triton kernel
+    is compiled whole, and so may be longer."""
+    for path, text in files.items():
+        if path.parts[0] not in itertools.chain(*PROGRAMS):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            kernel = any("triton.jit" in ast.unparse(by) for by in node.decorator_list)
+            lines = _statement_lines(node)
+            if lines > LONGEST_FUNCTION and not kernel:
+                yield (
+                    f"{path}:{node.lineno}: {node.name} has {lines} lines of statements; "
+                    f"{LONGEST_FUNCTION} are the most: a function says one step"
+                )
+
+
+def _statement_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    first, *others = function.body
+    if ast.get_docstring(function, clean=False) is not None:
+        if not others:
+            return 0
+        first = others[0]
+    return (function.end_lineno or first.lineno) - first.lineno + 1
 
 
 def fragments(files: dict[Path, str]) -> Iterator[str]:
@@ -111,12 +140,8 @@ def _registers(decorator: ast.Call) -> bool:
 def problems(root: Path) -> list[str]:
     """All that is wrong below `root`, a line each."""
     files = {path: (root / path).read_text() for path in tracked(root)}
-    return [
-        *long_files(files),
-        *fragments(files),
-        *untyped_fixtures(files),
-        *shared_names(files),
-    ]
+    checks = (long_files, long_functions, fragments, untyped_fixtures, shared_names)
+    return [problem for check in checks for problem in check(files)]
 
 
 def main() -> None:

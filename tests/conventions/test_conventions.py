@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 CHECKS = runpy.run_path(str(Path(__file__).with_name("conventions.py")))
+LONG = 'def f(\n    a,\n    b,\n):\n    """Two\n    lines."""\n' + "".join(
+    f"    x = {n}\n" for n in range(41)
+)
 
 
 @pytest.mark.parametrize(
@@ -13,6 +16,7 @@ CHECKS = runpy.run_path(str(Path(__file__).with_name("conventions.py")))
     [
         ("long_files", {"core/a.py": "x = 1\n" * 251}, "core/a.py: 251 lines; 250"),
         ("long_files", {"models/networks/a.py": "x = 1\n" * 321}, "321 lines; 320"),
+        ("long_functions", {"core/a.py": LONG}, "core/a.py:1: f has 41 lines"),
         ("fragments", {"core/a.py": '"""Of the samples."""\n'}, "core/a.py:1: a docstring begins"),
         ("fragments", {"core/a.py": 'x = 1\n"""As before."""\n'}, "core/a.py:2: a docstring"),
         (
@@ -41,6 +45,9 @@ def test_what_breaks_a_convention_is_told(check: str, files: dict[str, str], tol
     ("check", "files"),
     [
         ("long_files", {"core/a.py": "x = 1\n" * 250, "models/kernels/b.py": "x = 1\n" * 320}),
+        ("long_functions", {"core/a.py": LONG.replace("    x = 40\n", "")}),
+        ("long_functions", {"models/a.py": "@triton.jit\n" + LONG}),
+        ("long_functions", {"tests/a.py": LONG}),
         ("fragments", {"core/a.py": '"""Offers a sample."""\nx = "Of all"\n'}),
         ("untyped_fixtures", {"tests/a.py": "@pytest.fixture\ndef a(n: int) -> int: ...\n"}),
         ("untyped_fixtures", {"tests/a.py": "def helper(n): ...\n"}),

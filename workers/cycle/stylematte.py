@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.errors import CorpusRejected
 from matteforge.schemas.corpora import Split
-from matteforge.schemas.training import Stage
+from matteforge.schemas.training import Stage, TrainingSpec
 from models.corpora.pairs import read_squares
 from models.networks.checkpoints.checkpoint import digest, halved, load_checkpoint, save_checkpoint
 from models.networks.checkpoints.load import load_stylematte
@@ -76,17 +76,7 @@ def _train(
     if not len(portraits):
         raise CorpusRejected("the labelled corpora hold no training pairs")
     held_out = read_squares(context.tars(job, spec.labelled, Split.VALIDATION), spec.matting_size)
-    options = MattingTraining(
-        steps=steps,
-        seed=spec.seed,
-        learning_rate=rate,
-        sizes=tuple(sorted({max(32, spec.matting_size // 2), spec.matting_size})),
-        batch_pixels=spec.matting_batch * spec.matting_size**2,
-        warmup_steps=min(200, max(1, steps // 10)),
-        background_count=spec.rendered_backgrounds,
-        background_size=spec.matting_size * 5 // 4,
-        checkpoint_every=max(1, min(200, steps // 4)),
-    )
+    options = _options(spec, steps, rate)
     photos, unseen = (context.photos(job, split) for split in (Split.TRAIN, Split.VALIDATION))
     last: dict[str, Any] = {}
     for scalars in train_matting(
@@ -114,3 +104,17 @@ def _train(
         **{name: trained.extra[name] for name in ("step", "val_mad", "val_iou")},
         **last,
     }
+
+
+def _options(spec: TrainingSpec, steps: int, rate: float) -> MattingTraining:
+    return MattingTraining(
+        steps=steps,
+        seed=spec.seed,
+        learning_rate=rate,
+        sizes=tuple(sorted({max(32, spec.matting_size // 2), spec.matting_size})),
+        batch_pixels=spec.matting_batch * spec.matting_size**2,
+        warmup_steps=min(200, max(1, steps // 10)),
+        background_count=spec.rendered_backgrounds,
+        background_size=spec.matting_size * 5 // 4,
+        checkpoint_every=max(1, min(200, steps // 4)),
+    )

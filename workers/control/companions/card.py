@@ -59,7 +59,7 @@ def card(
     fields = {name: json.dumps(value, sort_keys=True) for name, value in meta.items()}
     lines = "\n".join(f"{name}: {value}" for name, value in fields.items())
     spec = record.spec.model_dump(mode="json", exclude=set(PRIVATE_FIELDS))
-    image, bits = IMAGES[record.plan.image_format], record.plan.alpha_bits
+    image = IMAGES[record.plan.image_format]
     rows = "\n".join(f"| `{name}` | {text} |" for name, text in scores.items())
     return f"""---
 {lines}
@@ -70,33 +70,9 @@ def card(
 Made by MatteForge, dataset `{head.id}`, which {_ended(head)}. Nothing in these pictures exists:
 {_source(record)}
 
-## Read it
+{_reading(image)}
 
-```python
-from glob import glob
-import webdataset as wds
-from matteforge.webdataset import decode  # keeps every bit of alpha, as float32 in [0, 1]
-
-for sample in wds.WebDataset(sorted(glob("*.tar")), shardshuffle=False).map(decode):
-    image, alpha = sample["image"], sample["alpha"]
-```
-
-```python
-from datasets import load_dataset
-
-rows = load_dataset(".")  # in this folder; columns: {image}, alpha.png, json, ...
-```
-
-## Files
-
-| file | what |
-|---|---|
-| `*.tar` | shards: `KEY.{image}`, `KEY.alpha.png` ({bits} bits), `KEY.json`{_more(record)} |
-| `samples.parquet` | a row a sample: where its members lie, seed, scores, thresholds, digests |
-| `manifest.json` | the order, its plan, counts, SHA-256 of each shard |
-| `index.json` | for `wids`: random access |
-| `croissant.json` | Croissant metadata |
-| `preview.webp`, `report.html` | a first look, and a longer one |
+{_files(record, image)}
 
 ## Scores
 
@@ -117,6 +93,39 @@ Median, and from the 1st to the 99th percentile.
 Model bundle `{record.plan.bundle}`.
 The same order with the same seed, bundle and hardware gives the same bytes.
 """
+
+
+def _reading(image: str) -> str:
+    return f"""## Read it
+
+```python
+from glob import glob
+import webdataset as wds
+from matteforge.webdataset import decode  # keeps every bit of alpha, as float32 in [0, 1]
+
+for sample in wds.WebDataset(sorted(glob("*.tar")), shardshuffle=False).map(decode):
+    image, alpha = sample["image"], sample["alpha"]
+```
+
+```python
+from datasets import load_dataset
+
+rows = load_dataset(".")  # in this folder; columns: {image}, alpha.png, json, ...
+```"""
+
+
+def _files(record: DatasetRecord, image: str) -> str:
+    bits = record.plan.alpha_bits
+    return f"""## Files
+
+| file | what |
+|---|---|
+| `*.tar` | shards: `KEY.{image}`, `KEY.alpha.png` ({bits} bits), `KEY.json`{_more(record)} |
+| `samples.parquet` | a row a sample: where its members lie, seed, scores, thresholds, digests |
+| `manifest.json` | the order, its plan, counts, SHA-256 of each shard |
+| `index.json` | for `wids`: random access |
+| `croissant.json` | Croissant metadata |
+| `preview.webp`, `report.html` | a first look, and a longer one |"""
 
 
 def _ended(head: ManifestHead) -> str:
