@@ -31,46 +31,20 @@ class Criterion:
 # In the order in which a rejection is attributed: checks of the generator's alpha, then agreement
 # with StyleMatte.
 CRITERIA: tuple[Criterion, ...] = (
-    Criterion(
-        name="coverage_min", score="coverage", bound="min", low=0, high=1, meaning="mean alpha"
-    ),
-    Criterion(
-        name="coverage_max", score="coverage", bound="max", low=0, high=1, meaning="mean alpha"
-    ),
-    Criterion(
-        name="connectedness",
-        score="connectedness",
-        bound="min",
-        low=0,
-        high=1,
-        meaning="share of the subject (alpha > 0.5) in its largest 8-connected part",
-    ),
-    Criterion(
-        name="mad",
-        score="mad",
-        bound="max",
-        low=0,
-        high=1,
-        meaning="mean absolute difference between the generator's alpha and StyleMatte's",
-    ),
-    Criterion(
-        name="iou",
-        score="iou",
-        bound="min",
-        low=0,
-        high=1,
-        meaning="intersection over union of both alphas at 0.5",
-    ),
-    Criterion(
-        name="grad",
-        score="grad",
-        bound="max",
-        low=0,
-        high=1000,
-        meaning="gradient error between both alphas per thousand pixels (P3M's Grad: Gaussian "
-        "derivatives, sigma 1.4)",
-    ),
-)
+    Criterion(name="coverage_min", score="coverage", bound="min", low=0, high=1,
+              meaning="mean alpha"),
+    Criterion(name="coverage_max", score="coverage", bound="max", low=0, high=1,
+              meaning="mean alpha"),
+    Criterion(name="connectedness", score="connectedness", bound="min", low=0, high=1,
+              meaning="share of the subject (alpha > 0.5) in its largest 8-connected part"),
+    Criterion(name="mad", score="mad", bound="max", low=0, high=1,
+              meaning="mean absolute difference between the generator's alpha and StyleMatte's"),
+    Criterion(name="iou", score="iou", bound="min", low=0, high=1,
+              meaning="intersection over union of both alphas at 0.5"),
+    Criterion(name="grad", score="grad", bound="max", low=0, high=1000,
+              meaning="gradient error between both alphas per thousand pixels (P3M's Grad: "
+              "Gaussian derivatives, sigma 1.4)"),
+)  # fmt: skip
 BY_NAME = {c.name: c for c in CRITERIA}
 CHEAP = ("coverage_min", "coverage_max", "connectedness")  # need the generator's alpha only
 

@@ -23,7 +23,7 @@ from matteforge.schemas.by_source import by_source
 from matteforge.schemas.criteria import check_thresholds
 from matteforge.schemas.derived import DerivedFrom
 from matteforge.schemas.expiry import Expiring
-from matteforge.schemas.names import MODEL_REFERENCE
+from matteforge.schemas.names import BACKGROUND, MODEL_REFERENCE
 from matteforge.schemas.vocabulary import TOLERANCE
 from matteforge.schemas.webhooks import ENDS, MAX_WEBHOOK_URL, WEBHOOK_URL, OrderEvents
 
@@ -94,7 +94,7 @@ class OrderSpec(Expiring):
     )
     background: str = Field(
         "builtin",
-        pattern=r"^(builtin|#[0-9a-f]{6}|corpus:[a-z0-9][a-z0-9-]{0,62})$",
+        pattern=BACKGROUND,
         description="behind the member `composite`: builtin scenes, one a sample; #rrggbb; or "
         "corpus:NAME, pictures of a corpus of images or backgrounds",
         examples=["#00ff00"],

@@ -147,28 +147,20 @@ def agreement(images: Tensor, labeller: Labeller) -> dict[str, float]:
     }
 
 
+FILES = click.Path(exists=True, path_type=Path)
+
+
 @click.command()
-@click.option("--generator", "path", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--generator", "path", type=FILES, required=True)
+@click.option("--corpus", "corpus_path", type=FILES, required=True)
+@click.option("--held-out", type=FILES, required=True, help="Tars of KEY.rgba.png.")
 @click.option(
-    "--corpus", "corpus_path", type=click.Path(exists=True, path_type=Path), required=True
+    "--matte", type=FILES, help="StyleMatte to compare alpha with, and whose encoder sees too."
 )
 @click.option(
-    "--held-out",
-    type=click.Path(exists=True, path_type=Path),
-    required=True,
-    help="Tars of KEY.rgba.png.",
-)
-@click.option(
-    "--matte",
-    type=click.Path(exists=True, path_type=Path),
-    help="StyleMatte to compare alpha with, and whose encoder sees too.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
+    "--out", type=click.Path(path_type=Path), required=True,
     help="Directory for card.json, samples.png.",
-)
+)  # fmt: skip
 @click.option("--count", default=1000, help="Images a set.")
 @click.option("--psi", default=0.7)
 def main(

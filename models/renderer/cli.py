@@ -146,12 +146,16 @@ def render(
             failed = _fill(folder, asked, draw)
     except MatteForgeError as error:
         raise click.ClickException(error.detail) from error
-    shown = [folder.picture(key) for key in folder.keys()[:SHEET_PICTURES]]
-    rows = in_rows([thumbnail(picture, SHEET_TILE_PX) for picture in shown], SHEET_COLUMNS)
-    save_sheet(out / SHEET, tile(rows))
+    _write_sheet(folder, out / SHEET)
     click.echo(f"{len(asked) - failed} portraits and {out / SHEET}")
     if failed:
         raise click.ClickException(f"{failed} portraits failed; the same command tries them again")
+
+
+def _write_sheet(folder: PictureFolder, path: Path) -> None:
+    shown = [folder.picture(key) for key in folder.keys()[:SHEET_PICTURES]]
+    rows = in_rows([thumbnail(picture, SHEET_TILE_PX) for picture in shown], SHEET_COLUMNS)
+    save_sheet(path, tile(rows))
 
 
 def _fill(

@@ -37,12 +37,18 @@ FRAMED: dict[Framing, dict[str, Draw]] = {
 """What a framing draws in another way; the subject, the light and the background stay."""
 
 
+FACE_POINTS = (
+    "nose_tip", "forehead", "eye_left", "eye_right", "mouth_left", "mouth_right"
+)  # fmt: skip
+"""Landmarks that every face has."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Face:
     """Where quality control looks, by names of a scene's landmarks."""
 
-    eyes: tuple[str, ...]
-    mouth: tuple[str, ...]
+    eyes: tuple[str, ...] = ("eye_left", "eye_right")
+    mouth: tuple[str, ...] = ("mouth_left", "mouth_right")
     in_frame: tuple[str, ...]
     """Points that must lie in the picture."""
     shown: tuple[Part, ...] = (Part.FACE, Part.ACCESSORIES)

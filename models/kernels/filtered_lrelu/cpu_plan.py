@@ -75,21 +75,7 @@ def plan_resampling(
         [(m % phases * g.grid_stride + m // phases + g.grid_margin, k) for m, k in reads]
         for reads in fall
     ]
-    rows_up = [
-        [
-            ((begin + n) % g.wide_rows * g.wide_row, *taps)
-            for n, *taps in _upsampling_rows(first, up, up_taps[0])
-        ]
-        for begin in range(g.wide_rows)
-        for first in range(up)
-    ]
-    rows_down = [
-        [
-            ((start + n) % g.grid_rows * g.grid_row, *taps)
-            for n, *taps in _downsampling_rows(down, down_taps[0])
-        ]
-        for start in range(g.grid_rows)
-    ]
+    rows_up, rows_down = _rows(g, up_taps[0], down_taps[0])
     if len(up_taps) == 1:
         across = [_pair(*rise[q : q + 2]) for q in range(0, phases, 2)]
         upward = [
@@ -108,6 +94,29 @@ def plan_resampling(
     return ResamplingPlan(
         g, _tap_lists(across), _tap_lists(upward), _tap_lists([]), _tap_lists(back)
     )
+
+
+def _rows(
+    g: Geometry, up_taps: int, down_taps: int
+) -> tuple[list[_PairedReads], list[_PairedReads]]:
+    """Where the rows that a row of the grid, and one of the output, are summed from lie in their
+    ring buffers, each with its taps; for each row that such a buffer may begin with."""
+    rows_up = [
+        [
+            ((begin + n) % g.wide_rows * g.wide_row, *taps)
+            for n, *taps in _upsampling_rows(first, g.up, up_taps)
+        ]
+        for begin in range(g.wide_rows)
+        for first in range(g.up)
+    ]
+    rows_down = [
+        [
+            ((start + n) % g.grid_rows * g.grid_row, *taps)
+            for n, *taps in _downsampling_rows(g.down, down_taps)
+        ]
+        for start in range(g.grid_rows)
+    ]
+    return rows_up, rows_down
 
 
 def _geometry(
@@ -136,31 +145,14 @@ def _geometry(
     wide_row = _round_up(phases, 2) * wide_stride if len(up_taps) == 1 else in_phases * in_stride
     window = down_taps[0] + down
     return Geometry(
-        height=size[0],
-        width=size[1],
-        out_height=out[0],
-        out_width=out[1],
-        grid_height=_round_up(grid[0], 2),
-        up=up,
-        down=down,
-        pad=first_row[0],
-        shift=first_row[1],
-        in_phases=in_phases,
-        phases=phases,
-        out_phases=out_phases,
-        in_margin=in_margin,
-        in_stride=in_stride,
-        wide_stride=wide_stride,
-        grid_margin=grid_margin,
-        grid_stride=grid_stride,
-        out_stride=out_stride,
-        sign_row=phases * wide_stride // 4,
-        wide_row=wide_row,
-        wide_rows=_ceil(up_taps[0], up) + 1,
-        grid_row=phases * grid_stride,
-        grid_rows=_round_up(window + first_row[1] % 2, 2),
-        window=window,
-    )
+        height=size[0], width=size[1], out_height=out[0], out_width=out[1],
+        grid_height=_round_up(grid[0], 2), up=up, down=down, pad=first_row[0], shift=first_row[1],
+        in_phases=in_phases, phases=phases, out_phases=out_phases, in_margin=in_margin,
+        in_stride=in_stride, wide_stride=wide_stride, grid_margin=grid_margin,
+        grid_stride=grid_stride, out_stride=out_stride, sign_row=phases * wide_stride // 4,
+        wide_row=wide_row, wide_rows=_ceil(up_taps[0], up) + 1, grid_row=phases * grid_stride,
+        grid_rows=_round_up(window + first_row[1] % 2, 2), window=window,
+    )  # fmt: skip
 
 
 def _ceil(value: int, divisor: int) -> int:

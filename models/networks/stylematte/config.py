@@ -79,37 +79,19 @@ class MattingConfig:
 
 PRESETS = {
     "swin-t": MattingConfig(
-        embed_dim=96,
-        depths=(2, 2, 6, 2),
-        num_heads=(3, 6, 12, 24),
-        window_size=7,
-        feature_size=256,
-        encoder_layers=6,
-        encoder_feedforward_dim=1024,
-        num_attention_heads=8,
+        embed_dim=96, depths=(2, 2, 6, 2), num_heads=(3, 6, 12, 24), window_size=7,
+        feature_size=256, encoder_layers=6, encoder_feedforward_dim=1024, num_attention_heads=8,
     ),
     "tiny": MattingConfig(
-        embed_dim=32,
-        depths=(2, 2, 2, 1),
-        num_heads=(1, 2, 4, 8),
-        window_size=4,
-        feature_size=64,
-        encoder_layers=2,
-        encoder_feedforward_dim=128,
-        num_attention_heads=4,
+        embed_dim=32, depths=(2, 2, 2, 1), num_heads=(1, 2, 4, 8), window_size=4,
+        feature_size=64, encoder_layers=2, encoder_feedforward_dim=128, num_attention_heads=4,
     ),
     "micro": MattingConfig(
-        embed_dim=8,
-        depths=(1, 1, 1, 1),
-        num_heads=(1, 1, 2, 2),
-        window_size=4,
+        embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_size=4,
         # its norms have 32 groups, and one value in each is refused: a picture of 32 px alone
-        feature_size=64,
-        encoder_layers=1,
-        encoder_feedforward_dim=32,
-        num_attention_heads=2,
+        feature_size=64, encoder_layers=1, encoder_feedforward_dim=32, num_attention_heads=2,
     ),
-}
+}  # fmt: skip
 
 
 def preset(name: str) -> MattingConfig:

@@ -34,18 +34,12 @@ class Coat:
     pattern: str
     colour: str
     rgb: RGB
-    second_rgb: RGB
-    """Colour of stripes, spots and masks."""
-    light_rgb: RGB
-    """Colour of the paler parts."""
-    skin_rgb: RGB
-    """Colour of the hollows of ears."""
-    ticking: float
-    """How much lighter the tips of hairs are than their middle."""
-    variety: float
-    """How much hairs differ from each other."""
-    scale: float
-    """How close together stripes and spots are."""
+    second_rgb: RGB  # colour of stripes, spots and masks
+    light_rgb: RGB  # colour of the paler parts
+    skin_rgb: RGB  # colour of the hollows of ears
+    ticking: float  # how much lighter the tips of hairs are than their middle
+    variety: float  # how much hairs differ from each other
+    scale: float  # how close together stripes and spots are
     seed: int
 
 

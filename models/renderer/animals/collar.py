@@ -24,8 +24,7 @@ class Collar:
 
     width_dm: float
     rgb: tuple[float, float, float]
-    tag_dm: float
-    """Radius of a metal disc; 0: none."""
+    tag_dm: float  # radius of a metal disc; 0: none
 
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Collar:

@@ -32,25 +32,18 @@ class Ears:
 
     base_azimuth_rad: float
     """Where it grows, seen from above: from the front to the side and further back."""
-    base_height_rad: float
-    """Where it grows, from the level to the top."""
-    lean_rad: float
-    """How far it leans outwards from upright; pi / 2: level."""
+    base_height_rad: float  # where it grows, from the level to the top
+    lean_rad: float  # how far it leans outwards from upright; pi / 2: level
     facing_rad: float
     """Where the hollow faces, about the ear's own length: from the front outwards, or downwards."""
     length_dm: float
     width_dm: float
-    point: float
-    """1: a triangle, 2: a leaf, 4: round."""
-    narrow: float
-    """Width of the base, a share of the whole."""
+    point: float  # 1: a triangle, 2: a leaf, 4: round
+    narrow: float  # width of the base, a share of the whole
     hollow: float
-    fold_rad: float
-    """How far it bends over."""
-    fold_at: float
-    """Where along its length."""
-    fold_forward: float
-    """Bends to the side at 0, forwards at 1."""
+    fold_rad: float  # how far it bends over
+    fold_at: float  # where along its length
+    fold_forward: float  # bends to the side at 0, forwards at 1
     thickness_dm: float
     turns: tuple[tuple[float, float], tuple[float, float]]
     """Expression of each ear: turned outwards, laid back."""

@@ -31,22 +31,16 @@ class AnimalEyes:
     iris_rgb: tuple[float, float, float]
     pupil: str
     radius_dm: float
-    height_dm: float
-    """Above the skull's middle."""
-    azimuth_rad: float
-    """Where it sits, from the front to the side."""
-    outward_rad: float
-    """Where it looks, from the front to the side."""
-    sunk: float
-    """How deep its middle lies below the skin, in radii."""
+    height_dm: float  # above the skull's middle
+    azimuth_rad: float  # where it sits, from the front to the side
+    outward_rad: float  # where it looks, from the front to the side
+    sunk: float  # how deep its middle lies below the skin, in radii
     open_width_rad: float
     open_height_rad: float
-    tilt_rad: float
-    """How far the outer corner is raised."""
+    tilt_rad: float  # how far the outer corner is raised
     iris_rad: float
     pupil_rad: float
-    rim: float
-    """How dark the lids' margin is, 0 to 1."""
+    rim: float  # how dark the lids' margin is, 0 to 1
 
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> AnimalEyes:

@@ -17,29 +17,24 @@ FACTORS = {"natural": 1.0, "short": 0.55, "long": 1.6}
 class Fur:
     """Lengths in decimetres; shares from 0 to 1."""
 
-    factor: float
-    """All lengths are multiplied by it."""
+    factor: float  # all lengths are multiplied by it
     muzzle_dm: float
     face_dm: float
     cheek_dm: float
     crown_dm: float
     neck_dm: float
     ear_dm: float
-    density: float
-    """Hairs, a share of the usual number."""
+    density: float  # hairs, a share of the usual number
     radius_dm: float
-    lift: float
-    """0: lies flat, 1: stands straight out."""
+    lift: float  # 0: lies flat, 1: stands straight out
     gravity: float
     clump: float
     frizz: float
     curl_dm: float
     curls_per_dm: float
     gloss: float
-    blade: float
-    """0: hairs; 1: broad in the middle, as feathers are."""
-    wind: tuple[float, float, float]
-    """Where the tips are blown, in lengths of a hair."""
+    blade: float  # 0: hairs; 1: broad in the middle, as feathers are
+    wind: tuple[float, float, float]  # where the tips are blown, in lengths of a hair
     seed: int
 
 

@@ -25,18 +25,14 @@ class Head:
     muzzle_root_z: float
     muzzle_root_width: float
     muzzle_root_height: float
-    muzzle_y: float
-    """Height of the muzzle's end."""
+    muzzle_y: float  # height of the muzzle's end
     muzzle_z: float
     muzzle_width: float
     muzzle_height: float
-    pad_size: float
-    """Radius of the cushions beside the nose."""
+    pad_size: float  # radius of the cushions beside the nose
     pad_spread: float
-    chin_y: float
-    """Below the muzzle's end."""
-    chin_z: float
-    """Behind the muzzle's end."""
+    chin_y: float  # below the muzzle's end
+    chin_z: float  # behind the muzzle's end
     chin_size: float
     cheek_x: float
     cheek_y: float
@@ -45,8 +41,7 @@ class Head:
     brow_size: float
     neck_width: float
     neck_height: float
-    neck_y: float
-    """Where the neck meets the chest."""
+    neck_y: float  # where the neck meets the chest
     neck_z: float
     chest_width: float
 

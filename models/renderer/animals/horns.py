@@ -19,14 +19,10 @@ class Horns:
 
     length_dm: float
     radius_dm: float
-    spread_dm: float
-    """How far from the middle they grow."""
-    lean_rad: float
-    """How far they lean outwards."""
-    bend_rad: float
-    """How far they curve backwards."""
-    rings: float
-    """How strong their rings are."""
+    spread_dm: float  # how far from the middle they grow
+    lean_rad: float  # how far they lean outwards
+    bend_rad: float  # how far they curve backwards
+    rings: float  # how strong their rings are
 
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Horns:

@@ -18,19 +18,13 @@ from models.renderer.mesh.geometry import Array, Points, smoothstep
 class Mane:
     """Lengths in decimetres; 0: none."""
 
-    ruff_dm: float
-    """All around the head and neck."""
-    crest_dm: float
-    """Along the middle of the neck, and as a forelock between the ears."""
-    beard_dm: float
-    """Below the chin."""
-    shade: float
-    """Its colour's brightness, a share of the coat's."""
-    dark: float
-    """How much of the coat's second colour it has."""
+    ruff_dm: float  # all around the head and neck
+    crest_dm: float  # along the middle of the neck, and as a forelock between the ears
+    beard_dm: float  # below the chin
+    shade: float  # its colour's brightness, a share of the coat's
+    dark: float  # how much of the coat's second colour it has
     radius_dm: float
-    falls: float
-    """Which way that along the neck falls: 1 to the left, -1 to the right."""
+    falls: float  # which way that along the neck falls: 1 to the left, -1 to the right
     seed: int
 
 

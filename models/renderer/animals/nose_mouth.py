@@ -27,21 +27,15 @@ class NoseMouth:
     width_dm: float
     height_dm: float
     depth_dm: float
-    pointed: float
-    """How much narrower the pad is below than above, 0 to 1."""
-    rise_dm: float
-    """Its middle above the end of the muzzle."""
-    ahead_dm: float
-    """How far it stands out."""
-    beak_dm: float
-    """Length of a beak, which hooks downwards; 0: a nose."""
+    pointed: float  # how much narrower the pad is below than above, 0 to 1
+    rise_dm: float  # its middle above the end of the muzzle
+    ahead_dm: float  # how far it stands out
+    beak_dm: float  # length of a beak, which hooks downwards; 0: a nose
     nostril_dm: float
     nostril_spread_dm: float
-    split_dm: float
-    """Length of the line from the nose to the mouth."""
+    split_dm: float  # length of the line from the nose to the mouth
     mouth_width_dm: float
-    smile: float
-    """How far the corners are raised, a share of the width."""
+    smile: float  # how far the corners are raised, a share of the width
 
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> NoseMouth:

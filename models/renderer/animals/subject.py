@@ -15,7 +15,7 @@ from models.renderer.animals import (
 )
 from models.renderer.animals.portrait import build_animal
 from models.renderer.animals.spec import AnimalSpec
-from models.renderer.subject import Face, Subject
+from models.renderer.subject import FACE_POINTS, Face, Subject
 
 ANIMAL = Subject(
     spec=AnimalSpec,
@@ -33,19 +33,6 @@ ANIMAL = Subject(
         "pose": pose.draw,
     },
     build_scene=build_animal,
-    face=Face(
-        eyes=("eye_left", "eye_right"),
-        mouth=("mouth_left", "mouth_right"),
-        in_frame=(
-            "nose_tip",
-            "forehead",
-            "eye_left",
-            "eye_right",
-            "mouth_left",
-            "mouth_right",
-            "ear_tip_left",
-            "ear_tip_right",
-        ),
-    ),
+    face=Face(in_frame=(*FACE_POINTS, "ear_tip_left", "ear_tip_right")),
     renderer="animals",
 )

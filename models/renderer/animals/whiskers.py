@@ -16,8 +16,7 @@ from models.renderer.mesh.implicit import Shape
 class Whiskers:
     """Lengths in decimetres."""
 
-    count: float
-    """On each side; below 1 there are none."""
+    count: float  # on each side; below 1 there are none
     length_dm: float
     radius_dm: float
     droop: float

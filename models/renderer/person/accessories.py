@@ -24,10 +24,8 @@ class Accessories:
     """Lengths in decimetres."""
 
     glasses: bool
-    lens_dm: tuple[float, float]
-    """Half the width and half the height of a lens."""
-    lens_squareness: float
-    """2: an ellipse, more: a rounded box."""
+    lens_dm: tuple[float, float]  # half the width and half the height of a lens
+    lens_squareness: float  # 2: an ellipse, more: a rounded box
     rim_dm: float
     frame_rgb: tuple[float, float, float]
     metal: bool

@@ -40,15 +40,12 @@ class Clothes:
     neckline: str
     neck_depth_dm: float
     neck_width_dm: float
-    loose_dm: float
-    """How far the cloth stands off."""
-    folds_dm: float
-    """Depth of the folds."""
+    loose_dm: float  # how far the cloth stands off
+    folds_dm: float  # depth of the folds
     seed: int
     fabric: Fabric
     collar: bool
-    open_dm: float
-    """Half the width of a jacket's opening; 0: no jacket."""
+    open_dm: float  # half the width of a jacket's opening; 0: no jacket
     jacket: Fabric
 
 

@@ -31,8 +31,7 @@ class Eyes:
     iris_rad: float
     pupil_rad: float
     redness: float
-    lashes: float
-    """How much light the lashes hide, 0 to 1."""
+    lashes: float  # how much light the lashes hide, 0 to 1
 
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Eyes:

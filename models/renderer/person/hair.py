@@ -44,18 +44,14 @@ class Hair:
     style: str
     colour: str
     rgb: tuple[float, float, float]
-    grey: float
-    """Share of white strands."""
-    tips: float
-    """How much lighter the tips are."""
+    grey: float  # share of white strands
+    tips: float  # how much lighter the tips are
     gloss: float
-    seed: int
-    """Draws the places and wobbles of single strands."""
+    seed: int  # draws the places and wobbles of single strands
     count: int
     radius_dm: float
     length_dm: float
-    lift: float
-    """0: combed flat, 1: straight out."""
+    lift: float  # 0: combed flat, 1: straight out
     gravity: float
     stiffness: float
     frizz: float
@@ -64,34 +60,19 @@ class Hair:
     volume_dm: float
     clump: float
     flyaways: float
-    parting_dm: float
-    """Where the parting is, to the person's left."""
+    parting_dm: float  # where the parting is, to the person's left
     fringe: bool
-    hairline_dm: float
-    """How much higher than usual."""
+    hairline_dm: float  # how much higher than usual
     recession: float
     nape_dm: float
-    tie_dm: tuple[float, float]
-    """Height above the head's joint and depth of a knot."""
+    tie_dm: tuple[float, float]  # height above the head's joint and depth of a knot
 
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Hair:
     """Hair of the length in `labels`, in colours that suit skin tone and age."""
     styles = STYLES[labels["hair"]]
     style = str(rng.choice(list(styles), p=np.array(list(styles.values())) / sum(styles.values())))
-    people = (
-        "fair"
-        if labels["skin"] in ("tone1", "tone2")
-        else "dark"
-        if labels["skin"] in ("tone5", "tone6")
-        else "middle"
-    )
-    colour = str(rng.choice(list(COLOURS), p=COLOUR_SHARES[people]))
-    r, g, b = (
-        (np.array(COLOURS[colour]) * rng.uniform(0.8, 1.25) * rng.uniform(0.93, 1.07, 3))
-        .round(5)
-        .tolist()
-    )
+    colour, rgb = _colour(rng, labels["skin"])
     age, male = labels["age"], labels["sex"] == "male"
     grey = {
         "old": rng.uniform(0.55, 1.0),
@@ -101,7 +82,7 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Hair:
     common = Hair(
         style=style,
         colour=colour,
-        rgb=(r, g, b),
+        rgb=rgb,
         grey=float(grey),
         seed=int(rng.integers(2**31)),
         tips=float(rng.uniform(0, 0.6) if rng.random() < 0.5 else 0.1),
@@ -126,6 +107,17 @@ def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Hair:
         tie_dm=(float(rng.uniform(0.2, 1.3)), float(rng.uniform(-0.25, -0.05))),
     )
     return replace(common, **figures(style, lambda low, high: float(rng.uniform(low, high))))  # type: ignore[arg-type]
+
+
+def _colour(rng: np.random.Generator, skin: str) -> tuple[str, tuple[float, float, float]]:
+    """A colour that suits the skin tone, by name and in linear RGB."""
+    people = {"tone1": "fair", "tone2": "fair", "tone5": "dark", "tone6": "dark"}.get(
+        skin, "middle"
+    )
+    name = str(rng.choice(list(COLOURS), p=COLOUR_SHARES[people]))
+    tinted = np.array(COLOURS[name]) * rng.uniform(0.8, 1.25) * rng.uniform(0.93, 1.07, 3)
+    r, g, b = tinted.round(5).tolist()
+    return name, (r, g, b)
 
 
 def density(hair: Hair) -> Weights:

@@ -19,12 +19,10 @@ class Pose:
     """Angles in radians. Positive yaw turns to the picture's right, positive pitch down."""
 
     body_yaw_rad: float
-    head_yaw_rad: float
-    """Beyond the body's."""
+    head_yaw_rad: float  # beyond the body's
     head_pitch_rad: float
     head_roll_rad: float
-    gaze_yaw_rad: float
-    """Off the camera."""
+    gaze_yaw_rad: float  # off the camera
     gaze_pitch_rad: float
     arms_down_rad: tuple[float, float]
 

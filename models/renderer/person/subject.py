@@ -15,7 +15,7 @@ from models.renderer.person import (
 from models.renderer.person.makehuman import data_folder
 from models.renderer.person.portrait import build_scene
 from models.renderer.person.spec import PortraitSpec
-from models.renderer.subject import Face, Subject
+from models.renderer.subject import FACE_POINTS, Face, Subject
 
 
 def missing() -> str | None:
@@ -41,19 +41,7 @@ PERSON = Subject(
         "accessories": accessories.draw,
     },
     build_scene=build_scene,
-    face=Face(
-        eyes=("eye_left", "eye_right"),
-        mouth=("mouth_left", "mouth_right"),
-        in_frame=(
-            "nose_tip",
-            "chin",
-            "forehead",
-            "eye_left",
-            "eye_right",
-            "mouth_left",
-            "mouth_right",
-        ),
-    ),
+    face=Face(in_frame=(*FACE_POINTS, "chin")),
     renderer="portraits",
     missing=missing,
     weights={"shape": "targets", "expression": "units"},

@@ -26,13 +26,10 @@ class Background:
 
     kind: str
     seed: int
-    blur: float
-    """Gaussian sigma, a share of the picture's side."""
+    blur: float  # Gaussian sigma, a share of the picture's side
     brightness: float
-    tinted: float
-    """How much of the light's colour it takes, 0 to 1."""
-    saturation: float
-    """How colourful the scene is; 1 leaves it as it is."""
+    tinted: float  # how much of the light's colour it takes, 0 to 1
+    saturation: float  # how colourful the scene is; 1 leaves it as it is
 
 
 def draw(rng: np.random.Generator, labels: Mapping[str, str]) -> Background:

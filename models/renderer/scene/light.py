@@ -19,10 +19,8 @@ class LampSpec:
     azimuth_rad: float
     elevation_rad: float
     distance_dm: float
-    size: float
-    """Side of a square in dm, or a sun's angle in radians."""
-    irradiance: float
-    """At the face, relative."""
+    size: float  # side of a square in dm, or a sun's angle in radians
+    irradiance: float  # at the face, relative
     rgb: tuple[float, float, float]
 
 
@@ -56,32 +54,17 @@ def kelvin(warmth: float) -> tuple[float, float, float]:
 def _studio(rng: np.random.Generator) -> Light:
     side = 1 if rng.random() < 0.5 else -1
     key = _lamp(
-        "AREA",
-        side * rng.uniform(0.3, 1.0),
-        rng.uniform(0.2, 0.7),
-        15,
-        rng.uniform(5, 14),
-        3.2,
+        "AREA", side * rng.uniform(0.3, 1.0), rng.uniform(0.2, 0.7), 15, rng.uniform(5, 14), 3.2,
         rng.normal(0, 0.06),
-    )
+    )  # fmt: skip
     fill = _lamp(
-        "AREA",
-        -side * rng.uniform(0.5, 1.2),
-        rng.uniform(0, 0.3),
-        18,
-        14,
-        rng.uniform(0.3, 1.1),
+        "AREA", -side * rng.uniform(0.5, 1.2), rng.uniform(0, 0.3), 18, 14, rng.uniform(0.3, 1.1),
         rng.normal(0, 0.08),
-    )
+    )  # fmt: skip
     rim = _lamp(
-        "AREA",
-        -side * rng.uniform(2.2, 2.8),
-        rng.uniform(0.2, 0.7),
-        14,
-        5,
-        rng.uniform(0.8, 3.0),
+        "AREA", -side * rng.uniform(2.2, 2.8), rng.uniform(0.2, 0.7), 14, 5, rng.uniform(0.8, 3.0),
         rng.normal(0, 0.1),
-    )
+    )  # fmt: skip
     lamps = (key, fill, rim) if rng.random() < 0.7 else (key, fill)
     return _light(rng, "studio", rng.uniform(0.15, 0.35), 0.0, lamps)
 
@@ -90,14 +73,9 @@ def _window(rng: np.random.Generator) -> Light:
     side = 1 if rng.random() < 0.5 else -1
     warmth = rng.normal(-0.12, 0.08)
     key = _lamp(
-        "AREA",
-        side * rng.uniform(0.7, 1.5),
-        rng.uniform(0.05, 0.35),
-        16,
-        rng.uniform(10, 18),
-        rng.uniform(2.2, 3.2),
-        warmth,
-    )
+        "AREA", side * rng.uniform(0.7, 1.5), rng.uniform(0.05, 0.35), 16, rng.uniform(10, 18),
+        rng.uniform(2.2, 3.2), warmth,
+    )  # fmt: skip
     return _light(rng, "room", rng.uniform(0.25, 0.5), rng.uniform(-0.05, 0.15), (key,))
 
 
@@ -113,50 +91,30 @@ def _sun(rng: np.random.Generator) -> Light:
         rng.uniform(0.4, 1.1) if rng.random() < 0.7 else rng.uniform(2.2, 2.8)
     )
     sun = _lamp(
-        "SUN",
-        azimuth,
-        rng.uniform(0.45, 0.95),
-        50,
-        rng.uniform(0.01, 0.05),
-        rng.uniform(2.6, 3.8),
+        "SUN", azimuth, rng.uniform(0.45, 0.95), 50, rng.uniform(0.01, 0.05), rng.uniform(2.6, 3.8),
         rng.uniform(0.05, 0.25),
-    )
+    )  # fmt: skip
     return _light(rng, "clear", rng.uniform(0.2, 0.34), 0.0, (sun,))
 
 
 def _evening(rng: np.random.Generator) -> Light:
     side = rng.choice([-1, 1])
     warm = _lamp(
-        "AREA",
-        side * rng.uniform(0.4, 1.4),
-        rng.uniform(-0.05, 0.4),
-        14,
-        rng.uniform(3, 8),
-        rng.uniform(2.0, 3.0),
-        rng.uniform(0.35, 0.7),
-    )
+        "AREA", side * rng.uniform(0.4, 1.4), rng.uniform(-0.05, 0.4), 14, rng.uniform(3, 8),
+        rng.uniform(2.0, 3.0), rng.uniform(0.35, 0.7),
+    )  # fmt: skip
     cool = _lamp(
-        "AREA",
-        -side * rng.uniform(0.8, 2.4),
-        rng.uniform(0, 0.5),
-        16,
-        rng.uniform(4, 9),
-        rng.uniform(0.4, 1.4),
-        rng.uniform(-0.6, -0.1),
-    )
+        "AREA", -side * rng.uniform(0.8, 2.4), rng.uniform(0, 0.5), 16, rng.uniform(4, 9),
+        rng.uniform(0.4, 1.4), rng.uniform(-0.6, -0.1),
+    )  # fmt: skip
     kind = "night_room" if rng.random() < 0.6 else "dusk"
     return _light(rng, kind, rng.uniform(0.1, 0.2), 0.0, (warm, cool))
 
 
 def _lamp(
-    kind: str,
-    azimuth: float,
-    elevation: float,
-    distance: float,
-    size: float,
-    irradiance: float,
+    kind: str, azimuth: float, elevation: float, distance: float, size: float, irradiance: float,
     warmth: float,
-) -> LampSpec:
+) -> LampSpec:  # fmt: skip
     return LampSpec(
         kind=kind,
         azimuth_rad=float(azimuth),

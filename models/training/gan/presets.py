@@ -96,19 +96,10 @@ def _paper(resolution: int, batch: int = 32) -> GanPreset:
         "num_fp16_res": 0,
     }
     adversarial = AdversarialSettings(
-        batch=batch,
-        lr=0.0025,
-        total_kimg=25_000,
-        final_rate=1.0,
-        blur_px=10,
-        blur_kimg=200,
-        gamma=r1_gamma(resolution, batch),
-        augment_kimg=500,
-        augment_start=0,
-        augment_least=0,
-        augment_limit=0.8,
-        magnitude_kimg=20,
-    )
+        batch=batch, lr=0.0025, total_kimg=25_000, final_rate=1.0, blur_px=10, blur_kimg=200,
+        gamma=r1_gamma(resolution, batch), augment_kimg=500, augment_start=0, augment_least=0,
+        augment_limit=0.8, magnitude_kimg=20,
+    )  # fmt: skip
     critic = {"channel_base": 32768, "channel_max": 512}
     return GanPreset(
         generator=generator, critic=critic, adversarial=adversarial, reference_discriminator=True
@@ -117,14 +108,9 @@ def _paper(resolution: int, batch: int = 32) -> GanPreset:
 
 def _tiny() -> GanPreset:
     settings = AdversarialSettings(
-        batch=8,
-        features_px=32,
-        blur_kimg=0.016,
-        ema_kimg=0.1,
-        magnitude_kimg=0.1,
-        r1_every=2,
+        batch=8, features_px=32, blur_kimg=0.016, ema_kimg=0.1, magnitude_kimg=0.1, r1_every=2,
         augment_kimg=20,
-    )
+    )  # fmt: skip
     preset = _portrait(32, 4, settings)
     small = {"z_dim": 16, "w_dim": 16, "channel_base": 256, "channel_max": 16, "first_cutoff": 2.0}
     return GanPreset(
