@@ -1,25 +1,34 @@
 """Real servers and the whole service, started once a session; an empty key space and bucket for
 each test that asks."""
 
+import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import hypothesis
 import pytest
 
+from core import keys
 from core.adapters.redis import RedisLiveView
 from core.adapters.redis_connection import connect
 from core.adapters.redis_leases import RedisLeaseBook
 from core.adapters.s3 import S3Store
+from core.corpora import CorpusManifest, CorpusShard
+from core.datasets.dataset import utcnow
+from core.ports import ObjectStore
 from deploy.local.ports import free_ports
 from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
 from deploy.local.stack import Stack
 from deploy.local.supervisor import Supervisor
 from deploy.local.valkey import Valkey
 from matteforge.client import MatteForge
+from matteforge.schemas.corpora import CorpusKind, Split
 
 # A slow machine is no failure of a property, and everybody tries the same examples.
 hypothesis.settings.register_profile(
@@ -104,6 +113,23 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture
+def serve_http() -> Iterator[Callable[[type[BaseHTTPRequestHandler]], str]]:
+    """Starts a server of a handler's class and returns its address; all end with the test."""
+    with ExitStack() as stack:
+
+        def serve(handler: type[BaseHTTPRequestHandler]) -> str:
+            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+            server.daemon_threads = True
+            thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield serve
+
+
+@pytest.fixture
 def valkey_url(valkey: str) -> str:
     """URL of a Valkey that holds nothing."""
     client = connect(valkey)
@@ -121,6 +147,68 @@ def s3_store(s3: S3Server) -> Iterator[S3Store]:
     yield store
     store._client.delete_bucket(Bucket=bucket)  # SeaweedFS deletes what is in it, too
     store.close()
+
+
+@pytest.fixture
+def stores_env(s3: S3Server, s3_store: S3Store, valkey_url: str) -> dict[str, str]:
+    """An environment in which a program finds this test's stores."""
+    return {
+        **os.environ,
+        "MATTEFORGE_REDIS_URL": valkey_url,
+        "MATTEFORGE_S3_ENDPOINT": s3.url,
+        "MATTEFORGE_S3_BUCKET": s3_store._bucket,
+        "MATTEFORGE_S3_ACCESS_KEY": s3.access_key,
+        "MATTEFORGE_S3_SECRET_KEY": s3.secret_key,
+    }
+
+
+@pytest.fixture(scope="session")
+def corpus_of() -> Callable[..., CorpusManifest]:
+    """Makes the manifest of a corpus, a shard a split, whose bytes lie nowhere."""
+
+    def make(name: str = "c", samples: int = 9, suffix: str = "", **changes: Any) -> CorpusManifest:
+        splits = changes.pop("splits", Split)
+        shards = [
+            CorpusShard(
+                name=f"{s}-{name}.tar", split=s, samples=samples, size_bytes=1, sha256=s + suffix
+            )
+            for s in splits
+        ]
+        described = {"kind": CorpusKind.PAIRS, "licence": "CC0-1.0", "sources": ["x"], **changes}
+        return CorpusManifest(name=name, updated_at=utcnow(), shards=shards, **described)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def plant_damages() -> Callable[[ObjectStore, str, str], dict[str, str]]:
+    """Damages nine objects of a bucket with the dataset `done`, among them the tar `lost`, which is
+    deleted. Tells what is to be found, by key."""
+
+    def plant(store: ObjectStore, done: str, lost: str) -> dict[str, str]:
+        cut, flipped = keys.shard_tar(done, 1), keys.shard_tar(done, 2)
+        beyond, notes = f"datasets/{done}/shards/000099.tar", f"datasets/{done}/notes.txt"
+        stranger = "datasets/ds_nobody/shards/000000.tar"
+        body, info = store.get(cut)
+        store.put(cut, body[:-512], metadata=info.metadata)
+        body, info = store.get(flipped)
+        store.put(flipped, body[:600] + bytes([body[600] ^ 1]) + body[601:], metadata=info.metadata)
+        store.delete(keys.shard_tar(done, 3))
+        store.put(keys.shard_record(done, 0), b"{")
+        store.delete(keys.shard_record(done, 4))
+        for key in (beyond, notes, stranger):
+            store.put(key, b"unclaimed")
+        store.delete(lost)
+        missing = (keys.shard_tar(done, 3), keys.shard_record(done, 4), lost)
+        return {
+            cut: "wrong size",
+            flipped: "wrong bytes",
+            keys.shard_record(done, 0): "unreadable",
+            **dict.fromkeys(missing, "missing"),
+            **dict.fromkeys((beyond, notes, stranger), "orphan"),
+        }
+
+    return plant
 
 
 @pytest.fixture
@@ -148,19 +236,10 @@ def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from models.networks.checkpoints.checkpoint import save_checkpoint
     from models.networks.stylegan3 import build_generator
     from models.networks.stylematte import build_stylematte
-    from models.networks.stylematte.config import MattingConfig
+    from models.networks.stylematte.config import preset
     from workers.bundles import assemble
 
-    matting = MattingConfig(
-        embed_dim=8,
-        depths=(1, 1, 1, 1),
-        num_heads=(1, 1, 2, 2),
-        window_size=4,
-        feature_size=32,
-        encoder_layers=1,
-        encoder_feedforward_dim=32,
-        num_attention_heads=2,
-    )
+    matting = replace(preset("micro"), feature_size=32)
     folder = tmp_path_factory.mktemp("bundle")
     with torch.random.fork_rng():
         torch.manual_seed(0)

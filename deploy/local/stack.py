@@ -7,7 +7,6 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import models
@@ -146,12 +145,7 @@ class Stack:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def open_store(self) -> S3Store:

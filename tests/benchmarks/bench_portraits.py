@@ -183,13 +183,7 @@ def alpha_error(domain: str, people: int, size: int, samples: int) -> dict[str, 
             sharp = None if blurred else person.geometry.views(size, points).seen()
             errors.append(edge_rmse(ground_truth.alpha(person.geometry, size, sharp), reference))
             print(f"  {seed} {person.spec.labels} blurred {blurred}: {errors[-1]:.4f}", flush=True)
-    return {
-        "size": size,
-        "samples": samples,
-        "people": people,
-        "rmse": summary(errors),
-        "each": rounded(errors, 4),
-    }
+    return edge_table(errors, size, samples, people)
 
 
 def silhouette(scene: Scene) -> Scene:
@@ -226,13 +220,12 @@ def prototype_alpha(prototype: Path, people: int, size: int, samples: int) -> di
         )
         for file in sorted(Path(few).glob("*_a.png")):
             errors.append(edge_rmse(written_alpha(file), written_alpha(Path(many) / file.name)))
-    return {
-        "size": size,
-        "samples": samples,
-        "people": people,
-        "rmse": summary(errors),
-        "each": rounded(errors, 4),
-    }
+    return edge_table(errors, size, samples, people)
+
+
+def edge_table(errors: list[float], size: int, samples: int, people: int) -> dict[str, Any]:
+    figures = {"rmse": summary(errors), "each": rounded(errors, 4)}
+    return {"size": size, "samples": samples, "people": people, **figures}
 
 
 def written_alpha(file: Path) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,6 @@ from deploy.local.stack import Stack
 from matteforge.client import MatteForge
 
 COUNT, SHARD_SIZE = 25, 5
-STRANGER = "datasets/ds_nobody/shards/000000.tar"
 
 
 def fsck(stack: Stack, *options: str) -> tuple[int, dict[str, str], str]:
@@ -33,35 +33,6 @@ def fsck(stack: Stack, *options: str) -> tuple[int, dict[str, str], str]:
     )
     *lines, total = done.stdout.splitlines()
     return done.returncode, {line[13:].split("  ")[0]: line for line in lines}, total
-
-
-def plant(store: S3Store, done: str, under_way: str, cats: str) -> dict[str, str]:
-    """Ten damages; what is to be found, by key."""
-    cut, flipped = keys.shard_tar(done, 1), keys.shard_tar(done, 2)
-    body, info = store.get(cut)
-    store.put(cut, body[:-512], metadata=info.metadata)
-    body, info = store.get(flipped)
-    store.put(flipped, body[:600] + bytes([body[600] ^ 1]) + body[601:], metadata=info.metadata)
-    store.delete(keys.shard_tar(done, 3))
-    store.put(keys.shard_record(done, 0), b"{")
-    store.delete(keys.shard_record(done, 4))
-    store.put(f"datasets/{done}/shards/000099.tar", b"beyond the plan")
-    store.put(f"datasets/{done}/notes.txt", b"a stranger")
-    store.put(STRANGER, b"unclaimed")
-    store.delete(keys.shard_tar(under_way, 0))
-    store.put(cats, b"other weights")
-    return {
-        cut: "wrong size",
-        flipped: "wrong bytes",
-        keys.shard_tar(done, 3): "missing",
-        keys.shard_record(done, 0): "unreadable",
-        keys.shard_record(done, 4): "missing",
-        f"datasets/{done}/shards/000099.tar": "orphan",
-        f"datasets/{done}/notes.txt": "orphan",
-        STRANGER: "orphan",
-        keys.shard_tar(under_way, 0): "missing",
-        cats: "wrong bytes",
-    }
 
 
 def publish_cats(store: S3Store, bundle_folder: Path, tmp_path: Path) -> str:
@@ -80,7 +51,7 @@ def bytes_of(store: S3Store, dataset_id: str) -> dict[str, bytes]:
 
 @pytest.mark.timeout(300)
 def test_ten_damages_are_found_and_mended(
-    make_stack: Callable[..., Stack], bundle_folder: Path, tmp_path: Path
+    make_stack: Callable[..., Stack], plant_damages: Any, bundle_folder: Path, tmp_path: Path
 ) -> None:
     stack = make_stack()
     store, client = stack.open_store(), MatteForge(stack.url, stack.api_key)
@@ -94,7 +65,8 @@ def test_ten_damages_are_found_and_mended(
         time.sleep(0.05)
     worker = stack.supervisor.pids()["generate-1"]
     os.killpg(worker, signal.SIGSTOP)
-    planted = plant(store, done, under_way, cats)
+    planted = plant_damages(store, done, keys.shard_tar(under_way, 0)) | {cats: "wrong bytes"}
+    store.put(cats, b"other weights")
     code, found, total = fsck(stack)
     assert {key: line[:12].strip() for key, line in found.items()} == planted
     assert (code, total) == (1, "10 objects were not as they should be; 0 repaired, 10 left")

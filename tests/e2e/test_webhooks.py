@@ -2,10 +2,9 @@
 of those who wrote the specification."""
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -34,15 +33,9 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def receiver() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+def receiver(serve_http: Callable[..., str]) -> tuple[str, list[tuple[dict[str, str], bytes]]]:
     handler = type("Handler", (Receiver,), {"seen": []})
-    server = HTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/hook", handler.seen
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return f"{serve_http(handler)}/hook", handler.seen
 
 
 def until(found: Callable[[], Any]) -> Any:

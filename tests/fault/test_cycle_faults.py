@@ -1,16 +1,13 @@
 """A trainer is paused and killed in every stage; two trainers take the same run. What comes out is
 what a calm run makes."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core.adapters.s3 import S3Store
 from core.training.runs import TrainingRuns
 from matteforge.schemas.training import STAGES, RunState, Stage
 
@@ -19,17 +16,10 @@ PORTRAITS = HERE.parent / "data" / "portraits-000000.tar"
 
 
 @pytest.fixture
-def trainer(
-    s3: Any, s3_store: S3Store, valkey_url: str, tmp_path: Path
-) -> Callable[..., list[str]]:
+def trainer(stores_env: dict[str, str], tmp_path: Path) -> Callable[..., list[str]]:
     """Runs one command of cycle_driver.py against this test's stores, and returns its lines."""
     env = {
-        **os.environ,
-        "MATTEFORGE_REDIS_URL": valkey_url,
-        "MATTEFORGE_S3_ENDPOINT": s3.url,
-        "MATTEFORGE_S3_BUCKET": s3_store._bucket,
-        "MATTEFORGE_S3_ACCESS_KEY": s3.access_key,
-        "MATTEFORGE_S3_SECRET_KEY": s3.secret_key,
+        **stores_env,
         "MATTEFORGE_LEASE_TTL_S": "1",
         "MATTEFORGE_LEASE_RENEW_S": "0.2",
         "MATTEFORGE_DEVICE": "cpu",

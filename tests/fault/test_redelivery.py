@@ -1,7 +1,6 @@
 """A training task outlasts the broker's visibility timeout: its message comes again and again, the
 work does not."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,21 +8,18 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from core.adapters.celery import CeleryDoorbell
 from core.adapters.redis_leases import RedisLeaseBook
 from core.adapters.s3 import S3Store
-from core.corpora import CorpusBook, CorpusManifest, CorpusShard
+from core.corpora import CorpusBook
 from core.datasets.catalog import Catalog
-from core.datasets.dataset import utcnow
 from core.messages import RunCycle
 from core.settings import Settings
 from core.training.run import new_run_id
 from core.training.runs import TrainingRuns, pin_run
-from matteforge.schemas.corpora import CorpusKind, Split
 from matteforge.schemas.training import RunState, TrainingSpec
 from workers.control.reconcile_training import reconcile_training
 
@@ -39,16 +35,11 @@ def until(condition, limit_s=90.0):
 
 @pytest.fixture
 def start_worker(
-    s3: Any, s3_store: S3Store, valkey_url: str, tmp_path: Path
+    stores_env: dict[str, str], tmp_path: Path
 ) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     """Starts a train worker; returns its process. All die at the end of the test."""
     env = {
-        **os.environ,
-        "MATTEFORGE_REDIS_URL": valkey_url,
-        "MATTEFORGE_S3_ENDPOINT": s3.url,
-        "MATTEFORGE_S3_BUCKET": s3_store._bucket,
-        "MATTEFORGE_S3_ACCESS_KEY": s3.access_key,
-        "MATTEFORGE_S3_SECRET_KEY": s3.secret_key,
+        **stores_env,
         "MATTEFORGE_LEASE_TTL_S": "2",
         "MATTEFORGE_LEASE_RENEW_S": "0.3",
         "MATTEFORGE_VISIBILITY_TIMEOUT_S": "2",
@@ -83,16 +74,7 @@ def context(
     doorbell.close()
 
 
-def order(store):
-    shards = [CorpusShard(name=s, split=s, samples=9, size_bytes=1, sha256=s) for s in Split]
-    corpus = CorpusManifest(
-        name="c",
-        kind=CorpusKind.PAIRS,
-        licence="CC0",
-        sources=["x"],
-        updated_at=utcnow(),
-        shards=shards,
-    )
+def order(store, corpus):
     CorpusBook(store).grow(corpus)
     spec = TrainingSpec(domain="a", labelled=["c"], unlabelled=["c"])
     record = pin_run(store, spec, run_id=new_run_id("o", None), owner="o")
@@ -102,9 +84,9 @@ def order(store):
 
 @pytest.mark.timeout(240)
 def test_a_run_longer_than_the_visibility_timeout_is_neither_lost_nor_run_twice(
-    start_worker, context, s3_store, tmp_path
+    start_worker, context, s3_store, corpus_of, tmp_path
 ):
-    run_id, diary = order(s3_store), tmp_path / "diary"
+    run_id, diary = order(s3_store, corpus_of()), tmp_path / "diary"
 
     def lines(what):
         return (

@@ -31,14 +31,9 @@ def engine(bundle_folder: Path) -> GeneratedSampler:
 def plan(**changes: object) -> Plan:
     spec = DatasetSpec(count=100, shard_size=10)
     made = make_plan(
-        spec,
-        seed=1,
-        bundle="sha256:" + "b" * 64,
-        thresholds={},
-        batch_size=4,
-        threads=1,
+        spec, seed=1, bundle="sha256:" + "b" * 64, thresholds={}, batch_size=4, threads=1,
         max_attempts_per_sample=2,
-    )
+    )  # fmt: skip
     return made.model_copy(update=changes)
 
 

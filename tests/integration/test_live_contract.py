@@ -47,14 +47,9 @@ def dataset(
 
 def shard(number: int) -> ShardRecord:
     return ShardRecord(
-        shard=number,
-        name=f"{number:06d}.tar",
-        samples=10,
-        attempted=13,
-        rejected={"mad": 2, "iou": 1},
-        size_bytes=5 << 30,
-        sha256="a" * 64,
-    )
+        shard=number, name=f"{number:06d}.tar", samples=10, attempted=13,
+        rejected={"mad": 2, "iou": 1}, size_bytes=5 << 30, sha256="a" * 64,
+    )  # fmt: skip
 
 
 def test_a_dataset_comes_back_as_it_was_put(live: LiveView) -> None:

@@ -62,22 +62,13 @@ def order(context: Context, bundle_folder: Path) -> Callable[..., DatasetRecord]
     def make(dataset_id: str, **spec: Any) -> DatasetRecord:
         parsed = DatasetSpec(**{"count": 10, "shard_size": 4, "seed": 1, **spec})
         plan = make_plan(
-            parsed,
-            seed=1,
-            bundle=bundle.digest,
-            thresholds=bundle.thresholds,
-            batch_size=4,
-            threads=1,
-            max_attempts_per_sample=ATTEMPTS,
-        )
+            parsed, seed=1, bundle=bundle.digest, thresholds=bundle.thresholds, batch_size=4,
+            threads=1, max_attempts_per_sample=ATTEMPTS,
+        )  # fmt: skip
         record = DatasetRecord(
-            id=dataset_id,
-            owner="o",
-            spec=parsed,
-            plan=plan,
-            created_at=utcnow(),
+            id=dataset_id, owner="o", spec=parsed, plan=plan, created_at=utcnow(),
             body_sha256="0" * 64,
-        )
+        )  # fmt: skip
         assert context.catalog.claim(record)
         view, _ = context.catalog.view(dataset_id)
         context.live.put(view)

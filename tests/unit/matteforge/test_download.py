@@ -4,7 +4,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -136,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def forge(serve_http) -> Forge:
+def forge(serve_http: Callable[..., str]) -> Forge:
     made = Forge({f"{i:06d}.tar": bytes([i]) * (100_000 + i) for i in range(5)})
     handler = type("BoundHandler", (Handler,), {"forge": made})
     made.url = serve_http(handler)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Results(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def store(serve_http) -> str:
+def store(serve_http: Callable[..., str]) -> str:
     return serve_http(Results)
 
 

@@ -1,12 +1,11 @@
 """/v1/training-schedules: what is set is shown with what it waits for."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from core.corpora import CorpusBook, CorpusManifest, CorpusShard
-from core.datasets.dataset import utcnow
-from matteforge.schemas.corpora import CorpusKind, Split
+from core.corpora import CorpusBook, CorpusManifest
 
 RUN = {"domain": "humans", "labelled": ["people"], "unlabelled": ["people"], "preset": "tiny"}
 BODY = {"every_s": 86400, "min_new_samples": 10, "run": RUN}
@@ -14,20 +13,8 @@ PATH = "/v1/training-schedules/humans"
 
 
 @pytest.fixture(autouse=True)
-def _people(world: Any) -> None:
-    shards = [
-        CorpusShard(name=f"{s}.tar", split=s, samples=5, size_bytes=1, sha256=s) for s in Split
-    ]
-    CorpusBook(world.store).grow(
-        CorpusManifest(
-            name="people",
-            kind=CorpusKind.PAIRS,
-            licence="CC0-1.0",
-            sources=["f"],
-            updated_at=utcnow(),
-            shards=shards,
-        )
-    )
+def _people(world: Any, corpus_of: Callable[..., CorpusManifest]) -> None:
+    CorpusBook(world.store).grow(corpus_of("people", samples=5))
 
 
 def test_a_schedule_is_set_shown_replaced_and_deleted(world):

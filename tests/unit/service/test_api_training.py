@@ -1,12 +1,13 @@
 """/v1/training-runs, /v1/corpora and what is done with a model's versions."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from core import keys
-from core.corpora import CorpusBook, CorpusManifest, CorpusShard
+from core.corpora import CorpusBook, CorpusManifest
 from core.datasets.dataset import utcnow
 from core.messages import Reconcile
 from core.training.run import RunEnd, RunProgress, StageRecord
@@ -17,37 +18,11 @@ from models.training.scalars import ScalarLog
 from service.routes import training_runs
 
 
-def corpus(
-    name: str = "people",
-    kind: CorpusKind = CorpusKind.PAIRS,
-    splits: tuple[Split, ...] = tuple(Split),
-):
-    shards = [
-        CorpusShard(
-            name=f"{split}-{name}.tar",
-            split=split,
-            samples=5,
-            size_bytes=1,
-            sha256=f"{split}{name}",
-        )
-        for split in splits
-    ]
-    return CorpusManifest(
-        name=name,
-        kind=kind,
-        licence="CC0-1.0",
-        sources=["folder"],
-        updated_at=utcnow(),
-        shards=shards,
-        rejected={"unreadable": 2},
-    )
-
-
 @pytest.fixture
-def book(world: Any) -> CorpusBook:
+def book(world: Any, corpus_of: Callable[..., CorpusManifest]) -> CorpusBook:
     book = CorpusBook(world.store)
-    book.grow(corpus())
-    book.grow(corpus("scenes", CorpusKind.BACKGROUNDS))
+    book.grow(corpus_of("people", samples=5, rejected={"unreadable": 2}))
+    book.grow(corpus_of("scenes", samples=5, kind=CorpusKind.BACKGROUNDS))
     return book
 
 
@@ -95,8 +70,8 @@ def test_a_wrong_order_says_what_is_wrong(world, book, changes, says):
     assert says in answer.json()["detail"]
 
 
-def test_corpora_without_test_pairs_are_refused(world, book):
-    book.grow(corpus("thin", splits=(Split.TRAIN, Split.VALIDATION)))
+def test_corpora_without_test_pairs_are_refused(world, book, corpus_of):
+    book.grow(corpus_of("thin", splits=(Split.TRAIN, Split.VALIDATION)))
     answer = world.http.post("/v1/training-runs", json={**BODY, "labelled": ["thin"]})
     assert "no test pairs" in answer.json()["detail"]
 

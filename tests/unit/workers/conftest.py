@@ -99,23 +99,13 @@ class Bench:
         """Claim a dataset as the API does; `known=False`: Redis was away."""
         parsed = SPEC.validate_python({"count": 10, "shard_size": 4, "seed": 7, **spec})
         plan = make_plan(
-            parsed,
-            seed=parsed.seed or 0,
-            bundle=BUNDLE,
-            thresholds=THRESHOLDS,
-            batch_size=4,
-            threads=1,
-            max_attempts_per_sample=20,
-            backgrounds=backgrounds,
-        )
+            parsed, seed=parsed.seed or 0, bundle=BUNDLE, thresholds=THRESHOLDS, batch_size=4,
+            threads=1, max_attempts_per_sample=20, backgrounds=backgrounds,
+        )  # fmt: skip
         record = DatasetRecord(
-            id=dataset_id,
-            owner="o",
-            spec=parsed,
-            plan=plan,
-            created_at=utcnow(),
+            id=dataset_id, owner="o", spec=parsed, plan=plan, created_at=utcnow(),
             body_sha256="0" * 64,
-        )
+        )  # fmt: skip
         assert self.catalog.claim(record)
         if known:
             self.live.put(self.catalog.view(dataset_id)[0])

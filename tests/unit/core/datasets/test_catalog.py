@@ -20,14 +20,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def record_of(count: int = 25, shard_size: int = 10, dataset_id: str = "ds_a") -> DatasetRecord:
     spec = DatasetSpec(count=count, shard_size=shard_size)
     plan = make_plan(
-        spec,
-        seed=1,
-        bundle="sha256:" + "1" * 64,
-        thresholds={},
-        batch_size=4,
-        threads=1,
+        spec, seed=1, bundle="sha256:" + "1" * 64, thresholds={}, batch_size=4, threads=1,
         max_attempts_per_sample=5,
-    )
+    )  # fmt: skip
     return DatasetRecord(
         id=dataset_id, owner="o", spec=spec, plan=plan, created_at=NOW, body_sha256="x"
     )

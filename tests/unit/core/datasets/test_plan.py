@@ -16,14 +16,9 @@ DIGEST = "sha256:" + "0" * 64
 
 def plan_of(spec: DatasetSpec):
     return make_plan(
-        spec,
-        seed=7,
-        bundle=DIGEST,
-        thresholds={"mad": 0.1},
-        batch_size=8,
-        threads=1,
+        spec, seed=7, bundle=DIGEST, thresholds={"mad": 0.1}, batch_size=8, threads=1,
         max_attempts_per_sample=20,
-    )
+    )  # fmt: skip
 
 
 @given(st.integers(1, MAX_COUNT), st.integers(101, 10_000))

@@ -28,14 +28,9 @@ class CountingStore(MemoryStore):
 
 def shard_of(number: int) -> ShardRecord:
     return ShardRecord(
-        shard=number,
-        name=f"{number:06d}.tar",
-        samples=10,
-        attempted=12,
-        rejected={"mad": 2},
-        size_bytes=7,
-        sha256=f"{number:064x}",
-    )
+        shard=number, name=f"{number:06d}.tar", samples=10, attempted=12, rejected={"mad": 2},
+        size_bytes=7, sha256=f"{number:064x}",
+    )  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

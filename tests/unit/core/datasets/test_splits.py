@@ -15,14 +15,9 @@ SHARES = {"train": 0.9, "validation": 0.05, "test": 0.05}
 
 def plan_of(spec: DatasetSpec | RenderedSpec) -> Plan:
     return make_plan(
-        spec,
-        seed=7,
-        bundle="sha256:" + "b" * 64,
-        thresholds={},
-        batch_size=4,
-        threads=1,
+        spec, seed=7, bundle="sha256:" + "b" * 64, thresholds={}, batch_size=4, threads=1,
         max_attempts_per_sample=20,
-    )
+    )  # fmt: skip
 
 
 @given(st.integers(20, 5000), st.integers(1, 700))

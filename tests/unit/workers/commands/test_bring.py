@@ -1,9 +1,8 @@
 """`corpora add --dry-run`, and pictures behind a list of URLs."""
 
 import http.server
-import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -72,7 +71,7 @@ def test_what_is_no_source_is_told(tmp_path):
 
 
 @pytest.fixture
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, serve_http: Callable[..., str]) -> str:
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args: object) -> None:
             super().__init__(*args, directory=str(folder))  # type: ignore[arg-type]
@@ -80,11 +79,7 @@ def served(folder: Path) -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    return serve_http(Quiet)
 
 
 def test_a_list_of_urls_is_read_with_bounded_sizes(served, tmp_path, monkeypatch):

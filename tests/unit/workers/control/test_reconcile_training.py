@@ -7,37 +7,25 @@ from typing import Any
 
 import pytest
 
-from core.corpora import CorpusBook, CorpusManifest, CorpusShard
+from core.corpora import CorpusBook, CorpusManifest
 from core.datasets.dataset import utcnow
 from core.messages import RunCycle
 from core.training.run import RunEnd, domain_lease, new_run_id
 from core.training.runs import TrainingRuns, pin_run
 from core.training.schedules import Schedules, ScheduleSpec
-from matteforge.schemas.corpora import CorpusKind, Split
 from matteforge.schemas.training import RunState, TrainingSpec
 from workers.control.reconcile_training import reconcile_training
 
 
-def grow(bench, suffix=""):
-    """Three shards of nine samples more."""
-    shards = [
-        CorpusShard(name=s, split=s, samples=9, size_bytes=1, sha256=s + suffix) for s in Split
-    ]
-    CorpusBook(bench.store).grow(
-        CorpusManifest(
-            name="c",
-            kind=CorpusKind.PAIRS,
-            licence="CC0",
-            sources=["x"],
-            updated_at=utcnow(),
-            shards=shards,
-        )
-    )
+@pytest.fixture
+def grow(bench: Any, corpus_of: Callable[..., CorpusManifest]) -> Callable[..., None]:
+    """Adds three shards of nine samples more."""
+    return lambda suffix="": CorpusBook(bench.store).grow(corpus_of(suffix=suffix))
 
 
 @pytest.fixture
-def order(bench: Any) -> Callable[..., str]:
-    grow(bench)
+def order(bench: Any, grow: Callable[..., None]) -> Callable[..., str]:
+    grow()
 
     def claim(domain="a"):
         spec = TrainingSpec(domain=domain, labelled=["c"], unlabelled=["c"])
@@ -104,8 +92,8 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def schedules(bench: Any) -> Schedules:
-    grow(bench)
+def schedules(bench: Any, grow: Callable[..., None]) -> Schedules:
+    grow()
     schedules = Schedules(bench.store)
 
     def set_(now, **changes):
@@ -132,19 +120,19 @@ def test_a_schedule_orders_a_run_at_once_and_then_from_time_to_time(bench, sched
     assert len({first, second} | set(TrainingRuns(bench.store).ids())) == 2
 
 
-def test_a_scheduled_run_waits_for_new_samples(bench, schedules):
+def test_a_scheduled_run_waits_for_new_samples(bench, grow, schedules):
     now = utcnow()
     schedules.set_a(now, min_new_samples=28)
     assert schedules.start_due(now) == []
     assert schedules.turn(schedules.get("a"), now).waits_for == "1 more new samples"
-    grow(bench, "more")
+    grow("more")
     (first,) = schedules.start_due(now)
     end(bench, first)
     later = utcnow() + HOUR
     assert schedules.turn(schedules.get("a"), later).new_samples == 0
     assert schedules.start_due(later) == []
-    grow(bench, "again")
-    grow(bench, "and again")
+    grow("again")
+    grow("and again")
     assert len(schedules.start_due(later)) == 1
 
 

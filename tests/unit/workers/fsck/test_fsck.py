@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,39 +47,20 @@ def test_a_whole_bucket_has_no_findings(full: Any) -> None:
     assert full.objects() == before
 
 
-def plant(bench: Any) -> dict[str, Problem]:
-    """Ten damages; what is to be found, by key."""
-    store = bench.store
-    cut, flipped = keys.shard_tar(DONE, 1), keys.shard_tar(DONE, 2)
-    body, info = store.get(cut)
-    store.put(cut, body[:-512], metadata=info.metadata)
-    body, info = store.get(flipped)
-    store.put(flipped, body[:600] + bytes([body[600] ^ 1]) + body[601:], metadata=info.metadata)
-    store.delete(keys.shard_tar(DONE, 3))
-    store.put(keys.shard_record(DONE, 0), b"{")
-    store.delete(keys.shard_record(DONE, 4))
-    store.put(f"datasets/{DONE}/shards/000099.tar", b"beyond the plan")
-    store.put(f"datasets/{DONE}/notes.txt", b"a stranger")
-    store.put("datasets/ds_nobody/shards/000000.tar", b"unclaimed")
-    store.delete(keys.shard_tar(OPEN, 1))
-    broken = publish(store, "cats", b"whole")
-    store.put(broken + "generator.safetensors", b"other")
-    return {
-        cut: Problem.WRONG_SIZE,
-        flipped: Problem.WRONG_BYTES,
-        keys.shard_tar(DONE, 3): Problem.MISSING,
-        keys.shard_record(DONE, 0): Problem.UNREADABLE,
-        keys.shard_record(DONE, 4): Problem.MISSING,
-        f"datasets/{DONE}/shards/000099.tar": Problem.ORPHAN,
-        f"datasets/{DONE}/notes.txt": Problem.ORPHAN,
-        "datasets/ds_nobody/shards/000000.tar": Problem.ORPHAN,
-        keys.shard_tar(OPEN, 1): Problem.MISSING,
-        broken + "generator.safetensors": Problem.WRONG_BYTES,
-    }
+@pytest.fixture
+def plant(full: Any, plant_damages: Callable[..., dict[str, str]]) -> Callable[[], dict[str, str]]:
+    """Does ten damages; tells what is to be found, by key."""
+
+    def damage() -> dict[str, str]:
+        weights = publish(full.store, "cats", b"whole") + "generator.safetensors"
+        full.store.put(weights, b"other")
+        return plant_damages(full.store, DONE, keys.shard_tar(OPEN, 1)) | {weights: "wrong bytes"}
+
+    return damage
 
 
-def test_ten_planted_damages_are_found_and_nothing_is_changed(full: Any) -> None:
-    planted = plant(full)
+def test_ten_planted_damages_are_found_and_nothing_is_changed(full: Any, plant: Any) -> None:
+    planted = plant()
     before = full.objects()
     found = {finding.key: finding.problem for finding in swept(full)}
     assert found == planted
@@ -90,9 +71,9 @@ def test_ten_planted_damages_are_found_and_nothing_is_changed(full: Any) -> None
     assert not full.live.get(OPEN).damaged, "it is still under way"
 
 
-def test_repair_makes_the_same_bytes_anew(full: Any) -> None:
+def test_repair_makes_the_same_bytes_anew(full: Any, plant: Any) -> None:
     whole = {key: body for key, body in full.objects().items() if DONE in key}
-    (beyond,) = {key for key, problem in plant(full).items() if key.startswith("registry/")}
+    (beyond,) = {key for key, problem in plant().items() if key.startswith("registry/")}
     swept(full)
     left = [finding.key for finding in swept(full, repair=True) if not finding.repaired]
     assert left == [beyond], "a network's weights can't be made again"
@@ -113,8 +94,8 @@ def test_another_machines_bytes_stay_damaged(full: Any) -> None:
     assert full.store.head(keys.shard_tar(DONE, 0)) is None
 
 
-def test_a_check_goes_on_where_it_was_interrupted(full: Any, tmp_path: Path) -> None:
-    plant(full)
+def test_a_check_goes_on_where_it_was_interrupted(full: Any, plant: Any, tmp_path: Path) -> None:
+    plant()
     resume = tmp_path / "fsck"
     running: Iterator[Finding] = check(full.context, Pace(1e12), repair=False, resume=resume)
     while "ds_nobody" not in next(running).key:

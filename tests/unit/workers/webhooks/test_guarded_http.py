@@ -2,8 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 
 import httpcore
 import pytest
@@ -42,15 +42,9 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def receiver() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
+def receiver(serve_http: Callable[..., str]) -> tuple[str, list[tuple[str, bytes]]]:
     handler = type("Handler", (Receiver,), {"seen": []})
-    server = HTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", handler.seen
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return serve_http(handler), handler.seen
 
 
 def test_a_body_arrives(receiver) -> None:

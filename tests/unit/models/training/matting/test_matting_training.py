@@ -15,23 +15,14 @@ from models.corpora.pairs import read_pairs, read_portraits, read_squares
 from models.metrics.evaluate import evaluate_corpus, evaluate_pairs, read_pairs_of
 from models.networks.checkpoints.checkpoint import save_checkpoint
 from models.networks.checkpoints.load import load_stylematte
-from models.networks.stylematte import MattingConfig, StyleMatte, predict_alpha
+from models.networks.stylematte import StyleMatte, predict_alpha, preset
 from models.scenes.backgrounds import background_bank, render_background
 from models.scenes.procedural import SCENES
 from models.training.matting.augment import draw_batch
 from models.training.matting.train import MattingTrainer, MattingTraining, train_matting
 
 PORTRAITS = Path(__file__).parents[4] / "data" / "portraits-000000.tar"
-NETWORK = MattingConfig(
-    embed_dim=8,
-    depths=(1, 1, 1, 1),
-    num_heads=(1, 1, 2, 2),
-    window_size=4,
-    feature_size=32,
-    encoder_layers=1,
-    encoder_feedforward_dim=32,
-    num_attention_heads=2,
-)
+NETWORK = replace(preset("micro"), feature_size=32)
 OPTIONS = MattingTraining(
     steps=4,
     sizes=(32, 64),
