@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 
-def _settings(
+def parse_settings(
     context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]
 ) -> dict[str, Any]:
-    """FIELD=JSON; what is no JSON is taken as text."""
+    """A callback of options FIELD=JSON; what is no JSON is taken as text."""
     found = {}
     for pair in pairs:
         name, separator, text = pair.partition("=")
@@ -39,7 +39,7 @@ CORPORA = (
 FIELDS = (
     click.option("--preset", default="embedded", show_default=True),
     click.option(
-        "--set", "settings", multiple=True, callback=_settings, metavar="FIELD=JSON",
+        "--set", "settings", multiple=True, callback=parse_settings, metavar="FIELD=JSON",
         help="any other field, e.g. samples=200",
     ),
 )  # fmt: skip

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from core.errors import CheckpointRejected
-from matteforge.cli.training import parse_settings
+from matteforge.cli.run_options import parse_settings
 from models.kernels.compile_notice import announce_compilation
 from models.kernels.cpu_tuning import restart_tuned
 from models.networks.checkpoints.load import load_generator
@@ -65,8 +65,9 @@ def real_backgrounds(
 @click.option("--lr", type=float, help="Generator's learning rate; default: the preset's.")
 @click.option("--batch", type=int, help="Images a step, over all processes.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Any other of the preset's."
-)
+    "--set", "settings", multiple=True, callback=parse_settings, metavar="FIELD=VALUE",
+    help="Any other of the preset's.",
+)  # fmt: skip
 @click.option(
     "--precision",
     type=click.Choice(list(PRECISIONS)),
@@ -79,7 +80,7 @@ def real_backgrounds(
 def main(
     run: Path, data: Path | None, matte: Path | None, scenes: int, photos: tuple[Path, ...],
     name: str, resume: tuple[Path, ...], start: tuple[Path, ...], kimg: float | None,
-    lr: float | None, batch: int | None, settings: tuple[str, ...], precision: str | None,
+    lr: float | None, batch: int | None, settings: dict[str, Any], precision: str | None,
     seed: int, save_every: float, threads: int, device: str,
 ) -> None:  # fmt: skip
     """Train StyleMatteGAN, or go on with it where RUN holds its state; RUN/gan.safetensors is the
@@ -92,7 +93,7 @@ def main(
     announce_compilation()
     torch.set_num_threads(threads)
     named = {"total_kimg": kimg, "lr": lr, "batch": batch}
-    preset = changed_preset(PRESETS[name], parse_settings(settings) | _given(named))
+    preset = changed_preset(PRESETS[name], settings | _given(named))
     dtype = PRECISIONS[precision] if precision else None
     with distributed.joined(device) as own:
         try:
