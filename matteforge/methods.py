@@ -126,32 +126,38 @@ def _next(steps: Steps[Answer], answer: Any) -> Step | _End[Answer]:
         return _End(end.value)
 
 
+def _take(caller: Caller, step: Step) -> Any:
+    match step:
+        case Call():
+            return caller.transport.send(step)
+        case Blocking():
+            return step.work()
+        case seconds:
+            return caller.transport.sleep(seconds)
+
+
+async def _take_async(caller: AsyncCaller, step: Step) -> Any:
+    match step:
+        case Call():
+            return await caller.transport.send(step)
+        case Blocking():
+            return await asyncio.to_thread(step.work)
+        case seconds:
+            return await asyncio.sleep(seconds)
+
+
 def _run(caller: Caller, steps: Steps[Answer]) -> Answer:
     answer = None
-    while True:
-        match step := _next(steps, answer):
-            case _End():
-                return step.answer
-            case Call():
-                answer = caller.transport.send(step)
-            case Blocking():
-                answer = step.work()
-            case seconds:
-                caller.transport.sleep(seconds)
+    while not isinstance(step := _next(steps, answer), _End):
+        answer = _take(caller, step)
+    return step.answer
 
 
 async def _run_async(caller: AsyncCaller, steps: Steps[Answer]) -> Answer:
     answer = None
-    while True:
-        match step := _next(steps, answer):
-            case _End():
-                return step.answer
-            case Call():
-                answer = await caller.transport.send(step)
-            case Blocking():
-                answer = await asyncio.to_thread(step.work)
-            case seconds:
-                await asyncio.sleep(seconds)
+    while not isinstance(step := _next(steps, answer), _End):
+        answer = await _take_async(caller, step)
+    return step.answer
 
 
 class _Twofold:

@@ -110,11 +110,9 @@ def _print_samples(found: Sequence[SampleOut]) -> None:
 @click.argument("dataset_id")
 @click.option("--reason", help="only those that failed this criterion, e.g. mad")
 @click.option(
-    "-o",
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    "-o", "--out", type=click.Path(file_okay=False, path_type=Path),
     help="also save their pictures into this folder, as REASON-NAME.webp",
-)
+)  # fmt: skip
 @output
 @service
 def rejected(
@@ -155,11 +153,9 @@ def _save_rejected(client: MatteForge, dataset_id: str, found: RejectedList, out
 @click.command()
 @click.argument("dataset_id")
 @click.option(
-    "-o",
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path),
     help="WebP, or PNG or JPEG where Pillow is installed  [default: ID.webp]",
-)
+)  # fmt: skip
 @service
 def preview(client: MatteForge, dataset_id: str, out: Path | None) -> None:
     """Save a picture of some samples; there from the first shard on."""

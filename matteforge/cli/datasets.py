@@ -1,7 +1,6 @@
 """`matteforge order | status | cancel`."""
 
 import json
-from collections.abc import Callable
 from typing import Any, get_args
 
 import click
@@ -9,33 +8,12 @@ import click
 from matteforge.calls import OrderOptions
 from matteforge.cli.connection import output, service
 from matteforge.cli.expiry import seconds_of
+from matteforge.cli.pairs import pairs_of
 from matteforge.cli.progress import end, show, watch
 from matteforge.client import MatteForge
 from matteforge.schemas.attributes import MEMBERS, VOCABULARIES, Framing
 from matteforge.schemas.criteria import BY_NAME
 from matteforge.schemas.datasets import DatasetOut
-
-
-def pairs_of(
-    kind: Callable[[str], Any],
-) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, Any]]:
-    """A callback of options NAME=VALUE that may be repeated."""
-
-    def parse(
-        context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
-    ) -> dict[str, Any]:
-        pairs = {}
-        for value in values:
-            name, separator, text = value.partition("=")
-            try:
-                pairs[name] = kind(text)
-            except ValueError:
-                separator = ""
-            if not separator:
-                raise click.BadParameter(f"{value!r} is not NAME=VALUE")
-        return pairs
-
-    return parse
 
 
 def _json_object(

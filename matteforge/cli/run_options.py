@@ -6,22 +6,18 @@ from typing import Any
 
 import click
 
+from matteforge.cli.pairs import pairs_of
 
-def parse_settings(
-    context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]
-) -> dict[str, Any]:
-    """A callback of options FIELD=JSON; what is no JSON is taken as text."""
-    found = {}
-    for pair in pairs:
-        name, separator, text = pair.partition("=")
-        if not separator:
-            raise click.BadParameter(f"{pair!r} is not FIELD=VALUE")
-        try:
-            found[name] = json.loads(text)
-        except ValueError:
-            found[name] = text
-    return found
 
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+parse_settings = pairs_of(_json_or_text)
+"""A callback of options FIELD=JSON; what is no JSON is taken as text."""
 
 CORPORA = (
     click.option(

@@ -47,14 +47,9 @@ def preview(
     """Read a source as `corpora add` would, and draw its first samples: image, alpha, cut-out."""
     found, tiles = Preview(), list[U8]()
     for entry, sample in read_checked(
-        [source],
-        kind,
-        max_side,
-        within=within,
-        premultiplied=premultiplied,
-        on_entry=on_entry,
+        [source], kind, max_side, within=within, premultiplied=premultiplied, on_entry=on_entry,
         on_refused=lambda entry, reason: found.left_out[reason].append(entry.name),
-    ):
+    ):  # fmt: skip
         found.usable += 1
         found.notes.update(sample.notes)
         on_sample(entry, sample)

@@ -59,22 +59,15 @@ def decide(
             worse=change.value > margin,
         )
     worse = [name for name, slice_ in figures.items() if slice_.worse]
+    reason = _reason(difference, worse, metric, margin)
+    if len(keys) < fewest:
+        reason = f"{len(keys)} pairs are too few; {fewest} are needed"
     return GateDecision(
-        passed=difference.high < 0 and not worse and len(keys) >= fewest,
-        reason=f"{len(keys)} pairs are too few; {fewest} are needed"
-        if len(keys) < fewest
-        else _reason(difference, worse, metric, margin),
-        metric=metric,
-        pairs=len(keys),
-        champion=interval(old),
-        candidate=interval(new),
-        difference=difference,
-        slices=figures,
-        margin=margin,
-        level=level,
-        resamples=resamples,
+        passed=difference.high < 0 and not worse and len(keys) >= fewest, reason=reason,
+        metric=metric, pairs=len(keys), champion=interval(old), candidate=interval(new),
+        difference=difference, slices=figures, margin=margin, level=level, resamples=resamples,
         seed=seed,
-    )
+    )  # fmt: skip
 
 
 def decide_generator(views: Mapping[str, DistanceFigures], images: int) -> GeneratorDecision:

@@ -116,14 +116,10 @@ def _lamp(
     warmth: float,
 ) -> LampSpec:  # fmt: skip
     return LampSpec(
-        kind=kind,
-        azimuth_rad=float(azimuth),
-        elevation_rad=float(elevation),
-        distance_dm=float(distance),
-        size=float(size),
-        irradiance=float(irradiance),
+        kind=kind, azimuth_rad=float(azimuth), elevation_rad=float(elevation),
+        distance_dm=float(distance), size=float(size), irradiance=float(irradiance),
         rgb=kelvin(warmth),
-    )
+    )  # fmt: skip
 
 
 def _light(

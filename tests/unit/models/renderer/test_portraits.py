@@ -1,6 +1,6 @@
 """Real pictures by Blender, small: `make test-portraits`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import get_args
 
@@ -9,7 +9,7 @@ import pytest
 
 from matteforge.schemas.attributes import Framing
 from models.renderer.blender.picture import MEMBERS, RenderedPicture
-from models.renderer.blender.process import RenderProcess, available
+from models.renderer.blender.process import RenderProcess
 from models.renderer.labels import ground_truth
 from models.renderer.labels.views import SceneGeometry
 from models.renderer.person.portrait import build_scene
@@ -33,13 +33,6 @@ ORDERED = {
 @pytest.fixture(scope="module")
 def spec() -> PortraitSpec:
     return PERSON.draw(7, ORDERED)
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[RenderProcess]:
-    assert available() is None
-    with RenderProcess() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Real pictures of animals by Blender, small: `make test-portraits`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from models.renderer.animals.spec import AnimalSpec
 from models.renderer.animals.subject import ANIMAL
 from models.renderer.blender.picture import RenderedPicture
-from models.renderer.blender.process import RenderProcess, available
+from models.renderer.blender.process import RenderProcess
 from models.renderer.labels import ground_truth
 from models.renderer.labels.views import SceneGeometry
 from models.renderer.render import survey
@@ -16,13 +16,6 @@ from models.renderer.render import survey
 pytestmark = pytest.mark.portraits
 SIZE_PX = 64
 SPEC = ANIMAL.draw(7, {"kind": "fox", "pattern": "natural", "colour": "natural", "light": "studio"})
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[RenderProcess]:
-    assert available() is None
-    with RenderProcess() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
