@@ -4,6 +4,7 @@ packages have the names of ours."""
 import os
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -86,6 +87,8 @@ def test_the_wheel_brings_one_name_and_no_weights(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"matteforge"}
     assert "matteforge/py.typed" in names
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert wheel.name.startswith(f"matteforge-{version}-")
     assert wheel.stat().st_size < 200_000
 
 
@@ -94,6 +97,12 @@ def test_a_users_own_packages_stay_theirs(project: Path) -> None:
     code = f"import matteforge, {names}; print(all(mine.MINE for mine in ({names})))"
     told = run(project / "env/bin/python", "-c", code, cwd=project)
     assert told.stdout == "True\n", told.stderr
+
+
+def test_the_package_says_its_version(project: Path, wheel: Path) -> None:
+    code = "import matteforge; print(matteforge.__version__)"
+    told = run(project / "env/bin/python", "-c", code, cwd=project)
+    assert told.stdout.strip() == wheel.name.split("-")[1], told.stderr
 
 
 def mypy(project: Path, *scripts: str) -> str:
