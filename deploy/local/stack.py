@@ -22,6 +22,7 @@ from deploy.local.secrets import Secrets
 from deploy.local.supervisor import Supervisor, silent
 from deploy.local.valkey import Valkey
 from deploy.serve import command
+from matteforge.cli.connection import keep_compiled
 from models.kernels.cpu_tuning import CPU_TUNING
 from models.renderer.blender.process import available
 
@@ -106,6 +107,7 @@ class Stack:
             "MATTEFORGE_CACHE_DIR": str(self.data_dir / "cache"),
             "TMPDIR": str(self.data_dir / "tmp"),
             "PYTHONUNBUFFERED": "1",
+            **keep_compiled(self.data_dir),
             **self._extra_env,
         }
 

@@ -21,7 +21,7 @@ INTERRUPTED = 130  # exit status of a shell's command that Ctrl-C ended
 def running_here() -> dict[str, str]:
     """Settings of the `matteforge up` that runs on MATTEFORGE_DATA_DIR, by default
     ./matteforge-data; none when none does."""
-    folder = Path(os.environ.get("MATTEFORGE_DATA_DIR", DEFAULT_DATA_DIR))
+    folder = _data_dir()
     if not is_locked(folder / "lock"):
         return {}
     try:
@@ -32,12 +32,25 @@ def running_here() -> dict[str, str]:
     return {name: value for name, _, value in (word.partition("=") for word in words)}
 
 
+def _data_dir() -> Path:
+    return Path(os.environ.get("MATTEFORGE_DATA_DIR", DEFAULT_DATA_DIR))
+
+
 def adopt_running() -> None:
     """Give an operator's command the settings of the service that runs here, unless the environment
-    names stores of its own."""
+    names stores of its own, and the data directory's compiled code, where there is one."""
+    if _data_dir().is_dir():
+        os.environ.update(keep_compiled(_data_dir()))
     if not {"MATTEFORGE_S3_ENDPOINT", "MATTEFORGE_REDIS_URL"} & os.environ.keys():
         for name, value in running_here().items():
             os.environ.setdefault(name, value)
+
+
+def keep_compiled(data_dir: Path) -> dict[str, str]:
+    """The setting by which numba keeps what it compiles in a data directory, not in the
+    installation; none where the environment names a folder."""
+    name = "NUMBA_CACHE_DIR"  # read when numba is imported
+    return {} if name in os.environ else {name: str(data_dir.resolve() / "cache" / "compiled")}
 
 
 def is_locked(path: Path) -> bool:

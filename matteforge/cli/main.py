@@ -82,8 +82,9 @@ COMMANDS = {
 }
 
 
-OPERATORS = ("workers.commands.", "deploy.serve", "deploy.cycle")
-"""Modules whose commands work on the stores of the service that runs here."""
+OPERATORS = ("workers.commands.", "models.", "deploy.serve", "deploy.cycle")
+"""Modules whose commands work with the stores and the data directory of the service that runs
+here."""
 
 
 def application_is_here() -> bool:

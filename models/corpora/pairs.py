@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.tars import read_samples
 from matteforge.schemas.corpora import CorpusKind
 from models.corpora.reader import read_checked
+from models.corpora.validate import Sample
 from models.imaging.blur_fusion import estimate_foreground
 from models.imaging.decode import grey_u8, open_picture
 from models.imaging.pixels import U8, to_unit
@@ -58,11 +59,7 @@ def read_people(source: Path, size: int | None = None) -> tuple[U8, U8]:
         LONGEST_SIDE,
         on_refused=lambda entry, reason: left_out.update([reason]),
     ):
-        assert sample.alpha is not None
-        colour = sample.rgb if sample.straight else sample.foreground
-        if colour is None:
-            colour = estimate_foreground(sample.rgb, to_unit(sample.alpha))
-        people.append(_square(np.dstack([colour, sample.alpha]), size, straight=True))
+        people.append(straight_person(sample, size))
         if not sample.straight:
             scenes.append(_square(np.dstack([sample.rgb, sample.alpha]), size, straight=False))
     if not people:
@@ -73,6 +70,16 @@ def read_people(source: Path, size: int | None = None) -> tuple[U8, U8]:
     if len(sizes := {each.shape for each in people}) > 1:
         raise ValueError(f"{source} holds pictures of {len(sizes)} sizes: choose one by --size")
     return np.stack(people), np.stack(scenes) if scenes else np.empty((0, 1, 1, 4), np.uint8)
+
+
+def straight_person(sample: Sample, size: int | None = None) -> U8:
+    """A sample's own colour, where need be estimated, and its alpha: uint8 [h, w, 4]; size: see
+    `read_people`."""
+    assert sample.alpha is not None
+    colour = sample.rgb if sample.straight else sample.foreground
+    if colour is None:
+        colour = estimate_foreground(sample.rgb, to_unit(sample.alpha))
+    return _square(np.dstack([colour, sample.alpha]), size, straight=True)
 
 
 def _square(rgba: U8, size: int | None, *, straight: bool) -> U8:

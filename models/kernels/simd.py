@@ -2,13 +2,14 @@
 them.
 
 16 lanes are one register where there is AVX-512, elsewhere two. Arrays are addresses: nothing is
-counted or checked between a kernel's vectors. numba caches compiled kernels by their own file
-alone: after a change here, touch the file of the kernels.
+counted or checked between a kernel's vectors.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
@@ -35,11 +36,17 @@ class _LanesModel(models.PrimitiveModel):
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 function = njit(**_OPTIONS)
 inline = njit(**_OPTIONS, forceinline=True)
+_HERE = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
 
 
 def compiled(kernel: Callable[..., None]) -> Callable[..., None]:
-    """The kernel, compiled at its first call and cached beside its source, in the user's cache, or
-    nowhere."""
+    """The kernel, compiled at its first call and cached in NUMBA_CACHE_DIR, beside its source, in
+    the user's cache, or nowhere.
+
+    numba knows by a kernel's name and file what is cached; what is compiled into it from here goes
+    into the name.
+    """
+    kernel.__qualname__ += f"_{_HERE}"
     try:
         return njit(**_OPTIONS, cache=True)(kernel)
     except RuntimeError:  # neither can be written

@@ -14,6 +14,7 @@ from core.rendered_subjects import Assignment
 from matteforge.schemas.attributes import Framing
 from matteforge.schemas.vocabulary import Distribution, Vocabulary
 from models.imaging.sheets import in_rows, save_sheet, thumbnail, tile
+from models.kernels.compile_notice import announce_compilation
 from models.renderer.blender.picture import MEMBERS, RenderedPicture
 from models.renderer.blender.process import RenderProcess, available
 from models.renderer.folder import PictureFolder
@@ -113,6 +114,7 @@ def render(
     """
     if missing := available(domain):
         raise click.ClickException(f"{domain} can't be rendered here: {missing}")
+    announce_compilation()
     subject = SUBJECTS[domain]
     wanted = tuple(name for name in members.split(",") if name)
     if unknown := [name for name in wanted if name not in MEMBERS]:

@@ -30,7 +30,7 @@ NEW = click.Path(path_type=Path)
 @click.option(
     "--aligned",
     is_flag=True,
-    help="Frame KEY.rgba.png as the generator's corpus is, over smooth scenes.",
+    help="Frame heads as the generator's corpus does, over smooth scenes.",
 )
 @click.option(
     "--backgrounds", default=4, show_default=True, help="Rendered scenes behind each RGBA portrait."
@@ -53,7 +53,7 @@ def calibrate(
     """Thresholds of the filter from held-out pairs with exact alpha.
 
     SOURCES: folders, zips and tars in any layout that `corpora add` takes, s3://BUCKET/PREFIX, or
-    text files of URLs. With --aligned: tars, or folders of tars, of KEY.rgba.png.
+    text files of URLs.
     """
     from models.kernels.compile_notice import announce_compilation
     from models.networks.checkpoints.load import load_stylematte
@@ -67,19 +67,10 @@ def calibrate(
         refused[reason] += 1
 
     try:
-        if aligned:
-            paths = [source for source in found if isinstance(source, Path)]
-            pairs = calibration.aligned_pairs(
-                paths, resolution=resolution, backgrounds=backgrounds, seed=seed
-            )
-        else:
-            pairs = calibration.exact_pairs(
-                found,
-                resolution=resolution,
-                backgrounds=backgrounds,
-                seed=seed,
-                on_refused=left_out,
-            )
+        read = calibration.aligned_pairs if aligned else calibration.exact_pairs
+        pairs = read(
+            found, resolution=resolution, backgrounds=backgrounds, seed=seed, on_refused=left_out
+        )
         matte = load_stylematte(stylematte)
         scores = list(calibration.score_pairs(matte, Signs("pairs").each(pairs)))
     except (MatteForgeError, FileNotFoundError) as error:

@@ -13,6 +13,7 @@ from matteforge.schemas.corpora import CorpusKind
 from matteforge.schemas.criteria import CRITERIA
 from models.corpora.members import Source
 from models.corpora.pairing import Entry
+from models.corpora.pairs import straight_person
 from models.corpora.reader import read_checked
 from models.imaging.compositing import over
 from models.imaging.pixels import to_u8, to_unit
@@ -20,11 +21,12 @@ from models.imaging.resize import area, middle_square
 from models.imaging.tensors import rgb_from_u8
 from models.networks.stylematte import predict_alpha
 from models.scenes.backgrounds import render_background
-from models.training.gan.corpus import build_corpus
+from models.training.gan.corpus import LABEL_SIZE, compose_scenes
 from workers.generate.scores import score_agreement, score_subjects
 
 BATCH = 8
 LONGEST_SIDE = 1080  # pixels
+Refusal = Callable[[Entry, str], None]
 Pair = tuple[NDArray[np.uint8], NDArray[np.float32]]  # RGB [h, w, 3], alpha [h, w] in [0, 1]
 
 
@@ -34,7 +36,7 @@ def exact_pairs(
     resolution: int,
     backgrounds: int,
     seed: int,
-    on_refused: Callable[[Entry, str], None] = lambda entry, reason: None,
+    on_refused: Refusal = lambda entry, reason: None,
 ) -> Iterator[Pair]:
     """Pairs at `resolution` of sources in every layout that corpora come in: a scene with its
     alpha, or a subject over several rendered `backgrounds`.
@@ -55,17 +57,24 @@ def exact_pairs(
 
 
 def aligned_pairs(
-    tars: Iterable[Path], *, resolution: int, backgrounds: int, seed: int
+    sources: Iterable[Path | Source],
+    *,
+    resolution: int,
+    backgrounds: int,
+    seed: int,
+    on_refused: Refusal = lambda entry, reason: None,
 ) -> Iterator[Pair]:
-    """Pairs framed as StyleMatteGAN's corpus is: aligned heads of each `rgba.png`, with their exact
-    alpha."""
-    for tar in tars:
-        corpus = build_corpus(tar, size=resolution, scenes=backgrounds, seed=seed)
-        for image in corpus.images.numpy():
-            yield (
-                np.ascontiguousarray(np.moveaxis(image[:3], 0, -1)),
-                to_unit(image[3]),
-            )
+    """Pairs framed as StyleMatteGAN's corpus is: aligned heads over smooth scenes, with their exact
+    alpha. Sources are read as by `exact_pairs`."""
+    for source in sources:
+        found = read_checked([source], CorpusKind.PAIRS, LONGEST_SIDE, on_refused=on_refused)
+        people = [straight_person(sample, LABEL_SIZE) for _, sample in found]
+        if not people:
+            continue
+        rgba = torch.from_numpy(np.stack(people)).permute(0, 3, 1, 2)
+        scenes = compose_scenes(rgba, size=resolution, scenes=backgrounds, seed=seed)
+        for scene in scenes.permute(0, 2, 3, 1).contiguous().numpy():
+            yield np.ascontiguousarray(scene[..., :3]), to_unit(scene[..., 3])
 
 
 def score_pairs(matte: nn.Module, pairs: Iterable[Pair]) -> Iterator[dict[str, float]]:

@@ -124,3 +124,23 @@ def test_a_port_that_is_none_is_one_line(data_dir: Path, url: str) -> None:
     result = CliRunner().invoke(where, ["--url", url, "--api-key", "k"])
     assert result.exit_code == 1
     assert "is no address" in result.output
+
+
+def test_compiled_code_is_kept_in_the_data_directory(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    os.environ.pop("NUMBA_CACHE_DIR")
+    connection.adopt_running()
+    assert os.environ["NUMBA_CACHE_DIR"] == str(data_dir / "cache" / "compiled")
+    assert connection.keep_compiled(data_dir / "other") == {}, "the environment names one"
+
+
+def test_without_a_data_directory_numba_decides(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    os.environ.pop("NUMBA_CACHE_DIR")
+    os.environ["MATTEFORGE_DATA_DIR"] = str(data_dir / "none")
+    connection.adopt_running()
+    assert "NUMBA_CACHE_DIR" not in os.environ
