@@ -15,7 +15,7 @@ from models.corpora.members import (
     is_archive,
     opened_members,
 )
-from models.corpora.naming import ROLES
+from models.corpora.naming import Role, role_of_folder
 from models.corpora.pairing import Entry, paired
 from models.corpora.tables import is_dataset, table_entries
 
@@ -60,4 +60,4 @@ def _bare(name: str) -> str:
 
 
 def _is_role(archive: str) -> bool:
-    return _bare(archive).lower() in ROLES
+    return role_of_folder(_bare(archive)) is not Role.UNKNOWN

@@ -8,6 +8,7 @@ from models.imaging.pixels import U8, nearest_u8
 
 COLOURFUL = 48  # levels between a pixel's channels that no JPEG of a grey picture has
 COLOURFUL_SHARE = 0.01  # of the pixels
+SAME_ALPHA = 4.0  # levels of 255, in the mean
 
 
 class NoMatte(ValueError):
@@ -32,14 +33,50 @@ def read_matte(image: Image.Image) -> tuple[U8, tuple[str, ...]]:
         return np.where(grey, np.uint8(255), np.uint8(0)), (f"mask_of_0_and_{levels[1]}",)
     if image.mode == "RGB" and _colourful(np.asarray(image)):
         raise NoMatte("alpha_in_colours")
+    if len(levels) == 3 and (levels[0], levels[2]) == (0, 255) and 96 < levels[1] < 160:
+        raise NoMatte("alpha_is_a_trimap")
+    between = grey[(grey > 0) & (grey < 255)]
+    if between.max(initial=0) < 64 and len(between) > (grey == 255).sum() > 0:
+        raise NoMatte("alpha_is_a_label_map")  # numbers of classes, and 255 for none of them
     return grey, ()
+
+
+def check_alpha(alpha: U8) -> U8:
+    """The alpha, uint8 [h, w]. Raises NoMatte where it cuts nothing out, or all but the subject."""
+    if not alpha.any():
+        raise NoMatte("empty_alpha")
+    if alpha.max() < 128:
+        raise NoMatte("alpha_never_above_127")
+    if alpha.min(initial=255) > 127:
+        raise NoMatte("full_alpha")
+    if _looks_inverted(alpha):
+        raise NoMatte("alpha_looks_inverted")
+    return alpha
+
+
+def is_same_alpha(one: U8, other: U8) -> bool:
+    """Whether two alphas, uint8 [h, w], say the same but for rounding and compression."""
+    return one.shape == other.shape and bool(
+        np.abs(one.astype(np.int16) - other).mean(dtype=np.float64) < SAME_ALPHA
+    )
+
+
+def _looks_inverted(alpha: U8) -> bool:
+    """Opaque along the top and down the sides, and transparent between them: no subject is so."""
+    height, width = alpha.shape
+    upper, quarter = 2 * height // 3, width // 4
+    frame = np.concatenate([alpha[0], alpha[:upper, 0], alpha[:upper, -1]])
+    inner = alpha[:, quarter : width - quarter].mean(dtype=np.float64)
+    outer = np.hstack([alpha[:, :quarter], alpha[:, width - quarter :]]).mean(dtype=np.float64)
+    return bool(frame.mean() > 230 and (alpha < 64).mean() > 0.05 and inner < outer - 25)
 
 
 def _colourful(rgb: U8) -> bool:
     spread = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)
-    return len(np.unique(rgb.reshape(-1, 3), axis=0)) > 2 and bool(
-        (spread > COLOURFUL).mean() > COLOURFUL_SHARE
-    )
+    if (spread > COLOURFUL).mean() <= COLOURFUL_SHARE:
+        return False
+    colours = np.unique(rgb.reshape(-1, 3), axis=0)
+    return len(colours) > 2 or not (colours.sum(axis=1) == 0).any()
 
 
 def looks_premultiplied(rgb: U8, alpha: U8) -> bool:

@@ -28,6 +28,8 @@ from models.imaging.decode import MAX_FILE_BYTES
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 CLUTTER = ("__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")  # beside what a person put there
+BYTE_ORDER_MARK = "\ufeff"  # some tools write it before names
+ENCRYPTED = 1  # of the flags of a zip's member
 BROKEN_ARCHIVE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -68,7 +70,7 @@ class Source:
 
 def spelled(name: str) -> str:
     """A member's name in the one spelling that names are compared in."""
-    plain = unicodedata.normalize("NFC", name.replace("\\", "/"))
+    plain = unicodedata.normalize("NFC", name.replace("\\", "/").replace(BYTE_ORDER_MARK, ""))
     parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
     return "/".join(parts)
 
@@ -187,9 +189,15 @@ def _zip_members(path: Path) -> Iterator[Member]:
     for info in opened.archive.infolist():
         name = spelled(info.filename)
         if not info.is_dir() and not is_clutter(name):
-            too_large = info.file_size > MAX_FILE_BYTES
-            read = unusable("too_large") if too_large else partial(opened.read, info)
-            yield Member(name=name, read=read)
+            yield Member(name=name, read=_zip_reader(opened, info))
+
+
+def _zip_reader(opened: _OpenZip, info: zipfile.ZipInfo) -> Read:
+    if info.flag_bits & ENCRYPTED:
+        return unusable("encrypted")
+    if info.file_size > MAX_FILE_BYTES:
+        return unusable("too_large")
+    return partial(opened.read, info)
 
 
 def _tar_members(path: Path) -> Iterator[Member]:

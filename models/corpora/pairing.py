@@ -5,6 +5,7 @@ subject's own colour; a scene that has both keeps the scene. Trimaps, background
 left out.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,9 +15,28 @@ from models.corpora.members import Member, Read, is_archive, unusable
 from models.corpora.naming import PREFERENCE, Naming, Role, name_of
 
 PICTURES = frozenset(
-    [".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"]
+    [
+        ".png",
+        ".apng",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".webp",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".gif",
+        ".avif",
+    ]
 )  # what models.imaging.decode reads
-PHOTOGRAPHS = PICTURES - {".png", ".gif", ".bmp"}  # KEY.jpg beside KEY.png: the png is its alpha
+PHOTOGRAPHS = PICTURES - {
+    ".png",
+    ".apng",
+    ".gif",
+    ".bmp",
+}  # KEY.jpg beside KEY.png: the png is its alpha
 SIDECARS = frozenset(  # notes beside pictures, of which nobody expects to be read as one
     [
         ".json",
@@ -40,6 +60,9 @@ SIDECARS = frozenset(  # notes beside pictures, of which nobody expects to be re
         ".arrow",
         ".parquet",
     ]
+)
+NOTES = re.compile(  # the same, without a suffix
+    "readme|licen[cs]e|notice|copying|authors|changelog|citation|version|manifest", re.IGNORECASE
 )
 SCENES = (Role.IMAGE, Role.UNKNOWN)
 
@@ -178,8 +201,9 @@ def _pictures(members: Iterable[Member]) -> tuple[list[NamedPicture], list[Entry
             pictures.append(NamedPicture(member=member, naming=name_of(member.name)))
         elif member.broken:
             refused.append(Entry(name=member.name, part="", label=member.name, image=member.read))
-        elif suffix and suffix not in SIDECARS:
+        elif suffix not in SIDECARS and not NOTES.fullmatch(PurePosixPath(member.name).name):
             reason = "archive_in_archive" if is_archive(member.name) else f"unsupported {suffix}"
+            reason = reason if suffix else "without_suffix"
             refused.append(
                 Entry(name=member.name, part="", label=member.name, image=unusable(reason))
             )

@@ -8,7 +8,14 @@ import numpy as np
 
 from core.corpora import KEY_DIGITS
 from matteforge.schemas.corpora import CorpusKind
-from models.corpora.mattes import NoMatte, looks_premultiplied, read_matte, unpremultiplied
+from models.corpora.mattes import (
+    NoMatte,
+    check_alpha,
+    is_same_alpha,
+    looks_premultiplied,
+    read_matte,
+    unpremultiplied,
+)
 from models.corpora.members import BROKEN_ARCHIVE, Read, Unusable
 from models.corpora.orientation import Unsettled, settle
 from models.corpora.pairing import Entry
@@ -66,7 +73,6 @@ def check_entry(
     if kind is CorpusKind.PAIRS:
         alpha, straight, more = _alpha(entry, picture, max_pixels)
         notes += more
-        _check_alpha(alpha)
         if straight and (
             looks_premultiplied(rgb, alpha) if premultiplied is None else premultiplied
         ):
@@ -113,21 +119,27 @@ def _alpha(
     entry: Entry, picture: DecodedPicture, max_pixels: int
 ) -> tuple[U8, bool, tuple[str, ...]]:
     """The alpha of a pair, whether the picture is the subject's own colour, and notes."""
-    if entry.alpha is None:
-        if picture.alpha is None:
-            raise Refused("no_alpha")
-        return picture.alpha, True, ()
+    own = picture.alpha if picture.alpha is not None and picture.alpha.min() < 255 else None
+    if entry.alpha is None and own is None:
+        raise Refused("no_alpha")
     try:
+        if entry.alpha is None:
+            return check_alpha(own), True, ()
         image = open_picture(_content(entry.alpha), max_pixels)
         matte, notes = read_matte(image)
         alpha, turned = settle(picture.rgb, matte, picture.orientation, orientation_of(image))
+        check_alpha(alpha)
     except UndecodablePicture as error:
         raise Refused(f"alpha_{error.reason}") from error
     except (NoMatte, Unsettled) as error:
         raise Refused(str(error)) from error
     except ValueError as error:
         raise Refused("alpha_unreadable") from error
-    return alpha, entry.straight, (*notes, "alpha_turned_by_exif") if turned else notes
+    if turned:
+        notes += ("alpha_turned_by_exif",)
+    if own is None or entry.straight or not is_same_alpha(own, alpha):
+        return alpha, entry.straight, notes
+    return alpha, True, (*notes, "cut_out_beside_its_alpha")
 
 
 def _foreground(entry: Entry, rgb: U8, max_pixels: int) -> U8 | None:
@@ -139,13 +151,6 @@ def _foreground(entry: Entry, rgb: U8, max_pixels: int) -> U8 | None:
     except Refused:
         return None
     return found if found.shape == rgb.shape else None
-
-
-def _check_alpha(alpha: U8) -> None:
-    if alpha.max(initial=0) < 128:
-        raise Refused("empty_alpha")
-    if alpha.min(initial=255) > 127:
-        raise Refused("full_alpha")
 
 
 def _resized(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from models.imaging.foreign_content import MEANING, foreign_word
 from models.imaging.pixels import U8, nearest_u8, u8_from_u16
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "AVIF")
@@ -49,7 +50,8 @@ BROKEN = (  # what Pillow raises for content that it can't make sense of
 class UndecodablePicture(ValueError):
     """The content is no picture of the allowed formats, is broken, or is too large.
 
-    `reason` is a stable word: unreadable or too_large.
+    `reason` is a stable word: too_large, unreadable, or what it is instead, of
+    models.imaging.foreign_content.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -90,6 +92,8 @@ def open_picture(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Image.Im
     except UndecodablePicture:
         raise
     except BROKEN as error:
+        if word := foreign_word(source):
+            raise UndecodablePicture(word, f"it is {MEANING[word]}") from error
         raise UndecodablePicture("unreadable", f"{type(error).__name__}: {error}") from error
     return image
 
@@ -135,8 +139,8 @@ def grey_u8(image: Image.Image) -> U8:
     """A picture as grey, uint8 [h, w], transparency dropped.
 
     16 bits are rounded to 8 (Pillow's own conversion would clip them), unless no value is above
-    255: then 8 bits were stored in 16. Floats are in [0, 1], or else as they are. ValueError: not
-    finite.
+    255: then 8 bits were stored in 16. Floats are in [0, 1], in [0, 255] or of 16 bits, by the
+    largest of them. ValueError: not finite.
     """
     if image.mode.startswith("I"):
         return _from_16_bits(np.asarray(image))
@@ -144,8 +148,9 @@ def grey_u8(image: Image.Image) -> U8:
         values = np.asarray(image)
         if not np.isfinite(values).all():
             raise ValueError("its values are not finite")
-        scale = 255.0 if values.max(initial=0) <= 1 else 1.0
-        return nearest_u8(values * scale)
+        if values.max(initial=0) > 255:
+            return _from_16_bits(np.rint(values))
+        return nearest_u8(values * (255.0 if values.max(initial=0) <= 1 else 1.0))
     return np.asarray(image.convert("L"))
 
 

@@ -87,4 +87,6 @@ def decoded(content: bytes, what: str, max_pixels: int) -> DecodedPicture:
     except UndecodablePicture as error:
         if error.reason == "unreadable":  # Pillow's own words are of no use to a person
             raise PictureRejected(f"{what} is damaged, or not {KINDS}") from error
+        if error.reason != "too_large":
+            raise PictureRejected(f"{what} can't be used: {error}; {KINDS} can") from error
         raise PictureRejected(f"{what} is too large: {error}") from error

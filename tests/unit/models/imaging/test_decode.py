@@ -123,7 +123,6 @@ def test_of_an_animation_the_first_frame_counts():
     [
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\n",
         b"P6 2 2 255 " + bytes(12),
-        b"",
         b"GIF89a",
         encoded(Image.fromarray(ramp()), "PNG")[:70],
         encoded(Image.fromarray(ramp()), "JPEG")[:150],
@@ -133,6 +132,22 @@ def test_other_formats_and_broken_ones_are_refused(content):
     with pytest.raises(UndecodablePicture) as refused:
         decode_picture(content)
     assert refused.value.reason == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "empty_file"),
+        (b"\n<!DOCTYPE html><html><title>404</title>", "web_page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git_lfs_pointer"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00", "heic"),
+        (b"%PDF-1.7", "pdf"),
+    ],
+)
+def test_what_is_no_picture_is_named(content, word):
+    with pytest.raises(UndecodablePicture, match=r"it is an? ") as refused:
+        decode_picture(content)
+    assert refused.value.reason == word
 
 
 def test_an_eps_runs_nothing(monkeypatch):
