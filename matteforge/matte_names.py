@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif"})
+SUFFIXES = frozenset({
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".gif", ".bmp",
+    ".avif",
+})  # fmt: skip
 """Files that end so are taken for pictures."""
 
 

@@ -9,7 +9,7 @@ gc/seen.json   what was found unused, and when first
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,10 +35,15 @@ class Garbage:
     dataset_id: str | None = None  # a whole dataset
 
 
-def find(context: Context, now: datetime) -> Iterator[Garbage]:
+def find(
+    context: Context, now: datetime, follow: Callable[[list[str]], Iterable[str]] = iter
+) -> Iterator[Garbage]:
     """Everything that could go. What is looked at is listed before what refers to it: a reference
-    that is made meanwhile is seen."""
-    yield from _datasets(context, now)
+    that is made meanwhile is seen.
+
+    follow: is given the datasets that are looked at, and gives them on one by one.
+    """
+    yield from _datasets(context, now, follow)
     yield from _bundles(context)
     yield from _corpus_shards(context)
     for key in AuditBook(context.catalog.store).sweep(
@@ -47,12 +52,19 @@ def find(context: Context, now: datetime) -> Iterator[Garbage]:
         yield Garbage(key=key, why="older than the audit trail is kept", at_once=True)
 
 
-def collect(context: Context, now: datetime, *, grace: timedelta) -> Iterator[tuple[Garbage, bool]]:
-    """Each find, and whether it was removed; the others are removed once the grace is over."""
+def collect(
+    context: Context,
+    now: datetime,
+    *,
+    grace: timedelta,
+    follow: Callable[[list[str]], Iterable[str]] = iter,
+) -> Iterator[tuple[Garbage, bool]]:
+    """Each find, and whether it was removed; the others are removed once the grace is over. follow:
+    see `find`."""
     store = context.catalog.store
     seen = _seen(context)
     kept: dict[str, str] = {}
-    for garbage in list(find(context, now)):
+    for garbage in list(find(context, now, follow)):
         first = datetime.fromisoformat(seen.get(garbage.key, now.isoformat()))
         gone = garbage.at_once or now - first >= grace
         if gone and garbage.dataset_id is not None:
@@ -73,9 +85,11 @@ def _seen(context: Context) -> dict[str, str]:
     return seen
 
 
-def _datasets(context: Context, now: datetime) -> Iterator[Garbage]:
+def _datasets(
+    context: Context, now: datetime, follow: Callable[[list[str]], Iterable[str]]
+) -> Iterator[Garbage]:
     catalog = context.catalog
-    for dataset_id in list(catalog.dataset_ids()):
+    for dataset_id in follow(list(catalog.dataset_ids())):
         try:
             view, _ = catalog.view(dataset_id)
         except NotFound:

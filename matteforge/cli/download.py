@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from matteforge.cli.connection import INTERRUPTED, output, service
+from matteforge.cli.steps import Steps
 from matteforge.client import MatteForge
 from matteforge.download import Progress as DownloadProgress
 from matteforge.folder import stored
@@ -71,7 +73,8 @@ def download(
     folder = out / dataset_id
     try:
         paths = _fetch(client, dataset_id, out, show=not (quiet or as_json), options=options)
-        samples = _converted(layout, paths, folder, members)
+        steps = Steps("shards unpacked", len(paths), quiet=quiet or as_json)
+        samples = _converted(layout, steps.each(paths), folder, members)
     except KeyboardInterrupt:
         click.echo(
             f"stopped; what has arrived stays in {folder}{os.sep}, the same command goes on",
@@ -110,7 +113,7 @@ def _fetch(
         return list(client.download(dataset_id, out, on_progress=advance, **options))
 
 
-def _converted(layout: str, paths: list[Path], folder: Path, members: list[str]) -> int:
+def _converted(layout: str, paths: Iterable[Path], folder: Path, members: list[str]) -> int:
     """Samples in the layout that was asked for beside the shards."""
     with stored():
         if layout == "folder":

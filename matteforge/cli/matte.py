@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
@@ -12,6 +13,7 @@ from matteforge.calls import MatteOptions
 from matteforge.cli.connection import service
 from matteforge.cli.matte_batch import send_batch
 from matteforge.cli.matte_files import PIPE, write_picture
+from matteforge.cli.steps import Steps
 from matteforge.client import MatteForge
 from matteforge.errors import MatteForgeRequestError
 from matteforge.matte_names import SUFFIXES, result_names
@@ -113,11 +115,16 @@ class Jobs:
     def many(self, sources: tuple[Path, ...], folder: Path, *, watch: bool) -> None:
         """Cut out what lies in files and folders, and, if `watch`, what comes to lie there."""
         settled: dict[Path, tuple[int, int]] = {}
+        if passed := _passed_over(sources):
+            told = ", ".join(f"{number} {suffix}" for suffix, number in passed.most_common())
+            click.echo(f"passed over, since they are no pictures that are read: {told}", err=True)
         try:
             while True:
-                for source, target in _targets(sources, folder):
-                    if target.exists() or source in self._refused:
-                        continue
+                found = [job for job in _targets(sources, folder) if job[0] not in self._refused]
+                if not found and not watch and not self._refused:
+                    raise click.UsageError(f"no pictures there: {', '.join(sorted(SUFFIXES))}")
+                wanted = [(source, target) for source, target in found if not target.exists()]
+                for source, target in Steps("pictures").each(wanted):
                     if watch and not _still(source, settled):
                         continue
                     self.one(source, target)
@@ -174,13 +181,29 @@ def _targets(sources: tuple[Path, ...], folder: Path) -> Iterator[tuple[Path, Pa
     pictures = [
         (path, path.relative_to(source) if source.is_dir() else Path(path.name))
         for source in sources
-        for path in (sorted(source.rglob("*")) if source.is_dir() else [source])
-        if not source.is_dir() or (path.is_file() and path.suffix.lower() in SUFFIXES)
+        for path in (_files(source) if source.is_dir() else [source])
+        if not source.is_dir() or path.suffix.lower() in SUFFIXES
         if folder.resolve() not in path.resolve().parents
     ]
     names = result_names([relative for _, relative in pictures])
     for (path, _), name in zip(pictures, names, strict=True):
         yield path, folder / name
+
+
+def _files(folder: Path) -> list[Path]:
+    """Files below a folder, hidden ones left out."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part[0] == "." for part in path.relative_to(folder).parts)
+    ]
+
+
+def _passed_over(sources: tuple[Path, ...]) -> Counter[str]:
+    """Files in folders that are no pictures by their suffix, by suffix."""
+    suffixes = (file.suffix.lower() for source in sources if source.is_dir()
+                for file in _files(source))  # fmt: skip
+    return Counter(suffix or "without a suffix" for suffix in suffixes if suffix not in SUFFIXES)
 
 
 def _still(source: Path, settled: dict[Path, tuple[int, int]]) -> bool:

@@ -120,10 +120,10 @@ def _alpha(
 ) -> tuple[U8, bool, tuple[str, ...]]:
     """The alpha of a pair, whether the picture is the subject's own colour, and notes."""
     own = picture.alpha if picture.alpha is not None and picture.alpha.min() < 255 else None
-    if entry.alpha is None and own is None:
-        raise Refused("no_alpha")
     try:
         if entry.alpha is None:
+            if own is None:
+                raise Refused("no_alpha")
             return check_alpha(own), True, ()
         image = open_picture(_content(entry.alpha), max_pixels)
         matte, notes = read_matte(image)

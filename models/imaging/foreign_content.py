@@ -18,8 +18,8 @@ BEGINNINGS = {  # in lower case -> a stable word
 }
 MEANING = {
     "empty_file": "an empty file",
-    "git_lfs_pointer": "a Git LFS pointer: run `git lfs pull` to get the picture",
-    "web_page": "a web page, not the picture that it shows",
+    "git_lfs_pointer": "a Git LFS pointer: run `git lfs pull` to get the file",
+    "web_page": "a web page, not the file that it shows",
     "xml": "an XML file",
     "svg": "an SVG drawing",
     "pdf": "a PDF",

@@ -1,6 +1,6 @@
 """A first look at imported weights: nine samples on a sheet, and whether they make sense."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,15 +32,20 @@ class FirstLook:
     doubts: tuple[str, ...]
 
 
-def first_look(kind: Kind, checkpoint: Path) -> FirstLook:
+def first_look(
+    kind: Kind, checkpoint: Path, follow: Callable[[Iterable[int]], Iterable[int]] = iter
+) -> FirstLook:
     """Nine samples of a generator (psi .7, seeds 0 to 8) with their alphas, or the alphas that a
-    StyleMatte finds in the shipped generator's. Raises ValueError for another kind."""
+    StyleMatte finds in the shipped generator's. Raises ValueError for another kind.
+
+    follow: is given the seeds, and gives them on one by one as samples are drawn.
+    """
     if kind == "stylemattegan-generator":
-        samples = list(_samples(checkpoint))
+        samples = list(_samples(checkpoint, follow))
         rgb = [sample[..., :3] for sample in samples]
         alphas = [sample[..., 3] for sample in samples] if samples[0].shape[-1] == 4 else []
     elif kind == "stylematte":
-        rgb = [sample[..., :3] for sample in _samples(shipped_bundle() / GENERATOR_FILE)]
+        rgb = [sample[..., :3] for sample in _samples(shipped_bundle() / GENERATOR_FILE, follow)]
         alphas = list(_alphas(checkpoint, rgb))
     else:
         raise ValueError(f"a {kind} draws nothing by itself")
@@ -49,10 +54,10 @@ def first_look(kind: Kind, checkpoint: Path) -> FirstLook:
 
 
 @torch.inference_mode()
-def _samples(checkpoint: Path) -> Iterator[U8]:
+def _samples(checkpoint: Path, follow: Callable[[Iterable[int]], Iterable[int]]) -> Iterator[U8]:
     """uint8 [h, w, 3 or 4] one at a time: the largest networks need gigabytes a picture."""
     generator = load_generator(checkpoint)
-    for seed in range(SAMPLES):
+    for seed in follow(range(SAMPLES)):
         z = torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
         yield pm1_to_u8(generator(z, truncation_psi=PSI))[0].permute(1, 2, 0).numpy()
 

@@ -11,6 +11,7 @@ import click
 from core.datasets.splits import candidate_seed
 from core.errors import MatteForgeError, RendererFailed
 from core.rendered_subjects import Assignment
+from matteforge.cli.steps import Steps
 from matteforge.schemas.attributes import Framing
 from matteforge.schemas.vocabulary import Distribution, Vocabulary
 from models.imaging.sheets import in_rows, save_sheet, thumbnail, tile
@@ -167,7 +168,7 @@ def _fill(
 ) -> int:
     """Draws each picture that is not there yet; the number of those that Blender refused."""
     failed = 0
-    for number, specs in enumerate(asked):
+    for number, specs in enumerate(Steps("portraits").each(asked)):
         key = f"{number:06d}"
         if folder.holds(key, specs()):
             click.echo(f"{key} is there")

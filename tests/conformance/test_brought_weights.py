@@ -183,6 +183,51 @@ def test_other_networks_are_refused_by_name_with_what_to_do(snapshots, tmp_path)
     snapshots.refused(tmp_path / "nan.pth", "NaN or infinity|misshaped")
 
 
+def zip_of(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"content")
+    return buffer.getvalue()
+
+
+def torch_file(content: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+FOREIGN: dict[str, tuple[bytes, str]] = {
+    "pointer.pth": (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+    "page.pkl": (b"<!DOCTYPE html>", "a web page"),
+    "nothing.pth": (b"", "an empty file"),
+    "keras.h5": (b"\x89HDF\r\n", "an HDF5 file"),
+    "program.pth": (b"\x08\x08\x12\x07pytorch", "an ONNX program"),
+    "script.pt": (zip_of("s/data.pkl", "s/code/__torch__.py"), "a TorchScript program"),
+    "zipped.zip": (zip_of("stylematte.pth"), "a zip of stylematte.pth: unpack it first"),
+    "arrays.npz": (zip_of("a.npy"), "NumPy arrays"),
+    "early.pth": (torch_file({"a": torch.zeros(99)})[:-20], "ends early"),
+    "early.safetensors": (struct.pack("<Q", 9999) + b'{"a":', "ends early"),
+    "quantised.pth": (
+        torch_file({name: x.to(torch.int8) for name, x in stylematte().items()}),
+        "is int8: quantised weights",
+    ),
+    "float8.pth": (
+        torch_file(
+            stylematte() | {"conv.weight": stylematte()["conv.weight"].to(torch.float8_e4m3fn)}
+        ),
+        "float8|names torch",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_no_file_of_weights_is_named(snapshots, tmp_path, name):
+    content, said = FOREIGN[name]
+    (tmp_path / name).write_bytes(content)
+    snapshots.refused(tmp_path / name, said)
+
+
 def zip_bomb() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

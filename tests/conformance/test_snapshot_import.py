@@ -141,7 +141,9 @@ def test_truncated_snapshots_are_refused(snapshots: Any, tmp_path: Path, fractio
     data = SNAPSHOT.read_bytes()
     path = tmp_path / "s.pkl"
     path.write_bytes(data[: int(len(data) * fraction)])
-    snapshots.refused(path, r"s\.pkl is not a whole snapshot")
+    snapshots.refused(
+        path, r"s\.pkl is (not a whole snapshot|no file of weights but an empty file)"
+    )
 
 
 def test_a_missing_file_is_reported_as_missing(tmp_path: Path) -> None:

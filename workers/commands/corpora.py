@@ -105,26 +105,27 @@ def add_and_tell(
     tenant: str | None = None,
 ) -> CorpusManifest:
     """Adds by `add_corpus` and prints the report."""
+    from matteforge.cli.steps import Steps
     from models.corpora.reader import count_entries
     from models.kernels.compile_notice import announce_compilation
-    from workers.commands.progress import Signs
     from workers.cycle.corpora import add_corpus, told
 
     announce_compilation()
     try:
-        manifest, report = add_corpus(
-            book,
-            name,
-            source,
-            kind=kind,
-            licence=licence,
-            within=within,
-            part=part,
-            max_side=max_side,
-            premultiplied=premultiplied,
-            tenant=tenant,
-            on_sample=Signs("files", partial(count_entries, source, kind)).step,
-        )
+        with Steps("files", partial(count_entries, source, kind)) as steps:
+            manifest, report = add_corpus(
+                book,
+                name,
+                source,
+                kind=kind,
+                licence=licence,
+                within=within,
+                part=part,
+                max_side=max_side,
+                premultiplied=premultiplied,
+                tenant=tenant,
+                on_sample=steps.step,
+            )
     except MatteForgeError as error:
         raise click.ClickException(error.detail) from error
     for rejection in report.rejections:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from matteforge.cli.steps import Steps
 from matteforge.schemas.corpora import CorpusKind
 from models.corpora.members import Source
 from models.corpora.pairing import Entry
@@ -12,7 +13,6 @@ from models.corpora.preview import preview
 from models.corpora.reader import count_entries
 from models.corpora.validate import Sample
 from models.imaging.sheets import save_sheet
-from workers.commands.progress import Signs
 
 LISTED = 20  # samples, and files of each reason
 
@@ -28,7 +28,7 @@ def tell(
 ) -> None:
     """Print each of the first samples and what is left out by reason; draw the sheet if asked
     for."""
-    count, signs = 0, Signs("files", partial(count_entries, source, kind))
+    count = 0
 
     def line(entry: Entry, sample: Sample) -> None:
         nonlocal count
@@ -36,15 +36,16 @@ def tell(
         if count <= LISTED:
             click.echo(_line(entry, sample))
 
-    found = preview(
-        source,
-        kind,
-        max_side,
-        within=within,
-        premultiplied=premultiplied,
-        on_sample=line,
-        on_entry=signs.step,
-    )
+    with Steps("files", partial(count_entries, source, kind)) as steps:
+        found = preview(
+            source,
+            kind,
+            max_side,
+            within=within,
+            premultiplied=premultiplied,
+            on_sample=line,
+            on_entry=steps.step,
+        )
     if count > LISTED:
         click.echo(f"... and {count - LISTED} more")
     for note, number in found.notes.most_common():

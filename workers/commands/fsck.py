@@ -20,6 +20,7 @@ def fsck(repair: bool, rate: float, resume: Path | None) -> None:
     so. A dataset with a hole says `damaged` in the API until a later check finds it whole.
     """
     from core.errors import MatteForgeError
+    from matteforge.cli.steps import Steps
     from workers.app import context
     from workers.fsck.check import check
     from workers.fsck.findings import Pace
@@ -28,7 +29,8 @@ def fsck(repair: bool, rate: float, resume: Path | None) -> None:
         raise click.BadParameter("the rate is MB a second, above 0", param_hint="--rate")
     found = left = 0
     try:
-        for finding in check(context(), Pace(rate * 1e6), repair=repair, resume=resume):
+        pace, steps = Pace(rate * 1e6), Steps("datasets")
+        for finding in check(context(), pace, repair=repair, resume=resume, follow=steps.each):
             found, left = found + 1, left + (not finding.repaired)
             click.echo(str(finding))
     except MatteForgeError as error:

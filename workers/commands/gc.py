@@ -25,16 +25,17 @@ def gc(applied: bool, grace_hours: float) -> None:
     """
     from core.datasets.dataset import utcnow
     from core.errors import MatteForgeError
+    from matteforge.cli.steps import Steps
     from workers.app import context
     from workers.gc import collect, find
 
     now, found, gone = utcnow(), 0, 0
-    grace = timedelta(hours=grace_hours)
+    grace, steps = timedelta(hours=grace_hours), Steps("datasets")
     try:
         pairs = (
-            collect(context(), now, grace=grace)
+            collect(context(), now, grace=grace, follow=steps.each)
             if applied
-            else ((garbage, False) for garbage in find(context(), now))
+            else ((garbage, False) for garbage in find(context(), now, steps.each))
         )
         for garbage, removed in pairs:
             found, gone = found + 1, gone + removed

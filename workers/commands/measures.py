@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.errors import MatteForgeError
+from matteforge.cli.steps import Steps
 from matteforge.schemas.corpora import CorpusKind
-from workers.commands.progress import Signs
 from workers.commands.weights import network_file
 
 if TYPE_CHECKING:
@@ -68,11 +68,16 @@ def calibrate(
 
     try:
         read = calibration.aligned_pairs if aligned else calibration.exact_pairs
-        pairs = read(
-            found, resolution=resolution, backgrounds=backgrounds, seed=seed, on_refused=left_out
-        )
-        matte = load_stylematte(stylematte)
-        scores = list(calibration.score_pairs(matte, Signs("pairs").each(pairs)))
+        with Steps("files", partial(_count, found)) as steps:
+            pairs = read(
+                found,
+                resolution=resolution,
+                backgrounds=backgrounds,
+                seed=seed,
+                on_entry=steps.step,
+                on_refused=left_out,
+            )
+            scores = list(calibration.score_pairs(load_stylematte(stylematte), pairs))
     except (MatteForgeError, FileNotFoundError) as error:
         raise click.ClickException(getattr(error, "detail", str(error))) from error
     if refused:
@@ -108,7 +113,6 @@ def evaluate(
     s3://BUCKET/PREFIX, a text file of URLs), or the name of a stored corpus, of which SPLIT is
     used.
     """
-    from models.corpora.reader import count_entries
     from models.kernels.compile_notice import announce_compilation
     from models.metrics.evaluate import evaluate_corpus
     from workers.bundles import STYLEMATTE_FILE
@@ -118,14 +122,21 @@ def evaluate(
         try:
             checkpoint = network_file(model, STYLEMATTE_FILE, Path(folder))
             sources = _sources(corpus, split, Path(folder))
-            total = partial(count_entries, sources[0], CorpusKind.PAIRS)
-            signs = Signs("pairs", total if len(sources) == 1 else lambda: None)
-            figures = evaluate_corpus(
-                checkpoint, sources, worst=worst, out_dir=out, on_pair=signs.step
-            )
+            with Steps("pairs", partial(_count, sources)) as steps:
+                figures = evaluate_corpus(
+                    checkpoint, sources, worst=worst, out_dir=out, on_pair=steps.step
+                )
         except MatteForgeError as error:
             raise click.ClickException(error.detail) from error
     click.echo(json.dumps(figures, indent=1) if as_json else _table(figures))
+
+
+def _count(sources: "list[Path | Source]") -> int | None:
+    """How many entries there are; None where one of them can't tell without being read."""
+    from models.corpora.reader import count_entries
+
+    counts = [count_entries(source, CorpusKind.PAIRS) for source in sources]
+    return sum(count for count in counts if count is not None) if None not in counts else None
 
 
 def _sources(corpus: str, split: str, folder: Path) -> "list[Path | Source]":

@@ -50,6 +50,7 @@ def import_(
 
     FILE: a StyleGAN3 snapshot (.pkl, .pkl.gz), or a StyleMatte's .pth or .safetensors.
     """
+    from matteforge.cli.steps import working
     from models.kernels.compile_notice import announce_compilation
     from models.networks.checkpoints.import_snapshot import import_file
 
@@ -58,7 +59,8 @@ def import_(
     with TemporaryDirectory(prefix="matteforge-import-") as folder:
         checkpoint = out or Path(folder) / "imported.safetensors"
         try:
-            summary = import_file(file, entry=entry, class_number=class_number, out=checkpoint)
+            with working("reading"):
+                summary = import_file(file, entry=entry, class_number=class_number, out=checkpoint)
             click.echo(f"{summary.kind}: {summary.tensors} tensors, {summary.elements} elements")
             for note in summary.notes:
                 click.echo(f"note: {note}")
@@ -75,11 +77,12 @@ def import_(
 
 def _look(kind: str, checkpoint: Path, sheet: Path) -> None:
     """Draw nine samples, and say what is to be thought of them."""
+    from matteforge.cli.steps import Steps
     from models.imaging.sheets import save_sheet
-    from models.metrics.first_look import first_look
+    from models.metrics.first_look import SAMPLES, first_look
 
-    click.echo("drawing nine samples ...", err=True)
-    found = first_look(kind, checkpoint)  # type: ignore[arg-type]
+    with Steps("samples", SAMPLES) as steps:
+        found = first_look(kind, checkpoint, steps.each)  # type: ignore[arg-type]
     save_sheet(sheet, found.sheet)
     click.echo(", ".join(f"{name} {value:.3g}" for name, value in found.figures.items()))
     for doubt in found.doubts:
@@ -100,6 +103,7 @@ def export(model: str, out: Path, network: str, format_: str) -> None:
     onnxruntime. torchscript: a generator, z -> image.
     """
     from core.bundle import GENERATOR_FILE
+    from matteforge.cli.steps import working
     from models.networks.checkpoints.export import export_program, export_safetensors
     from models.networks.checkpoints.onnx_file import export_onnx
     from workers.bundles import STYLEMATTE_FILE
@@ -108,13 +112,13 @@ def export(model: str, out: Path, network: str, format_: str) -> None:
     with TemporaryDirectory(prefix="matteforge-export-") as folder:
         try:
             checkpoint = network_file(model, file_name, Path(folder))
-            if format_ == "safetensors":
-                told = f"{export_safetensors(checkpoint, out)} tensors"
-            elif format_ == "onnx":
-                click.echo("writing, then checking by onnxruntime ...", err=True)
-                told = f"largest difference {export_onnx(checkpoint, out):.1e}"
-            else:
-                told = f"largest difference {export_program(checkpoint, out):.1e}"
+            with working("writing, then checking"):
+                if format_ == "safetensors":
+                    told = f"{export_safetensors(checkpoint, out)} tensors"
+                elif format_ == "onnx":
+                    told = f"largest difference {export_onnx(checkpoint, out):.1e}"
+                else:
+                    told = f"largest difference {export_program(checkpoint, out):.1e}"
         except MatteForgeError as error:
             raise click.ClickException(error.detail) from error
     click.echo(f"{out}: {told}")

@@ -1,6 +1,6 @@
 """The whole bucket, dataset by dataset, then bundles, corpora and what belongs to nobody."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from core import keys
@@ -14,17 +14,23 @@ KNOWN = tuple(value for name, value in vars(keys).items() if name.isupper())
 
 
 def check(
-    context: Context, pace: Pace, *, repair: bool, resume: Path | None = None
+    context: Context,
+    pace: Pace,
+    *,
+    repair: bool,
+    resume: Path | None = None,
+    follow: Callable[[list[str]], Iterable[str]] = iter,
 ) -> Iterator[Finding]:
     """Findings as they are made. `resume`: a file that remembers the last dataset done, so that a
-    check that was interrupted goes on behind it; removed at the end.
+    check that was interrupted goes on behind it; removed at the end. `follow`: is given the
+    datasets that are to be checked, and gives them on one by one.
     """
     after = resume.read_text().strip() if resume and resume.exists() else ""
-    for dataset_id in sorted(context.catalog.dataset_ids()):
-        if dataset_id > after:
-            yield from check_dataset(context, dataset_id, pace, repair)
-            if resume:
-                resume.write_text(dataset_id + "\n")
+    left = sorted(each for each in context.catalog.dataset_ids() if each > after)
+    for dataset_id in follow(left):
+        yield from check_dataset(context, dataset_id, pace, repair)
+        if resume:
+            resume.write_text(dataset_id + "\n")
     store = context.catalog.store
     yield from check_bundles(store, pace)
     yield from check_corpus_shards(store, pace)

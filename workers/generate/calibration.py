@@ -36,6 +36,7 @@ def exact_pairs(
     resolution: int,
     backgrounds: int,
     seed: int,
+    on_entry: Callable[[], None] = lambda: None,
     on_refused: Refusal = lambda entry, reason: None,
 ) -> Iterator[Pair]:
     """Pairs at `resolution` of sources in every layout that corpora come in: a scene with its
@@ -44,7 +45,9 @@ def exact_pairs(
     Cut to the middle square and averaged down over pixel areas, which keeps image and alpha
     consistent.
     """
-    found = read_checked(sources, CorpusKind.PAIRS, LONGEST_SIDE, on_refused=on_refused)
+    found = read_checked(
+        sources, CorpusKind.PAIRS, LONGEST_SIDE, on_entry=on_entry, on_refused=on_refused
+    )
     for number, (_, sample) in enumerate(found):
         assert sample.alpha is not None
         rgb, alpha = to_unit(middle_square(sample.rgb)), to_unit(middle_square(sample.alpha))
@@ -62,12 +65,15 @@ def aligned_pairs(
     resolution: int,
     backgrounds: int,
     seed: int,
+    on_entry: Callable[[], None] = lambda: None,
     on_refused: Refusal = lambda entry, reason: None,
 ) -> Iterator[Pair]:
     """Pairs framed as StyleMatteGAN's corpus is: aligned heads over smooth scenes, with their exact
     alpha. Sources are read as by `exact_pairs`."""
     for source in sources:
-        found = read_checked([source], CorpusKind.PAIRS, LONGEST_SIDE, on_refused=on_refused)
+        found = read_checked(
+            [source], CorpusKind.PAIRS, LONGEST_SIDE, on_entry=on_entry, on_refused=on_refused
+        )
         people = [straight_person(sample, LABEL_SIZE) for _, sample in found]
         if not people:
             continue

@@ -19,6 +19,7 @@ from models.networks.checkpoints.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from models.networks.checkpoints.foreign_weights import what_it_is
 from models.networks.checkpoints.generator_forms import (
     check_channels,
     colour_from_grey,
@@ -32,7 +33,7 @@ from models.networks.checkpoints.stylematte_files import (
     read_stylematte_state,
     without_extras,
 )
-from models.networks.checkpoints.torch_file import is_torch_file
+from models.networks.checkpoints.torch_file import is_torch_file, is_whole_torch_file
 from models.networks.discriminator import DiscriminatorConfig, build_discriminator
 from models.networks.stylegan3 import GeneratorConfig, build_generator
 from models.networks.stylematte import build_stylematte
@@ -42,6 +43,7 @@ GZIP = b"\x1f\x8b"
 MOST_UNPACKED = 50  # times its size: weights hardly pack
 MAX_FILE_BYTES = 8 * 1024**3  # unpacked, too: the largest networks of the kind have 2 GiB
 PICKLE = b"\x80"
+WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 NEUTRAL: dict[
     str, tuple[Any, ...]
 ] = {  # settings of reference discriminators at their only value that we know
@@ -92,17 +94,17 @@ def import_file(
     path, out = Path(path), Path(out)
     content = _content(path)
     source: dict[str, Any] = {"file": path.name, "sha256": digest(path)}
-    if not content or (content.startswith(PICKLE) and not is_torch_file(content)):
+    if content.startswith(PICKLE) and not is_torch_file(content):
         found = _network(read_module(path, content, entry), class_number)
         source["entry"] = entry
-    elif is_torch_file(content) or is_safetensors(content):
+    elif is_whole_torch_file(content) or is_safetensors(content):
         found = _own(content, path) or _stylematte(path, content)
     else:
         raise CheckpointRejected(
-            f"{path.name} is no file of weights: a StyleGAN3 snapshot (.pkl), or a StyleMatte's "
-            ".pth or .safetensors, was expected"
+            f"{path.name} is no file of weights but {what_it_is(content)}; a StyleGAN3 snapshot "
+            "(.pkl), or a StyleMatte's .pth or .safetensors, was expected"
         )
-    _check_finite(found.state)
+    _check_values(found.state)
     if found.notes:
         source["notes"] = list(found.notes)
     save_checkpoint(
@@ -194,7 +196,14 @@ def _stylematte(path: Path, content: bytes) -> Converted:
     return Converted(kind="stylematte", config=config, state=state, notes=notes)
 
 
-def _check_finite(state: Mapping[str, torch.Tensor]) -> None:
+def _check_values(state: Mapping[str, torch.Tensor]) -> None:
+    """Raise CheckpointRejected for weights that are quantised or not finite."""
+    for name, x in state.items():
+        if name.endswith((".weight", ".bias")) and x.dtype not in WEIGHTS:
+            raise CheckpointRejected(
+                f"its tensor {name} is {str(x.dtype).removeprefix('torch.')}: quantised weights "
+                "can't be used; those of 16, 32 or 64 bits that they were made of can"
+            )
     broken = [name for name, x in state.items() if x.is_floating_point() and not x.isfinite().all()]
     if broken:
         raise CheckpointRejected(

@@ -34,6 +34,18 @@ def is_torch_file(content: bytes) -> bool:
     return content.startswith((ZIP_MAGIC, LEGACY_MAGIC))
 
 
+def is_whole_torch_file(content: bytes) -> bool:
+    """Not a zip that ends early, or one of other things."""
+    if not content.startswith(ZIP_MAGIC):
+        return is_torch_file(content)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            inner = {name.partition("/")[2] for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        return False
+    return "data.pkl" in inner and not any(name.startswith("code/") for name in inner)
+
+
 def read_torch_file(content: bytes, name: str) -> Any:
     """Nested dicts with tensors on the CPU, dtypes as stored; whatever is neither stays a record.
 

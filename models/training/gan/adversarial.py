@@ -14,6 +14,7 @@ from torch import Tensor
 
 from core.errors import CheckpointRejected
 from matteforge.cli.run_options import parse_settings
+from matteforge.cli.steps import Steps
 from models.kernels.compile_notice import announce_compilation
 from models.kernels.cpu_tuning import restart_tuned
 from models.networks.checkpoints.load import load_generator
@@ -21,7 +22,7 @@ from models.scenes.backgrounds import list_photos, photo_bank
 from models.training import distributed
 from models.training.gan.corpus import Corpus, build_corpus, read_framed
 from models.training.gan.labelling import stylematte_labeller
-from models.training.gan.loop import train, until_signalled
+from models.training.gan.loop import GanTrainer, train, until_signalled
 from models.training.gan.presets import PRESETS, GanPreset
 from models.training.gan.trainer import GanTraining
 from models.training.gan.transfer import start_from
@@ -115,7 +116,14 @@ def main(
         entry = {"stage": NAME, **images, **options, **asdict(preset.adversarial)}
         trainer.state.progress.history.append(entry)
         last = trainer.first_image + preset.adversarial.total_kimg * 1000
-        train(trainer, run, NAME, last, save_every, until_signalled())
+        go_on, begun = until_signalled(), trainer.state.progress.images
+        with Steps("images", int(last - begun), quiet=distributed.rank() > 0) as steps:
+
+            def goes_on(trainer: GanTrainer) -> bool:
+                steps.at(trainer.state.progress.images - begun)
+                return go_on(trainer)
+
+            train(trainer, run, NAME, last, save_every, goes_on)
 
 
 def _given(named: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from matteforge.cli.steps import Steps
 from models.corpora.pairs import read_people
 from models.imaging.compositing import over
 from models.imaging.sheets import in_rows, save_sheet, tile
@@ -217,9 +218,10 @@ def main(
         pictures, unseen = (list_photos(folders) for folders in (photos, held_out_photos))
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem
-    for scalars in train_matting(
+    trained_steps = train_matting(
         network.to(device), options, portraits, held_out, out, pictures, unseen, scenes
-    ):
+    )
+    for scalars in Steps("steps", steps).each(trained_steps):
         if scalars["step"] % 25 == 0 or "val_mad" in scalars:
             left_s = scalars["seconds"] * (steps - scalars["step"])
             told = " ".join(f"{name} {value:.4g}" for name, value in scalars.items())

@@ -94,6 +94,19 @@ def test_a_folder_keeps_its_shape_and_bad_pictures_are_named(run):
     assert Service.asked == [], "what is there is not made again"
 
 
+def test_what_is_no_picture_in_a_folder_is_counted_and_hidden_files_are_left_out(run):
+    for name in ("in/a.jpg", "in/._a.jpg", "in/b.heic", "in/c.HEIC", "in/notes.txt"):
+        write(name)
+    done = run("in", "-o", "out")
+    assert done.exit_code == 0
+    assert len(Service.asked) == 1
+    assert "no pictures that are read: 2 .heic, 1 .txt" in done.stderr
+    write("only/b.heic")
+    refused = run("only", "-o", "out")
+    assert refused.exit_code == 2
+    assert "no pictures there" in refused.output
+
+
 def test_results_are_not_taken_for_pictures(run):
     write("in/a.jpg")
     for _ in range(2):
