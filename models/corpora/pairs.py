@@ -60,7 +60,7 @@ def read_people(source: Path, size: int | None = None) -> tuple[U8, U8]:
         on_refused=lambda entry, reason: left_out.update([reason]),
     ):
         people.append(straight_person(sample, size))
-        if not sample.straight:
+        if not sample.straight and sample.alpha is not None:
             scenes.append(_square(np.dstack([sample.rgb, sample.alpha]), size, straight=False))
     if not people:
         reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.most_common())
