@@ -20,6 +20,7 @@ from models.renderer.labels.views import SceneGeometry
 from models.renderer.scene import background
 from models.renderer.scene.light import kelvin
 from models.renderer.scene.scene import SENSOR_MM, Scene
+from models.renderer.scene.surroundings import LUMA
 from models.renderer.spec import SubjectSpec
 from models.renderer.subjects import subject_of_spec
 
@@ -87,7 +88,7 @@ def finish(
         linear, alpha, spec.motion.length_px * size / LENS_SOFTNESS_PX, spec.motion.angle_rad
     )
     alpha = to_unit(to_u16(alpha))
-    foreground = developed(straight(linear, alpha), alpha, spec)
+    foreground = developed(straight(linear, alpha), alpha, spec, scene.meter_aim)
     behind = background.picture(spec.background, spec.light, size, photos)
     rgb = photographed(over(foreground, alpha[..., None], behind), spec)
     labels = (
@@ -134,11 +135,17 @@ def straight(linear: Image32, alpha: Image32) -> Image32:
     return np.asarray(result / np.maximum(done, 1e-6), np.float32)
 
 
-def developed(colour: Image32, alpha: Image32, spec: SubjectSpec) -> Image32:
-    """Linear light to display colours in [0, 1]: meter, white balance, a film-like curve, sRGB."""
-    brightness = colour @ np.array([0.2126, 0.7152, 0.0722])
+def developed(
+    colour: Image32, alpha: Image32, spec: SubjectSpec, meter_aim: float = 1.0
+) -> Image32:
+    """Linear light to display colours in [0, 1]: meter, white balance, a film-like curve, sRGB.
+
+    The meter brings the subject towards `meter_aim` times middle grey.
+    """
+    brightness = colour @ LUMA
     metered = float((np.sqrt(np.clip(brightness, 0, 4)) * alpha).sum() / max(alpha.sum(), 1)) ** 2
-    gain = (MIDDLE_GREY / max(metered, 1e-4)) ** METER_TRUST * 2**spec.sensor.exposure_stops
+    aim = MIDDLE_GREY * meter_aim
+    gain = (aim / max(metered, 1e-4)) ** METER_TRUST * 2**spec.sensor.exposure_stops
     exposed = colour * gain * np.array(kelvin(spec.sensor.warmth))
     shaped_light = (exposed / 0.18) ** spec.sensor.contrast * 0.18
     shoulder = np.where(

@@ -24,11 +24,14 @@ from models.renderer.mesh.geometry import Array, Faces, Points, unit
 from models.renderer.scene import light
 from models.renderer.scene.camera import placed
 from models.renderer.scene.scene import Camera, Mesh, Part, Scene, Strands
+from models.renderer.scene.surroundings import LUMA
 
 HEADROOM = 0.04
 """Least share of the picture above fur, ears and horns."""
 ALPHA_POINTS = 12
 """On one dog's edges, alpha at 8 a side was off by .0304 (RMSE), at 12 by .0284."""
+USUAL_COAT = 0.2
+"""Share of light that a coat reflects which the meter exposes as it is; paler ones get more."""
 EAR_SHARE = 0.45
 """How much of what stands above the skull counts as head where the camera frames."""
 
@@ -59,17 +62,26 @@ def build_animal(spec: AnimalSpec) -> Scene:
             )
         ),
     ]
+    coat = pelt(spec, hide, posed, camera)
     axes, between = camera.axes(), (landmarks["eye_left"] + landmarks["eye_right"]) / 2
     return Scene(
         meshes=tuple(meshes),
-        strands=(*pelt(spec, hide, posed, camera), *_whiskers(spec, posed)),
+        strands=(*coat, *_whiskers(spec, posed)),
         materials=_materials(spec),
         world=light.world(spec.light, axes),
         lamps=light.lamps(spec.light, axes, between),
         camera=camera,
         landmarks=landmarks,
         alpha_points=ALPHA_POINTS,
+        meter_aim=_meter_aim(coat),
     )
+
+
+def _meter_aim(coat: list[Strands]) -> float:
+    """More than 1 where the hairs that the camera may see are pale."""
+    rgb = np.concatenate([hair.rgb for hair in coat if hair.rgb is not None])
+    reflects = float(np.sqrt(rgb @ LUMA).mean()) ** 2
+    return max(1.0, reflects / USUAL_COAT)
 
 
 def _framed(spec: AnimalSpec, head: Points, landmarks: dict[str, Points], solid: Points) -> Camera:

@@ -17,7 +17,7 @@ from models.renderer.animals.pose import AnimalPose
 from models.renderer.animals.whiskers import Whiskers
 from models.renderer.spec import SubjectSpec
 
-VERSION = 4
+VERSION = 5
 """The version of what a spec's numbers mean; a change of geometry, materials or streams that moves
 a pixel raises it."""
 

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from models.renderer.mesh import raster
 from models.renderer.mesh.geometry import Array, catmull_rom, triangles, unit, vertex_normals
-from models.renderer.scene.scene import SENSOR_MM, Camera, Part, Scene
+from models.renderer.mesh.ribbons import facing_ribbons
+from models.renderer.scene.scene import SENSOR_MM, Camera, Mesh, Part, Scene, Strands
 
 STRAND_STEPS = 4
 """Pieces of a curve between two control points: Blender's subdivision 2."""
@@ -35,9 +36,10 @@ class SceneGeometry:
     def __init__(self, scene: Scene) -> None:
         self.camera = scene.camera
         self._meshes = [mesh for mesh in scene.meshes if mesh.opaque]
-        self._strands = scene.strands
+        self._strands = [hair for hair in scene.strands if not hair.broad]
+        broad = [self._ribbons(hair) for hair in scene.strands if hair.broad]
         corners, cuts, parts, normals, hidden = [], [], [], [], []
-        for mesh in self._meshes:
+        for mesh in (*self._meshes, *broad):
             faces = triangles(mesh.faces)
             corners.append(mesh.points[faces])
             cuts.append(
@@ -54,13 +56,7 @@ class SceneGeometry:
                 mesh.hidden[faces].min(axis=1) if mesh.hidden is not None else np.zeros(len(faces))
             )
         self.corners, self._cuts = np.concatenate(corners), np.concatenate(cuts).astype(np.float32)
-        self._curves = [
-            catmull_rom(
-                np.concatenate([hair.points, hair.radius[..., None]], axis=-1, dtype=np.float32),
-                STRAND_STEPS,
-            )
-            for hair in self._strands
-        ]
+        self._curves = [_curves(hair, np.float32) for hair in self._strands]
         counts = [len(hair.points) for hair in self._strands]
         self.parts = np.concatenate(
             [
@@ -72,6 +68,10 @@ class SceneGeometry:
         self.normals = np.concatenate([self._seen_side(np.concatenate(normals)), *towards])
         self.hidden = np.concatenate([*hidden, *(np.zeros(n) for n in counts)])
         self._blur = largest_blur(self.camera, self.corners)
+
+    def _ribbons(self, hair: Strands) -> Mesh:
+        points, quads = facing_ribbons(_curves(hair, np.float64), np.array(self.camera.position))
+        return Mesh(points=points, faces=quads, material=hair.material, part=hair.part)
 
     def _seen_side(self, normals: Array) -> Array:
         """Turned round where a triangle is seen from behind, such as a collar's inside."""
@@ -186,6 +186,12 @@ class Views:
             self.corners[: self.skin], self.cuts[: self.skin], pinhole, 0, depths, primitives
         )
         return Seen(primitives=primitives, depths=depths, per_pixel=self.per_pixel)
+
+
+def _curves(hair: Strands, dtype: type) -> Array:
+    """[n, pieces + 1, (x, y, z, radius)] along each strand."""
+    keys = np.concatenate([hair.points, hair.radius[..., None]], axis=-1, dtype=dtype)
+    return catmull_rom(keys, STRAND_STEPS)
 
 
 def largest_blur(camera: Camera, corners: Array) -> float:

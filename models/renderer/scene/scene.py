@@ -63,6 +63,9 @@ class Strands:
     part: Part = Part.HAIR
     rgb: NDArray[np.float64] | None = None
     """Linear colour of each [n, 3], which materials read as the attribute `rgb`."""
+    broad: bool = False
+    """Feathers rather than hairs: how they are cut at ends and bends can be seen, so alpha takes
+    them as surfaces (`ribbons.py`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +147,9 @@ class Scene:
     """Points of the face by name, [3] each."""
     alpha_points: int = 8
     """Points along a pixel's side that alpha is counted at; even. Fur needs more than cloth."""
+    meter_aim: float = 1.0
+    """How bright the exposure makes the subject, in middle greys; more for white subjects, as
+    photographers correct a meter's reading of snow."""
 
     def save(self, folder: Path) -> None:
         """Write scene.json and arrays.npz, in metres and with z up, for `blender.py`."""

@@ -96,3 +96,14 @@ def test_the_eyes_show_through_the_skin() -> None:
     assert off.max() < 0.35
     roots = np.concatenate([hair.points[:, 0] for hair in scene.strands])
     assert min(np.linalg.norm(roots - eye, axis=1).min() for eye in eyes) > 0.08
+
+
+def test_white_coats_are_exposed_as_white() -> None:
+    """The meter aims higher for what reflects more light, and no lower for what reflects less."""
+
+    def aim(colour: str) -> float:
+        given = {"kind": "cat", "pattern": "solid", "colour": colour}
+        return build_animal(ANIMAL.draw(21, LABELS | given, "aligned")).meter_aim
+
+    assert aim("white") > 2
+    assert aim("black") == aim("ginger") == 1
