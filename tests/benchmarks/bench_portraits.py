@@ -32,7 +32,7 @@ from models.renderer.blender.nodes import Graph
 from models.renderer.blender.process import RenderProcess
 from models.renderer.labels import ground_truth
 from models.renderer.person.makehuman import data_folder
-from models.renderer.render import survey
+from models.renderer.render import Survey, survey
 from models.renderer.scene.scene import Scene
 from models.renderer.subjects import SUBJECTS, subject_of
 
@@ -75,11 +75,16 @@ def main() -> None:
     options.add_argument(
         "--reference", type=int, default=1024, help="samples a pixel of the reference"
     )
+    options.add_argument(
+        "--keep", type=Path, help="folder of what Cycles saw, for another try of the same version"
+    )
     given = options.parse_args()
     subject = subject_of(given.domain)
     parts = {
         "speed": lambda: speed(given.domain, given.rounds, given.size, given.prototype),
-        "alpha": lambda: alpha_error(given.domain, given.people, given.size, given.reference),
+        "alpha": lambda: alpha_error(
+            given.domain, given.people, given.size, given.reference, given.keep
+        ),
         "prototype-alpha": lambda: prototype_alpha(given.prototype, 4, given.size, given.reference),
         "two": lambda: two_processes(given.domain, 8, given.size),
     }
@@ -168,22 +173,39 @@ def used_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) * TICK_S
 
 
-def alpha_error(domain: str, people: int, size: int, samples: int) -> dict[str, Any]:
+def alpha_error(
+    domain: str, people: int, size: int, samples: int, keep: Path | None
+) -> dict[str, Any]:
     """RMSE of our alpha where 0 < alpha < 1 in Cycles' own at `samples` paths a pixel, over
     different subjects."""
     errors = []
     with RenderProcess(timeout_s=3600) as renderer:
         for seed in range(people):
             person = survey(subject_of(domain).draw(seed, {}))
-            reference = renderer.render_scene(
-                silhouette(person.scene), size, samples, seed, denoise=False
-            )[..., 3]
+            reference = cycles_alpha(renderer, person, size, samples, keep)
             blurred = person.geometry.blurs(size)
             points = person.scene.alpha_points
             sharp = None if blurred else person.geometry.views(size, points).seen()
             errors.append(edge_rmse(ground_truth.alpha(person.geometry, size, sharp), reference))
             print(f"  {seed} {person.spec.labels} blurred {blurred}: {errors[-1]:.4f}", flush=True)
     return edge_table(errors, size, samples, people)
+
+
+def cycles_alpha(
+    renderer: RenderProcess, person: Survey, size: int, samples: int, keep: Path | None
+) -> NDArray[np.float32]:
+    """Alpha as Cycles sees it, [size, size]; from `keep` where it was put there before."""
+    spec = person.spec
+    name = f"{spec.domain}-{spec.version}-{spec.seed}-{size}-{samples}.npy"
+    file = keep / name if keep else None
+    if file and file.exists():
+        return np.asarray(np.load(file))
+    scene = silhouette(person.scene)
+    alpha = renderer.render_scene(scene, size, samples, spec.seed, denoise=False)[..., 3]
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, alpha)
+    return alpha
 
 
 def silhouette(scene: Scene) -> Scene:
