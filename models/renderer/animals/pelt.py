@@ -72,9 +72,7 @@ def _strands(
     hairs: Points, radius_dm: float, rgb: Array, part: Part, blade: float = 0.0
 ) -> Strands:
     radius = np.broadcast_to(radius_dm * fur.trail(hairs.shape[1], blade), hairs.shape[:2])
-    return Strands(
-        points=hairs, radius=radius, material="fur", part=part, rgb=rgb, broad=blade > 0
-    )
+    return Strands(points=hairs, radius=radius, material="fur", part=part, rgb=rgb, broad=blade > 0)
 
 
 def _mane(

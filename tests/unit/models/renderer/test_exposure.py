@@ -9,9 +9,7 @@ from models.renderer.animals.subject import ANIMAL
 from models.renderer.render import METER_TRUST, MIDDLE_GREY, developed, to_display
 
 DRAWN = ANIMAL.draw(1, {"kind": "cat"}, "aligned")
-SPEC = replace(
-    DRAWN, sensor=replace(DRAWN.sensor, exposure_stops=0.0, warmth=0.0, contrast=1.0)
-)
+SPEC = replace(DRAWN, sensor=replace(DRAWN.sensor, exposure_stops=0.0, warmth=0.0, contrast=1.0))
 ALL = np.ones((8, 8), np.float32)
 
 

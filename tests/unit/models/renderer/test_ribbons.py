@@ -1,6 +1,7 @@
 """Broad strands as surfaces: what alpha counts is the ribbon itself."""
 
 import numpy as np
+
 from models.renderer.labels.views import SceneGeometry
 from models.renderer.mesh.ribbons import facing_ribbons
 from models.renderer.scene.scene import Camera, Mesh, Part, Scene, Strands, World
