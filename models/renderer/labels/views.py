@@ -190,7 +190,7 @@ class Views:
 
 def _curves(hair: Strands, dtype: type) -> Array:
     """[n, pieces + 1, (x, y, z, radius)] along each strand."""
-    keys = np.concatenate([hair.points, hair.radius[..., None]], axis=-1, dtype=dtype)
+    keys: Array = np.concatenate([hair.points, hair.radius[..., None]], axis=-1, dtype=dtype)
     return catmull_rom(keys, STRAND_STEPS)
 
 
