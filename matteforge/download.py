@@ -14,6 +14,7 @@ import httpx
 
 from matteforge.errors import DownloadCorrupt, MatteForgeRequestError, MatteForgeUnavailable
 from matteforge.folder import check_complete, mark, stored, write_whole
+from matteforge.part import fit_to_folder, split_of
 from matteforge.schemas.datasets import ShardOut
 from matteforge.transport import pauses, problem_of
 
@@ -44,7 +45,8 @@ def download(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[Path]:
     """Fetch a dataset into its own folder, DIRECTORY/ID: its shards, those of one `split` if given,
-    and the files beside them. Returns the tars, in shard order.
+    and the files beside them, whose card and index name what is in the folder. Returns the tars,
+    in shard order.
 
     partial: take what there is of a dataset that failed, was cancelled, is damaged or still made,
     which raises DatasetIncomplete otherwise; of a damaged one, the shards that are whole. A shard
@@ -55,7 +57,8 @@ def download(
     dataset = client.get(dataset_id)
     if not partial:
         check_complete(dataset)
-    shards = [shard for shard in client.shards(dataset_id) if _is_of(shard.name, split)]
+    every = list(client.shards(dataset_id))
+    shards = [shard for shard in every if split in (None, split_of(shard.name))]
     with stored() as folder_of:
         folder = folder_of(directory, dataset_id)
         tally = _Tally(shards, on_progress)
@@ -70,16 +73,12 @@ def download(
             )
             if dataset.state.terminal:
                 _fetch_files(client, http, dataset_id, folder)
+                fit_to_folder(folder, [shard.name for shard in every])
         if dataset.state.terminal:
             write_whole(folder / "manifest.json", client.manifest(dataset_id))
         mark(folder, dataset_id, state=dataset.state)
     paths = [folder / shard.name for shard in shards]
     return [path for path in paths if path.exists()] if dataset.damaged else paths
-
-
-def _is_of(name: str, split: str | None) -> bool:
-    """Whether a shard is of the split; a dataset that was ordered without splits is all `train`."""
-    return split is None or (name.rpartition("-")[0] or "train") == split
 
 
 def _fetch_files(client: "MatteForge", http: httpx.Client, dataset_id: str, folder: Path) -> None:

@@ -16,7 +16,10 @@ from matteforge.client import MatteForge
 from matteforge.download import Progress as DownloadProgress
 from matteforge.folder import stored
 from matteforge.parquet import to_parquet_files
+from matteforge.schemas.datasets import DatasetOut
 from matteforge.unpack import unpack
+
+ALWAYS = ("image", "alpha", "json")  # members of every sample
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str]:
@@ -26,6 +29,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.command()
 @click.argument("dataset_id")
 @click.option(
+    "-o",
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("."),
@@ -70,6 +74,8 @@ def download(
         raise click.UsageError(
             "--members belongs to --format folder or parquet: shards are fetched whole"
         )
+    if members:
+        _check_members(members, client.get(dataset_id))
     folder = out / dataset_id
     try:
         paths = _fetch(client, dataset_id, out, show=not (quiet or as_json), options=options)
@@ -96,6 +102,15 @@ def download(
     where = {"folder": "as files", "parquet": f"as Parquet in {folder / 'parquet'}{os.sep}"}
     also = f", {samples} samples {where[layout]}" if layout in where else ""
     click.echo(f"{len(paths)} shards, sha256 checked, in {folder}{os.sep}{also}")
+
+
+def _check_members(members: list[str], dataset: DatasetOut) -> None:
+    """Raises UsageError, before anything is fetched, for members that no sample has."""
+    known = [*ALWAYS, *dataset.spec.members]
+    if unknown := [name for name in members if name not in known]:
+        raise click.UsageError(
+            f"--members: {dataset.id} has no {', '.join(unknown)}; it has {', '.join(known)}"
+        )
 
 
 def _fetch(

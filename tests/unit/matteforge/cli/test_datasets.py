@@ -176,6 +176,13 @@ def test_download_says_where_it_is_and_what_is_missing(fake):
     assert "still running" in run(download, IDENT, "--partial").stderr
 
 
+def test_members_that_no_sample_has_are_refused_before_anything_is_fetched(fake, tmp_path):
+    asked = ["--format", "folder", "--members", "image,depht", "-o", str(tmp_path)]
+    result = run(download, IDENT, *asked)
+    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "has no depht; it has image, alpha, json" in result.stderr
+
+
 def test_members_are_of_folders_alone(fake):
     result = run(download, IDENT, "--members", "alpha")
     assert (result.exit_code, fake.calls) == (2, [("connect", connection.DEFAULT_URL, "k")])

@@ -12,6 +12,7 @@ import pytest
 
 from core import keys
 from core.datasets.plan import Plan
+from matteforge.part import fit_to_folder
 from matteforge.schemas.files import FILES
 from matteforge.webdataset import decode
 from models.renderer.person.subject import PERSON
@@ -62,6 +63,25 @@ def test_datasets_loads_the_folder_as_it_is(folder: Path, tmp_path: Path) -> Non
     assert row["json"]["thresholds"]["iou"] is None
     assert row["json"]["split"] == split
     rows[split].to_parquet(tmp_path / "again.parquet")  # what push_to_hub does
+
+
+def test_datasets_and_wids_read_what_is_there_of_a_part(folder: Path, tmp_path: Path) -> None:
+    import datasets
+    import wids
+    from huggingface_hub import DatasetCard
+
+    *others, last = shards = sorted(path.name for path in folder.glob("*.tar"))
+    for name in others:
+        (folder / name).unlink()
+    fit_to_folder(folder, shards)
+    rows = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    split = "validation" if "validation" in last else "train"
+    assert list(rows) == [split]
+    indexed = wids.ShardListDataset(str(folder / "index.json"))
+    assert len(indexed) == len(rows[split]) > 0
+    assert indexed[0]["__key__"].rpartition("/")[2] == rows[split][0]["__key__"]
+    info = DatasetCard.load(folder / "README.md").data.to_dict()["dataset_info"]
+    assert list(info) == ["features"], "counts of the whole would be refused"
 
 
 def test_the_card_is_valid(folder: Path) -> None:
