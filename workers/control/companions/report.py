@@ -13,14 +13,16 @@ STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;
 color:#1c2024;background:#fff}h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
 table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;
-vertical-align:top}.bars td:last-child{width:24rem}.bar{background:#3e63dd;height:.8rem;
-display:block}.row{display:flex;flex-wrap:wrap;gap:.8rem}figure{margin:0;width:8.5rem}
-.pair{display:flex}.pair img{width:50%;image-rendering:auto}
-.pair img:only-child{width:100%}figcaption{font-size:.75rem;
-color:#60646c}svg{background:#f6f7f9;margin-right:1rem}.grid{display:flex;flex-wrap:wrap;gap:1rem}
+vertical-align:top}td{overflow-wrap:anywhere}.bars{width:100%}.bars td{white-space:nowrap}
+.bars td:last-child{width:70%}.bar{background:#3e63dd;height:.8rem;display:block;margin-top:.35rem}
+figure{margin:0}.row{display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));
+gap:1rem .8rem}.pair{display:flex}.pair img{width:50%;min-width:0}.pair img:only-child{width:100%}
+figcaption{font-size:.8rem;color:#60646c}svg{background:#f6f7f9;max-width:100%}
+.grid{display:flex;flex-wrap:wrap;gap:1rem}.grid figure{width:260px}
 @media(prefers-color-scheme:dark){body{background:#18191b;color:#edeef0}svg{background:#212225}
 figcaption{color:#b0b4ba}}
 """
+REJECTED = "<p>What was rejected is in no shard; a few are kept as examples, by reason.</p>\n"
 WIDTH, HEIGHT = 260, 90  # pixels of a histogram
 MEDIA = {"png": "image/png", "webp": "image/webp", "jpg": "image/jpeg"}
 
@@ -48,11 +50,10 @@ def report(
 <h1>{head.counts.accepted} {html.escape(record.spec.source)} portraits</h1>
 <table>{rows}</table>
 <h2>Scores of what was delivered</h2><div class=grid>{"".join(map(_histogram, histograms))}</div>
-<p>Red lines are thresholds, where they lie in the range.</p>
+<p>Red lines are thresholds: what lay beyond them was rejected.</p>
 <h2>Where candidates went</h2>{_bars(_ways(head))}
 {_attributes(head)}{shown}
-<p>Of rejected candidates a few of the first shards are kept, by reason; no shard holds them.</p>
-</html>
+{REJECTED if head.counts.rejected else ""}</html>
 """
 
 
@@ -71,9 +72,10 @@ def _figures(record: DatasetRecord, head: ManifestHead) -> dict[str, str]:
     return {
         "dataset": head.id,
         "state": head.state.value + (f": {head.error.detail}" if head.error else ""),
-        "samples": f"{counts.accepted} of {counts.requested} in {counts.shards_done} shards",
+        "samples": f"{counts.accepted} of {counts.requested} in "
+        f"{counts.shards_done} shard{'' if counts.shards_done == 1 else 's'}",
         "accepted": f"{share} of {counts.attempted} candidates",
-        "time": f"{elapsed_s:.0f} s from the first shard's begin to the end{rate}",
+        "time": f"{elapsed_s:.0f} s from the start of the first shard to the end{rate}",
         "model": f"{record.spec.model} = {record.plan.bundle}",
         "seed": str(record.plan.seed),
     }
@@ -101,24 +103,29 @@ def _attributes(head: ManifestHead) -> str:
 
 
 def _histogram(found: Histogram) -> str:
+    """Bars between the smallest and the largest score, with the thresholds beside them."""
+    limits = [value for value in (found.threshold_min, found.threshold_max) if value is not None]
+    low, high = min(found.low, *limits, found.high), max(found.low, *limits, found.high)
+    scale = WIDTH / ((high - low) or 1.0)
     most = max(found.counts, default=0) or 1
-    step = WIDTH / max(len(found.counts), 1)
+    start = (found.low - low) * scale
+    step = ((found.high - found.low) * scale or WIDTH) / max(len(found.counts), 1)
     bars = "".join(
-        f'<rect x="{n * step:.1f}" y="{HEIGHT - HEIGHT * count / most:.1f}" '
-        f'width="{step - 1:.1f}" height="{HEIGHT * count / most:.1f}" fill="#3e63dd"/>'
+        f'<rect x="{start + n * step:.1f}" y="{HEIGHT - HEIGHT * count / most:.1f}" '
+        f'width="{max(0.9 * step, 1):.1f}" height="{HEIGHT * count / most:.1f}" fill="#3e63dd"/>'
         for n, count in enumerate(found.counts)
     )
-    extent = (found.high - found.low) or 1.0
+    at = [min(max((limit - low) * scale, 1), WIDTH - 1) for limit in limits]
     lines = "".join(
-        f'<path d="M{WIDTH * (limit - found.low) / extent:.1f} 0V{HEIGHT}" stroke="#e5484d"/>'
-        for limit in (found.threshold_min, found.threshold_max)
-        if limit is not None and found.low <= limit <= found.high
+        f'<path d="M{x:.1f} 0V{HEIGHT}" stroke="#e5484d" stroke-width="2"/>' for x in at
     )
+    words = f"{html.escape(found.name)}: {found.low:.4g} to {found.high:.4g}"
+    if limits:
+        words += f"; threshold {' and '.join(f'{limit:.4g}' for limit in limits)}"
     return (
-        f"<figure style='width:{WIDTH}px'><svg width={WIDTH} height={HEIGHT} role=img "
-        f"aria-label='histogram of {html.escape(found.name)}'>{bars}{lines}</svg>"
-        f"<figcaption>{html.escape(found.name)}: {found.low:.4g} to {found.high:.4g}"
-        "</figcaption></figure>"
+        f"<figure><svg width={WIDTH} height={HEIGHT} viewBox='0 0 {WIDTH} {HEIGHT}' role=img "
+        f"aria-label='histogram of {words}'>{bars}{lines}</svg>"
+        f"<figcaption>{words}</figcaption></figure>"
     )
 
 

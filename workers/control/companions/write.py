@@ -158,4 +158,6 @@ class _Companions:
 def _rejected_figure(example: RejectedExample) -> tuple[str, ...]:
     looked_at = BY_NAME[example.reason].score if example.reason in BY_NAME else ""
     score = f", {looked_at} {example.scores[looked_at]:.4g}" if looked_at in example.scores else ""
-    return data_uri("webp", example.webp), f"shard {example.shard}, {example.attempt}{score}"
+    return data_uri(
+        "webp", example.webp
+    ), f"shard {example.shard}, attempt {example.attempt}{score}"
