@@ -298,3 +298,26 @@ def client(stack: Stack) -> Iterator[MatteForge]:
     """A client of `stack`."""
     with MatteForge(stack.url, stack.api_key) as client:
         yield client
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Answers the first message with 503, the others with 204."""
+
+    seen: list[tuple[dict[str, str], bytes]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        type(self).seen.append((headers, body))
+        self.send_response(503 if len(type(self).seen) == 1 else 204)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver(serve_http: Callable[..., str]) -> tuple[str, list[tuple[dict[str, str], bytes]]]:
+    """An address for webhooks, and the (headers, body) that came."""
+    handler = type("Handler", (Receiver,), {"seen": []})
+    return f"{serve_http(handler)}/hook", handler.seen

@@ -32,11 +32,13 @@ class SubsetIn(Frozen):
     where: str | None = Field(
         None,
         max_length=500,
-        description="as in GET …/samples",
+        description="only samples that pass it, as in GET …/samples",
         examples=["iou > 0.98 and coverage < 0.6"],
     )
     order: str = Field(
-        "key", max_length=100, description="which come first where `limit` cuts: -NAME, largest"
+        "key",
+        max_length=100,
+        description="which come first where `limit` cuts: a score; -NAME: largest",
     )
     limit: int | None = Field(None, ge=1, description="samples at most")
     keys: list[SampleKey] | None = Field(

@@ -117,7 +117,9 @@ class OrderSpec(Expiring):
         examples=["https://example.org/hook"],
     )
     derived_from: DerivedFrom | None = Field(
-        None, description="set by the service: the dataset that this one was made from"
+        None,
+        description="set by the service: the dataset that this one was made from",
+        json_schema_extra={"readOnly": True},
     )
     webhook_events: OrderEvents = Field(
         default_factory=lambda: list(ENDS),

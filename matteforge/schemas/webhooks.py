@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from matteforge.schemas.base import Frozen, Wire
 
@@ -43,7 +43,11 @@ def known_events(value: object) -> object:
     return [event for name, event in known.items() if name in value]
 
 
-OrderEvents = Annotated[list[WebhookEvent], BeforeValidator(known_events)]
+OrderEvent = Annotated[
+    WebhookEvent,
+    WithJsonSchema({"type": "string", "enum": [*ENDS, WebhookEvent.SHARD]}),
+]
+OrderEvents = Annotated[list[OrderEvent], BeforeValidator(known_events)]
 
 
 class DeliveryState(StrEnum):

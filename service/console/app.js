@@ -12,6 +12,7 @@ import { corporaPage, schedulesPage } from "/console/corpora.js";
 import { mattesPage } from "/console/mattes.js";
 import { matteBatchPage } from "/console/batches.js";
 import { keysPage } from "/console/keys.js";
+import { webhooksPage } from "/console/webhooks.js";
 
 const ROUTES = [
   [/^datasets$/, datasetsPage, "Datasets"],
@@ -26,6 +27,7 @@ const ROUTES = [
   [/^schedules$/, schedulesPage, "Schedules"],
   [/^mattes$/, mattesPage, "Cut out"],
   [/^mattes\/([\w]+)$/, matteBatchPage, "Batch"],
+  [/^webhooks$/, webhooksPage, "Webhooks"],
   [/^keys$/, keysPage, "Keys"],
 ];
 const MENU = [
@@ -36,6 +38,7 @@ const MENU = [
   ["corpora", "Corpora"],
   ["schedules", "Schedules"],
   ["mattes", "Cut out"],
+  ["webhooks", "Webhooks"],
 ];
 
 let leaving = new AbortController();

@@ -169,7 +169,7 @@ export function actionsOf(dataset, { changed, gone }) {
     { class: "small danger" },
   );
   return [
-    same,
+    dataset.spec.derived_from ? null : same,
     ENDED.has(dataset.state) || dataset.cancel_requested ? null : cancel,
     remove,
   ].filter(Boolean);

@@ -4,6 +4,7 @@ import { bars, histogram } from "/console/charts.js";
 import { actionsOf, labels, progressOf, refreshing, shownState } from "/console/dataset-row.js";
 import { badge, date, facts, h, put } from "/console/dom.js";
 import { drawFiles } from "/console/files.js";
+import { another, drawComparison } from "/console/derived.js";
 import { gallery } from "/console/gallery.js";
 import { drawOrigin } from "/console/lineage.js";
 import { drawRejected } from "/console/rejected.js";
@@ -15,7 +16,11 @@ export async function datasetPage({ id, signal }) {
   let dataset = await api(`/v1/datasets/${id}`, { signal });
   const head = h("div"),
     side = h("div", { class: "columns" });
-  const pictures = gallery(id, signal);
+  const comparison = h("p", { role: "status" });
+  const derived = section("Make another from it");
+  const makeAnother = another(dataset);
+  derived.body.append(makeAnother.element);
+  const pictures = gallery(id, signal, makeAnother.open);
   const scores = section("Scores"),
     rejected = section("Rejected"),
     files = section("Files"),
@@ -34,16 +39,23 @@ export async function datasetPage({ id, signal }) {
         filled(scores.body, drawScores(scores.body, now, signal)),
         filled(rejected.body, drawRejected(rejected.body, now, signal)),
         filled(files.body, drawFiles(files.body, now, signal)),
+        filled(comparison, drawComparison(comparison, now, signal)),
       ]);
     }
+    derived.element.hidden = !ENDED.has(now.state) || now.counts.accepted === 0;
     drawOrigin(origin.body, now, signal);
   }
 
   const first = update(dataset);
   if (!ENDED.has(dataset.state)) refreshing(id, signal, guard(update));
   await first;
-  side.append(scores.element, rejected.element, files.element, origin.element);
-  return [head, pictures.element, side];
+  side.append(
+    scores.element,
+    rejected.element,
+    files.element,
+    h("div", {}, origin.element, derived.element),
+  );
+  return [head, comparison, pictures.element, side];
 }
 
 /** Waits for a section; what goes wrong is told in it, and the rest of the page stays. */
@@ -91,6 +103,12 @@ function headOf(dataset, update) {
       ["psi", spec.truncation_psi],
       ["Size", spec.size ? `${spec.size} px` : null],
       ["Members", spec.members?.join(", ")],
+      [
+        "Webhook",
+        spec.webhook_url
+          ? h("a", { href: `#/webhooks?dataset=${dataset.id}` }, "deliveries")
+          : null,
+      ],
     ]),
     labels(spec.labels),
     shares.length

@@ -69,6 +69,38 @@ export function code(text, label = "Code") {
   );
 }
 
+/** A secret, shown once: it is gone with this page. `about` is a sentence on it, or elements. */
+export function secretOnce(box, title, secret, about) {
+  put(
+    box,
+    h(
+      "section",
+      { class: "secret" },
+      h("h2", {}, title),
+      h("p", {}, "Copy it now: it is not shown again. ", about),
+      code(secret, "The secret"),
+      button("I have it", () => put(box), { class: "small" }),
+    ),
+  );
+  box.scrollIntoView({ block: "nearest" });
+}
+
+/** Details whose content is made when they are opened first. */
+export function unfolding(title, make) {
+  const details = h(
+    "details",
+    {
+      ontoggle: async () => {
+        if (!details.open || details.dataset.made) return;
+        details.dataset.made = "1";
+        details.append(...[await make()].flat().filter(shown));
+      },
+    },
+    h("summary", {}, title),
+  );
+  return details;
+}
+
 async function copyText(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = h("textarea", { value: text, "aria-hidden": "true" });

@@ -7,7 +7,7 @@ import { guard, tell } from "/console/notices.js";
 export function schemaForm(schema, root, { first, suggest, changed = () => {} }) {
   const required = new Set(schema.required ?? []);
   const names = Object.keys(schema.properties).filter(
-    (name) => schema.properties[name].const === undefined,
+    (name) => schema.properties[name].const === undefined && !schema.properties[name].readOnly,
   );
   const fields = names.map((name) =>
     field(name, schema.properties[name], root, { required: required.has(name), suggest }),

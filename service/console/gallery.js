@@ -1,5 +1,5 @@
 // The samples of a dataset: filtered, ordered, a page at a time.
-import { api } from "/console/api.js";
+import { api, ENDED } from "/console/api.js";
 import { button, h, put } from "/console/dom.js";
 import { guard, tell } from "/console/notices.js";
 import { modes, paint } from "/console/looks.js";
@@ -7,8 +7,8 @@ import { viewer } from "/console/viewer.js";
 
 const PAGE = 48;
 
-/** {element, refresh(dataset)}: a page of samples, more on demand. */
-export function gallery(id, signal) {
+/** {element, refresh(dataset)}: a page of samples, more on demand; `subset` takes {where, order}. */
+export function gallery(id, signal, subset) {
   const look = { mode: "image", colour: "#3b7dd8", photo: null, split: 50 };
   const state = { items: [], cursor: null, where: "", order: "key", asked: 0, accepted: 0 };
   const grid = h("ul", { class: "grid" });
@@ -35,6 +35,11 @@ export function gallery(id, signal) {
     autocomplete: "off",
     spellcheck: "false",
   });
+  const part = button(
+    "Make a subset of these",
+    () => subset({ where: state.where || undefined, order: state.order }),
+    { class: "small", hidden: true },
+  );
   const filter = h(
     "form",
     {
@@ -50,6 +55,7 @@ export function gallery(id, signal) {
     h("button", {}, "Filter"),
     h("label", { for: "gallery-order" }, " Order "),
     order,
+    part,
   );
   const shown = viewer(look, (index) => step(index));
   const element = h(
@@ -123,6 +129,7 @@ export function gallery(id, signal) {
   async function refresh(dataset) {
     state.accepted = dataset.counts.accepted;
     filter.hidden = state.accepted === 0;
+    part.hidden = !ENDED.has(dataset.state);
     if (state.accepted === 0) {
       said.textContent = "The first pictures appear with the first shard.";
       return;

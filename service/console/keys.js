@@ -1,6 +1,6 @@
 // Keys, for admins: who may do what, until when, and how much.
 import { api, openapi } from "/console/api.js";
-import { button, code, date, facts, h, put, table } from "/console/dom.js";
+import { date, facts, h, put, secretOnce, table } from "/console/dom.js";
 import { schemaForm, sendForm } from "/console/form.js";
 import { confirmed, tell } from "/console/notices.js";
 
@@ -61,25 +61,14 @@ export async function keysPage({ signal }) {
       { class: "small danger", "aria-label": `Revoke ${key.name}` },
     );
 
-  /** The secret, once: it is nowhere else, and gone with this page. */
-  function show(key) {
-    put(
-      made,
-      h(
-        "section",
-        { class: "secret" },
-        h("h2", {}, `The secret of ${key.name}`),
-        h("p", {}, "Copy it now: only its hash is kept, and it is not shown again."),
-        code(key.key, "The secret"),
-        facts([
-          ["Tenant", key.tenant],
-          ["Scopes", key.scopes.join(", ")],
-        ]),
-        button("I have it", () => put(made), { class: "small" }),
-      ),
-    );
-    made.scrollIntoView({ block: "nearest" });
-  }
+  const show = (key) =>
+    secretOnce(made, `The secret of ${key.name}`, key.key, [
+      "Only its hash is kept.",
+      facts([
+        ["Tenant", key.tenant],
+        ["Scopes", key.scopes.join(", ")],
+      ]),
+    ]);
 
   const schema = root.components.schemas.KeyIn;
   const form = schemaForm(schema, root, {

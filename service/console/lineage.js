@@ -1,22 +1,14 @@
 // Where a dataset comes from: the order, the bundle, the run that made it, the manifest.
 import { api, raw, stringify } from "/console/api.js";
-import { code, date, facts, h, short, tree } from "/console/dom.js";
+import { code, date, facts, h, short, tree, unfolding } from "/console/dom.js";
 import { guard } from "/console/notices.js";
 
 export function drawOrigin(body, dataset, signal) {
   if (body.children.length) return;
-  const manifest = h(
-    "details",
-    {
-      ontoggle: guard(async () => {
-        if (!manifest.open || manifest.dataset.read) return;
-        const answer = await raw(`/v1/datasets/${dataset.id}/manifest`, { signal });
-        manifest.dataset.read = "1";
-        manifest.append(code((await answer.text()).slice(0, 20000), "manifest.json"));
-      }),
-    },
-    h("summary", {}, "Manifest (written at the end)"),
-  );
+  const manifest = unfolding("Manifest (written at the end)", guard(async () => {
+    const answer = await raw(`/v1/datasets/${dataset.id}/manifest`, { signal });
+    return code((await answer.text()).slice(0, 20000), "manifest.json");
+  }));
   const model = dataset.spec.model.split("@")[0];
   const origin = dataset.spec.derived_from;
   const lineage = h("div");

@@ -17,6 +17,7 @@ export async function mattesPage({ signal }) {
     "matte-model",
     models.map((item) => item.name),
   );
+  if (models.some((item) => item.name === "humans")) model.value = "humans"; // as the API's default
   const results = h("ul", { class: "cards" });
   const choose = h("input", {
     id: "pictures",

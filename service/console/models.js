@@ -49,10 +49,12 @@ export async function modelPage({ id: name, signal }) {
       "div",
       { class: "head" },
       h("h1", {}, name),
-      button(
-        "Roll back",
-        guard(() => rollback(name, champion)),
-      ),
+      history.items.some((move) => move.alias === "champion" && move.digest !== champion)
+        ? button(
+            "Roll back",
+            guard(() => rollback(name, champion)),
+          )
+        : null,
     ),
     facts([
       ["Champion", short(champion)],
@@ -83,7 +85,7 @@ export async function modelPage({ id: name, signal }) {
           move.reason,
           move.actor.startsWith("tr_")
             ? h("a", { href: `#/training/${move.actor}` }, move.actor)
-            : h("code", { title: move.actor }, move.actor.slice(0, 16)),
+            : move.actor && h("code", { title: move.actor }, move.actor.slice(0, 16)),
         ]),
       ),
     ),

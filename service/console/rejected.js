@@ -1,5 +1,5 @@
 // Examples of what the filter rejected, by reason.
-import { api } from "/console/api.js";
+import { api, ENDED } from "/console/api.js";
 import { bars } from "/console/charts.js";
 import { format, h, put } from "/console/dom.js";
 
@@ -10,7 +10,7 @@ export async function drawRejected(body, dataset, signal) {
   const { items, rejected } = await api(path, { signal });
   const reasons = Object.entries(rejected).sort(([, a], [, b]) => b - a);
   if (!reasons.length) {
-    put(body, h("p", { class: "quiet" }, "Nothing was rejected so far."));
+    put(body, h("p", { class: "quiet" }, `Nothing was rejected${ENDED.has(dataset.state) ? "" : " so far"}.`));
     return;
   }
   put(

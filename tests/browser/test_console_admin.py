@@ -12,6 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import Response, expect
+from standardwebhooks import Webhook
 
 from core import keys
 from core.datasets.dataset import utcnow
@@ -78,6 +79,33 @@ def test_a_key_is_made_shown_once_rotated_and_revoked(admin, stack):
     expect(row).to_have_count(0)
     page.wait_for_timeout(1100)
     assert status(rotated) == 401
+
+
+def test_a_webhook_s_secret_deliveries_and_replay(admin, receiver):
+    page, (url, seen) = admin.page, receiver
+    admin.go("webhooks", "Webhooks")
+    page.get_by_role("button", name=re.compile("^Make (the secret|a new one)")).click()
+    confirm = page.get_by_label("Type renew to confirm")
+    if confirm.count():
+        confirm.fill("renew")
+        page.get_by_role("button", name="Make a new secret").click()
+    secret = page.get_by_label("The secret").inner_text()
+    page.get_by_role("button", name="I have it").click()
+    expect(page.get_by_text(secret)).to_have_count(0)
+    page.get_by_label("Url").fill("nowhere")
+    expect(page.locator("[data-field=url] .field-error")).to_contain_text("does not fit")
+    page.get_by_label("Url").fill(url)
+    page.get_by_role("button", name="Send", exact=True).click()
+    row = page.locator("tbody tr").first
+    expect(row).to_contain_text("503")
+    expect(row.locator(".badge")).to_have_text("delivered")
+    row.get_by_text("Look").click()
+    expect(row).to_contain_text(url)
+    admin.look("webhooks")
+    row.get_by_role("button", name="Send again").click()
+    expect(row).to_contain_text("204 (3 tries)")
+    assert len(seen) == 3
+    assert Webhook(secret).verify(seen[2][1], seen[2][0])["type"] == "ping"
 
 
 def test_who_is_no_admin_sees_no_keys(person, stack, client):

@@ -4,38 +4,14 @@ of those who wrote the specification."""
 import json
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-import pytest
 from click.testing import CliRunner
 from standardwebhooks import Webhook
 
 from deploy.local.stack import Stack
 from matteforge.cli.webhooks import webhooks
 from matteforge.client import MatteForge
-
-
-class Receiver(BaseHTTPRequestHandler):
-    """Answers the first message with 503, the others with 204."""
-
-    seen: list[tuple[dict[str, str], bytes]]
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        type(self).seen.append((headers, body))
-        self.send_response(503 if len(type(self).seen) == 1 else 204)
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver(serve_http: Callable[..., str]) -> tuple[str, list[tuple[dict[str, str], bytes]]]:
-    handler = type("Handler", (Receiver,), {"seen": []})
-    return f"{serve_http(handler)}/hook", handler.seen
 
 
 def until(found: Callable[[], Any]) -> Any:
