@@ -2,7 +2,7 @@
 import { api, ENDED, pages } from "/console/api.js";
 import { bars, histogram } from "/console/charts.js";
 import { actionsOf, labels, progressOf, refreshing, shownState } from "/console/dataset-row.js";
-import { badge, date, facts, h, put } from "/console/dom.js";
+import { badge, date, facts, h, put, redraw } from "/console/dom.js";
 import { drawFiles } from "/console/files.js";
 import { another, drawComparison } from "/console/derived.js";
 import { gallery } from "/console/gallery.js";
@@ -30,7 +30,7 @@ export async function datasetPage({ id, signal }) {
   async function update(now) {
     dataset = now;
     document.title = `${shownState(now)} ${now.counts.accepted}/${now.counts.requested} · MatteForge`;
-    put(head, headOf(now, update));
+    redraw(head, headOf(now, update));
     const step = `${now.counts.shards_done} ${now.state}`;
     if (step !== counted) {
       counted = step;

@@ -9,6 +9,16 @@ export function put(element, ...children) {
   element.replaceChildren(...children.flat(Infinity).filter(shown));
 }
 
+/** Puts children as `put` does; details that somebody unfolded stay so. */
+export function redraw(element, ...children) {
+  const title = (details) => details.firstChild.textContent.replace(/\d/g, "");
+  const open = new Set([...element.querySelectorAll("details[open]")].map(title));
+  put(element, ...children);
+  element.querySelectorAll("details").forEach((details) => {
+    if (open.has(title(details))) details.open = true;
+  });
+}
+
 function fill(made, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;

@@ -1,7 +1,7 @@
 // Examples of what the filter rejected, by reason.
 import { api, ENDED } from "/console/api.js";
 import { bars } from "/console/charts.js";
-import { format, h, put } from "/console/dom.js";
+import { format, h, put, redraw } from "/console/dom.js";
 
 const SHOWN = 200;
 
@@ -13,7 +13,7 @@ export async function drawRejected(body, dataset, signal) {
     put(body, h("p", { class: "quiet" }, `Nothing was rejected${ENDED.has(dataset.state) ? "" : " so far"}.`));
     return;
   }
-  put(
+  redraw(
     body,
     bars("By the first criterion that failed", Object.fromEntries(reasons)),
     reasons.map(([reason, count]) => {

@@ -9,6 +9,7 @@ import {
   facts,
   h,
   put,
+  redraw,
   seconds,
   short,
   table,
@@ -70,7 +71,11 @@ export async function trainingRunPage({ id, signal }) {
     put(losses, curves((await api(`/v1/training-runs/${id}/curves`, { signal })).items));
   });
   const draw = (run) => {
-    put(body, parts(run, losses, draw));
+    redraw(body, parts(run, losses, draw));
+    const log = body.querySelector(".log");
+    requestAnimationFrame(() => {
+      log.scrollTop = log.scrollHeight;
+    });
     drawLosses(ENDED.has(run.state));
   };
   draw(first);
@@ -158,7 +163,7 @@ function stageOf(stage) {
         .join(" · "),
     ),
     Object.keys(stage.figures).length
-      ? h("details", {}, h("summary", {}, "Figures"), tree(stage.figures))
+      ? h("details", {}, h("summary", {}, `Figures of ${stage.stage}`), tree(stage.figures))
       : null,
     stage.grids.length
       ? h(
