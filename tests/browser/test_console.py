@@ -72,7 +72,6 @@ def test_a_day_at_the_console(person, stack, client):
         somebody.go(f"datasets/{ordered}", ordered)
         download(somebody, client, ordered)
         run_the_code(somebody, stack.api_key)
-        make_others(somebody, client, ordered)
         cancel_and_delete(somebody)
 
         page.get_by_role("button", name="Sign out").click()
@@ -154,45 +153,6 @@ def run_the_code(somebody, key: str) -> None:
     assert done.stdout.startswith("(32, 32, 3)")
 
 
-def make_others(somebody, client, parent: str) -> None:
-    """A part as it is shown, more, and it once more with its comparison."""
-    page = somebody.page
-
-    def come_to() -> str:
-        """The new dataset's id, once it is complete."""
-        page.wait_for_url(lambda url: not url.endswith(parent))
-        expect(page.locator("h1 .badge")).to_have_text("completed")
-        return page.url.rpartition("/")[2]
-
-    page.get_by_role("searchbox").fill("coverage >= 0")
-    page.get_by_role("button", name="Filter").click()
-    expect(page.get_by_text("12 of 12 samples where")).to_be_visible()
-    page.get_by_role("button", name="Make a subset of these").click()
-    expect(page.get_by_label("Where")).to_have_value("coverage >= 0")
-    page.get_by_label("Limit").fill("0")
-    expect(page.get_by_text("must be at least 1")).to_be_visible()
-    page.get_by_label("Limit").fill("5")
-    somebody.look("another")
-    page.get_by_role("button", name="Order the part").click()
-    part = client.get(come_to())
-    assert (part.counts.accepted, part.spec.derived_from.where) == (5, "coverage >= 0")
-    page.get_by_text("More of it").click()
-    page.get_by_label("Count").fill("3")
-    page.get_by_role("button", name="Order more").click()
-    expect(page.locator(".notice")).to_contain_text(f"extend {parent}, and make a subset")
-    page.get_by_role("button", name=re.compile("^Dismiss")).click()
-    somebody.go(f"datasets/{parent}", parent)
-    page.get_by_text("More of it").click()
-    page.get_by_label("Count").fill("3")
-    page.get_by_role("button", name="Order more").click()
-    assert client.get(come_to()).counts.accepted == 3
-    somebody.go(f"datasets/{parent}", parent)
-    page.get_by_text("Once more, to compare").click()
-    page.get_by_role("button", name="Make it again and compare").click()
-    come_to()
-    expect(page.get_by_text("All 3 shards have the same bytes")).to_be_visible()
-
-
 def cancel_and_delete(somebody) -> None:
     page = somebody.page
     ordered = place_order(somebody, Count="1000000", Labels="purpose=to be cancelled")
@@ -246,3 +206,48 @@ def test_every_page_on_a_telephone_in_the_dark(person, stack, client):
         expect(page.get_by_text('"kind":{"fox":0.5}')).to_be_visible()
         expect(page.get_by_text('"domain":"animals"')).to_be_visible()
         somebody.look("order-animals-360")
+
+
+def test_a_part_more_and_the_same_once_more(person, stack, client):
+    """From the gallery's filter, and from the page's forms."""
+    ordered = client.order(12, shard_size=4, seed=9)
+    parent = client.wait(ordered.id, timeout_s=FIRST_SHARD_S).id
+    with person("maker") as somebody:
+        page = somebody.page
+        somebody.sign_in(stack.api_key)
+        page.get_by_role("heading", name="Datasets", exact=True).wait_for()
+        somebody.go(f"datasets/{parent}", parent)
+
+        def come_to() -> str:
+            """The new dataset's id, once it is complete."""
+            page.wait_for_url(lambda url: not url.endswith(parent))
+            expect(page.locator("h1 .badge")).to_have_text("completed")
+            return page.url.rpartition("/")[2]
+
+        page.get_by_role("searchbox").fill("coverage >= 0")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.get_by_text("12 of 12 samples where")).to_be_visible()
+        page.get_by_role("button", name="Make a subset of these").click()
+        expect(page.get_by_label("Where")).to_have_value("coverage >= 0")
+        page.get_by_label("Limit").fill("0")
+        expect(page.get_by_text("must be at least 1")).to_be_visible()
+        page.get_by_label("Limit").fill("5")
+        somebody.look("another")
+        page.get_by_role("button", name="Order the part").click()
+        part = client.get(come_to())
+        assert (part.counts.accepted, part.spec.derived_from.where) == (5, "coverage >= 0")
+        page.get_by_text("More of it").click()
+        page.get_by_label("Count").fill("3")
+        page.get_by_role("button", name="Order more").click()
+        expect(page.locator(".notice")).to_contain_text(f"extend {parent}, and make a subset")
+        page.get_by_role("button", name=re.compile("^Dismiss")).click()
+        somebody.go(f"datasets/{parent}", parent)
+        page.get_by_text("More of it").click()
+        page.get_by_label("Count").fill("3")
+        page.get_by_role("button", name="Order more").click()
+        assert client.get(come_to()).counts.accepted == 3
+        somebody.go(f"datasets/{parent}", parent)
+        page.get_by_text("Once more, to compare").click()
+        page.get_by_role("button", name="Make it again and compare").click()
+        come_to()
+        expect(page.get_by_text("All 3 shards have the same bytes")).to_be_visible()
