@@ -43,9 +43,10 @@ def _card(text: str, _: set[str], splits: set[str]) -> str:
     }
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        name, _, value = line.partition(": ")
+        name = line.partition(": ")[0]
         if name in fitted:
-            lines[number] = f"{name}: {json.dumps(fitted[name](json.loads(value)))}"
+            value = json.loads(line.removeprefix(f"{name}: "))
+            lines[number] = f"{name}: {json.dumps(fitted[name](value))}"
         elif line == "---" and number:
             break
     return "\n".join(lines)

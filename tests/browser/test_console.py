@@ -221,8 +221,10 @@ def test_a_part_more_and_the_same_once_more(person, stack, client):
         def come_to() -> str:
             """The new dataset's id, once it is complete."""
             page.wait_for_url(lambda url: not url.endswith(parent))
-            expect(page.locator("h1 .badge")).to_have_text("completed")
-            return page.url.rpartition("/")[2]
+            made = page.url.rpartition("/")[2]
+            expect(page.locator("h1")).to_contain_text(made)
+            expect(page.locator("h1 .badge")).to_have_text("completed", timeout=60_000)
+            return made
 
         page.get_by_role("searchbox").fill("coverage >= 0")
         page.get_by_role("button", name="Filter").click()
