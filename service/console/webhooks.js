@@ -143,7 +143,7 @@ function nothing() {
   return empty(
     "Nothing was sent",
     h("p", {}, "Deliveries of the last month stand here. Try an address by a test message below, or:"),
-    code("matteforge order 64 --webhook https://example.org/hook"),
+    code("matteforge order 64 --webhook ADDRESS"),
   );
 }
 
