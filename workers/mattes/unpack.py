@@ -122,9 +122,9 @@ def _plain(name: str) -> bool:
 
 
 def _hidden(name: str) -> bool:
-    """What no person put there: folders, macOS's and editors' own files."""
+    """What no person put there: folders, files of macOS, Windows and editors."""
     parts = name.split("/")
-    return parts[-1] == "" or any(
+    return parts[-1] in ("", "Thumbs.db", "desktop.ini") or any(
         part == "__MACOSX" or (part.startswith(".") and part not in (".", "..")) for part in parts
     )
 
