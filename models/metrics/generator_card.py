@@ -25,7 +25,7 @@ from models.networks.frozen_features import FrozenResNet
 from models.networks.stylegan3 import Generator
 from models.networks.stylematte import StyleMatte
 from models.networks.stylematte.encoder_features import EncoderFeatures
-from models.training.gan.corpus import Corpus, Labeller, build_corpus
+from models.training.gan.corpus import Corpus, Labeller, read_corpus
 from models.training.gan.labelling import stylematte_labeller
 from models.training.gan.state import composite_over_checker, write_grid
 
@@ -92,6 +92,8 @@ def describe_generator(
                 signatures(resnet, images), held_out_signatures, training
             ),
             "spread": {"samples": _spread(images), "real": _spread(first)},
+            "sharpness": {"samples": sharpness(images), "real": sharpness(first)},
+            "soft_alpha": {"samples": soft_share(images), "real": soft_share(first)},
         }
     return report
 
@@ -118,6 +120,21 @@ def distances(
 def _spread(images: Tensor) -> float:
     """Root mean square deviation from the mean image: 0 for one repeated image."""
     return float(over_grey(images).std(0, correction=0).square().mean().sqrt())
+
+
+def sharpness(images: Tensor) -> float:
+    """Mean absolute Laplacian (four neighbours) of the scene's luminance (Rec. 601), of RGBA
+    [n, 4, h, w] in [-1, 1]."""
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    luminance = (images[:, :3] * weights).sum(1, keepdim=True)
+    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+    return float(torch.conv2d(luminance, kernel[None, None]).abs().mean())
+
+
+def soft_share(images: Tensor) -> float:
+    """Share of pixels whose alpha lies between .05 and .95, of RGBA [n, 4, h, w] in [-1, 1]."""
+    alpha = (images[:, 3] + 1) / 2
+    return float(((alpha > 0.05) & (alpha < 0.95)).float().mean())
 
 
 def write_contact_sheet(
@@ -153,7 +170,7 @@ FILES = click.Path(exists=True, path_type=Path)
 @click.command()
 @click.option("--generator", "path", type=FILES, required=True)
 @click.option("--corpus", "corpus_path", type=FILES, required=True)
-@click.option("--held-out", type=FILES, required=True, help="Tars of KEY.rgba.png.")
+@click.option("--held-out", type=FILES, required=True, help="Pairs kept back, in any layout.")
 @click.option(
     "--matte", type=FILES, help="StyleMatte to compare alpha with, and whose encoder sees too."
 )
@@ -177,7 +194,7 @@ def main(
     generator, corpus = load_generator(path), Corpus.load(corpus_path)
     out.mkdir(parents=True, exist_ok=True)
     write_contact_sheet(out / "samples.png", generator, psi=psi)
-    unseen = build_corpus(held_out, size=generator.config.img_resolution, scenes=1)
+    unseen = read_corpus(held_out, size=generator.config.img_resolution, scenes=1)
     network = load_stylematte(matte) if matte else None
     card = describe_generator(generator, corpus, unseen, count=count, psi=psi, matte=network)
     if matte is not None:

@@ -20,7 +20,7 @@ from models.kernels.cpu_tuning import restart_tuned
 from models.networks.checkpoints.load import load_generator
 from models.scenes.backgrounds import list_photos, photo_bank
 from models.training import distributed
-from models.training.gan.corpus import Corpus, build_corpus, read_framed
+from models.training.gan.corpus import Corpus, read_corpus
 from models.training.gan.labelling import stylematte_labeller
 from models.training.gan.loop import GanTrainer, train, until_signalled
 from models.training.gan.presets import PRESETS, GanPreset
@@ -151,11 +151,8 @@ def _corpus(run: Path, data: Path | None, matte: Path | None, scenes: int, size:
     if data is None or distributed.count() > 1:
         raise click.UsageError("--data is needed to build the corpus, by one process alone")
     run.mkdir(parents=True, exist_ok=True)
-    try:
-        corpus = read_framed(data, size)
-    except FileNotFoundError:
-        labeller = stylematte_labeller(matte) if matte else None
-        corpus = build_corpus(data, size=size, scenes=scenes, labeller=labeller)
+    labeller = stylematte_labeller(matte) if matte else None
+    corpus = read_corpus(data, size=size, scenes=scenes, labeller=labeller)
     corpus.save(path)
     return corpus
 

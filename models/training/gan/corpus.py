@@ -145,6 +145,17 @@ def aligned_heads(rgba: Tensor, size: int) -> Tensor:
                       for i in range(0, len(rgba), CHUNK)]).clamp(0, 1)  # fmt: skip
 
 
+def read_corpus(
+    source: Path, *, size: int, scenes: int, labeller: Labeller | None = None
+) -> Corpus:
+    """Framed pictures as `read_framed` takes them, or, where there are none, scenes of cut-outs
+    as `build_corpus` composes them. Raises FileNotFoundError."""
+    try:
+        return read_framed(source, size)
+    except FileNotFoundError:
+        return build_corpus(source, size=size, scenes=scenes, labeller=labeller)
+
+
 def build_corpus(
     source: Path,
     *,

@@ -258,6 +258,7 @@ def test_the_card_has_its_references(corpus: Corpus, tmp_path: Path) -> None:
     for psi in ("psi_1", "psi_0.7"):
         assert report[psi]["nearest_training_image"]["pixels"]["held_out_minimum"] < 1e-5
         assert report[psi]["nearest_training_image"]["pixels"]["minimum"] > 0
+        assert report[psi]["sharpness"]["real"] > 0
     write_contact_sheet(tmp_path / "sheet.png", generator)
     assert (tmp_path / "sheet.png").stat().st_size > 1000
     assert torch.equal(sample_images(generator, 3, 0.7, 5), sample_images(generator, 3, 0.7, 5))
