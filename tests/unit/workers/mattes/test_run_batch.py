@@ -100,8 +100,9 @@ def test_a_batch_goes_through_the_states_and_leaves_results_alone(batch, bench):
 def test_what_is_wrong_with_one_picture_is_told_and_the_rest_is_made(batch):
     archive = zipped(
         ("a.png", batch.png), ("notes.txt", b"none"), ("../../etc/passwd", batch.png),
-        ("/root.png", batch.png), ("a/./b.png", batch.png), ("__MACOSX/._a.png", b"x"), ("Thumbs.db", b"x"),
-        (".DS_Store", b"x"), ("folder/", b""), ("a.jpg", batch.png), ("x" * 300, batch.png),
+        ("/root.png", batch.png), ("a/./b.png", batch.png), ("__MACOSX/._a.png", b"x"),
+        ("Thumbs.db", b"x"), (".DS_Store", b"x"), ("folder/", b""), ("a.jpg", batch.png),
+        ("x" * 300, batch.png),
     )  # fmt: skip
     batch.order(archive)
     batch.work()
