@@ -44,12 +44,8 @@ def png(pixels: np.ndarray) -> bytes:
 
 def read(source: Path) -> tuple[list[Sample], Counter[str]]:
     reasons = Counter[str]()
-    found = read_checked(
-        [source],
-        CorpusKind.PAIRS,
-        1080,
-        on_refused=lambda entry, reason: reasons.update([reason]),
-    )
+    refused = lambda entry, reason: reasons.update([reason])  # noqa: E731
+    found = read_checked([source], CorpusKind.PAIRS, 1080, on_refused=refused)
     return [sample for _, sample in found], reasons
 
 
