@@ -9,7 +9,7 @@ export MALLOC_TOP_PAD_ := 268435456
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up docs test test-again test-fast test-slow test-portraits test-browser check fix bench bench-cuda bench-guard bench-scale bench-control chaos lock clean
+.PHONY: help setup demo up docs test test-again test-fast test-slow test-portraits test-browser check audit fix bench bench-cuda bench-guard bench-scale bench-control chaos lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -67,6 +67,12 @@ check: setup ## format, lint, types, layers, insecure code, conventions
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive core service workers models matteforge deploy
 	$(BIN)/python tests/conventions/conventions.py
+
+audit: ## compare every pinned version with PyPI's list of known vulnerabilities, which must be reachable
+	test -x .venv/audit/bin/pip || $(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/pip install --quiet pip-audit==2.10.0
+	echo torch==2.13.0 | .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off \
+	  -r requirements.lock -r requirements.nodeps -r requirements.portraits -r /dev/stdin
 
 fix: setup ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
