@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from deploy.local import die_with_parent
@@ -113,13 +113,20 @@ class Child:
         self._process = None
 
     def _copy_output(self, process: "subprocess.Popen[str]") -> None:
+        """Goes on until the program ends, whatever becomes of the copies: nobody else empties its
+        pipe, and so a full disk would stop every program that says something."""
         assert process.stdout is not None
-        with open(self._log, "a", opener=_private) as log, process.stdout:
+        with process.stdout, ExitStack() as opened:
+            log = None
             for line in process.stdout:
-                log.write(line)
-                log.flush()
                 self.tail.append(line.rstrip())
-                self._echo(self.program.name, line.rstrip())
+                with suppress(OSError):
+                    log = log or opened.enter_context(
+                        open(self._log, "ab", buffering=0, opener=_private)
+                    )
+                    log.write(line.encode())
+                with suppress(OSError):
+                    self._echo(self.program.name, line.rstrip())
 
 
 def _private(path: str, flags: int) -> int:

@@ -194,3 +194,31 @@ def _runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+TALKER = """
+import pathlib, sys
+for number in range(2000):
+    print("x" * 100, flush=True)
+pathlib.Path(sys.argv[1]).touch()
+"""
+LIMITED = """
+import pathlib, resource, sys, time
+from deploy.local.program import Program
+from deploy.local.supervisor import Supervisor
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+done = pathlib.Path(sys.argv[1], "done")
+supervisor = Supervisor(pathlib.Path(sys.argv[1], "logs"))
+supervisor.add(Program(name="talker", argv=(sys.executable, "-c", sys.argv[2], str(done))))
+ends_s = time.monotonic() + 30
+while not done.exists() and time.monotonic() < ends_s:
+    time.sleep(0.05)
+supervisor.stop()
+"""
+
+
+def test_a_log_that_can_not_be_written_stops_no_program(tmp_path: Path) -> None:
+    """Files may have 5,000 bytes at most, which is a full disk to who writes."""
+    subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path), TALKER], check=True)
+    assert (tmp_path / "done").exists(), "the program lost its output, and ended"
+    assert (tmp_path / "logs" / "talker.log").stat().st_size == 5000
