@@ -3,9 +3,12 @@
 `matteforge --help` needs click alone; a command needs what its module needs.
 """
 
+import errno
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -97,6 +100,20 @@ def application_is_here() -> bool:
     )
 
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def one_line(error: Exception) -> str | None:
+    """What a person is told of an error that no command expected: of one of the application's own,
+    or of a full disk below the output. None: it is a bug, and wants its traceback."""
+    ours = sys.modules.get("core.errors")  # not there where the client is alone
+    if ours is not None and isinstance(error, ours.MatteForgeError):
+        return str(error.detail)
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"{error.strerror}: {error.filename or 'the output'} can't be written"
+    return None
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are named."""
 
@@ -122,6 +139,15 @@ class LazyGroup(click.Group):
             ) from error
         assert isinstance(command, click.Command)
         return command
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().main(*args, **options)
+        except Exception as error:
+            if line := one_line(error):
+                click.ClickException(line).show()
+                sys.exit(1)
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -7,6 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from core.errors import StoreRefused
 from matteforge.cli.main import COMMANDS, main
 
 WITHOUT = """
@@ -52,3 +53,23 @@ def test_an_unknown_command_is_refused() -> None:
     refused = CliRunner().invoke(main, ["nonsense"])
     assert refused.exit_code == 2
     assert "nonsense" in refused.output
+
+
+def test_output_that_can_not_be_written_is_told_in_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT, "--help"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "Error: No space left on device: the output can't be written\n"
+
+
+def test_a_refusal_of_the_store_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise StoreRefused("there are no credentials for the object store")
+
+    monkeypatch.setattr(click.Group, "invoke", lambda self, context: refuse())
+    told = CliRunner().invoke(main, ["models", "list"])
+    assert told.exit_code == 1
+    assert told.output == "Error: there are no credentials for the object store\n"
