@@ -135,6 +135,7 @@ class TransientError(MatteForgeError):
     """Something is unavailable for the moment."""
 
     code = "transient"
+    answered = False  # at once, that it can't do this now: what else it is asked may succeed
 
 
 class StoreUnavailable(TransientError):

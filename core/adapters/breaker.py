@@ -40,6 +40,9 @@ class Breaker:
             self._until_s = now_s + self._rest_s  # this call tries; its failure rests anew
 
     def failed(self, error: TransientError) -> None:
+        if error.answered:  # nobody waits in vain
+            self.answered()
+            return
         with self._lock:
             self._failure, self._until_s = error, self._clock() + self._rest_s
 

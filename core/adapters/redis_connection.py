@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 from redis.backoff import DecorrelatedJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 from redis.retry import Retry
 
@@ -45,5 +45,9 @@ def translated() -> Iterator[None]:
     """Errors of Redis as LiveViewUnavailable."""
     try:
         yield
+    except ResponseError as error:  # of one whose disk is full, say: it can still be read
+        refused = LiveViewUnavailable(f"Redis: {error}")
+        refused.answered = True
+        raise refused from error
     except (RedisError, OSError) as error:
         raise LiveViewUnavailable(f"Redis: {error}") from error

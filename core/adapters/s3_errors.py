@@ -21,6 +21,7 @@ REFUSED = {
     "InvalidToken",
     "AuthorizationHeaderMalformed",
 }  # S3 answers these with 400
+FULL = (500, 507)  # what stores answer whose disk is full; they can still be read
 SKEW_ALLOWED = timedelta(minutes=15)
 
 
@@ -45,7 +46,9 @@ def translated_s3(key: str) -> Iterator[None]:
                 f"the object store refuses these credentials, or they don't allow this: {code} for "
                 f"{key}"
             ) from error
-        raise StoreUnavailable(f"the object store answered {code} for {key}") from error
+        away = StoreUnavailable(f"the object store answered {code} for {key}")
+        away.answered = error_status(error) in FULL
+        raise away from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise StoreRefused(f"there are no credentials for the object store: {error}") from error
     except (BotoCoreError, OSError) as error:
