@@ -33,6 +33,12 @@ POOLS = {"webhook": ("threads", "--concurrency", "8")}  # it waits for others' s
 PROCESSES = ("api", *WORKER_QUEUES, "beat", "flower")
 
 
+def flower_prefix() -> str:
+    """The path of Flower's pages, as browsers see it: the API passes them on below its own."""
+    root_path = os.environ.get("MATTEFORGE_ROOT_PATH", "").strip("/")
+    return f"{root_path}/flower".lstrip("/")
+
+
 def command(process: str, extra: Sequence[str] = ()) -> list[str]:
     """argv of one process; `extra` flags go to uvicorn, Celery or Flower as they are."""
     python = [sys.executable, "-m"]
@@ -50,7 +56,7 @@ def command(process: str, extra: Sequence[str] = ()) -> list[str]:
             "--app",
             "workers.app:app",
             "flower",
-            "--url_prefix=flower",
+            f"--url_prefix={flower_prefix()}",
             *extra,
         ]
     worker = [

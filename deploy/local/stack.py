@@ -21,7 +21,7 @@ from deploy.local.seaweedfs import GRPC_OFFSET, PORTS, SeaweedFS
 from deploy.local.secrets import Secrets
 from deploy.local.supervisor import Supervisor, silent
 from deploy.local.valkey import Valkey
-from deploy.serve import command
+from deploy.serve import command, flower_prefix
 from matteforge.cli.connection import keep_compiled
 from models.kernels.cpu_tuning import CPU_TUNING
 from models.renderer.blender.process import available
@@ -66,7 +66,7 @@ class Stack:
         self._listen = listen
         self._trust = listen.trust()
         self.url = f"{listen.scheme}://{listen.own_host}:{api_port}"
-        self.flower_url = f"http://{LOOPBACK}:{self._flower_port}/flower"
+        self.flower_url = f"http://{LOOPBACK}:{self._flower_port}/{flower_prefix()}"
         self.flower_login = (FLOWER_USER, self.secrets.flower_password)
         self.valkey = Valkey(
             folder=self.data_dir / "valkey",

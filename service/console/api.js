@@ -1,4 +1,5 @@
 // Requests to the API that served this page. The session is a cookie that scripts can't read.
+import { at } from "./base.js";
 
 export class ApiError extends Error {
   constructor(status, problem) {
@@ -40,7 +41,7 @@ async function send(path, { method = "GET", body, headers, signal } = {}) {
   if (plain) sent["Content-Type"] = "application/json";
   let answer;
   try {
-    answer = await fetch(path, {
+    answer = await fetch(at(path), {
       method,
       headers: sent,
       signal,
@@ -103,7 +104,7 @@ export async function pages(path, most, options) {
 
 /** Calls `seen` at each event of a stream until `signal` aborts or the stream's end is told. */
 export function follow(path, signal, seen) {
-  const source = new EventSource(path);
+  const source = new EventSource(at(path));
   const close = () => source.close();
   signal.addEventListener("abort", close);
   for (const kind of ["snapshot", "progress", "shard", "state"]) {

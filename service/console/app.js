@@ -1,18 +1,18 @@
 // Which page is shown: sign-in, or what the address says after #/.
-import { api } from "/console/api.js";
-import { button, h, put } from "/console/dom.js";
-import { clearNotices, guard, tell } from "/console/notices.js";
-import { signInPage } from "/console/signin.js";
-import { datasetsPage } from "/console/datasets.js";
-import { datasetPage } from "/console/dataset.js";
-import { orderPage } from "/console/order.js";
-import { modelsPage, modelPage } from "/console/models.js";
-import { trainingPage, trainingRunPage, newRunPage } from "/console/training.js";
-import { corporaPage, schedulesPage } from "/console/corpora.js";
-import { mattesPage } from "/console/mattes.js";
-import { matteBatchPage } from "/console/batches.js";
-import { keysPage } from "/console/keys.js";
-import { webhooksPage } from "/console/webhooks.js";
+import { api } from "./api.js";
+import { button, h, put } from "./dom.js";
+import { clearNotices, guard, tell } from "./notices.js";
+import { signInPage } from "./signin.js";
+import { datasetsPage } from "./datasets.js";
+import { datasetPage } from "./dataset.js";
+import { orderPage } from "./order.js";
+import { modelsPage, modelPage } from "./models.js";
+import { trainingPage, trainingRunPage, newRunPage } from "./training.js";
+import { corporaPage, schedulesPage } from "./corpora.js";
+import { mattesPage } from "./mattes.js";
+import { matteBatchPage } from "./batches.js";
+import { keysPage } from "./keys.js";
+import { webhooksPage } from "./webhooks.js";
 
 const ROUTES = [
   [/^datasets$/, datasetsPage, "Datasets"],

@@ -1,7 +1,7 @@
 // Batches of pictures to be cut out: send a zip, follow, fetch.
-import { api, ENDED, follow, pages } from "/console/api.js";
-import { badge, button, bytes, code, date, empty, facts, h, put, table } from "/console/dom.js";
-import { confirmed, guard } from "/console/notices.js";
+import { api, ENDED, follow, pages } from "./api.js";
+import { badge, button, bytes, code, date, empty, facts, h, put, table } from "./dom.js";
+import { confirmed, guard } from "./notices.js";
 
 const PAUSE_MS = 1000,
   SHOWN = 200;

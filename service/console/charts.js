@@ -1,5 +1,5 @@
 // Small charts as SVG, each with its figures in words for those who can't see it.
-import { format, h, svg } from "/console/dom.js";
+import { format, h, svg } from "./dom.js";
 
 const WIDTH = 260,
   HEIGHT = 96,

@@ -1,7 +1,7 @@
 // What is typed into or chosen from, for each kind of value: {element, focusable, read(), write(value)}.
-import { h } from "/console/dom.js";
-import { shares } from "/console/shares.js";
-import { resolve } from "/console/schema.js";
+import { h } from "./dom.js";
+import { shares } from "./shares.js";
+import { resolve } from "./schema.js";
 
 export function controlFor(name, schema, root, id, suggest) {
   if (schema.enum) return choice(schema, id);

@@ -1,8 +1,8 @@
 // What the networks learn from, and when they learn again.
-import { api, openapi } from "/console/api.js";
-import { code, date, empty, h, short, table } from "/console/dom.js";
-import { schemaForm, sendForm } from "/console/form.js";
-import { confirmed, tell } from "/console/notices.js";
+import { api, openapi } from "./api.js";
+import { code, date, empty, h, short, table } from "./dom.js";
+import { schemaForm, sendForm } from "./form.js";
+import { confirmed, tell } from "./notices.js";
 
 export async function corporaPage({ signal }) {
   const { items } = await api("/v1/corpora", { signal });

@@ -1,7 +1,7 @@
 // One dataset in the table, and what its page shares with it: progress, actions, labels.
-import { api, ENDED, follow } from "/console/api.js";
-import { badge, button, date, h, put, seconds } from "/console/dom.js";
-import { confirmed, tell } from "/console/notices.js";
+import { api, ENDED, follow } from "./api.js";
+import { badge, button, date, h, put, seconds } from "./dom.js";
+import { confirmed, tell } from "./notices.js";
 
 const THUMBNAILS = 3;
 

@@ -1,14 +1,14 @@
 // One dataset: how far it is, its pictures, its scores, its files, where it comes from.
-import { api, ENDED, pages } from "/console/api.js";
-import { bars, histogram } from "/console/charts.js";
-import { actionsOf, labels, progressOf, refreshing, shownState } from "/console/dataset-row.js";
-import { badge, date, facts, h, put, redraw } from "/console/dom.js";
-import { drawFiles } from "/console/files.js";
-import { another, drawComparison } from "/console/derived.js";
-import { gallery } from "/console/gallery.js";
-import { drawOrigin } from "/console/lineage.js";
-import { drawRejected } from "/console/rejected.js";
-import { guard } from "/console/notices.js";
+import { api, ENDED, pages } from "./api.js";
+import { bars, histogram } from "./charts.js";
+import { actionsOf, labels, progressOf, refreshing, shownState } from "./dataset-row.js";
+import { badge, date, facts, h, put, redraw } from "./dom.js";
+import { drawFiles } from "./files.js";
+import { another, drawComparison } from "./derived.js";
+import { gallery } from "./gallery.js";
+import { drawOrigin } from "./lineage.js";
+import { drawRejected } from "./rejected.js";
+import { guard } from "./notices.js";
 
 const SCORED = 1000;
 

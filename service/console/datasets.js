@@ -1,8 +1,8 @@
 // The table of datasets: what is on its way, and what was delivered.
-import { api } from "/console/api.js";
-import { datasetRow } from "/console/dataset-row.js";
-import { button, empty, h } from "/console/dom.js";
-import { guard } from "/console/notices.js";
+import { api } from "./api.js";
+import { datasetRow } from "./dataset-row.js";
+import { button, empty, h } from "./dom.js";
+import { guard } from "./notices.js";
 
 const STATES = ["", "queued", "running", "finalizing", "completed", "failed", "cancelled"];
 const POLL_MS = 5000,

@@ -1,8 +1,8 @@
 // Datasets made from one that has ended: a part of it, more of it, it once more.
-import { api, openapi } from "/console/api.js";
-import { button, h, put, unfolding } from "/console/dom.js";
-import { schemaForm, sendForm } from "/console/form.js";
-import { guard } from "/console/notices.js";
+import { api, openapi } from "./api.js";
+import { button, h, put, unfolding } from "./dom.js";
+import { schemaForm, sendForm } from "./form.js";
+import { guard } from "./notices.js";
 
 /** {element, open(shown)}: `shown` = {where, order} of the gallery fills the form of a part. */
 export function another(dataset) {

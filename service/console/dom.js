@@ -1,4 +1,5 @@
 // Elements without a framework. Text is always text: nothing here parses HTML.
+import { at } from "./base.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -24,13 +25,15 @@ function fill(made, attributes, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (name === "value" || name === "checked") made[name] = value;
+    else if (name === "href" || name === "src") made.setAttribute(name, at(value));
     else made.setAttribute(name, value === true ? "" : String(value));
   }
   made.append(...children.flat(Infinity).filter(shown));
   return made;
 }
 
-/** An element: h("a", {href: "/docs"}, "reference"). Attributes that start with "on" are listeners. */
+/** An element: h("a", {href: "/docs"}, "reference"). Attributes that start with "on" are
+ * listeners; addresses that start with "/" are this service's own. */
 export function h(name, attributes, ...children) {
   return fill(document.createElement(name), attributes, children);
 }

@@ -1,7 +1,7 @@
 // Form fields made from a schema: each gives its value (undefined: left out) or throws what is wrong with it.
-import { controlFor, same } from "/console/controls.js";
-import { h } from "/console/dom.js";
-import { problem, resolve } from "/console/schema.js";
+import { controlFor, same } from "./controls.js";
+import { h } from "./dom.js";
+import { problem, resolve } from "./schema.js";
 
 let numbered = 0;
 

@@ -1,7 +1,8 @@
 // The files of a dataset: shards, what lies beside them, and code that reads them.
-import { api, ENDED, pages } from "/console/api.js";
-import { button, bytes, code, h, put, short, table } from "/console/dom.js";
-import { guard } from "/console/notices.js";
+import { api, ENDED, pages } from "./api.js";
+import { ADDRESS } from "./base.js";
+import { button, bytes, code, h, put, short, table } from "./dom.js";
+import { guard } from "./notices.js";
 
 const SHARDS = 200;
 
@@ -53,7 +54,7 @@ export async function drawFiles(body, dataset, signal) {
     items.length ? shards : null,
     more ? h("p", {}, `The first ${SHARDS} shards; the command below fetches all.`) : null,
     h("h3", {}, "By command"),
-    code(`matteforge download ${dataset.id} --url ${location.origin}`, "Download by command"),
+    code(`matteforge download ${dataset.id} --url ${ADDRESS}`, "Download by command"),
     h("h3", {}, "Read it in Python"),
     code(reader(dataset), "Read it in Python"),
   );
@@ -78,7 +79,7 @@ import webdataset as wds
 from matteforge import MatteForge
 from matteforge.webdataset import decode
 
-with MatteForge("${location.origin}", os.environ["MATTEFORGE_API_KEY"]) as client:
+with MatteForge("${ADDRESS}", os.environ["MATTEFORGE_API_KEY"]) as client:
     urls = [shard.url for shard in client.shards("${dataset.id}")]
 for sample in wds.WebDataset(urls, shardshuffle=False).map(decode):
     image, alpha, facts = sample["image"], sample["alpha"], sample["json"]

@@ -1,7 +1,7 @@
 // A whole form from a schema: live checks, the service's refusals beside the fields that they name.
-import { h } from "/console/dom.js";
-import { field } from "/console/fields.js";
-import { guard, tell } from "/console/notices.js";
+import { h } from "./dom.js";
+import { field } from "./fields.js";
+import { guard, tell } from "./notices.js";
 
 /** {element, read(), write(values), refuse(apiError)}; `first` are shown at once, the others below "More". */
 export function schemaForm(schema, root, { first, suggest, changed = () => {} }) {

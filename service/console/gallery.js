@@ -1,9 +1,9 @@
 // The samples of a dataset: filtered, ordered, a page at a time.
-import { api, ENDED } from "/console/api.js";
-import { button, h, put } from "/console/dom.js";
-import { guard, tell } from "/console/notices.js";
-import { modes, paint } from "/console/looks.js";
-import { viewer } from "/console/viewer.js";
+import { api, ENDED } from "./api.js";
+import { button, h, put } from "./dom.js";
+import { guard, tell } from "./notices.js";
+import { modes, paint } from "./looks.js";
+import { viewer } from "./viewer.js";
 
 const PAGE = 48;
 

@@ -1,8 +1,8 @@
 // Keys, for admins: who may do what, until when, and how much.
-import { api, openapi } from "/console/api.js";
-import { date, facts, h, put, secretOnce, table } from "/console/dom.js";
-import { schemaForm, sendForm } from "/console/form.js";
-import { confirmed, tell } from "/console/notices.js";
+import { api, openapi } from "./api.js";
+import { date, facts, h, put, secretOnce, table } from "./dom.js";
+import { schemaForm, sendForm } from "./form.js";
+import { confirmed, tell } from "./notices.js";
 
 export async function keysPage({ signal }) {
   const root = await openapi();

@@ -1,7 +1,7 @@
 // Where a dataset comes from: the order, the bundle, the run that made it, the manifest.
-import { api, raw, stringify } from "/console/api.js";
-import { code, date, facts, h, short, tree, unfolding } from "/console/dom.js";
-import { guard } from "/console/notices.js";
+import { api, raw, stringify } from "./api.js";
+import { code, date, facts, h, short, tree, unfolding } from "./dom.js";
+import { guard } from "./notices.js";
 
 export function drawOrigin(body, dataset, signal) {
   if (body.children.length) return;

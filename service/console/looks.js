@@ -1,5 +1,6 @@
 // How a sample is shown: the browser itself cuts it out, with alpha as a luminance mask.
-import { button, h, put } from "/console/dom.js";
+import { at } from "./base.js";
+import { button, h, put } from "./dom.js";
 
 export const MODES = [
   ["image", "Image"],
@@ -32,7 +33,7 @@ export function paint(picture, look) {
 }
 
 function mask(image, alpha) {
-  image.style.maskImage = `url("${alpha}")`;
+  image.style.maskImage = `url("${at(alpha)}")`;
   image.style.maskMode = "luminance";
   image.style.maskSize = "100% 100%";
 }

@@ -1,8 +1,8 @@
 // A person cut out of one's own picture: upload, look, fetch.
-import { api } from "/console/api.js";
-import { facts, h, put, short } from "/console/dom.js";
-import { batches } from "/console/batches.js";
-import { guard } from "/console/notices.js";
+import { api } from "./api.js";
+import { facts, h, put, short } from "./dom.js";
+import { batches } from "./batches.js";
+import { guard } from "./notices.js";
 
 const FIRST_PAUSE_MS = 200,
   LONGEST_PAUSE_MS = 2000;

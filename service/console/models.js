@@ -1,7 +1,7 @@
 // Models: which version is the champion, what is known of each, and moving it.
-import { api } from "/console/api.js";
-import { button, code, date, empty, facts, h, short, table, tree } from "/console/dom.js";
-import { ask, guard, tell } from "/console/notices.js";
+import { api } from "./api.js";
+import { button, code, date, empty, facts, h, short, table, tree } from "./dom.js";
+import { ask, guard, tell } from "./notices.js";
 
 export async function modelsPage({ signal }) {
   const { items } = await api("/v1/models", { signal });

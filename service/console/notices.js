@@ -1,5 +1,5 @@
 // Messages stay until they are dismissed.
-import { button, h } from "/console/dom.js";
+import { button, h } from "./dom.js";
 
 const box = () => document.getElementById("notices");
 

@@ -1,11 +1,12 @@
 // The order form. Its fields, limits and words come from the API's own schema.
-import { api, openapi, offers } from "/console/api.js";
-import { button, bytes, code, h, put, seconds } from "/console/dom.js";
-import { title } from "/console/fields.js";
-import { schemaForm } from "/console/form.js";
-import { guard, tell } from "/console/notices.js";
-import { variants } from "/console/schema.js";
-import { stringify } from "/console/api.js";
+import { api, openapi, offers } from "./api.js";
+import { ADDRESS } from "./base.js";
+import { button, bytes, code, h, put, seconds } from "./dom.js";
+import { title } from "./fields.js";
+import { schemaForm } from "./form.js";
+import { guard, tell } from "./notices.js";
+import { variants } from "./schema.js";
+import { stringify } from "./api.js";
 
 const FIRST = [
   "count",
@@ -207,7 +208,7 @@ function criteria(models) {
 }
 
 function curl(values) {
-  return `curl ${location.origin}/v1/datasets \\\n  -H "Authorization: Bearer $MATTEFORGE_API_KEY" \\\n  -H 'Content-Type: application/json' \\\n  -d '${stringify(values)}'`;
+  return `curl ${ADDRESS}/v1/datasets \\\n  -H "Authorization: Bearer $MATTEFORGE_API_KEY" \\\n  -H 'Content-Type: application/json' \\\n  -d '${stringify(values)}'`;
 }
 
 /** An estimate in words: what the service knows, and from what. */

@@ -1,7 +1,7 @@
 // Examples of what the filter rejected, by reason.
-import { api, ENDED } from "/console/api.js";
-import { bars } from "/console/charts.js";
-import { format, h, put, redraw } from "/console/dom.js";
+import { api, ENDED } from "./api.js";
+import { bars } from "./charts.js";
+import { format, h, put, redraw } from "./dom.js";
 
 const SHOWN = 200;
 

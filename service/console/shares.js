@@ -1,5 +1,5 @@
 // Shares of an attribute's values: a number for each value, in per cent; what is empty is left out.
-import { h } from "/console/dom.js";
+import { h } from "./dom.js";
 
 /** `known`: the values of each attribute. Reads {attribute: {value: share}}, shares from 0 to 1. */
 export function shares(known, id) {

@@ -1,6 +1,6 @@
 // The key is sent once; what stays is a cookie that no script can read.
-import { api } from "/console/api.js";
-import { h } from "/console/dom.js";
+import { api } from "./api.js";
+import { h } from "./dom.js";
 
 export function signInPage(done) {
   const problem = h("p", { class: "field-error", role: "alert", id: "key-problem" });

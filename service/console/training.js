@@ -1,5 +1,5 @@
 // Training runs: how far each stage is, its pictures, its log, the gate's decision.
-import { api, ENDED, follow, openapi } from "/console/api.js";
+import { api, ENDED, follow, openapi } from "./api.js";
 import {
   badge,
   button,
@@ -14,10 +14,10 @@ import {
   short,
   table,
   tree,
-} from "/console/dom.js";
-import { curve } from "/console/charts.js";
-import { schemaForm, sendForm } from "/console/form.js";
-import { confirmed, guard } from "/console/notices.js";
+} from "./dom.js";
+import { curve } from "./charts.js";
+import { schemaForm, sendForm } from "./form.js";
+import { confirmed, guard } from "./notices.js";
 
 const LOSSES_MS = 15000;
 

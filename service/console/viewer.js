@@ -1,6 +1,6 @@
 // One sample, large: arrow keys go on, 1 to 6 choose the view, Escape closes.
-import { button, format, h, put, tree } from "/console/dom.js";
-import { MODES, modes, paint } from "/console/looks.js";
+import { button, format, h, put, tree } from "./dom.js";
+import { MODES, modes, paint } from "./looks.js";
 
 /** `step(index)` gives the items once there is one at `index`, else null. */
 export function viewer(look, step) {

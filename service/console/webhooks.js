@@ -1,8 +1,8 @@
 // Messages that tell when a dataset ends: their secret, what was sent, and sending it again.
-import { api, openapi } from "/console/api.js";
-import { badge, button, code, date, empty, facts, h, put, secretOnce, table } from "/console/dom.js";
-import { schemaForm, sendForm } from "/console/form.js";
-import { ask, guard, tell } from "/console/notices.js";
+import { api, openapi } from "./api.js";
+import { badge, button, code, date, empty, facts, h, put, secretOnce, table } from "./dom.js";
+import { schemaForm, sendForm } from "./form.js";
+import { ask, guard, tell } from "./notices.js";
 
 const STATES = ["", "pending", "delivered", "failed"];
 const HEADS = ["When", "Event", "Dataset", "State", "Last answer", "Message", "Change"];

@@ -27,13 +27,16 @@ class StaticFile:
     etag: str
 
 
-def static_files() -> dict[str, StaticFile]:
-    """Every file of the console by its name, read once."""
+def static_files(prefix: str) -> dict[str, StaticFile]:
+    """Every file of the console by its name, read once. The page names its files below `prefix`;
+    scripts find one another, and the API, from where they lie themselves."""
     found = {}
     for path in files("service.console").iterdir():
         suffix = path.name.rpartition(".")[2]
         if suffix in MEDIA_TYPES:
             body = path.read_bytes()
+            if suffix == "html":
+                body = body.replace(b'="/', f'="{prefix}/'.encode())
             etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
             found[path.name] = StaticFile(body, MEDIA_TYPES[suffix], etag)
     return found
@@ -51,7 +54,7 @@ def policy(settings: Settings) -> str:
 
 def router(settings: Settings) -> APIRouter:
     """The page at / and its files below /console/."""
-    routes, known = APIRouter(include_in_schema=False), static_files()
+    routes, known = APIRouter(include_in_schema=False), static_files(settings.root_path.rstrip("/"))
     common = {
         "Cache-Control": "no-cache",
         "Content-Security-Policy": policy(settings),

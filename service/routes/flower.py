@@ -67,21 +67,25 @@ async def pass_on(request: Request, services: ServicesDep) -> Response:
         async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as http:
             answer = await http.request(
                 request.method,
-                _target(settings.flower_url, request),
+                _target(settings, request),
                 headers=headers,
                 content=await request.body(),
                 auth=_login(settings),
             )
     except httpx.TransportError:
         return problem_response(503, TransientError.code, "Flower does not answer; is it running?")
-    return Response(answer.content, answer.status_code, _returned(answer, settings.flower_url))
+    return Response(answer.content, answer.status_code, _returned(answer, settings))
 
 
-def _target(flower_url: str, request: Request) -> httpx.URL:
-    """The same path and query on Flower's own host."""
+def _target(settings: Settings, request: Request) -> httpx.URL:
+    """The path and query that the browser asked for, on Flower's own host."""
+    assert settings.flower_url is not None
     path = request.scope.get("raw_path") or request.url.path.encode()
     query = request.scope["query_string"]
-    return httpx.URL(flower_url).copy_with(raw_path=path + (b"?" + query if query else b""))
+    path = settings.root_path.rstrip("/").encode() + path
+    return httpx.URL(settings.flower_url).copy_with(
+        raw_path=path + (b"?" + query if query else b"")
+    )
 
 
 def _login(settings: Settings) -> tuple[str, str]:
@@ -90,12 +94,14 @@ def _login(settings: Settings) -> tuple[str, str]:
     return user, password
 
 
-def _returned(answer: httpx.Response, flower_url: str) -> Mapping[str, str]:
+def _returned(answer: httpx.Response, settings: Settings) -> Mapping[str, str]:
+    """Flower's headers that the browser may see; a Location as this service's own are."""
     headers = {name: value for name, value in answer.headers.items() if name in RETURNED}
     if location := answer.headers.get("location"):
         parts = urlsplit(location)
-        if parts.netloc in ("", urlsplit(flower_url).netloc):
-            headers["location"] = parts._replace(scheme="", netloc="").geturl()
+        if parts.netloc in ("", urlsplit(settings.flower_url or "").netloc):
+            path = parts.path.removeprefix(settings.root_path.rstrip("/"))
+            headers["location"] = parts._replace(scheme="", netloc="", path=path).geturl()
     return headers | {
         "content-security-policy": flower_policy(answer.content),
         "referrer-policy": "same-origin",

@@ -48,8 +48,8 @@ def sign_in(
     """Exchange a key for a cookie. Unauthorized when the key is not known."""
     owner, token = sessions.sign_in(body.key.strip())
     response.set_cookie(
-        COOKIE, token, max_age=sessions.lifetime_s, path="/", httponly=True, samesite="strict",
-        secure=request.url.scheme == "https",
+        COOKIE, token, max_age=sessions.lifetime_s, path=_path(services), httponly=True,
+        samesite="strict", secure=request.url.scheme == "https",
     )  # fmt: skip
     return _out(request, services, owner)
 
@@ -62,10 +62,17 @@ def look(request: Request, services: ServicesDep, sessions: SessionsDep) -> Sess
 
 
 @router.delete("", status_code=204)
-def sign_out(request: Request, response: Response, sessions: SessionsDep) -> None:
+def sign_out(
+    request: Request, response: Response, services: ServicesDep, sessions: SessionsDep
+) -> None:
     """End the session on the server, and take the cookie back."""
     sessions.sign_out(request.cookies.get(COOKIE, ""))
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+    response.delete_cookie(COOKIE, path=_path(services), httponly=True, samesite="strict")
+
+
+def _path(services: Services) -> str:
+    """Where the cookie is sent: not to others that a proxy serves under the same name."""
+    return services.settings.root_path.rstrip("/") or "/"
 
 
 def _out(request: Request, services: Services, owner: str) -> SessionOut:

@@ -52,6 +52,21 @@ def test_locations_and_the_reference_stay_below_a_prefix_that_is_stripped(behind
     assert behind.get("/openapi.json").json()["servers"] == [{"url": "/mf"}]
 
 
+def test_the_console_stays_below_a_prefix(behind):
+    page = behind.get("/").text
+    assert 'src="/mf/console/app.js"' in page
+    assert page.count('="/') == page.count('="/mf/') > 4
+    for name in ("app.js", "api.js", "dom.js"):  # scripts find the others from where they are
+        assert '"/console' not in behind.get(f"/console/{name}").text
+
+
+def test_the_cookie_is_not_sent_to_others_of_the_same_host(behind):
+    cookie = behind.post("/session", json={"key": "mf_test"}).headers["set-cookie"]
+    assert "Path=/mf;" in cookie
+    ended = behind.delete("/session", headers={"Cookie": cookie.split(";")[0]})
+    assert "Path=/mf;" in ended.headers["set-cookie"]
+
+
 def test_a_store_s_own_address_is_left_alone(world, behind):
     made = behind.post("/v1/datasets", json={"count": 10, "shard_size": 10}).json()
     world.commit(made["id"], 0)
