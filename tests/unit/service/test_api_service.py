@@ -287,6 +287,7 @@ def test_openapi_is_valid_and_complete(world):
         "/v1/matte-batches",
         "/v1/matte-batches/{batch_id}",
         "/v1/matte-batches/{batch_id}/cancel",
+        "/v1/matte-batches/{batch_id}/events",
         "/v1/matte-batches/{batch_id}/pictures",
         "/v1/matte-batches/{batch_id}/result",
         "/v1/corpora",

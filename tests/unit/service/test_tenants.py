@@ -119,6 +119,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ),
     ("GET", "/v1/matte-batches/{batch_id}"): OWN,
     ("DELETE", "/v1/matte-batches/{batch_id}"): OWN,
+    ("GET", "/v1/matte-batches/{batch_id}/events"): OWN,
     ("GET", "/v1/matte-batches/{batch_id}/pictures"): OWN,
     ("GET", "/v1/matte-batches/{batch_id}/result"): OWN,
     ("POST", "/v1/matte-batches/{batch_id}/cancel"): OWN,
