@@ -19,6 +19,7 @@ from core.registry import Registry
 from core.settings import Settings
 from matteforge.schemas.datasets import Counts, DatasetState
 from service.app import create_app
+from service.deadline import Deadline
 
 API_KEY = "mf_test"
 
@@ -95,6 +96,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     store, live, doorbell = MemoryStore(), MemoryLiveView(), MemoryDoorbell()
     bundle = publish(store, tmp_path)
     app = create_app(Settings(api_key=API_KEY), store=store, live=live, doorbell=doorbell)
+    (deadline,) = [one for one in app.user_middleware if one.cls is Deadline]
+    deadline.kwargs["seconds"] = 300  # memory never hangs, but the machine may be busy
     with TestClient(
         app, headers={"Authorization": f"Bearer {API_KEY}"}, follow_redirects=False
     ) as http:
