@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "matte_memory.py"
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "matte_memory.py"
 
 
 def peak_mib(*arguments: str) -> float:
