@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
@@ -13,9 +14,22 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
+packages_of = cache(packages_distributions)
 OURS = ("core", "models", "workers", "service", "deploy", "matteforge")
 OPTIONAL = {"triton", "bpy", "mathutils"}  # of torch's CUDA wheels; installed by who renders
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@cache
+def named_in(path: Path) -> tuple[str, ...]:
+    """What a file imports, anywhere in it, and what it takes from there."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(names)
 
 
 def imported(module: str, seen: dict[str, set[str]]) -> None:
@@ -27,15 +41,9 @@ def imported(module: str, seen: dict[str, set[str]]) -> None:
     if not path.exists():
         return  # a name of its parent's
     seen[module] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            seen[module].add(name.split(".")[0])
-            imported(name, seen)
+    for name in named_in(path):
+        seen[module].add(name.split(".")[0])
+        imported(name, seen)
     parent = module.rpartition(".")[0]
     if parent:
         imported(parent, seen)
@@ -80,7 +88,7 @@ def missing(roots: tuple[str, ...], extras: set[str], bare: set[str]) -> dict[st
     for root in roots:
         imported(root, seen)
     assert set(roots) <= set(seen)
-    known, here = packages_distributions(), installed_by(extras, bare)
+    known, here = packages_of(), installed_by(extras, bare)
     lacking: dict[str, set[str]] = {}
     for module, names in seen.items():
         for name in names - set(OURS) - set(sys.stdlib_module_names) - OPTIONAL:

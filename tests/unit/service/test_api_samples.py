@@ -53,19 +53,33 @@ def sample(shard: int, index: int) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture
-def delivered(world: Any, tmp_path: Path) -> str:
-    """A dataset of three shards of ten, of which two are committed."""
-    dataset_id: str = world.order()["id"]
-    for shard in (0, 1):
-        path = tmp_path / f"{shard}.tar"
+@pytest.fixture(scope="module")
+def tars(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two shards of ten samples."""
+    paths = [tmp_path_factory.mktemp("shards") / f"{shard}.tar" for shard in (0, 1)]
+    for shard, path in enumerate(paths):
         with ShardTar(path) as tar:
             for index in range(10):
                 tar.add(f"{shard:06d}{index:05d}", sample(shard, index))
+    return paths
+
+
+@pytest.fixture
+def delivered(world: Any, tars: list[Path]) -> str:
+    """A dataset of three shards of ten, of which two are committed."""
+    dataset_id: str = world.order()["id"]
+    for shard, path in enumerate(tars):
         world.store.upload(keys.shard_tar(dataset_id, shard), path)
         world.commit(dataset_id, shard)
-        explain_shard(world.store, dataset_id, shard, path)
+        SampleTables(world.store).put(dataset_id, shard, path)
     return f"/v1/datasets/{dataset_id}"
+
+
+@pytest.fixture
+def previewed(world: Any, tars: list[Path], delivered: str) -> str:
+    """The same with the preview that a worker draws."""
+    explain_shard(world.store, delivered.rpartition("/")[2], 1, tars[1])
+    return delivered
 
 
 def test_samples_come_with_what_a_gallery_needs(world: Any, delivered: str) -> None:
@@ -163,8 +177,8 @@ def test_a_dataset_without_shards_has_no_samples_and_no_preview(world: Any) -> N
     assert world.http.get(f"{path}/preview.webp").status_code == 404
 
 
-def test_the_first_shard_gives_a_preview(world: Any, delivered: str) -> None:
-    answer = world.http.get(f"{delivered}/preview.webp")
+def test_the_first_shard_gives_a_preview(world: Any, previewed: str) -> None:
+    answer = world.http.get(f"{previewed}/preview.webp")
     assert answer.headers["content-type"] == "image/webp"
     assert Image.open(io.BytesIO(answer.content)).size[0] > 1000
 
@@ -180,16 +194,16 @@ def test_a_table_that_is_missing_is_made_from_the_tar(world: Any, delivered: str
     assert world.store.get(key)[0] == table
 
 
-def test_a_deleted_dataset_shows_nothing(world: Any, delivered: str) -> None:
-    world.http.delete(delivered)
+def test_a_deleted_dataset_shows_nothing(world: Any, previewed: str) -> None:
+    world.http.delete(previewed)
     for path in ("samples", "samples/00000000000/image", "preview.webp"):
-        assert world.http.get(f"{delivered}/{path}").status_code == 404
+        assert world.http.get(f"{previewed}/{path}").status_code == 404
 
 
-def test_files_beside_the_shards_are_listed(world: Any, delivered: str) -> None:
-    listed = world.http.get(f"{delivered}/files").json()["items"]
+def test_files_beside_the_shards_are_listed(world: Any, previewed: str) -> None:
+    listed = world.http.get(f"{previewed}/files").json()["items"]
     assert [item["name"] for item in listed] == ["preview.webp"]
-    assert listed[0]["size_bytes"] == len(world.http.get(f"{delivered}/preview.webp").content)
+    assert listed[0]["size_bytes"] == len(world.http.get(f"{previewed}/preview.webp").content)
     assert listed[0]["url"].startswith("memory://")
 
 

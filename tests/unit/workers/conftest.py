@@ -23,6 +23,7 @@ from workers.control.reconcile import reconcile
 from workers.generate.candidate import Candidate, Sampler, generated_facts
 from workers.generate.run_shard import run_shard
 from workers.generate.scores import score_subjects
+from workers.shards import companions
 
 BUNDLE = "sha256:" + "b" * 64
 THRESHOLDS = {"coverage_min": 0.02, "coverage_max": 0.9, "connectedness": 0.5, "mad": 0.5}
@@ -151,6 +152,12 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
+
+
+@pytest.fixture
+def one_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws an order's first samples once, not again after each of its shards."""
+    monkeypatch.setattr(companions, "PREVIEWED", 1)
 
 
 @pytest.fixture(scope="session")

@@ -354,7 +354,7 @@ def test_unsupported_files_are_counted_and_named_and_sidecars_are_not(tmp_path):
 
 def test_extreme_aspects_are_refused_and_huge_pictures_reduced(tmp_path):
     put(tmp_path / "ribbon.png", np.tile(np.uint8([[9] * 4, [255] * 4]), (20, 4500, 1)))
-    rgb, alpha = scene(size=(4000, 3000))
+    rgb, alpha = scene(size=(2000, 1500))
     put(tmp_path / "huge.png", np.dstack([rgb, alpha]), compress_level=1)
     samples, reasons = read(tmp_path)
     assert samples["huge"].rgb.shape == (1080, 810, 3)

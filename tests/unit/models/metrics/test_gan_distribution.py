@@ -150,7 +150,7 @@ def test_intervals_hold_the_value_and_shrink_with_more_images() -> None:
         frechet_figure(
             torch.randn(n, 3, generator=rng) + 1, torch.randn(n, 3, generator=rng), seed=0
         )
-        for n in (40, 1000)
+        for n in (40, 300)
     )
     assert few.low < few.value < few.high
     assert many.high - many.low < (few.high - few.low) / 2

@@ -1,6 +1,7 @@
 """Each file beside the shards, opened by the tool that its users open it with."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,8 +37,12 @@ def deliver(bench: Any, folder: Path, dataset_id: str = "ds_a") -> Path:
     return folder
 
 
-@pytest.fixture(params=[False, True], ids=["whole", "in splits"])
-def folder(bench: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+@pytest.fixture(params=[False, True], ids=["whole", "in splits"], scope="module")
+def delivered(
+    bench_class: type, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
+    """A delivered dataset, as the module's tests find it."""
+    bench = bench_class()
     bench.order(
         count=24,
         shard_size=5,
@@ -46,7 +51,13 @@ def folder(bench: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
         splits=SPLITS if request.param else {},
     )
     bench.work(60)
-    return deliver(bench, tmp_path / "delivered")
+    return deliver(bench, tmp_path_factory.mktemp("companions") / "delivered")
+
+
+@pytest.fixture
+def folder(delivered: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(delivered, tmp_path / "delivered"))
 
 
 def test_datasets_loads_the_folder_as_it_is(folder: Path, tmp_path: Path) -> None:
@@ -210,7 +221,7 @@ def test_no_reader_drops_what_other_people_have(bench: Any, tmp_path: Path, as_i
         assert [unit["name"] for unit in units] == ([mine] if row["json"]["attempt"] % 2 else [])
 
 
-def test_opencv_and_pillow_read_sixteen_bits(folder: Path, bench: Any) -> None:
+def test_opencv_and_pillow_read_sixteen_bits(folder: Path) -> None:
     import cv2
 
     row = pq.read_table(folder / "samples.parquet").to_pylist()[0]

@@ -22,6 +22,9 @@ def shas(bench: Any, dataset_id: str = "ds_a") -> list[str]:
     return [record.sha256 for record in bench.catalog.shard_records(dataset_id)]
 
 
+pytestmark = pytest.mark.usefixtures("one_preview")
+
+
 def test_an_order_becomes_a_complete_gapless_dataset(bench: Any) -> None:
     bench.order(count=30)
     bench.work()
