@@ -9,7 +9,7 @@ export MALLOC_TOP_PAD_ := 268435456
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up docs test test-again test-fast test-slow test-portraits test-browser check audit fix bench bench-cuda bench-guard bench-scale bench-control chaos lock clean
+.PHONY: help setup demo up docs test test-again test-fast test-slow test-portraits browser-tools test-browser check audit fix bench bench-cuda bench-guard bench-scale bench-control chaos lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -54,11 +54,13 @@ test-portraits: setup ## rendered people: installs Blender's bpy (GPL-3.0) and M
 chaos: setup ## faults drawn from a seed over datasets under way, e.g. make chaos SEED=1 FAULTS=200 DATASETS=20
 	SEED=$(or $(SEED),1) FAULTS=$(or $(FAULTS),200) DATASETS=$(or $(DATASETS),20) $(BIN)/pytest -s tests/fault/test_chaos.py
 
-test-browser: setup ## the console in headless Chromium; fetches Debian's chromium and npm's axe-core where they lack
+browser-tools: setup
 	command -v chromium > /dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 	command -v npm > /dev/null || apt-get install -y -qq --no-install-recommends npm
 	test -d .venv/browser/node_modules/axe-core || npm install --silent --no-audit --no-fund --prefix .venv/browser axe-core@4.14.1
-	$(BIN)/pytest -m browser
+
+test-browser: browser-tools ## the console in headless Chromium; fetches Debian's chromium and npm's axe-core where they lack
+	$(BIN)/pytest -m browser tests/browser
 
 check: setup ## format, lint, types, layers, insecure code, conventions
 	$(BIN)/ruff format --check .
