@@ -1,6 +1,7 @@
 """Real servers and the whole service, started once a session; an empty key space and bucket for
 each test that asks."""
 
+import gc
 import os
 import secrets
 import sys
@@ -34,6 +35,7 @@ from matteforge.schemas.corpora import CorpusKind, Split
 # Data directories of tests are new each time; what numba compiles is not.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(sys.prefix) / "compiled"))
 
+TESTS = Path(__file__).parent
 # A slow machine is no failure of a property, and everybody tries the same examples.
 hypothesis.settings.register_profile(
     "suite",
@@ -42,6 +44,21 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes a minute a file: begun last, it would leave one of two processes
+    without work. Within both halves the order stays random."""
+    quick = {"unit", "property", "conformance", "conventions"}
+    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] in quick)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what imports and collection have made: it stays until
+    the end, and going through it again and again costs an eighth of the unit tests' time."""
+    gc.collect()
+    gc.freeze()
+
 
 # Impatient, so that what is found missing is done again within seconds.
 SETTINGS = {
