@@ -36,13 +36,12 @@ ROW = "__row"
 
 
 class Samples:
-    """Reads what is known of samples; files of ended datasets are kept on disk, the last ones."""
+    """Reads what is known of samples; the last files of ended datasets stay mapped, nameless."""
 
     def __init__(self, store: ObjectStore, catalog: Catalog) -> None:
         self._store = store
         self._catalog = catalog
         self._tables = SampleTables(store)
-        self._folder = TemporaryDirectory(prefix="matteforge-samples-")
         self._files: OrderedDict[str, InFile] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -116,11 +115,11 @@ class Samples:
         name = f"{key} {etag}"
         with self._lock:
             if (known := self._files.get(name)) is None:
-                path = Path(self._folder.name) / SAMPLES_FILE
-                with path.open("wb") as file:
-                    file.writelines(self._store.stream(key))
-                known = self._files[name] = InFile(path)
-                path.unlink()  # it stays readable while it is mapped
+                with TemporaryDirectory(prefix="matteforge-samples-") as folder:
+                    path = Path(folder) / SAMPLES_FILE
+                    with path.open("wb") as file:
+                        file.writelines(self._store.stream(key))
+                    known = self._files[name] = InFile(path)  # readable after the file is gone
                 while len(self._files) > FILES_KEPT:
                     self._files.popitem(last=False)
             return known
