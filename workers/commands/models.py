@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
+from matteforge.cli.steps import working
 from workers.commands.measures import calibrate, evaluate
 from workers.commands.versions import history, promote, rollback
 from workers.commands.weights import export, import_
@@ -89,8 +90,9 @@ def publish(folder: Path | None, alias: str, tenant: str | None) -> None:
 
     chosen = folder or shipped_bundle()
     try:
-        check_bundle(chosen)
-        made = _registry().publish(chosen, alias=alias, tenant=tenant)
+        with working(f"checking and uploading {chosen.name}"):
+            check_bundle(chosen)
+            made = _registry().publish(chosen, alias=alias, tenant=tenant)
     except MatteForgeError as error:
         raise click.ClickException(error.detail) from error
     click.echo(f"{made.name}@{alias} {made.digest}")
@@ -103,7 +105,9 @@ def recover() -> None:
     from workers.app import context
     from workers.control.reconcile import recover as rebuild
 
-    click.echo(f"{rebuild(context())} datasets")
+    with working("reading what the store holds"):
+        datasets = rebuild(context())
+    click.echo(f"{datasets} datasets")
     context().doorbell.ring(Reconcile())
 
 

@@ -8,6 +8,8 @@ import click
 import torch
 from torch import Tensor
 
+from matteforge.cli.steps import Steps
+
 SEEDS = re.compile(r"(\d+)(?:-(\d+))?")
 MOST_SEEDS = 10_000
 COLUMNS = 8
@@ -116,7 +118,11 @@ class _Sampler:
     @torch.no_grad()
     def images(self, styles: Tensor) -> Tensor:
         """[n, layers, w_dim] -> RGBA [n, 4, h, h] in [-1, 1]."""
-        made = [self.network.synthesis.shared_out(part) for part in styles.split(BATCH)]
+        made = []
+        with Steps("pictures", len(styles)) as steps:
+            for part in styles.split(BATCH):
+                made.append(self.network.synthesis.shared_out(part))
+                steps.at(sum(map(len, made)))
         return torch.cat(made).clamp(-1, 1)
 
     def mixed(self, styles: Tensor, coarse: int | None) -> tuple[Tensor, bool, int]:

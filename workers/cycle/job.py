@@ -48,8 +48,6 @@ class Job:
         self._before_s = 0.0  # seconds of earlier starts of the stage
         self._first = 0.0  # fraction at this start
 
-    # What stages read
-
     def folder(self, stage: Stage) -> Path:
         path = self.root / stage
         path.mkdir(parents=True, exist_ok=True)
@@ -129,9 +127,13 @@ class Job:
             return
         if self.runs.is_cancelled(self.record.id):
             raise Cancelled(f"{self.record.id} was cancelled")
-        if now_s - self._pushed_s > PUSH_S:
+        pushing = now_s - self._pushed_s > PUSH_S
+        if pushing:
             self.push()
-        self._tell(fraction=min(max(fraction, 0.0), 1.0))
+        told = self._tell(fraction=min(max(fraction, 0.0), 1.0))
+        if pushing and told.eta_s is not None:
+            left = f"{told.fraction:.0%}, about {told.eta_s / 60:.0f} min left"
+            log.info("%s %s: %s", self.record.id, told.stage, left)
 
     def log(self, line: str) -> None:
         """A line for people, at once visible."""
@@ -176,7 +178,7 @@ class Job:
         self._tell(fraction=1.0)
         return done
 
-    def _tell(self, **changes: Any) -> None:
+    def _tell(self, **changes: Any) -> RunProgress:
         assert self._progress is not None
         progress = self._progress.model_copy(update=changes)
         self._progress = progress.model_copy(
@@ -190,6 +192,7 @@ class Job:
         )
         self.runs.put_progress(self.record.id, self._progress)
         self._told_s = time.monotonic()
+        return self._progress
 
     def _eta_s(self, fraction: float) -> float | None:
         gained = fraction - self._first
