@@ -2,6 +2,7 @@
 dead."""
 
 import logging
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,14 +14,15 @@ log = logging.getLogger(__name__)
 class _Compilations(event.Listener):
     """Numba's event comes only where a function is compiled, not where it is read from a cache."""
 
-    def __init__(self) -> None:
-        self._told = set[str]()
+    def __init__(self, tell: Callable[[str, str], None] = log.warning) -> None:
+        """tell: takes a message and the package's name, as a logger's methods do."""
+        self._tell, self._told = tell, set[str]()
 
     def on_start(self, event: Any) -> None:
         what = package_of(event.data["dispatcher"].py_func.__module__)
         if what not in ("numba", *self._told):
             self._told.add(what)
-            log.warning(
+            self._tell(
                 "compiling %s for this machine, once: up to three minutes, and kept for the next "
                 "time",
                 what,
