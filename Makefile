@@ -35,7 +35,7 @@ up: setup ## run the whole service on this machine until Ctrl-C
 	$(BIN)/matteforge up
 
 test: setup ## every test but the slow ones, on a real Valkey and a real S3, on two processes, in random order
-	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow and not gpu and not portraits and not browser"
+	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not slow and not gpu and not portraits and not browser"
 
 test-again: setup ## the tests that failed the last time, alone: real clocks may fail on a busy machine
 	$(BIN)/pytest -p no:randomly --last-failed --last-failed-no-failures none -m "not slow and not gpu and not portraits and not browser"

@@ -31,7 +31,7 @@ class Person:
             self.wrong.append(message.text)
 
     def sign_in(self, key: str) -> None:
-        self.page.goto(self.url)
+        self.page.goto(f"{self.url}/")
         self.page.get_by_label("API key").fill(key)
         self.page.get_by_role("button", name="Sign in").click()
 
