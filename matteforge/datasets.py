@@ -4,20 +4,17 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 import httpx
 
 from matteforge.calls import Call, OrderOptions, bytes_of, call_of, delete, given, items_of, path_of
-from matteforge.download import Progress, download
+from matteforge.download import Progress, Source, download
 from matteforge.events import EventOut, EventStream
 from matteforge.methods import Blocking, Pages, Steps, Stream, answered, iterated
 from matteforge.schemas.datasets import DatasetOut, DatasetPage, DatasetState, ShardOut, ShardPage
 from matteforge.schemas.files import FileList, FileOut
 from matteforge.waiting import until_ended
-
-if TYPE_CHECKING:
-    from matteforge.client import MatteForge
 
 DATASETS_A_PAGE = 100
 
@@ -25,7 +22,7 @@ DATASETS_A_PAGE = 100
 class DatasetMethods:
     """What MatteForge does with datasets. Errors as there."""
 
-    def _plain_client(self) -> AbstractContextManager["MatteForge"]:
+    def _plain_client(self) -> AbstractContextManager[Source]:
         """A client for work in a thread."""
         raise NotImplementedError
 

@@ -3,25 +3,35 @@
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO, Protocol
 
 import httpx
 
 from matteforge.errors import DownloadCorrupt, MatteForgeRequestError, MatteForgeUnavailable
 from matteforge.folder import check_complete, mark, stored, write_whole
 from matteforge.part import fit_to_folder, split_of
-from matteforge.schemas.datasets import ShardOut
-from matteforge.transport import pauses, problem_of
-
-if TYPE_CHECKING:
-    from matteforge.client import MatteForge
+from matteforge.schemas.datasets import DatasetOut, ShardOut
+from matteforge.schemas.files import FileOut
+from matteforge.transport import Transport, pauses, problem_of
 
 FETCHES = 2  # of a shard whose bytes don't match
+
+
+class Source(Protocol):
+    """What a download asks for: a plain client's own methods."""
+
+    transport: Transport
+
+    def get(self, dataset_id: str) -> DatasetOut: ...
+    def shards(self, dataset_id: str) -> Iterator[ShardOut]: ...
+    def shard_url(self, dataset_id: str, name: str) -> str: ...
+    def files(self, dataset_id: str) -> Sequence[FileOut]: ...
+    def manifest(self, dataset_id: str) -> bytes: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +45,7 @@ class Progress:
 
 
 def download(
-    client: "MatteForge",
+    client: Source,
     dataset_id: str,
     directory: Path,
     *,
@@ -65,12 +75,8 @@ def download(
         # Presigned URLs need no key, and a connection that never had it can't leak it. URLs of the
         # service itself (shards_by_api) do.
         with httpx.Client(timeout=client.transport.http.timeout) as http:
-            _fetch_all(
-                [_Fetch(client, http, dataset_id, shard, folder, tally) for shard in shards],
-                workers,
-                tally,
-                lenient=dataset.damaged,
-            )
+            fetches = [_Fetch(client, http, dataset_id, one, folder, tally) for one in shards]
+            _fetch_all(fetches, workers, tally, lenient=dataset.damaged)
             if dataset.state.terminal:
                 _fetch_files(client, http, dataset_id, folder)
                 fit_to_folder(folder, [shard.name for shard in every])
@@ -81,7 +87,7 @@ def download(
     return [path for path in paths if path.exists()] if dataset.damaged else paths
 
 
-def _fetch_files(client: "MatteForge", http: httpx.Client, dataset_id: str, folder: Path) -> None:
+def _fetch_files(client: Source, http: httpx.Client, dataset_id: str, folder: Path) -> None:
     """Card, tables and report: small beside the shards, fetched whole."""
     for file in client.files(dataset_id):
         try:
@@ -93,7 +99,7 @@ def _fetch_files(client: "MatteForge", http: httpx.Client, dataset_id: str, fold
         write_whole(folder / file.name, answer.content)
 
 
-def _connection_of(client: "MatteForge", keyless: httpx.Client, url: str) -> httpx.Client:
+def _connection_of(client: Source, keyless: httpx.Client, url: str) -> httpx.Client:
     """The connection with the key for addresses of the service, and for no other."""
     service, asked = client.transport.http.base_url, httpx.URL(url)
     same = (service.scheme, service.host, service.port) == (asked.scheme, asked.host, asked.port)
@@ -156,7 +162,7 @@ class _Fetch:
 
     def __init__(
         self,
-        client: "MatteForge",
+        client: Source,
         http: httpx.Client,
         dataset_id: str,
         shard: ShardOut,
