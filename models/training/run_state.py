@@ -56,11 +56,11 @@ class TrainingState:
         """
         checkpoint = load_checkpoint(path, kind=self.kind)
         for name, module in self.modules.items():
-            if tensors := _below(f"modules/{name}/", checkpoint.state):
+            if tensors := tensors_below(f"modules/{name}/", checkpoint.state):
                 module.load_state_dict(tensors)
         for name, optimizer in self.optimizers.items():
             state: dict[int, dict[str, Tensor]] = {}
-            for key, moment in _below(f"optimizers/{name}/", checkpoint.state).items():
+            for key, moment in tensors_below(f"optimizers/{name}/", checkpoint.state).items():
                 index, _, what = key.partition("/")
                 state.setdefault(int(index), {})[what] = moment.float()
             optimizer.load_state_dict(
@@ -85,7 +85,8 @@ class TrainingState:
         save_checkpoint(path, kind=self.kind, config={}, state=state, extra=asdict(self.progress))
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def tensors_below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin with the prefix, under what follows it."""
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()

@@ -19,6 +19,7 @@ from models.networks.stylegan3 import Generator
 from models.training import distributed
 from models.training.gan.fast_forward import generate
 from models.training.gan.trainer import GanTraining
+from models.training.run_state import tensors_below
 
 FIT_STEPS, FIT_BATCH, FIT_LR = 200, 16, 0.003
 
@@ -51,21 +52,19 @@ def start_from(trainer: GanTraining, path: Path) -> str:
     new = copy_agreeing(trainer.generator, teacher.state_dict())
     parameters = dict(trainer.generator.named_parameters())
     fresh = {name: parameters[name] for name in sorted(new & parameters.keys())}
-    loss = fit_new_layers(trainer, teacher, list(fresh.values())) if fresh else 0.0
+    line = f"{path.name}: {len(parameters) - len(fresh)} of {len(parameters)} parameters taken over"
+    if fresh:
+        loss = fit_new_layers(trainer, teacher, list(fresh.values()))
+        line += f"; the new layers' mean distance to its pictures: {loss:.3f}"
     trainer.averaged.load_state_dict(trainer.generator.state_dict())
-    taken = len(parameters) - len(fresh)
-    return (
-        f"{path.name}: {taken} of {len(parameters)} parameters taken over; "
-        f"the new layers' mean distance to its pictures: {loss:.3f}"
-    )
+    return line
 
 
 def _start_discriminators(trainer: GanTraining, path: Path) -> str:
     state = load_checkpoint(path, kind=trainer.state.kind).state
     lines = []
     for name, network in (("d_rgba", trainer.critic), ("d_features", trainer.judge)):
-        prefix = f"modules/{name}/"
-        tensors = {k.removeprefix(prefix): t for k, t in state.items() if k.startswith(prefix)}
+        tensors = tensors_below(f"modules/{name}/", state)
         new, total = copy_agreeing(network, tensors), len(network.state_dict())
         lines.append(f"{name}: {total - len(new)} of {total} tensors taken over")
     return f"{path.name}: {', '.join(lines)}"
