@@ -1,7 +1,7 @@
 """API keys at keys/HASH.json: only a key's SHA-256 is stored.
 
-To revoke a key is to move its record to revoked-keys/, and so whoever lists the keys knows within
-a second which ones count. What is changed of a record counts within RECORD_FRESH_S.
+To revoke a key is to move its record to revoked-keys/. Whoever lists the keys, with their etags,
+knows within a second which ones count, and which records were changed.
 """
 
 import hashlib
@@ -24,8 +24,7 @@ from core.tenants import HOUSE, may_read
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.keys import KeyChange, KeyIn, Limits, Scope
 
-FRESH_S = 0.5  # a key that was added or revoked counts so soon
-RECORD_FRESH_S = 5.0  # limits that were changed count so soon
+FRESH_S = 0.5  # a key that was added, changed or revoked counts so soon
 BOOTSTRAP = "bootstrap"
 
 
@@ -81,8 +80,8 @@ class KeyRing:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._hashes: frozenset[str] = frozenset()
-        self._records: dict[str, tuple[ApiKey, float]] = {}  # hash -> (key, read at)
+        self._etags: dict[str, str] = {}  # hash -> etag of its record
+        self._records: dict[str, tuple[ApiKey, str]] = {}  # hash -> (key, etag when it was read)
         self._listed_s = -math.inf
 
     def register(self, key: str) -> None:
@@ -119,7 +118,8 @@ class KeyRing:
         _check_end(wanted.expires_at)
         limits = old.limits.model_copy(update=wanted.limits.model_dump(exclude_unset=True))
         fields = {name: getattr(wanted, name) for name in wanted.model_fields_set}
-        changed = old.model_copy(update=fields | {"limits": limits})
+        fields |= {"limits": limits, "scopes": wanted.scopes or old.scopes}
+        changed = old.model_copy(update=fields)
         name = f"{keys.KEYRING}{old.sha256}.json"
         try:
             etag = self._store.get(name)[1].etag
@@ -130,7 +130,7 @@ class KeyRing:
             raise StateConflict(
                 f"the key {key_id} is being changed by others; look again"
             ) from error
-        self._records.pop(old.sha256, None)
+        self._forget_listing()
         return changed
 
     def revoke(self, key_id: str) -> None:
@@ -146,8 +146,8 @@ class KeyRing:
 
     def all(self) -> Iterator[ApiKey]:
         """Every key that was not revoked, those that have expired too."""
-        for name in self._store.list_names(keys.KEYRING):
-            if found := self._record(name.removesuffix(".json")):
+        for name, etag in self._store.list_etags(keys.KEYRING):
+            if found := self._record(name.removesuffix(".json"), etag):
                 yield found
 
     def find(self, key: str) -> ApiKey | None:
@@ -156,36 +156,38 @@ class KeyRing:
 
     def by_hash(self, sha256: str) -> ApiKey | None:
         """The key that `find` would give, by the SHA-256 of its secret."""
-        key = self._record(sha256) if sha256 in self._known() else None
+        etag = self._known().get(sha256)
+        key = self._record(sha256, etag) if etag else None
         expired = key is not None and key.expires_at is not None and key.expires_at <= utcnow()
         return None if expired else key
 
     def empty(self) -> bool:
         return next(iter(self._store.list_keys(keys.KEYRING)), None) is None
 
-    def _known(self) -> frozenset[str]:
-        """Hashes as of FRESH_S ago at most: guessing keys costs the store one listing a second."""
+    def _known(self) -> dict[str, str]:
+        """Hashes and etags as of FRESH_S ago at most: guessing keys costs the store one listing a
+        second."""
         with self._lock:
             now_s = time.monotonic()
             if now_s - self._listed_s >= FRESH_S:
-                names = self._store.list_names(keys.KEYRING)
-                self._hashes = frozenset(name.removesuffix(".json") for name in names)
+                listed = self._store.list_etags(keys.KEYRING)
+                self._etags = {name.removesuffix(".json"): etag for name, etag in listed}
                 self._listed_s = now_s
-            return self._hashes
+            return self._etags
 
-    def _record(self, sha256: str) -> ApiKey | None:
-        key, read_s = self._records.get(sha256, (None, -math.inf))
-        now_s = time.monotonic()
-        if key is not None and now_s - read_s < RECORD_FRESH_S:
+    def _record(self, sha256: str, etag: str) -> ApiKey | None:
+        """The key as its record says, which is read again once it has another etag."""
+        key, read = self._records.get(sha256, (None, ""))
+        if key is not None and read == etag:
             return key
         try:
-            body = self._store.get(f"{keys.KEYRING}{sha256}.json")[0]
+            body, info = self._store.get(f"{keys.KEYRING}{sha256}.json")
         except NotFound:
             self._records.pop(sha256, None)
             return None
         # A key of the first version says only when it was made, and may do everything.
         key = ApiKey.model_validate({**json.loads(body), "sha256": sha256})
-        self._records[sha256] = key, now_s
+        self._records[sha256] = key, info.etag
         return key
 
     def _put(self, key: ApiKey) -> None:

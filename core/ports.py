@@ -75,8 +75,10 @@ class ObjectStore(Protocol):
         request."""
 
     def list_names(self, prefix: str) -> Iterator[str]:
-        """Names of the objects directly under `prefix` (which ends in /), ascending, without those
-        in folders."""
+        """Names directly under `prefix` (which ends in /), ascending, without those in folders."""
+
+    def list_etags(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """The same names, each with its object's etag."""
 
     def list_folders(self, prefix: str) -> Iterator[str]:
         """Names directly under `prefix` (which ends in /) that hold further objects, ascending,
@@ -89,8 +91,7 @@ class ObjectStore(Protocol):
         """A URL on the public endpoint that anyone may GET until it expires."""
 
     def probe(self) -> None:
-        """Make the bucket if need be and check that it honours If-None-Match. StoreUnfit when it
-        does not."""
+        """Make the bucket if need be, and check that it honours If-None-Match, else StoreUnfit."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ class AdministrationMethods:
 
     @answered
     def change_key(self, key_id: str, wanted: KeyChange) -> Call[KeyOut]:
-        """Set the limits, or the end, that `wanted` names; what it leaves out stays."""
+        """Set the scopes, the limits or the end that `wanted` names; what it leaves out stays."""
         body = wanted.model_dump(mode="json", exclude_unset=True)
         return call_of("PATCH", "keys", key_id, schema=KeyOut, json=body)
 

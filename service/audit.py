@@ -7,6 +7,7 @@ import re
 import secrets
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.datasets.dataset import utcnow
@@ -58,8 +59,14 @@ class Audit:
                     self._trail.add(line)
 
 
+def note(request: Request, change: str) -> None:
+    """Say in the request's line what it changed, where its path does not tell."""
+    request.state.change = change
+
+
 def _line(scope: Scope, request_id: str, status: int) -> AuditLine:
-    key = scope.get("state", {}).get("key")
+    state = scope.get("state", {})
+    key = state.get("key")
     return AuditLine(
         at=utcnow(),
         request_id=request_id,
@@ -68,4 +75,5 @@ def _line(scope: Scope, request_id: str, status: int) -> AuditLine:
         method=scope["method"],
         path=scope["path"][:MAX_PATH],
         status=status,
+        change=state.get("change"),
     )

@@ -83,6 +83,9 @@ class MemoryStore:
         tails = (key.removeprefix(prefix) for key in self._objects if key.startswith(prefix))
         return iter(sorted(tail for tail in tails if "/" not in tail))
 
+    def list_etags(self, prefix: str) -> Iterator[tuple[str, str]]:
+        return ((name, self._objects[prefix + name][1].etag) for name in self.list_names(prefix))
+
     def list_folders(self, prefix: str) -> Iterator[str]:
         tails = (key.removeprefix(prefix) for key in self._objects if key.startswith(prefix))
         return iter(sorted({tail.split("/", 1)[0] for tail in tails if "/" in tail}))

@@ -193,8 +193,12 @@ class S3Store:
             yield from (entry["Key"] for entry in page.get("Contents", []))
 
     def list_names(self, prefix: str) -> Iterator[str]:
+        return (name for name, _ in self.list_etags(prefix))
+
+    def list_etags(self, prefix: str) -> Iterator[tuple[str, str]]:
         for page in self._pages(Prefix=prefix, Delimiter="/"):
-            yield from (entry["Key"].removeprefix(prefix) for entry in page.get("Contents", []))
+            for entry in page.get("Contents", []):
+                yield entry["Key"].removeprefix(prefix), entry["ETag"]
 
     def list_folders(self, prefix: str) -> Iterator[str]:
         """Lists as ObjectStore.list_folders says; SeaweedFS names a folder for some time after its

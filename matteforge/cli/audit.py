@@ -34,4 +34,5 @@ def audit(
             click.echo(line.model_dump_json())
         else:
             who = f"{line.key or '-':12} {line.tenant or '-':16}"
-            click.echo(f"{line.at:%Y-%m-%d %H:%M:%S} {line.status} {who} {line.method} {line.path}")
+            what = f"{line.method} {line.path}" + (f": {line.change}" if line.change else "")
+            click.echo(f"{line.at:%Y-%m-%d %H:%M:%S} {line.status} {who} {what}")

@@ -1,4 +1,5 @@
-"""`matteforge keys create | list | limit | rotate | revoke`: for keys with the scope admin."""
+"""`matteforge keys create | list | scopes | limit | rotate | revoke`: for keys with the scope
+admin."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,6 +13,7 @@ from matteforge.client import MatteForge
 from matteforge.schemas.keys import KeyChange, KeyIn, KeyOut, NewKeyOut, Scope
 
 Body = TypeVar("Body", KeyIn, KeyChange)
+SCOPE = click.Choice([scope.value for scope in Scope])
 
 
 @click.group()
@@ -25,7 +27,7 @@ def keys() -> None:
 @click.option(
     "--scope",
     "scopes",
-    type=click.Choice([scope.value for scope in Scope]),
+    type=SCOPE,
     multiple=True,
     help="may be repeated  [default: read, order]",
 )
@@ -59,6 +61,17 @@ def list_(client: MatteForge) -> None:
     """Every key that was not revoked."""
     for key in client.keys():  # noqa: SIM118
         click.echo(_line(key))
+
+
+@keys.command()
+@click.argument("key_id")
+@click.argument("wanted", metavar="SCOPE...", type=SCOPE, nargs=-1, required=True)
+@service
+def scopes(client: MatteForge, key_id: str, wanted: tuple[str, ...]) -> None:
+    """Let KEY_ID do what each SCOPE says, and nothing else, within a second: read, order, train,
+    admin. Its secret stays."""
+    change = _checked(KeyChange, {"scopes": list(wanted)})
+    click.echo(_line(client.change_key(key_id, change)))
 
 
 @keys.command()

@@ -17,6 +17,7 @@ class AuditLine(Wire):
     method: str
     path: str
     status: int
+    change: str | None = Field(None, description="what it changed, where the path does not tell")
 
 
 class AuditPage(Wire):

@@ -55,6 +55,9 @@ class KeyIn(Frozen):
 class KeyChange(Frozen):
     """What is to be changed of a key. What is left out stays as it is."""
 
+    scopes: list[Scope] | None = Field(
+        None, min_length=1, max_length=4, description="all that it may do from now on"
+    )
     limits: Limits = Field(Limits(), description="null: the service's default again")
     expires_at: datetime | None = Field(None, description="null: it counts for ever")
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends, Path, Request
 
 from core.errors import StateConflict
 from core.keyring import ApiKey, KeyRing
-from matteforge.schemas.keys import KEY_ID, KeyChange, KeyIn, KeyOut, KeyPage, NewKeyOut
+from matteforge.schemas.keys import KEY_ID, KeyChange, KeyIn, KeyOut, KeyPage, NewKeyOut, Scope
+from service.audit import note
 from service.dependencies import KeyDep, Services, ServicesDep, bearer, matching
 from service.limits import effective
 from service.parameters import json_only
@@ -66,15 +67,30 @@ def rotate_key(key_id: KeyId, keyring: KeyRingDep, services: ServicesDep) -> New
     summary="Change a key",
 )
 def change_key(
-    key_id: KeyId, body: KeyChange, keyring: KeyRingDep, services: ServicesDep
+    key_id: KeyId,
+    body: KeyChange,
+    request: Request,
+    keyring: KeyRingDep,
+    services: ServicesDep,
+    own: KeyDep,
 ) -> KeyOut:
-    """Its limits and its end; what is left out stays. It counts within five seconds everywhere."""
-    if keyring.get(key_id).bootstrap:
+    """Its scopes, its limits and its end; what is left out stays. It counts within a second on
+    every process."""
+    old = keyring.get(key_id)
+    if old.bootstrap:
         raise StateConflict(
-            "the bootstrap key has the service's own limits, such as MATTEFORGE_SAMPLES_PER_DAY; "
-            "limit a key that you made"
+            "the bootstrap key may do everything, and has the service's own limits, such as "
+            "MATTEFORGE_SAMPLES_PER_DAY; change a key that you made"
         )
-    return KeyOut(**_fields(services, keyring.change(key_id, body)))
+    if own.id == key_id and Scope.ADMIN not in (body.scopes or old.scopes):
+        raise StateConflict(
+            "this request was sent with that key, which would no longer be an admin's; change it "
+            "with another one"
+        )
+    changed = keyring.change(key_id, body)
+    if changed.scopes != old.scopes:
+        note(request, f"scopes {', '.join(old.scopes)} -> {', '.join(changed.scopes)}")
+    return KeyOut(**_fields(services, changed))
 
 
 @router.delete("/{key_id}", status_code=204, responses=documented(404, 409), summary="Revoke a key")

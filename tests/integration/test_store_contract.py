@@ -163,6 +163,14 @@ def test_names_are_listed_without_what_lies_in_folders(store: ObjectStore) -> No
     assert list(store.list_names("datasets/nowhere/")) == []
 
 
+def test_names_are_listed_with_the_etags_that_get_tells(store: ObjectStore) -> None:
+    etag = store.put("keys/a.json", b"one")
+    assert list(store.list_etags("keys/")) == [("a.json", etag)]
+    changed = store.put("keys/a.json", b"two", if_match=etag)
+    assert list(store.list_etags("keys/")) == [("a.json", changed)]
+    assert store.get("keys/a.json")[1].etag == changed != etag
+
+
 def test_probe_leaves_nothing(store: ObjectStore) -> None:
     store.probe()
     store.probe()

@@ -1,6 +1,7 @@
 """/v1/keys, scopes and tenants: who may do what, and whose data a key sees."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -21,7 +22,6 @@ Key = Callable[..., tuple[str, TestClient]]
 @pytest.fixture(autouse=True)
 def nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FRESH_S", 0.0)
-    monkeypatch.setattr(module, "RECORD_FRESH_S", 0.0)
     monkeypatch.setattr(middleware, "KEY_FRESH_S", 0.0)
 
 
@@ -89,6 +89,46 @@ def test_another_process_counts_limits_that_were_changed(world, key):
     assert other.find(secret).limits.datasets_at_once == 2
 
 
+def test_scopes_that_are_changed_count_and_the_audit_trail_says_so(world, key):
+    ident, http = key(limits={"samples_per_day": 30})
+    assert http.post("/v1/datasets", json={"count": 1}).status_code == 202
+    narrowed = world.http.patch(f"/v1/keys/{ident}", json={"scopes": ["read"]})
+    assert (narrowed.json()["scopes"], narrowed.json()["limits"]["samples_per_day"]) == (
+        ["read"],
+        30,
+    )
+    assert http.post("/v1/datasets", json={"count": 1}).status_code == 403
+    assert http.get("/v1/datasets").status_code == 200
+    world.http.patch(f"/v1/keys/{ident}", json={"scopes": ["order", "train"]})
+    assert http.get("/v1/datasets").status_code == 403
+    assert http.post("/v1/datasets", json={"count": 1}).status_code == 202
+    world.http.app.state.audit_trail.flush()
+    lines = world.http.get("/v1/audit", params={"limit": 10}).json()["items"]
+    assert [line["change"] for line in lines if line["method"] == "PATCH"] == [
+        "scopes read -> order, train",
+        "scopes read, order -> read",
+    ]
+
+
+def test_another_process_counts_scopes_that_were_changed_within_a_second(world, key, monkeypatch):
+    monkeypatch.setattr(module, "FRESH_S", 0.5)
+    ident, http = key()
+    other = KeyRing(world.store)
+    secret = http.headers["Authorization"].removeprefix("Bearer ")
+    assert other.find(secret).may(Scope.ORDER)
+    world.http.patch(f"/v1/keys/{ident}", json={"scopes": ["read"]})
+    time.sleep(0.5)
+    assert not other.find(secret).may(Scope.ORDER)
+
+
+def test_an_admin_does_not_shut_itself_out(world, key):
+    ident, http = key(scopes=["admin"])
+    assert http.patch(f"/v1/keys/{ident}", json={"scopes": ["read"]}).status_code == 409
+    assert http.patch(f"/v1/keys/{ident}", json={"scopes": ["admin", "read"]}).status_code == 200
+    assert world.http.patch(f"/v1/keys/{ident}", json={"scopes": ["read"]}).status_code == 200
+    assert http.get("/v1/keys").status_code == 403
+
+
 def test_an_end_can_be_set_and_taken_away(world, key, monkeypatch):
     ident, http = key()
     end = (utcnow() + timedelta(hours=1)).isoformat()
@@ -107,7 +147,9 @@ def test_an_end_can_be_set_and_taken_away(world, key, monkeypatch):
         ({"limits": {"samples_per_day": 0}}, 422),
         ({"limits": {"samples": 1}}, 422),
         ({"expires_at": "2020-01-01T00:00:00Z"}, 422),
-        ({"scopes": ["admin"]}, 422),
+        ({"scopes": []}, 422),
+        ({"scopes": ["root"]}, 422),
+        ({"tenant": "other"}, 422),
         ([], 422),
     ],
 )

@@ -56,6 +56,14 @@ def test_a_limit_that_can_not_be_is_named(requests):
     assert requests == []
 
 
+def test_scopes_are_set_and_nothing_else_is_sent(requests):
+    assert run("scopes", MADE.id, "read", "train").exit_code == 0
+    assert (requests[0].method, requests[0].url.path) == ("PATCH", f"/v1/keys/{MADE.id}")
+    assert json.loads(requests[0].content) == {"scopes": ["read", "train"]}
+    assert "'root' is not one of" in run("scopes", MADE.id, "root").output
+    assert len(requests) == 1
+
+
 def test_what_is_not_named_is_not_sent_in_a_change(requests):
     result = run("limit", MADE.id, "--samples-per-day", "50", "--bytes-stored", "default")
     assert result.exit_code == 0, result.output
