@@ -5,10 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
+from core import keyring
 from core.adapters.live_view_rules import EVENTS_KEPT
 from core.datasets.dataset import utcnow
 from core.errors import LiveViewUnavailable
+from core.keyring import KeyRing
 from matteforge.schemas.datasets import DatasetState, InWork
+from matteforge.schemas.keys import KeyChange
+from service import middleware
 from service.routes import events
 
 
@@ -68,6 +72,28 @@ def test_a_stream_starts_with_a_snapshot_and_ends_with_the_dataset(world, after_
     assert seen[2]["data"]["accepted"] == 10
     assert seen[3]["data"]["state"] == "completed"
     assert len({event["id"] for event in seen}) == 4
+
+
+@pytest.mark.parametrize("change", [{"scopes": ["order"]}, None])
+def test_a_stream_ends_with_the_right_to_read(world, after_looks, monkeypatch, change):
+    monkeypatch.setattr(keyring, "FRESH_S", 0.0)
+    monkeypatch.setattr(middleware, "KEY_FRESH_S", 0.0)
+    out = world.order()
+    made = world.http.post("/v1/keys", json={"name": "reader", "scopes": ["read"]}).json()
+    after_looks(
+        1,
+        lambda: (
+            KeyRing(world.store).change(made["id"], KeyChange(**change))
+            if change
+            else KeyRing(world.store).revoke(made["id"])
+        ),
+    )
+    world.http.headers["Authorization"] = f"Bearer {made['key']}"
+    assert made["tenant"] == "default"
+    seen = follow(world, out["links"]["events"])
+    assert [event["event"] for event in seen] == ["snapshot"]
+    refused = world.http.get(out["links"]["events"])
+    assert refused.status_code == (403 if change else 401)
 
 
 def test_a_known_id_resumes_without_a_snapshot(world, after_looks):
