@@ -85,6 +85,7 @@ def _pack(archive: Path, wanted: dict[Path, Path]) -> dict[str, Path]:
         for target, source in wanted.items():
             stem = target.relative_to(shared).with_suffix("")
             name = stem.as_posix() + ("" if stem.name == source.name else source.suffix)
+            name = name.replace("\\", "_")  # in an archive it would be a folder
             name = name if name not in names else f"{len(names)}-{name}"
             try:
                 file.write(source, name)

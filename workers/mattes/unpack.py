@@ -1,6 +1,7 @@
 """Which pictures a batch has: unpacked from its archive, or listed below its prefix."""
 
 import lzma
+import re
 import tempfile
 import zipfile
 import zlib
@@ -19,6 +20,7 @@ from matteforge.schemas.mattes import MAX_BATCH_PICTURES, MAX_PICTURE_BYTES
 MAX_UNPACKED_BYTES = 16 << 30
 MAX_NAME = 200  # characters of a folder or a file
 MAX_FOLDERS = 16
+DRIVE = re.compile("[A-Za-z]:/")
 ENCRYPTED = 1  # of the flags of an archive's entry
 UNREADABLE = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error,
@@ -40,9 +42,10 @@ def _listed(store: ObjectStore, record: BatchRecord) -> list[BatchPicture]:
     folder = keys.incoming(record.matte.owner, record.prefix or "")
     names = [key.removeprefix(folder) for key in _bounded(store.list_keys(folder))]
     wanted = [name for name in names if not _hidden(name)]
+    results = zip(wanted, _results([_slashed(name) for name in wanted]), strict=True)
     return [
-        BatchPicture(name=name, result=result, key=f"{folder}{name}")
-        for name, result in zip(wanted, _results(wanted), strict=True)
+        _picture(name, result, f"{folder}{name}", _bad_name(_slashed(name)))
+        for name, result in results
     ]
 
 
@@ -76,21 +79,26 @@ def _put_all(store: ObjectStore, batch_id: str, archive: zipfile.ZipFile) -> lis
     if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
         raise PictureRejected(f"the archive unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB")
     found, seen = [], set[str]()
-    results = _results([entry.filename for entry in entries])
-    for index, (entry, result) in enumerate(zip(entries, results, strict=True)):
-        refused = _refusal(entry, seen)
-        seen.add(entry.filename)
+    names = [_slashed(entry.filename) for entry in entries]
+    rows = zip(names, entries, _results(names), strict=True)
+    for index, (name, entry, result) in enumerate(rows):
+        refused = "the archive has it twice; the first one counts" if name in seen else None
+        refused = refused or _bad_name(name) or _refusal(entry)
+        seen.add(name)
         key = keys.matte_batch(batch_id, f"sources/{index:06d}")
         if refused is None:
             try:
                 store.put(key, _content(archive, entry))
             except UNREADABLE:
                 refused = "it can't be unpacked: the archive is damaged"
-        name = entry.filename[:500]
-        found.append(
-            BatchPicture(name=name, result=result, key=None if refused else key, refused=refused)
-        )
+        found.append(_picture(name, result, key, refused))
     return found
+
+
+def _picture(name: str, result: str, key: str, refused: str | None) -> BatchPicture:
+    return BatchPicture(
+        name=name[:500], result=result, key=None if refused else key, refused=refused
+    )
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -99,12 +107,8 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
         return file.read()
 
 
-def _refusal(entry: zipfile.ZipInfo, seen: set[str]) -> str | None:
-    """Why an entry can't be tried."""
-    if entry.filename in seen:
-        return "the archive has it twice; the first one counts"
-    if not _plain(entry.filename):
-        return "its name leads out of the archive, or is too long"
+def _refusal(entry: zipfile.ZipInfo) -> str | None:
+    """Why an entry can't be tried, whatever its name."""
     if entry.flag_bits & ENCRYPTED:
         return "it is encrypted"
     if entry.file_size > MAX_PICTURE_BYTES:
@@ -112,18 +116,27 @@ def _refusal(entry: zipfile.ZipInfo, seen: set[str]) -> str | None:
     return None
 
 
-def _plain(name: str) -> bool:
+def _slashed(name: str) -> str:
+    """`/` between folders: an archive that was made on Windows may have backslashes, one that was
+    made of `.` begins with it."""
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def _bad_name(name: str) -> str | None:
+    """Why no result can have a name like this."""
     parts = name.split("/")
-    return len(parts) <= MAX_FOLDERS and all(
-        part.isprintable() and "\\" not in part and 0 < len(part) <= MAX_NAME
-        and part not in (".", "..")
-        for part in parts
-    )  # fmt: skip
+    if name.startswith("/") or DRIVE.match(name) or ".." in parts:
+        return "its name leads out of the folder: names inside it would do"
+    if len(parts) > MAX_FOLDERS or any(len(part) > MAX_NAME for part in parts):
+        return f"its name is too long: {MAX_FOLDERS} folders, {MAX_NAME} characters each would do"
+    if not all(part.isprintable() and part not in ("", ".") for part in parts):
+        return "its name has an empty part, or characters that can't be printed"
+    return None
 
 
 def _hidden(name: str) -> bool:
     """What no person put there: folders, files of macOS, Windows and editors."""
-    parts = name.split("/")
+    parts = _slashed(name).split("/")
     return parts[-1] in ("", "Thumbs.db", "desktop.ini") or any(
         part == "__MACOSX" or (part.startswith(".") and part not in (".", "..")) for part in parts
     )

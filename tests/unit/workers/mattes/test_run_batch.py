@@ -111,12 +111,26 @@ def test_what_is_wrong_with_one_picture_is_told_and_the_rest_is_made(batch):
     told = {row["picture"]: row["error"] for row in rows}
     assert {name: text for name, text in told.items() if not text} == {"a.png": "", "a.jpg": ""}
     assert "damaged, or not PNG" in told["notes.txt"]
-    assert all(
-        "leads out" in text for name, text in told.items() if name[0] in "./x" or "/./" in name
-    )
+    assert all("leads out" in told[name] for name in ("../../etc/passwd", "/root.png"))
+    assert "empty part" in told["a/./b.png"]
+    assert "200 characters" in told["x" * 300]
     assert len(told) == 7
     assert {row["result"] for row in rows} == {"a.png.png", "a.jpg.png", ""}
     assert batch.results().namelist() == ["a.png.png", "a.jpg.png", "outcomes.csv"]
+
+
+def test_folders_of_a_zip_made_on_windows_are_folders_and_no_way_out(batch):
+    names = ("in\\deep\\a.png", "in\\b.png", "./c.png", "in/b.png", "C:\\d.png", "..\\e.png",
+             "\\f.png", "in\\Thumbs.db", "in\\")  # fmt: skip
+    batch.order(zipped(*((name, batch.png) for name in names)))
+    batch.work()
+    rows = list(csv.DictReader(io.TextIOWrapper(batch.results().open("outcomes.csv"))))
+    made = [row["result"] for row in rows if row["result"]]
+    assert made == ["in/deep/a.png", "in/b.png.png", "c.png"]
+    refused = {row["picture"]: row["error"] for row in rows if row["error"]}
+    assert "twice" in refused.pop("in/b.png")
+    assert set(refused) == {"C:/d.png", "../e.png", "/f.png"}
+    assert all("leads out" in text for text in refused.values())
 
 
 def test_names_twice_damaged_entries_and_encrypted_ones_are_refused_alone(batch, monkeypatch):
@@ -192,6 +206,11 @@ def test_a_folder_of_the_store_is_read_where_it_lies_and_no_other_tenant_s(batch
     assert [picture.name for picture in batch.book.pictures(ID).items] == ["a.png", "deep/b.png"]
     assert batch.end().state == "completed"
     assert bench.store.head(keys.incoming("o", "june/a.png")), "the source stays"
+    batch.book.remove(ID)
+    bench.store.put(keys.incoming("o", "may/x/../../../y.png"), batch.png)
+    batch.order(None, prefix="may/")
+    batch.work()
+    assert "leads out" in batch.end().error.detail
     batch.book.remove(ID)
     batch.order(None, prefix="august/")
     batch.work()
