@@ -12,7 +12,7 @@ one picture can't be in two splits, of one corpus or of several.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -151,11 +151,12 @@ class CorpusBook:
         assert corpus is not None
         return corpus
 
-    def delete(self, name: str) -> None:
-        """Remove a corpus; runs that pinned it and have not fetched it yet fail. NotFound."""
+    def delete(self, name: str, follow: Callable[[list[str]], Iterable[str]] = iter) -> None:
+        """Remove a corpus; runs that pinned it and have not fetched it yet fail. NotFound. follow:
+        is given the keys of what is removed, and gives them on one by one."""
         self.get(name)
         self.store.delete(keys.corpus_manifest(name))
-        for key in list(self.store.list_keys(f"{keys.CORPORA}{name}/")):
+        for key in follow(list(self.store.list_keys(f"{keys.CORPORA}{name}/"))):
             self.store.delete(key)
 
     def _get(self, name: str) -> CorpusManifest | None:

@@ -12,7 +12,7 @@ in it can change.
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -53,18 +53,21 @@ class Registry:
         alias: str = CHAMPION,
         reason: str = "published",
         tenant: str | None = None,
+        on_part: Callable[[str], object] = str,
     ) -> Bundle:
         """Upload a bundle folder (files first, bundle.json last) and point `NAME@alias` to it. Safe
         to repeat.
 
-        tenant: whose the model is; None: the house's, if it is new. StateConflict: another's. A
-        training state beside it is kept under the SHA-256 of its generator.
+        tenant: whose it is; None: the house's, if it is new. StateConflict: another's. A training
+        state beside it is kept under its generator's SHA-256. on_part: told each file that begins.
         """
         bundle = load_bundle_folder(folder)
         check_tenant(self.find(bundle.name), tenant)
+        on_part("uploading the training state, if there is one")
         self._keep_training_state(bundle, folder / TRAINING_STATE_FILE)
         prefix = f"{keys.REGISTRY}{_hex(bundle.digest)}/"
         for name in bundle.files:
+            on_part(f"uploading {name}")
             if self._store.head(prefix + name) is None:
                 self._store.upload(prefix + name, folder / name)
         if self._store.head(prefix + BUNDLE_FILE) is None:
@@ -202,9 +205,9 @@ class Registry:
         self._bundles[digest] = bundle
         return bundle
 
-    def fetch(self, digest: str, cache_dir: Path) -> Path:
+    def fetch(self, digest: str, cache_dir: Path, on_part: Callable[[str], object] = str) -> Path:
         """Folder with the bundle's files, fetched once and verified; other processes may fetch into
-        the same cache."""
+        the same cache. on_part: told each file that begins."""
         if re.fullmatch(DIGEST, digest) is None:
             raise NotFound(f"{digest[:100]!r} is no bundle's digest: sha256: and 64 hex digits")
         target = cache_dir / _hex(digest)
@@ -215,6 +218,7 @@ class Registry:
         folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=cache_dir))
         (folder / BUNDLE_FILE).write_bytes(bundle.to_bytes())
         for name in bundle.files:
+            on_part(f"fetching {name}")
             with (folder / name).open("wb") as file:
                 file.writelines(self._store.stream(f"{keys.REGISTRY}{_hex(digest)}/{name}"))
         if load_bundle_folder(folder).digest != digest:

@@ -114,7 +114,8 @@ def _order(client: MatteForge, count: int, seed: int, options: OrderOptions) -> 
         )
         if line not in seen[-1:]:
             seen.append(line)
-            click.echo(line)
+            left = f", {dataset.eta_s:.0f} s left" if dataset.eta_s else ""
+            click.echo(line + left)
 
     dataset = client.wait(ordered.id, show, poll_s=0.5, timeout_s=PATIENCE_S)
     if dataset.state is not DatasetState.COMPLETED:

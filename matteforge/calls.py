@@ -67,6 +67,7 @@ class Call(Generic[Answer]):
     json: object = None
     files: Mapping[str, bytes | Path] | None = None  # sent as a form, together with `form`
     form: Mapping[str, str] | None = None
+    on_bytes: Callable[[int, int], object] | None = None  # told the bytes of a file: sent, in all
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float | None = None  # of one try; None: the client's own
     gone_is_done: bool = False  # a 404 after a lost answer means that the first try did it

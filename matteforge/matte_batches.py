@@ -46,11 +46,13 @@ class MatteBatchMethods(Methods):
         *,
         prefix: str | None = None,
         idempotency_key: str | None = None,
+        on_bytes: Callable[[int, int], object] | None = None,
         **options: Unpack[MatteOptions],
     ) -> Call[MatteBatchOut]:
         """Cut out the pictures of a zip, or those in the object store's folder
         incoming/TENANT/PREFIX; options as of `MatteForge.matte`. Without a key of yours one is
-        drawn, so that a retry never orders twice."""
+        drawn, so that a retry never orders twice. on_bytes: told how many bytes of the zip are
+        sent by now, and how many there are."""
         files: dict[str, Path | bytes] = {}
         if archive is not None:
             files["archive"] = archive
@@ -64,6 +66,7 @@ class MatteBatchMethods(Methods):
             files=files,
             form=form if prefix is None else {**form, "prefix": prefix},
             timeout_s=STORING_S,
+            on_bytes=on_bytes,
         ).once(idempotency_key)
 
     @answered
@@ -110,13 +113,16 @@ class MatteBatchMethods(Methods):
         return EventStream("matte-batches", batch_id, last_event_id)
 
     @answered
-    def download(self, batch_id: str, path: Path) -> Steps[None]:
-        """The zip of all results, and outcomes.csv in it."""
+    def download(
+        self, batch_id: str, path: Path, on_bytes: Callable[[int, int], object] | None = None
+    ) -> Steps[None]:
+        """The zip of all results, and outcomes.csv in it. on_bytes: told how many bytes are here by
+        now, and how many there are."""
         parts = path_of("matte-batches", batch_id, "result")
         url = yield from ask(
             Call(method="GET", path=parts, read=lambda response: response.headers["Location"])
         )
-        yield Blocking(lambda: fetch(url, path, timeout=self.transport.http.timeout))
+        yield Blocking(lambda: fetch(url, path, on_bytes, timeout=self.transport.http.timeout))
 
 
 class MatteBatches(MatteBatchMethods, Caller):
@@ -131,7 +137,13 @@ def _look(batch_id: str) -> Call[MatteBatchOut]:
     return call_of("GET", "matte-batches", batch_id, schema=MatteBatchOut)
 
 
-def fetch(url: str, path: Path, *, timeout: httpx.Timeout) -> None:
+def fetch(
+    url: str,
+    path: Path,
+    on_bytes: Callable[[int, int], object] | None = None,
+    *,
+    timeout: httpx.Timeout,
+) -> None:
     """A whole file or none. Raises MatteForgeUnavailable or LocalStorageError."""
     part = path.with_name(f"{path.name}.part")
     try:
@@ -139,6 +151,8 @@ def fetch(url: str, path: Path, *, timeout: httpx.Timeout) -> None:
             answer.raise_for_status()
             for piece in answer.iter_bytes(PIECE_BYTES):
                 file.write(piece)
+                if on_bytes is not None:
+                    on_bytes(file.tell(), int(answer.headers.get("Content-Length", 0)))
         os.replace(part, path)
     except httpx.HTTPError as error:
         part.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """HTTP with patience: retries with jitter, and problems as exceptions."""
 
 import asyncio
+import io
 import random
 import re
 import time
@@ -64,12 +65,28 @@ def retry_after_s(response: httpx.Response) -> float:
     return min(float(value), LONGEST_PAUSE_S) if value.isdecimal() else 0.0
 
 
+class _Sent(io.FileIO):
+    """A file that tells how far it is read."""
+
+    def __init__(self, path: Path, on_bytes: Callable[[int, int], object] | None) -> None:
+        super().__init__(path)
+        self._on_bytes, self._size_bytes = on_bytes, path.stat().st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        piece = super().read(size) or b""
+        if self._on_bytes is not None:
+            self._on_bytes(self.tell(), self._size_bytes)
+        return piece
+
+
 @contextmanager
 def sent(call: Call[Answer]) -> Iterator[dict[str, Any]]:
     """What httpx's `request` takes for a call, beside method and path, with its files open."""
     with ExitStack() as stack:
         files = {
-            name: stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
+            name: stack.enter_context(_Sent(content, call.on_bytes))
+            if isinstance(content, Path)
+            else content
             for name, content in (call.files or {}).items()
         }
         request: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Assemble model bundles on disk, ready to be published (core.registry)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from models.networks.stylematte import StyleMatte, predict_alpha
 
 STYLEMATTE_FILE = "stylematte.safetensors"
 CHECKED_PSI = 0.7
+CHECKED_IN = 3  # parts
+ASSEMBLED_IN = CHECKED_IN + 2
 CHECKED = 2  # portraits: group normalisation refuses a single value
 
 
@@ -36,12 +38,14 @@ def assemble(
     thresholds: Mapping[str, float],
     card: Mapping[str, Any] | None = None,
     half: bool = True,
+    on_part: Callable[[str], object] = str,
 ) -> Bundle:
     """Write a bundle folder from two checkpoints, large tensors as float16 if `half`, and check
     that it loads.
 
     Raises CheckpointRejected when a checkpoint is of another kind, or the generator has no alpha
     channel, and InvalidSpec when a threshold is not one of the filter's or out of its range.
+    on_part: told the part that begins, ASSEMBLED_IN in all.
     """
     try:
         check_thresholds(thresholds)
@@ -53,6 +57,7 @@ def assemble(
         STYLEMATTE_FILE: (stylematte, "stylematte"),
     }
     for file, (source, kind) in sources.items():
+        on_part(f"writing {file}")
         checkpoint = load_checkpoint(source, kind=kind)
         state = halved(checkpoint.state) if half else checkpoint.state
         save_checkpoint(
@@ -67,19 +72,22 @@ def assemble(
         card=dict(card or {}),
     )
     (folder / BUNDLE_FILE).write_bytes(bundle.to_bytes())
-    return check_bundle(folder)
+    return check_bundle(folder, on_part)
 
 
-def check_bundle(folder: Path) -> Bundle:
+def check_bundle(folder: Path, on_part: Callable[[str], object] = str) -> Bundle:
     """The bundle in a folder, once both its networks were loaded and have sampled once.
 
     Raises CheckpointRejected, saying what is wrong: files, kinds, channels, resolution, weights
-    or pictures that are not finite. A bundle that passes can be ordered from.
+    or pictures that are not finite. A bundle that passes can be ordered from. on_part: told the
+    part that begins, CHECKED_IN in all.
     """
+    on_part("reading the bundle")
     bundle = load_bundle_folder(folder)
     for file in (GENERATOR_FILE, STYLEMATTE_FILE):
         if file not in bundle.files:
             raise CheckpointRejected(f"the bundle lacks its file {file}")
+    on_part("loading both networks")
     generator = load_generator(folder / GENERATOR_FILE)
     matte = load_stylematte(folder / STYLEMATTE_FILE)
     config = generator.config
@@ -89,6 +97,7 @@ def check_bundle(folder: Path) -> Bundle:
         raise CheckpointRejected(
             f"the bundle says {bundle.resolution} px, its generator {config.img_resolution} px"
         )
+    on_part("sampling once")
     for file, network in ((GENERATOR_FILE, generator), (STYLEMATTE_FILE, matte)):
         _check_weights(file, network)
     _check_sample(generator, matte)

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from matteforge.cli.connection import output, service
 from matteforge.cli.listing import print_list
+from matteforge.cli.steps import Steps
 from matteforge.client import MatteForge
 from matteforge.folder import write_whole
 from matteforge.schemas.datasets import DatasetOut, DatasetState
@@ -91,7 +92,8 @@ def samples(
     quiet: bool,
 ) -> None:
     """List samples of a dataset, filtered and sorted by score or attribute."""
-    found = list(client.samples(dataset_id, where=where, order=order, limit=limit))
+    pages = client.samples(dataset_id, where=where, order=order, limit=limit)
+    found = list(Steps("samples", limit, quiet=quiet or as_json).each(pages))
     print_list(found, lambda each: each.key, _print_samples, as_json=as_json, quiet=quiet)
 
 
@@ -143,7 +145,7 @@ def rejected(
 def _save_rejected(client: MatteForge, dataset_id: str, found: RejectedList, out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for example in found.items:
+        for example in Steps("pictures").each(found.items):
             picture = client.rejected_picture(dataset_id, example.name)
             write_whole(out / f"{example.reason}-{example.name}.webp", picture)
     except OSError as error:

@@ -11,6 +11,7 @@ from rich.progress import Progress, TaskID
 from matteforge.calls import MatteOptions
 from matteforge.cli.matte_files import write_picture
 from matteforge.cli.progress import with_bar
+from matteforge.cli.steps import Steps
 from matteforge.client import MatteForge
 from matteforge.errors import MatteForgeError
 from matteforge.schemas.mattes import MAX_ARCHIVE_BYTES, MAX_BATCH_PICTURES, MatteBatchOut
@@ -29,13 +30,20 @@ def send_batch(
     with tempfile.TemporaryDirectory(prefix="matteforge-batch-") as folder:
         archive, results = Path(folder, "pictures.zip"), Path(folder, "results.zip")
         names = _pack(archive, wanted)
-        batch = client.matte_batches.order(archive, **options)
+        with Steps("MB sent") as steps:
+            batch = client.matte_batches.order(archive, on_bytes=steps.megabytes, **options)
         click.echo(batch.id, err=True)
         batch = watch_batch(client, batch.id)
         if batch.size_bytes is not None:
-            client.matte_batches.download(batch.id, results)
+            fetch_results(client, batch.id, results)
             _unpack(results, client, batch.id, names)
     end_batch(client, batch)
+
+
+def fetch_results(client: MatteForge, batch_id: str, path: Path) -> None:
+    """The zip of a batch's results, with a bar."""
+    with Steps("MB fetched") as steps:
+        client.matte_batches.download(batch_id, path, steps.megabytes)
 
 
 def watch_batch(client: MatteForge, batch_id: str) -> MatteBatchOut:
@@ -82,7 +90,7 @@ def _pack(archive: Path, wanted: dict[Path, Path]) -> dict[str, Path]:
     with zipfile.ZipFile(
         archive, "w", strict_timestamps=False
     ) as file:  # pictures don't shrink any further
-        for target, source in wanted.items():
+        for target, source in Steps("pictures packed").each(list(wanted.items())):
             stem = target.relative_to(shared).with_suffix("")
             name = stem.as_posix() + ("" if stem.name == source.name else source.suffix)
             name = name.replace("\\", "_")  # in an archive it would be a folder
@@ -108,7 +116,7 @@ def _shared_folder(targets: Sequence[Path]) -> Path:
 
 def _unpack(results: Path, client: MatteForge, batch_id: str, names: dict[str, Path]) -> None:
     with zipfile.ZipFile(results) as file:
-        for picture in client.matte_batches.pictures(batch_id):
+        for picture in Steps("results", len(names)).each(client.matte_batches.pictures(batch_id)):
             if picture.state == "done" and picture.name in names:
                 write_picture(names[picture.name], file.read(picture.result))
                 click.echo(names[picture.name])

@@ -9,7 +9,8 @@ from rich.table import Column, Table
 
 from matteforge.cli.connection import service
 from matteforge.cli.matte import matte_options, options_of
-from matteforge.cli.matte_batch import end_batch, watch_batch
+from matteforge.cli.matte_batch import end_batch, fetch_results, watch_batch
+from matteforge.cli.steps import Steps
 from matteforge.client import MatteForge
 
 
@@ -36,7 +37,10 @@ def order(
     """Order a batch from ARCHIVE, a zip of pictures. Prints its id."""
     if (archive is None) == (prefix is None):
         raise click.UsageError("give either a zip or --prefix")
-    batch = client.matte_batches.order(archive, prefix=prefix, **options_of(options))
+    with Steps("MB sent") as steps:
+        batch = client.matte_batches.order(
+            archive, prefix=prefix, on_bytes=steps.megabytes, **options_of(options)
+        )
     click.echo(batch.id)
     if watch:
         end_batch(client, watch_batch(client, batch.id))
@@ -79,7 +83,7 @@ def status(client: MatteForge, batch_id: str, watch: bool) -> None:
 def fetch(client: MatteForge, batch_id: str, out: Path | None) -> None:
     """Fetch the zip of a batch's results."""
     path = out or Path(f"{batch_id}.zip")
-    client.matte_batches.download(batch_id, path)
+    fetch_results(client, batch_id, path)
     click.echo(path)
 
 

@@ -1,5 +1,6 @@
 """How a dataset is shown in a terminal, while it is made and after."""
 
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -48,7 +49,10 @@ def with_bar(
         TimeRemainingColumn(),
     )
     try:
-        with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
+        with Progress(
+            *columns, console=Console(stderr=True), disable=quiet,
+            redirect_stdout=sys.stdout.isatty(),
+        ) as bars:  # fmt: skip
             bar = bars.add_task("queued", total=None)
             return wait(lambda now: advance(bars, bar, now))
     except KeyboardInterrupt:

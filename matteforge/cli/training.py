@@ -5,9 +5,11 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from matteforge.cli.connection import service
+from matteforge.cli.progress import with_bar
 from matteforge.cli.run_options import run_options
 from matteforge.client import MatteForge
 from matteforge.schemas.training import RunState, TrainingRunOut
@@ -115,13 +117,22 @@ def _outcome(run: TrainingRunOut) -> str:
 def _watch(client: MatteForge, run_id: str) -> None:
     shown: list[str] = []
 
-    def tell(run: TrainingRunOut) -> None:
+    def tell(bars: Progress, bar: TaskID, run: TrainingRunOut) -> None:
+        now = next((stage for stage in run.stages if stage.state == "running"), None)
+        left = "" if now is None or now.eta_s is None else f", {now.eta_s:.0f} s of it left"
+        done = sum(stage.fraction for stage in run.stages)
+        told = f"{run.state}{left}" if now is None else f"{now.stage} {now.fraction:.0%}{left}"
+        bars.update(bar, description=told, completed=int(done), total=len(run.stages))
         for line in run.log:
             if line not in shown:
                 shown.append(line)
                 click.echo(line)
 
-    run = client.training.wait(run_id, tell)
+    goes_on = (
+        f"{run_id} goes on: `matteforge training status {run_id} --watch` follows it again, "
+        f"`matteforge training cancel {run_id}` stops it"
+    )
+    run = with_bar(lambda heard: client.training.wait(run_id, heard), tell, goes_on)
     show_run(run)
     if run.state is not RunState.COMPLETED:
         raise click.exceptions.Exit(1)

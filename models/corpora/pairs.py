@@ -1,7 +1,7 @@
 """Pictures for training and tests: of WebDataset tars, and people in any layout."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -45,18 +45,22 @@ def straight_rgba(members: Mapping[str, bytes]) -> NDArray[np.uint8] | None:
     return None if foreground is None else np.dstack([foreground, alpha])
 
 
-def read_people(source: Path, size: int | None = None) -> tuple[U8, U8]:
+def read_people(
+    source: Path, size: int | None = None, on_entry: Callable[[], None] = lambda: None
+) -> tuple[U8, U8]:
     """People in any layout that `corpora add` takes: straight RGBA of all, uint8 [n, h, w, 4], and
     the scenes of those that come in one, with their alpha, uint8 [m, h, w, 4]; m may be 0.
 
     size: side of the middle square that each is cut and brought to; None: they have one size
-    already. Raises ValueError if there are none, or of several sizes; FileNotFoundError.
+    already. on_entry: called for each. Raises ValueError if there are none, or of several sizes;
+    FileNotFoundError.
     """
     people, scenes, left_out = list[U8](), list[U8](), Counter[str]()
     for _, sample in read_checked(
         [source],
         CorpusKind.PAIRS,
         LONGEST_SIDE,
+        on_entry=on_entry,
         on_refused=lambda entry, reason: left_out.update([reason]),
     ):
         people.append(straight_person(sample, size))

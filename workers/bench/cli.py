@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from matteforge.cli.steps import Steps
 from models.kernels.cpu_tuning import restart_tuned
 
 if TYPE_CHECKING:
@@ -29,7 +30,21 @@ DEFAULT = {
     ),
 }
 ENGINE_BATCH = 64  # of an order for cards at the shipped generator's size, beside 8
-BATCHES = {"t256": 2, "paper-512": 1, "paper-1024": 1}  # on a CPU; 8 elsewhere
+BATCHES = {"t256": 2, "paper-512": 1, "paper-1024": 1, "discriminator": 2}  # on a CPU; else 8
+CUDA_BATCHES = {"discriminator": 64}
+COST_S = {  # about, on a CPU: forward, with backward. What the bar's end is reckoned from
+    "t64": (16, 19),
+    "t128": (28, 80),
+    "t256": (46, 129),
+    "embedded-64": (1, 2),
+    "paper-512": (150, 450),
+    "paper-1024": (300, 900),
+    "tiny-128": (1, 0),
+    "swin-t-512": (11, 0),
+    "discriminator": (3, 0),
+    "threads": (60, 0),
+    "engine": (9, 0),
+}
 
 
 @click.command()
@@ -76,6 +91,7 @@ BATCHES = {"t256": 2, "paper-512": 1, "paper-1024": 1}  # on a CPU; 8 elsewhere
     show_default=True,
     help="Share by which a checked ratio may be worse.",
 )
+@click.option("--quiet", is_flag=True, help="Nothing but results: no bar.")
 def bench(
     device: str,
     cases: tuple[str, ...],
@@ -85,6 +101,7 @@ def bench(
     json_file: Path | None,
     check: Path | None,
     tolerance: float,
+    quiet: bool,
 ) -> None:
     """Measure this machine: ratios against the textbook's operations, and what the engine adds to
     its networks.
@@ -102,10 +119,8 @@ def bench(
         raise click.ClickException("torch sees no CUDA device; --device cpu measures the processor")
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    rows = []
-    for row in _measure(cases or DEFAULT[chosen], chosen, rounds, batch, training):
-        click.echo(f"{row.case}: " + ", ".join(f"{r.name} {r}" for r in row.ratios), err=True)
-        rows.append(row)
+    parts = _parts(cases or DEFAULT[chosen], chosen, batch, training)
+    rows = list(_rows(parts, chosen, rounds, quiet))
     click.echo(report.ratios_table(rows))
     if json_file is not None:
         json_file.write_text(
@@ -117,9 +132,44 @@ def bench(
         raise click.ClickException("worse than recorded:\n" + "\n".join(worse))
 
 
-def _measure(
-    cases: tuple[str, ...], device: str, rounds: int, batch: int | None, training: bool
-) -> Iterator["Row"]:
+class _Part(NamedTuple):
+    """One measurement, which gives one row."""
+
+    case: str
+    batch: int
+    backward: bool = False
+
+    @property
+    def cost_s(self) -> int:
+        return COST_S[self.case][self.backward]
+
+
+def _parts(cases: tuple[str, ...], device: str, batch: int | None, training: bool) -> list[_Part]:
+    parts = []
+    for name in cases:
+        size = batch or (BATCHES.get(name, 8) if device == "cpu" else CUDA_BATCHES.get(name, 8))
+        parts.append(_Part(name, size))
+        if name in GENERATORS and training:
+            parts.append(_Part(name, size, backward=True))
+        if name == "engine" and not batch and device == "cuda":
+            parts.append(_Part(name, ENGINE_BATCH))
+    return parts
+
+
+def _rows(parts: list[_Part], device: str, rounds: int, quiet: bool) -> Iterator["Row"]:
+    """Rows as they are ready, each told; a bar by what the parts cost."""
+    done_s, all_s = 0, sum(part.cost_s for part in parts)
+    with Steps("% of the work", 100, quiet=quiet) as steps:
+        for part in parts:
+            if row := _measure(part, device, rounds):
+                click.echo(f"{row.case}: " + ", ".join(f"{r.name} {r}" for r in row.ratios))
+                yield row
+            done_s += part.cost_s
+            steps.at(100 * done_s // all_s)
+
+
+def _measure(part: _Part, device: str, rounds: int) -> "Row | None":
+    """None: there is too little memory for it, which is told."""
     import torch
 
     from models import shipped_bundle
@@ -128,24 +178,20 @@ def _measure(
     from workers.bench.discriminator import measure_discriminator
     from workers.generate.generated_sampler import GeneratedSampler
 
-    for name in cases:
-        size = batch or (BATCHES.get(name, 8) if device == "cpu" else 8)
-        if name in GENERATORS:
-            for backward in (False, True) if training else (False,):
-                try:
-                    yield case.measure_generator(
-                        name, device=device, batch=size, rounds=rounds, training=backward
-                    )
-                except torch.OutOfMemoryError as error:
-                    click.echo(f"{name} in batches of {size} is left out: {error}", err=True)
-        elif name == "threads":
-            yield threads.measure_threads(rounds=rounds)
-        elif name == "discriminator":
-            each = batch or {"cpu": 2, "cuda": 64}[device]
-            yield measure_discriminator(device=device, batch=each, rounds=rounds)
-        elif name == "engine":
-            engine = GeneratedSampler.from_folder(shipped_bundle(), device=device)
-            for each in (size,) if batch or device == "cpu" else (size, ENGINE_BATCH):
-                yield case.measure_engine(engine, device=device, batch=each, rounds=rounds)
-        else:
-            yield case.measure_stylematte(name, device=device, rounds=rounds)
+    name, batch, backward = part
+    if name in GENERATORS:
+        try:
+            return case.measure_generator(
+                name, device=device, batch=batch, rounds=rounds, training=backward
+            )
+        except torch.OutOfMemoryError as error:
+            click.echo(f"{name} in batches of {batch} is left out: {error}", err=True)
+            return None
+    if name == "threads":
+        return threads.measure_threads(rounds=rounds)
+    if name == "discriminator":
+        return measure_discriminator(device=device, batch=batch, rounds=rounds)
+    if name == "engine":
+        engine = GeneratedSampler.from_folder(shipped_bundle(), device=device)
+        return case.measure_engine(engine, device=device, batch=batch, rounds=rounds)
+    return case.measure_stylematte(name, device=device, rounds=rounds)

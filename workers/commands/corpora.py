@@ -168,8 +168,10 @@ def show(name: str) -> None:
 )
 def delete(name: str) -> None:
     """Remove a corpus from the store."""
+    from matteforge.cli.steps import Steps
+
     try:
-        _book().delete(name)
+        _book().delete(name, Steps("objects").each)
     except MatteForgeError as error:
         raise click.ClickException(error.detail) from error
 

@@ -149,7 +149,8 @@ def _sources(corpus: str, split: str, folder: Path) -> "list[Path | Source]":
     if corpus.startswith("s3://") or Path(corpus).exists():
         return [source_of(corpus)]
     book = CorpusBook(context().catalog.store)
-    return [*fetch_split(book, book.get(corpus), Split(split), folder / "corpus")]
+    follow = Steps("shards fetched").each
+    return [*fetch_split(book, book.get(corpus), Split(split), folder / "corpus", follow)]
 
 
 def _table(figures: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from matteforge.cli.steps import working
+from matteforge.cli.steps import Steps
 from workers.commands.measures import calibrate, evaluate
 from workers.commands.versions import history, promote, rollback
 from workers.commands.weights import export, import_
@@ -61,17 +61,19 @@ def bundle(
     half: bool,
 ) -> None:
     """Assemble a bundle folder from two checkpoints."""
-    from workers.bundles import assemble
+    from workers.bundles import ASSEMBLED_IN, assemble
 
-    made = assemble(
-        folder,
-        name=name,
-        generator=generator,
-        stylematte=stylematte,
-        thresholds=json.loads(thresholds.read_text()),
-        card=json.loads(card.read_text()) if card else None,
-        half=half,
-    )
+    with Steps("parts", ASSEMBLED_IN) as steps:
+        made = assemble(
+            folder,
+            name=name,
+            generator=generator,
+            stylematte=stylematte,
+            thresholds=json.loads(thresholds.read_text()),
+            card=json.loads(card.read_text()) if card else None,
+            half=half,
+            on_part=steps.part,
+        )
     click.echo(f"{made.name} {made.digest}")
 
 
@@ -86,13 +88,13 @@ def publish(folder: Path | None, alias: str, tenant: str | None) -> None:
     """
     from core.errors import MatteForgeError
     from models import shipped_bundle
-    from workers.bundles import check_bundle
+    from workers.bundles import CHECKED_IN, check_bundle
 
     chosen = folder or shipped_bundle()
     try:
-        with working(f"checking and uploading {chosen.name}"):
-            check_bundle(chosen)
-            made = _registry().publish(chosen, alias=alias, tenant=tenant)
+        with Steps("parts", CHECKED_IN + sum(1 for _ in chosen.iterdir())) as steps:
+            check_bundle(chosen, steps.part)
+            made = _registry().publish(chosen, alias=alias, tenant=tenant, on_part=steps.part)
     except MatteForgeError as error:
         raise click.ClickException(error.detail) from error
     click.echo(f"{made.name}@{alias} {made.digest}")
@@ -105,9 +107,7 @@ def recover() -> None:
     from workers.app import context
     from workers.control.reconcile import recover as rebuild
 
-    with working("reading what the store holds"):
-        datasets = rebuild(context())
-    click.echo(f"{datasets} datasets")
+    click.echo(f"{rebuild(context(), Steps('datasets').each)} datasets")
     context().doorbell.ring(Reconcile())
 
 

@@ -103,22 +103,23 @@ def export(model: str, out: Path, network: str, format_: str) -> None:
     onnxruntime. torchscript: a generator, z -> image.
     """
     from core.bundle import GENERATOR_FILE
-    from matteforge.cli.steps import working
+    from matteforge.cli.steps import Steps
     from models.networks.checkpoints.export import export_program, export_safetensors
-    from models.networks.checkpoints.onnx_file import export_onnx
+    from models.networks.checkpoints.onnx_file import CHECKED, export_onnx
     from workers.bundles import STYLEMATTE_FILE
+
+    parts = {"safetensors": 2, "torchscript": 2, "onnx": 1 + len(CHECKED)}
 
     file_name = GENERATOR_FILE if network == "generator" else STYLEMATTE_FILE
     with TemporaryDirectory(prefix="matteforge-export-") as folder:
         try:
             checkpoint = network_file(model, file_name, Path(folder))
-            with working("writing, then checking"):
+            with Steps("parts", parts[format_]) as steps:
                 if format_ == "safetensors":
-                    told = f"{export_safetensors(checkpoint, out)} tensors"
-                elif format_ == "onnx":
-                    told = f"largest difference {export_onnx(checkpoint, out):.1e}"
+                    told = f"{export_safetensors(checkpoint, out, steps.part)} tensors"
                 else:
-                    told = f"largest difference {export_program(checkpoint, out):.1e}"
+                    write = export_onnx if format_ == "onnx" else export_program
+                    told = f"largest difference {write(checkpoint, out, steps.part):.1e}"
         except MatteForgeError as error:
             raise click.ClickException(error.detail) from error
     click.echo(f"{out}: {told}")
@@ -130,32 +131,46 @@ def network_file(model: str, file_name: str, folder: Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        registry = _registry()
-        path = registry.fetch(registry.resolve(model), folder / "bundles")
+        path = _fetched(_registry(), model, folder / "bundles")
     return path / file_name
+
+
+def _fetched(registry: "Registry", model: str, folder: Path) -> Path:
+    from matteforge.cli.steps import Steps
+
+    digest = registry.resolve(model)
+    with Steps("files", lambda: len(registry.bundle(digest).files)) as steps:
+        return registry.fetch(digest, folder, steps.part)
 
 
 def _register(checkpoint: Path, kind: str, name: str, base: str, folder: Path, source: str) -> None:
     """Publish a bundle of the imported network and the other one of `base`, with the thresholds of
     `base`."""
     from core.bundle import GENERATOR_FILE
-    from workers.bundles import STYLEMATTE_FILE, assemble
+    from matteforge.cli.steps import Steps
+    from workers.bundles import ASSEMBLED_IN, STYLEMATTE_FILE, assemble
 
     parts = {"stylemattegan-generator": "generator", "stylematte": "stylematte"}
     if kind not in parts:
         raise click.ClickException(f"a {kind} can't be registered by itself; use --out")
     registry = _registry()
     lender = registry.resolve(base)
-    lent = registry.fetch(lender, folder / "cache")
-    networks = {
-        "generator": lent / GENERATOR_FILE,
-        "stylematte": lent / STYLEMATTE_FILE,
-        parts[kind]: checkpoint,
-    }
-    card = {"imported": source, parts[kind]: "imported", "the rest": f"{base} {lender}"}
-    thresholds = registry.bundle(lender).thresholds
-    assemble(folder / "bundle", name=name, thresholds=thresholds, card=card, half=False, **networks)
-    bundle = registry.publish(folder / "bundle", alias=IMPORTED, reason=f"imported from {source}")
+    lent = _fetched(registry, lender, folder / "cache")
+    networks = {"generator": lent / GENERATOR_FILE, "stylematte": lent / STYLEMATTE_FILE}
+    networks[parts[kind]] = checkpoint
+    made, reason = folder / "bundle", f"imported from {source}"
+    with Steps("parts", ASSEMBLED_IN + 1 + len(networks)) as steps:
+        assemble(
+            made,
+            name=name,
+            generator=networks["generator"],
+            stylematte=networks["stylematte"],
+            thresholds=registry.bundle(lender).thresholds,
+            card={"imported": source, parts[kind]: "imported", "the rest": f"{base} {lender}"},
+            half=False,
+            on_part=steps.part,
+        )
+        bundle = registry.publish(made, alias=IMPORTED, reason=reason, on_part=steps.part)
     if registry.aliases(name).current("champion") is None:
         registry.move_alias(name, "champion", bundle.digest, reason="its first version")
     click.echo(f"{name}@{IMPORTED} {bundle.digest}")

@@ -2,6 +2,7 @@
 few seconds."""
 
 import logging
+from collections.abc import Callable, Iterable
 
 from core.datasets.dataset import DatasetView, utcnow
 from core.errors import NotFound, StoreRefused, TransientError
@@ -43,10 +44,11 @@ def reconcile(context: Context, now_s: float, dataset_id: str | None = None) -> 
         ring_due(context, now_s)
 
 
-def recover(context: Context) -> int:
+def recover(context: Context, follow: Callable[[list[str]], Iterable[str]] = iter) -> int:
     """Rebuild the live view from S3; returns the number of datasets. Idempotent, and safe while
-    others work."""
-    datasets = sum(_rebuild(context, dataset_id) for dataset_id in context.catalog.dataset_ids())
+    others work. follow: is given the datasets, and gives them on one by one."""
+    found = list(context.catalog.dataset_ids())
+    datasets = sum(_rebuild(context, dataset_id) for dataset_id in follow(found))
     context.live.mark_initialised()
     log.info("recovered %d datasets", datasets)
     return datasets

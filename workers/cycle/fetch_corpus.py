@@ -2,23 +2,28 @@
 
 import hashlib
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from core import keys
-from core.corpora import CorpusBook, CorpusManifest
+from core.corpora import CorpusBook, CorpusManifest, CorpusShard
 from core.errors import CorpusRejected, NotFound
 from core.ports import ObjectStore
 from matteforge.schemas.corpora import Split
 
 
 def fetch_split(
-    book: CorpusBook, manifest: CorpusManifest, split: Split, folder: Path
+    book: CorpusBook,
+    manifest: CorpusManifest,
+    split: Split,
+    folder: Path,
+    follow: Callable[[list[CorpusShard]], Iterable[CorpusShard]] = iter,
 ) -> list[Path]:
     """The tars of one split in `folder`, fetched once and verified. CorpusRejected: gone, or
-    changed in the store."""
+    changed in the store. follow: is given the shards, and gives them on one by one."""
     return [
         fetch_shard(book.store, manifest.name, shard.name, shard.sha256, folder)
-        for shard in manifest.of(split)
+        for shard in follow(manifest.of(split))
     ]
 
 

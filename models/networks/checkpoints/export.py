@@ -1,7 +1,7 @@
 """Networks for other programs: plain safetensors and TorchScript; ONNX is in `onnx_file`."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from models.networks.checkpoints.load import load_generator
 from models.networks.stylegan3 import ops
 
 
-def export_safetensors(checkpoint: Path, out: Path) -> int:
+def export_safetensors(checkpoint: Path, out: Path, on_part: Callable[[str], object] = str) -> int:
     """All tensors in float32 under the reference's names, which ours are; returns their number.
 
     The header keeps the config under `matteforge`, which other programs pass over, so that
-    `models import` reads the file again. Raises CheckpointRejected.
+    `models import` reads the file again. on_part: told the part that begins, two in all. Raises
+    CheckpointRejected.
     """
+    on_part(f"reading {checkpoint.name}")
     kind = kind_to_export(checkpoint)
     found = load_checkpoint(checkpoint, kind=kind)
     state = {
@@ -29,15 +31,17 @@ def export_safetensors(checkpoint: Path, out: Path) -> int:
         for name, x in found.state.items()
     }
     header = _header(checkpoint)
+    on_part(f"writing {out.name}")
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, out, {HEADER_KEY: header, "format": "pt"})
     return len(state)
 
 
-def export_program(checkpoint: Path, out: Path) -> float:
+def export_program(checkpoint: Path, out: Path, on_part: Callable[[str], object] = str) -> float:
     """A generator as TorchScript, without truncation: z, float32 [1, z_dim] -> image, float32 [1,
-    c, h, w]; returns the largest difference from the network, of another z. Raises
-    CheckpointRejected."""
+    c, h, w]; returns the largest difference from the network, of another z. on_part: told the part
+    that begins, two in all. Raises CheckpointRejected."""
+    on_part(f"tracing {checkpoint.name}")
     if kind_to_export(checkpoint) != "stylemattegan-generator":
         raise CheckpointRejected(f"{checkpoint.name} is no generator")
     generator = load_generator(checkpoint)
@@ -49,6 +53,7 @@ def export_program(checkpoint: Path, out: Path) -> float:
         program = torch.jit.trace(generator, (z,), check_trace=False)
         out.parent.mkdir(parents=True, exist_ok=True)
         program.save(str(out))
+        on_part(f"checking {out.name}")
         other = torch.randn_like(z)
         return float((torch.jit.load(str(out))(other) - generator(other)).abs().max())
 

@@ -1,6 +1,7 @@
 """A StyleMatte as an ONNX file for pictures of any size, several at once."""
 
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,16 @@ CHECKED = ((1, 3, 320, 320), (2, 3, 224, 352), (1, 3, 187, 250))
 AXES = {0: "batch", 2: "height", 3: "width"}
 
 
-def export_onnx(checkpoint: Path, out: Path) -> float:
+def export_onnx(checkpoint: Path, out: Path, on_part: Callable[[str], object] = str) -> float:
     """Write a StyleMatte as ONNX; returns the largest difference of alpha between onnxruntime and
     the network, on smooth pictures of the sizes CHECKED.
 
     Input `image`: float32 [batch, 3, height, width], normalised by ImageNet's mean and deviation;
     output `alpha`: float32 [batch, 1, height, width] in [0, 1]. The network is compared with its
     guided filter in float64: where a picture is flat, rounding in float32 alone moves torch's alpha
-    by up to 0.01. Raises CheckpointRejected for another network and where the difference exceeds
-    TOLERANCE; then nothing is written.
+    by up to 0.01. on_part: told the part that begins, one more than CHECKED in all. Raises
+    CheckpointRejected for another network and where the difference exceeds TOLERANCE; then nothing
+    is written.
     """
     if kind_to_export(checkpoint) != "stylematte":
         raise CheckpointRejected(
@@ -41,8 +43,9 @@ def export_onnx(checkpoint: Path, out: Path) -> float:
     partial = out.with_name(f".{out.name}.partial")
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
+        on_part(f"tracing {checkpoint.name}")
         _write(load_stylematte(checkpoint), partial)
-        difference = _difference(partial, load_stylematte(checkpoint))
+        difference = _difference(partial, load_stylematte(checkpoint), on_part)
         if not difference <= TOLERANCE:
             raise CheckpointRejected(f"onnxruntime's alpha differs by {difference:.1e}")
         partial.replace(out)
@@ -81,11 +84,12 @@ def _write(matte: StyleMatte, out: Path) -> None:
     onnx.save(written, out)
 
 
-def _difference(path: Path, matte: StyleMatte) -> float:
+def _difference(path: Path, matte: StyleMatte, on_part: Callable[[str], object]) -> float:
     onnxruntime = _needed("onnxruntime")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     rng, largest = torch.Generator().manual_seed(0), 0.0
     for shape in CHECKED:
+        on_part("checking {0} x {2} x {3}".format(*shape))
         image = F.interpolate(
             torch.randn(*shape[:2], 12, 12, generator=rng), shape[2:], mode="bicubic"
         )  # smooth, as photographs are

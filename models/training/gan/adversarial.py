@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.errors import CheckpointRejected
 from matteforge.cli.run_options import parse_settings
-from matteforge.cli.steps import Steps
+from matteforge.cli.steps import Steps, working
 from models.kernels.compile_notice import announce_compilation
 from models.kernels.cpu_tuning import restart_tuned
 from models.networks.checkpoints.load import load_generator
@@ -152,7 +152,8 @@ def _corpus(run: Path, data: Path | None, matte: Path | None, scenes: int, size:
         raise click.UsageError("--data is needed to build the corpus, by one process alone")
     run.mkdir(parents=True, exist_ok=True)
     labeller = stylematte_labeller(matte) if matte else None
-    corpus = read_corpus(data, size=size, scenes=scenes, labeller=labeller)
+    with working("building the corpus"):
+        corpus = read_corpus(data, size=size, scenes=scenes, labeller=labeller)
     corpus.save(path)
     return corpus
 

@@ -9,6 +9,7 @@ resumed run repeats an uninterrupted one bit for bit.
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +20,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from matteforge.cli.steps import Steps
+from matteforge.schemas.corpora import CorpusKind
 from models.corpora.pairs import read_people
+from models.corpora.reader import count_entries
 from models.imaging.compositing import over
+from models.imaging.pixels import U8
 from models.imaging.sheets import in_rows, save_sheet, tile
 from models.imaging.tensors import quantised_rgb
 from models.kernels.compile_notice import announce_compilation
@@ -200,8 +204,8 @@ def main(
     torch.manual_seed(seed)
     network = load_stylematte(start) if start else StyleMatte(preset(sizes))
     try:
-        portraits, scenes = read_people(data / "train", size)
-        held_out, _ = read_people(data / "val", size)
+        portraits, scenes = _people(data / "train", size)
+        held_out, _ = _people(data / "val", size)
     except FileNotFoundError as problem:
         raise click.UsageError(f"{problem} is missing: --data has train/ and val/") from problem
     except ValueError as problem:
@@ -226,6 +230,11 @@ def main(
             left_s = scalars["seconds"] * (steps - scalars["step"])
             told = " ".join(f"{name} {value:.4g}" for name, value in scalars.items())
             click.echo(f"{told} left_s {left_s:.0f}")
+
+
+def _people(folder: Path, size: int | None) -> tuple[U8, U8]:
+    with Steps(folder.name, partial(count_entries, folder, CorpusKind.PAIRS)) as steps:
+        return read_people(folder, size, steps.step)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,19 @@ def test_a_file_is_sent_whole_again_after_an_outage_with_the_same_key(tmp_path, 
         assert b'name="side"' in request.content
 
 
+def test_how_far_bytes_are_is_told_both_ways(store, tmp_path):
+    archive, told = tmp_path / "photos.zip", list[tuple[int, int]]()
+    archive.write_bytes(bytes(100_000))
+    moved = httpx.Response(302, headers={"Location": f"{store}/results"})
+    transport = answering(httpx.Response(202, json=BATCH), moved, seen=[])
+    with MatteForge("http://forge", "mf_key", transport=transport) as client:
+        client.matte_batches.order(archive, on_bytes=lambda *at: told.append(at))
+        assert told[-1] == (100_000, 100_000)
+        assert told[0][0] < 100_000
+        client.matte_batches.download(IDENT, archive, lambda *at: told.append(at))
+    assert told[-1] == (3, 3)
+
+
 def test_an_event_loop_sends_the_same(tmp_path):
     archive = tmp_path / "photos.zip"
     archive.write_bytes(b"PK-the-archive")
