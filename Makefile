@@ -16,11 +16,12 @@ help: ## list the commands
 
 setup: .venv/installed ## a .venv with the exact versions of requirements.lock
 
-.venv/installed: requirements.lock requirements.nodeps pyproject.toml
+.venv/installed: requirements.lock requirements.nodeps requirements.torchvision pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.lock -r requirements.nodeps
 	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet --require-hashes --no-deps --upgrade --target .venv/torchvision -r requirements.torchvision
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/matteforge-application.pth"
 	touch $@
@@ -74,7 +75,8 @@ audit: ## compare every pinned version with PyPI's list of known vulnerabilities
 	test -x .venv/audit/bin/pip || $(PYTHON) -m venv .venv/audit
 	.venv/audit/bin/pip install --quiet pip-audit==2.10.0
 	echo torch==2.13.0 | .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off \
-	  -r requirements.lock -r requirements.nodeps -r requirements.portraits -r /dev/stdin
+	  -r requirements.lock -r requirements.nodeps -r requirements.portraits -r requirements.torchvision \
+	  -r /dev/stdin
 
 fix: setup ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
