@@ -131,14 +131,14 @@ def network_file(model: str, file_name: str, folder: Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        path = _fetched(_registry(), model, folder / "bundles")
+        registry = _registry()
+        path = _fetched(registry, registry.resolve(model), folder / "bundles")
     return path / file_name
 
 
-def _fetched(registry: "Registry", model: str, folder: Path) -> Path:
+def _fetched(registry: "Registry", digest: str, folder: Path) -> Path:
     from matteforge.cli.steps import Steps
 
-    digest = registry.resolve(model)
     with Steps("files", lambda: len(registry.bundle(digest).files)) as steps:
         return registry.fetch(digest, folder, steps.part)
 

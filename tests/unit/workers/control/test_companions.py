@@ -221,6 +221,24 @@ def test_no_reader_drops_what_other_people_have(bench: Any, tmp_path: Path, as_i
         assert [unit["name"] for unit in units] == ([mine] if row["json"]["attempt"] % 2 else [])
 
 
+def test_two_sources_are_joined_and_nothing_is_dropped(bench: Any, tmp_path: Path) -> None:
+    from datasets import concatenate_datasets, load_dataset
+
+    bench.order(count=6, shard_size=6)
+    bench.work(60)
+    discs = deliver(bench, tmp_path / "discs")
+    bench.sampler = PeopleSampler(bench.sampler)
+    bench.order(source="rendered", count=6, shard_size=6, dataset_id="ds_b")
+    bench.work(60)
+    people = deliver(bench, tmp_path / "people", "ds_b")
+    cache = str(tmp_path / "cache")
+    each = [load_dataset(str(of), split="train", cache_dir=cache) for of in (discs, people)]
+    rows = concatenate_datasets(each)
+    assert [row["json"]["attributes"] for row in rows] == [None] * 6 + [{"hair": "long"}] * 6
+    assert [row["json"]["truncation_psi"] for row in rows] == [0.7] * 6 + [None] * 6
+    assert rows[7]["json"]["spec"] == each[1][1]["json"]["spec"]
+
+
 def test_opencv_and_pillow_read_sixteen_bits(folder: Path) -> None:
     import cv2
 
