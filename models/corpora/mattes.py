@@ -8,6 +8,9 @@ from models.imaging.pixels import U8, nearest_u8
 
 COLOURFUL = 48  # levels between a pixel's channels that no JPEG of a grey picture has
 COLOURFUL_SHARE = 0.01  # of the pixels
+SURE = 24  # levels from 0 or 255 that still mean nothing or all
+BAND = 12  # levels about a trimap's middle value
+TRIMAP_SHARE = 0.6  # of what is between; a soft edge has all values alike
 SAME_ALPHA = 4.0  # levels of 255, in the mean
 
 
@@ -33,7 +36,7 @@ def read_matte(image: Image.Image) -> tuple[U8, tuple[str, ...]]:
         return np.where(grey, np.uint8(255), np.uint8(0)), (f"mask_of_0_and_{levels[1]}",)
     if image.mode == "RGB" and _colourful(np.asarray(image)):
         raise NoMatte("alpha_in_colours")
-    if len(levels) == 3 and (levels[0], levels[2]) == (0, 255) and 96 < levels[1] < 160:
+    if _is_trimap(grey):
         raise NoMatte("alpha_is_a_trimap")
     between = grey[(grey > 0) & (grey < 255)]
     if between.max(initial=0) < 64 and len(between) > (grey == 255).sum() > 0:
@@ -59,6 +62,29 @@ def is_same_alpha(one: U8, other: U8) -> bool:
     return one.shape == other.shape and bool(
         np.abs(one.astype(np.int16) - other).mean(dtype=np.float64) < SAME_ALPHA
     )
+
+
+def shows_the_picture(alpha: U8, rgb: U8) -> bool:
+    """Whether an alpha, uint8 [h, w], is the picture itself in grey, uint8 [h, w, 3]."""
+    soft = (alpha >= SURE) & (alpha <= 255 - SURE)
+    if alpha.shape != rgb.shape[:2] or soft.mean() < 0.5:  # a white subject on black is its alpha
+        return False
+    return is_same_alpha(grey_u8(Image.fromarray(rgb)), alpha)
+
+
+def _is_trimap(grey: U8) -> bool:
+    """A band of one value in the middle, wider than an edge, parts nothing from all; also where a
+    JPEG or another size blurred its borders."""
+    counts = np.bincount(grey.ravel(), minlength=256)
+    if not (counts[:SURE].any() and counts[256 - SURE :].any()):
+        return False
+    middle = 96 + int(counts[96:160].argmax())
+    between = int(counts[SURE : 256 - SURE].sum())
+    if counts[middle - BAND : middle + BAND + 1].sum() <= TRIMAP_SHARE * between:
+        return False
+    band = np.abs(grey.astype(np.int16) - middle) <= BAND
+    inner = band[1:-1, 1:-1] & band[:-2, 1:-1] & band[2:, 1:-1] & band[1:-1, :-2] & band[1:-1, 2:]
+    return bool(inner.sum() > 0.25 * band.sum())
 
 
 def _looks_inverted(alpha: U8) -> bool:

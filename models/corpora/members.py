@@ -13,7 +13,7 @@ import weakref
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from models.imaging.decode import MAX_FILE_BYTES
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 CLUTTER = ("__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")  # beside what a person put there
 BYTE_ORDER_MARK = "\ufeff"  # some tools write it before names
+PACKED_BY = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 ENCRYPTED = 1  # of the flags of a zip's member
 BROKEN_ARCHIVE = (
     tarfile.TarError,
@@ -56,7 +57,7 @@ class Member:
 
     name: str  # path inside the source, in one spelling
     read: Read
-    broken: bool = False  # stands for an archive that could not be read to its end
+    broken: bool = False  # of no use: an archive that ends too early, a name that came again
     on_disk: OnDisk | None = None  # the file as a path, for an archive to be opened
 
 
@@ -82,6 +83,17 @@ def unusable(reason: str) -> Read:
         raise Unusable(reason)
 
     return read
+
+
+def once_each(members: Iterable[Member]) -> Iterator[Member]:
+    """The last of several members of one name, as unpacking would leave it; the others come as
+    members that can't be read."""
+    last = dict[str, Member]()
+    for member in members:
+        if (earlier := last.pop(member.name, None)) is not None:
+            yield replace(earlier, read=unusable("named_twice"), broken=True)
+        last[member.name] = member
+    yield from last.values()
 
 
 def is_archive(name: str) -> bool:
@@ -195,6 +207,8 @@ def _zip_members(path: Path) -> Iterator[Member]:
 def _zip_reader(opened: _OpenZip, info: zipfile.ZipInfo) -> Read:
     if info.flag_bits & ENCRYPTED:
         return unusable("encrypted")
+    if info.compress_type not in PACKED_BY:
+        return unusable("compression_unsupported")
     if info.file_size > MAX_FILE_BYTES:
         return unusable("too_large")
     return partial(opened.read, info)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from models.corpora.members import Member, Read, is_archive, unusable
+from models.corpora.members import Member, Read, is_archive, once_each, unusable
 from models.corpora.naming import PREFERENCE, Naming, Role, name_of
 
 PICTURES = frozenset(
@@ -195,12 +195,12 @@ def paired(members: Iterable[Member], pairs: bool = True) -> Iterator[Entry]:
 
 def _pictures(members: Iterable[Member]) -> tuple[list[NamedPicture], list[Entry]]:
     pictures, refused = [], []
-    for member in members:
+    for member in once_each(members):
         suffix = PurePosixPath(member.name).suffix.lower()
-        if suffix in PICTURES:
-            pictures.append(NamedPicture(member=member, naming=name_of(member.name)))
-        elif member.broken:
+        if member.broken:
             refused.append(Entry(name=member.name, part="", label=member.name, image=member.read))
+        elif suffix in PICTURES:
+            pictures.append(NamedPicture(member=member, naming=name_of(member.name)))
         elif suffix not in SIDECARS and not NOTES.fullmatch(PurePosixPath(member.name).name):
             reason = "archive_in_archive" if is_archive(member.name) else f"unsupported {suffix}"
             reason = reason if suffix else "without_suffix"

@@ -14,6 +14,7 @@ from models.corpora.mattes import (
     is_same_alpha,
     looks_premultiplied,
     read_matte,
+    shows_the_picture,
     unpremultiplied,
 )
 from models.corpora.members import BROKEN_ARCHIVE, Read, Unusable
@@ -129,6 +130,8 @@ def _alpha(
         matte, notes = read_matte(image)
         alpha, turned = settle(picture.rgb, matte, picture.orientation, orientation_of(image))
         check_alpha(alpha)
+        if shows_the_picture(alpha, picture.rgb):
+            raise NoMatte("alpha_is_the_picture")
     except UndecodablePicture as error:
         raise Refused(f"alpha_{error.reason}") from error
     except (NoMatte, Unsettled) as error:

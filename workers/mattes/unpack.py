@@ -21,6 +21,7 @@ MAX_UNPACKED_BYTES = 16 << 30
 MAX_NAME = 200  # characters of a folder or a file
 MAX_FOLDERS = 16
 DRIVE = re.compile("[A-Za-z]:/")
+PACKED_BY = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 ENCRYPTED = 1  # of the flags of an archive's entry
 UNREADABLE = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error,
@@ -111,6 +112,8 @@ def _refusal(entry: zipfile.ZipInfo) -> str | None:
     """Why an entry can't be tried, whatever its name."""
     if entry.flag_bits & ENCRYPTED:
         return "it is encrypted"
+    if entry.compress_type not in PACKED_BY:
+        return "it is packed in a way that is not read: pack it with Deflate, as most programs do"
     if entry.file_size > MAX_PICTURE_BYTES:
         return f"it has more than {MAX_PICTURE_BYTES >> 20} MiB"
     return None

@@ -2,6 +2,7 @@
 name; never stored wrong."""
 
 import io
+import tarfile
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -70,6 +71,79 @@ REFUSED = {
 def test_what_is_no_alpha_is_refused_by_name(tmp_path, reason):
     put(tmp_path, {"image/a.png": SCENE, "alpha/a.png": REFUSED[reason]})
     assert read(tmp_path) == ([], Counter({reason: 1}))
+
+
+TRIMAP = REFUSED["alpha_is_a_trimap"]
+
+
+@pytest.mark.parametrize("how", ["jpeg", "resized", "0, 127 and 254"])
+def test_a_trimap_is_one_whatever_blurred_it(tmp_path, how):
+    image = Image.fromarray(TRIMAP)
+    if how == "resized":
+        image = image.resize((128, 96), Image.Resampling.BILINEAR).resize((64, 48))
+    elif how == "jpeg":
+        image = image.resize((128, 96), Image.Resampling.NEAREST)
+    else:
+        image = image.point(lambda level: max(level - 1, 0))
+    put(tmp_path, {"image/a.png": SCENE, "alpha/a.jpg" if how == "jpeg" else "alpha/a.png": image})
+    assert read(tmp_path) == ([], Counter({"alpha_is_a_trimap": 1}))
+
+
+def test_a_mask_with_one_grey_line_along_its_edge_is_no_trimap(tmp_path):
+    square = np.where((abs(X - 32) < 15) & (abs(Y - 24) < 13), 255, 0).astype(np.uint8)
+    halved = Image.fromarray(square).reduce(2).resize((64, 48), Image.Resampling.NEAREST)
+    line = np.where((abs(X - 32) == 15) & (abs(Y - 24) < 13), 128, square).astype(np.uint8)
+    put(tmp_path, {"image/a.png": SCENE, "alpha/a.png": line})
+    put(tmp_path, {"image/b.png": SCENE, "alpha/b.png": halved})
+    assert len(read(tmp_path)[0]) == 2
+
+
+def test_a_grey_copy_of_the_picture_is_no_alpha(tmp_path):
+    bright = np.clip(SCENE.astype(int) * 3 // 2, 0, 255).astype(np.uint8)
+    bright[:8, :8] = 0
+    put(tmp_path, {"image/a.png": bright, "alpha/a.jpg": Image.fromarray(bright).convert("L")})
+    assert read(tmp_path) == ([], Counter({"alpha_is_the_picture": 1}))
+
+
+def test_a_white_subject_on_black_is_its_own_alpha(tmp_path):
+    put(tmp_path, {"image/a.png": np.repeat(ALPHA[..., None], 3, 2), "alpha/a.png": ALPHA})
+    assert len(read(tmp_path)[0]) == 1
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip", "spellings"])
+def test_of_two_files_of_one_name_the_last_is_read_and_the_other_told(tmp_path, kind):
+    old, new = png(SCENE[:, ::-1].copy()), png(SCENE)
+    source = tmp_path / f"data.{kind}"
+    files = ("image/a.png", old), ("alpha/a.png", png(ALPHA)), ("image/a.png", new)
+    if kind == "spellings":
+        source = tmp_path
+        put(
+            tmp_path, {"image/e\u0301.png": old, "image/\u00e9.png": new, "alpha/\u00e9.png": ALPHA}
+        )
+    elif kind == "zip":
+        with zipfile.ZipFile(source, "w") as archive:
+            for name, content in files[:2]:
+                archive.writestr(name, content)
+            with pytest.warns(UserWarning, match="Duplicate"):
+                archive.writestr(*files[2])
+    else:
+        with tarfile.open(source, "w") as archive:
+            for name, content in files:
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    [sample], reasons = read(source)
+    assert reasons == Counter({"named_twice": 1})
+    assert np.array_equal(sample.rgb, SCENE)
+
+
+def test_a_zip_of_large_files_from_windows_explorer_says_how_it_is_packed(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x.png", png(np.dstack([COLOUR, ALPHA])))
+    body = bytearray((tmp_path / "a.zip").read_bytes())
+    body[8] = body[body.index(b"PK\x01\x02") + 10] = 9  # Deflate64
+    (tmp_path / "a.zip").write_bytes(body)
+    assert read(tmp_path / "a.zip") == ([], Counter({"compression_unsupported": 1}))
 
 
 def test_a_face_that_fills_the_picture_is_not_inverted(tmp_path):

@@ -138,7 +138,7 @@ def test_names_twice_damaged_entries_and_encrypted_ones_are_refused_alone(batch,
     with pytest.warns(UserWarning, match="Duplicate"):
         body = zipped(
             *[("a.png", batch.png)] * 2, ("b.png", b"B" * 600), ("c.png", b"C" * 600),
-            ("large.png", b"l" * 1001),
+            ("large.png", b"l" * 1001), ("d.png", b"D" * 600),
         )  # fmt: skip
     raw = bytearray(body)
     infos = zipfile.ZipFile(io.BytesIO(body)).infolist()
@@ -146,15 +146,18 @@ def test_names_twice_damaged_entries_and_encrypted_ones_are_refused_alone(batch,
     directory = raw.index(b"PK\x01\x02")
     entry = raw.index(b"c.png", directory) - 46
     raw[entry + 8] |= 1  # says that it is encrypted
+    entry = raw.index(b"d.png", directory) - 46
+    raw[entry + 10] = 9  # says that it is packed by Deflate64
     batch.order(bytes(raw))
     batch.work()
     pictures = batch.book.pictures(ID)
-    found = [outcome.detail for outcome in batch.book.outcomes(ID, pictures, range(5))]
+    found = [outcome.detail for outcome in batch.book.outcomes(ID, pictures, range(6))]
     assert found[0] is None
     assert "twice" in found[1]
     assert "the archive is damaged" in found[2]
     assert found[3] == "it is encrypted"
     assert "more than" in found[4]
+    assert "with Deflate" in found[5]
 
 
 @pytest.mark.parametrize(
