@@ -41,6 +41,7 @@ class Child:
 
     def start(self) -> None:
         """Start the program in a process group of its own."""
+        self._started_s = time.monotonic()
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
         self._process = subprocess.Popen(
@@ -61,7 +62,6 @@ class Child:
             errors="replace",
             start_new_session=True,
         )
-        self._started_s = time.monotonic()
         self._pump = threading.Thread(target=self._copy_output, args=(self._process,), daemon=True)
         self._pump.start()
 
@@ -78,16 +78,19 @@ class Child:
         """Start the program again if it ended and its delay is over; each quick end doubles the
         delay."""
         now_s = time.monotonic()
-        if self._process is None:
-            if now_s >= self._start_at_s:
+        if self._process is None and now_s >= self._start_at_s:
+            try:
                 self.start()
-            return
-        if not self.exited():
-            return
+            except OSError as error:  # no memory, no disk: nobody else is ended for that
+                self._later(now_s, f"can't be started: {error}")
+        elif self._process is not None and self.exited():
+            self._later(now_s, "ended")
+
+    def _later(self, now_s: float, what: str) -> None:
         if now_s - self._started_s > STEADY_AFTER_S:
             self._delay_s = FIRST_DELAY_S
         self._start_at_s = now_s + self._delay_s
-        self._echo(self.program.name, f"ended; starting again in {self._delay_s:g} s")
+        self._echo(self.program.name, f"{what}; starting again in {self._delay_s:g} s")
         self._delay_s = min(2 * self._delay_s, LONGEST_DELAY_S)
 
     def ask_to_stop(self) -> None:

@@ -70,6 +70,28 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     supervisor.stop()
 
 
+def test_a_program_that_can_not_be_started_ends_no_other(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("steady", "killed"):
+        argv = script(tmp_path, name, SLEEPER.format(name=name))
+        supervisor.add(Program(name=name, argv=argv, ready=lambda: True))
+    until(lambda: len(notes(tmp_path)) == 2)
+    pids, real, refused = supervisor.pids(), subprocess.Popen, []
+
+    def popen(*args: object, **options: object) -> object:
+        if len(refused) < 2:
+            refused.append(time.monotonic())
+            raise OSError(12, "Cannot allocate memory")
+        return real(*args, **options)
+
+    monkeypatch.setattr(child.subprocess, "Popen", popen)
+    os.kill(pids["killed"], signal.SIGKILL)
+    until(lambda: notes(tmp_path).count("killed starts") == 2)
+    assert supervisor.pids()["steady"] == pids["steady"]
+    assert refused[1] - refused[0] > 0.9, "each try waits longer than the one before"
+
+
 def test_a_program_starts_when_the_one_before_is_ready(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
