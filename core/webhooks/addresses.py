@@ -12,7 +12,11 @@ from core.errors import InvalidSpec
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
-NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")
+UNICAST = ipaddress.ip_network("2000::/3")  # what is given out of IPv6's open addresses
+NOT_OPEN = (
+    ipaddress.ip_network("192.0.0.0/24"),  # between a provider and its customers
+    ipaddress.ip_network("3fff::/20"),  # for documents
+)
 
 
 def is_open(address: str) -> bool:
@@ -23,9 +27,11 @@ def is_open(address: str) -> bool:
 
 
 def _is_open(ip: Address) -> bool:
-    mapped = isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None
-    local = ip in NAT64_LOCAL if ip.version == 6 else False
-    return (ip.is_global or mapped) and not ip.is_multicast and not local
+    if isinstance(ip, ipaddress.IPv6Address) and (ip.ipv4_mapped is not None or ip in NAT64):
+        return True  # as far as the address in it is
+    given_out = isinstance(ip, ipaddress.IPv4Address) or ip in UNICAST
+    closed = ip.is_multicast or any(ip in network for network in NOT_OPEN)
+    return ip.is_global and given_out and not closed
 
 
 def _embedded(ip: Address) -> list[Address]:
@@ -48,10 +54,10 @@ def check_webhook_url(url: str, *, private: bool) -> None:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise InvalidSpec(f"webhook_url is no address: {url[:100]!r}") from None
-    if not host or port == 0 or "@" in parts.netloc or not url.isascii():
+    if not host or port == 0 or "@" in parts.netloc or not (url.isascii() and url.isprintable()):
         raise InvalidSpec(
-            "webhook_url is an address such as https://example.org/hook, in ASCII, without a user "
-            "or password in it"
+            "webhook_url is an address such as https://example.org/hook, in printable ASCII, "
+            "without a user or password in it"
         )
     if private:
         return

@@ -1,6 +1,7 @@
 """One POST to an address that a user named: resolved once, checked, pinned; no redirects, no reply
 read, and an end to it after DEADLINE_S, however slowly the receiver answers."""
 
+import logging
 import socket
 import ssl
 import time
@@ -11,6 +12,7 @@ import httpcore
 
 from core.webhooks.addresses import is_open
 
+log = logging.getLogger(__name__)
 CONNECT_S = 5.0
 DEADLINE_S = 20.0
 Resolve = Callable[..., list[tuple[Any, ...]]]
@@ -78,9 +80,8 @@ class GuardedBackend(httpcore.NetworkBackend):
         if not self._private:
             for address in addresses:
                 if not is_open(address):
-                    raise AddressRefused(
-                        f"{host} is {address}, which is no address of the open internet"
-                    )
+                    log.info("%s is %s: refused", host, address)  # not for who ordered it
+                    raise AddressRefused(f"{host} leads to no address of the open internet")
         stream = self._tcp.connect_tcp(addresses[0], port, CONNECT_S)
         return _Timed(stream, self._deadline_s)
 

@@ -6,7 +6,9 @@ from core.errors import InvalidSpec
 from core.webhooks.addresses import check_webhook_url, is_open
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
 def test_the_open_internet_may_be_reached(address: str) -> None:
     assert is_open(address)
 
@@ -21,6 +23,8 @@ def test_the_open_internet_may_be_reached(address: str) -> None:
         "2002:7f00:1::", "2002:a00:1::1",  # 6to4
         "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1",  # NAT64
         "2001:0:a00:1::1",  # Teredo
+        "::127.0.0.1", "::ffff:0:127.0.0.1", "fec0::1", "5f00::1",  # not given out
+        "192.0.0.8", "3fff::1",
     ],
 )  # fmt: skip
 def test_no_address_of_a_network_s_own_may_be_reached(address: str) -> None:
@@ -44,6 +48,7 @@ def test_a_plain_address_is_taken(url: str) -> None:
         "https://localhost/", "https://LOCALHOST./",
         "https://user:secret@example.org/", "https://example.org@127.0.0.1/", "https://",
         "https://example.org:0/", "https://example.org:99999/", "https://[::1/", "https://exämple.org/",
+        "https://exa\x1b[2Jmple.org/", "https://example.org/\x00",
     ],
 )  # fmt: skip
 def test_what_can_t_be_right_is_refused_before_anything_is_resolved(url: str) -> None:

@@ -74,8 +74,11 @@ def resolver(*answers: str):
 def test_this_machine_is_not_reached_however_it_is_spelled(receiver, host: str) -> None:
     url, seen = receiver
     port = url.rpartition(":")[2]
-    with pytest.raises(AddressRefused, match="no address of the open internet"):
+    with pytest.raises(AddressRefused, match="no address of the open internet") as refused:
         post(f"http://{host}:{port}/hook", b"{}", {}, private=False)
+    assert str(refused.value).startswith(f"{host.strip('[]')} leads to no address"), (
+        "what a name of this network is, is not told to who ordered"
+    )
     assert seen == []
 
 
@@ -98,7 +101,7 @@ def test_one_closed_address_among_open_ones_is_refused() -> None:
     def resolve(host: str, port: int, **_: object):
         return [(0, 0, 0, "", (address, port)) for address in ("8.8.8.8", "10.0.0.1")]
 
-    with pytest.raises(AddressRefused, match=r"10\.0\.0\.1"):
+    with pytest.raises(AddressRefused, match="no address of the open internet"):
         GuardedBackend(private=False, resolve=resolve).connect_tcp("two.example", 443)
 
 
