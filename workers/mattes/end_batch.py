@@ -18,6 +18,7 @@ from core.ports import ObjectStore
 from matteforge.schemas.datasets import DatasetState, ErrorInfo
 
 TABLE = "outcomes.csv"
+FORMULA = tuple("=+-@\t\r\n")
 COLUMNS = ("picture", "result", "width", "height", "side", "seconds", "error")
 
 
@@ -73,16 +74,21 @@ def _upload_zip(
         return path.stat().st_size
 
 
+def _cell(name: str) -> str:
+    """A picture's name as no spreadsheet takes for a formula: the same path begins with ./ then."""
+    return f"./{name}" if name[:1] in FORMULA else name
+
+
 def _table(pictures: BatchPictures, outcomes: Sequence[MatteOutcome | None]) -> str:
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(COLUMNS)
     for picture, outcome in zip(pictures.items, outcomes, strict=True):
         if outcome is None:
-            rows.writerow([picture.name, *[""] * (len(COLUMNS) - 2), "cancelled"])
+            rows.writerow([_cell(picture.name), *[""] * (len(COLUMNS) - 2), "cancelled"])
         elif outcome.code:
-            rows.writerow([picture.name, *[""] * (len(COLUMNS) - 2), outcome.detail])
+            rows.writerow([_cell(picture.name), *[""] * (len(COLUMNS) - 2), outcome.detail])
         else:
             seen = (outcome.width, outcome.height, outcome.side, outcome.seconds)
-            rows.writerow([picture.name, picture.result, *seen, ""])
+            rows.writerow([_cell(picture.name), _cell(picture.result), *seen, ""])
     return text.getvalue()

@@ -133,6 +133,15 @@ def test_folders_of_a_zip_made_on_windows_are_folders_and_no_way_out(batch):
     assert all("leads out" in text for text in refused.values())
 
 
+def test_no_name_of_a_picture_is_a_formula_in_a_spreadsheet(batch):
+    names = ("=HYPERLINK(1).png", "-1+2.png", "@SUM(A1).png", "+1.png")
+    batch.order(zipped(*((name, batch.png) for name in names), ("plain.png", batch.png)))
+    batch.work()
+    rows = list(csv.DictReader(io.TextIOWrapper(batch.results().open("outcomes.csv"))))
+    assert [row["picture"] for row in rows] == [f"./{name}" for name in names] + ["plain.png"]
+    assert not any(cell[:1] in "=+-@" for row in rows for cell in row.values() if cell)
+
+
 def test_names_twice_damaged_entries_and_encrypted_ones_are_refused_alone(batch, monkeypatch):
     monkeypatch.setattr(unpack, "MAX_PICTURE_BYTES", 1000)
     with pytest.warns(UserWarning, match="Duplicate"):
