@@ -97,6 +97,17 @@ def test_by_default_the_store_sends_them(world: Any) -> None:
     assert answer.status_code == 307
 
 
+def test_a_page_among_the_files_has_no_hand_on_the_console(world: Any, path: str) -> None:
+    report = b"<script>fetch('/v1/keys')</script>"
+    world.store.put(keys.companion(path.rpartition("/")[2], "report.html"), report)
+    got = world.http.get(f"{path}/files/report.html")
+    assert got.headers["Content-Type"].startswith("text/html")
+    policy = got.headers["Content-Security-Policy"].split("; ")
+    assert {"default-src 'none'", "sandbox"} <= set(policy)
+    assert not [one for one in policy if one.startswith("script-src")]
+    assert got.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_files_that_are_not_there_are_not_found(world: Any, path: str) -> None:
     assert world.http.get(f"{path}/files/report.html").status_code == 404
     assert world.http.get(f"{path}/files/other.html").status_code == 404
