@@ -6,7 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from matteforge.schemas.base import Frozen, Wire
-from matteforge.schemas.names import NAME
+from matteforge.schemas.names import NAME, PRINTABLE
 
 KEY_ID = r"^[0-9a-f]{12}$"
 
@@ -40,7 +40,9 @@ class Limits(Frozen):
 class KeyIn(Frozen):
     """A key that is asked for."""
 
-    name: str = Field(min_length=1, max_length=100, description="what or whom it is for")
+    name: str = Field(
+        min_length=1, max_length=100, pattern=PRINTABLE, description="what or whom it is for"
+    )
     tenant: str = Field(
         "default",
         pattern=NAME,

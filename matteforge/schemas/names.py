@@ -25,6 +25,9 @@ TRAINING_RUN_ID = "^tr_[0-9a-f]{24}$"
 MATTE_ID = r"^mt_[0-9a-f]{24}$"
 MATTE_BATCH_ID = r"^mb_[0-9a-f]{24}$"
 
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+"""What may be shown in a terminal and in a line of a log."""
+
 _FILE = "[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"
 _PATH = f"{_FILE}(/{_FILE}){{0,3}}"
 

@@ -23,7 +23,7 @@ from matteforge.schemas.by_source import by_source
 from matteforge.schemas.criteria import check_thresholds
 from matteforge.schemas.derived import DerivedFrom
 from matteforge.schemas.expiry import Expiring
-from matteforge.schemas.names import BACKGROUND, MODEL_REFERENCE
+from matteforge.schemas.names import BACKGROUND, MODEL_REFERENCE, PRINTABLE
 from matteforge.schemas.vocabulary import TOLERANCE
 from matteforge.schemas.webhooks import ENDS, MAX_WEBHOOK_URL, WEBHOOK_URL, OrderEvents
 
@@ -47,9 +47,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 """In the order in which their shards follow each other."""
 
 
-Label = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 
 
 class OrderSpec(Expiring):

@@ -121,6 +121,11 @@ def test_another_process_counts_scopes_that_were_changed_within_a_second(world, 
     assert not other.find(secret).may(Scope.ORDER)
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[2Jgone", ""])
+def test_a_name_that_can_not_be_shown_is_refused(world, name):
+    assert world.http.post("/v1/keys", json={"name": name}).status_code == 422
+
+
 def test_an_admin_does_not_shut_itself_out(world, key):
     ident, http = key(scopes=["admin"])
     assert http.patch(f"/v1/keys/{ident}", json={"scopes": ["read"]}).status_code == 409
