@@ -1,5 +1,6 @@
 """Composition root of the API: `uvicorn --factory service.app:create_app`."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -31,6 +32,7 @@ from service.audit_trail import AuditTrail
 from service.deadline import DEADLINE_S, Deadline
 from service.dependencies import Services
 from service.limits import Admission
+from service.lookups import Lookups
 from service.metrics import Metrics, RequestMetrics
 from service.middleware import DOCS_FILES, BearerAuth, BodyLimit
 from service.plain_http import HeadAsGet, Prefixed
@@ -134,6 +136,8 @@ def create_app(
     app.state.audit_trail = trail
     app.state.keyring = keyring
     app.state.sessions = Sessions(SessionBook(services.store), keyring)
+    app.state.lookups = Lookups()
+    app.state.streams = Counter()
     app.state.readiness = Readiness(startup, services.store, services.live, services.doorbell)
     app.state.metrics = Metrics(services.live, services.doorbell)
     for module in ROUTES:
@@ -154,7 +158,10 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     }
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger=larger)
     app.add_middleware(RateLimit, admission=services.admission, settings=services.settings)
-    app.add_middleware(BearerAuth, keyring=app.state.keyring, sessions=app.state.sessions)
+    state = app.state
+    app.add_middleware(
+        BearerAuth, keyring=state.keyring, sessions=state.sessions, lookups=state.lookups
+    )
     patience_s = {
         mattes.router.prefix: DEADLINE_S + mattes.LONGEST_WAIT_S,
         matte_batches.router.prefix: matte_batches.STORING_S,

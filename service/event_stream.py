@@ -4,18 +4,24 @@ FastAPI writes the frames, and a comment every 15 s in which nothing was told.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 from fastapi.sse import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from core.errors import NotFound, TransientError
-from core.keyring import KeyRing
+from core.errors import NotFound, QuotaExceeded, TransientError
+from core.keyring import ApiKey, KeyRing
 from matteforge.schemas.keys import Scope
 from service.dependencies import KeyDep
 from service.problems import documented
+
+MAX_STREAMS = 200
+"""A key may have so many open in one process: each is looked at twice a second."""
 
 
 class Follower(Protocol):
@@ -28,43 +34,68 @@ class Follower(Protocol):
         """What has happened since the last look. NotFound: it was deleted meanwhile."""
 
 
-async def _reader(request: Request, key: KeyDep) -> Callable[[], bool]:
-    """Whether the key that opened a stream still counts, and may still read."""
-    keyring: KeyRing = request.app.state.keyring
+@dataclass(frozen=True)
+class StreamReader:
+    """Who follows a stream."""
 
-    def may_read() -> bool:
-        now = keyring.by_hash(key.sha256)
+    key: ApiKey
+    keyring: KeyRing
+    streams: Counter[str]  # open in this process, by key
+
+    def may_read(self) -> bool:
+        """Whether the key still counts, and may still read."""
+        now = self.keyring.by_hash(self.key.sha256)
         return now is not None and now.may(Scope.READ)
 
-    return may_read
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """For as long as a stream is open."""
+        self.streams[self.key.id] += 1
+        try:
+            yield
+        finally:
+            self.streams[self.key.id] -= 1
 
 
-Reader = Annotated[Callable[[], bool], Depends(_reader)]
+async def _reader(request: Request, key: KeyDep) -> StreamReader:
+    """Raises QuotaExceeded where the key has as many streams as it may."""
+    state = request.app.state
+    if state.streams[key.id] >= MAX_STREAMS:
+        raise QuotaExceeded(
+            f"this key follows {MAX_STREAMS} streams already; close one, or look now and then "
+            "instead",
+            retry_after_s=30,
+        )
+    return StreamReader(key, state.keyring, state.streams)
+
+
+StreamReaderDep = Annotated[StreamReader, Depends(_reader)]
 
 
 async def follow(
-    follower: Follower, poll_s: float, may_read: Callable[[], bool]
+    follower: Follower, poll_s: float, reader: StreamReader
 ) -> AsyncIterator[ServerSentEvent]:
-    """Events until the end or the deletion, or until the caller may read no more; a store that is
+    """Events until the end or the deletion, or until the reader may read no more; a store that is
     away for a while tells nothing."""
 
     def look() -> list[ServerSentEvent] | None:
-        return follower.look() if may_read() else None
+        return follower.look() if reader.may_read() else None
 
-    while True:
-        try:
-            news = await run_in_threadpool(look)
-        except NotFound:
-            return
-        except TransientError:
-            news = []
-        if news is None:
-            return
-        for event in news:
-            yield event
-        if follower.ended:
-            return
-        await asyncio.sleep(poll_s)
+    with reader.counted():
+        while True:
+            try:
+                news = await run_in_threadpool(look)
+            except NotFound:
+                return
+            except TransientError:
+                news = []
+            if news is None:
+                return
+            for event in news:
+                yield event
+            if follower.ended:
+                return
+            await asyncio.sleep(poll_s)
 
 
 def documented_stream(description: str) -> dict[int | str, dict[str, Any]]:

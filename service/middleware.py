@@ -1,11 +1,9 @@
 """What surrounds every request, as plain ASGI: the key check and the bound on bodies. The body is
 read by neither."""
 
-import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -15,11 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.errors import (
     Forbidden,
     MatteForgeError,
-    StoreUnavailable,
     TransientError,
     Unauthorized,
 )
 from core.keyring import ApiKey, KeyRing
+from service.lookups import Lookups
 from service.problems import error_response
 from service.scopes import needed
 from service.sessions import CONSOLE_HEADER, COOKIE, READ_BY_POST, SAFE_METHODS, Sessions
@@ -32,8 +30,6 @@ DOCS_FILES = (
 KEY_FRESH_S = 0.5  # with KeyRing's half a second: revoked within one
 KEY_STALE_S = 60.0
 AWAY_S = 5.0
-KEY_WAIT_S = 2.0
-KEY_THREADS = 2
 MAX_KEY = 512
 MAX_CACHED_KEYS = 1000
 
@@ -46,11 +42,17 @@ class BearerAuth:
     While the store is away, keys that it knew in the last KEY_STALE_S still count.
     """
 
-    def __init__(self, app: ASGIApp, keyring: KeyRing, sessions: Sessions | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        keyring: KeyRing,
+        sessions: Sessions | None = None,
+        lookups: Lookups | None = None,
+    ) -> None:
         self._app = app
         self._keyring = keyring
         self._sessions = sessions
-        self._pool = ThreadPoolExecutor(KEY_THREADS, thread_name_prefix="keys")
+        self._lookups = lookups or Lookups()
         self._known: dict[str, tuple[ApiKey, float]] = {}  # secret -> (key, looked up at)
         self._away_until_s = -math.inf
 
@@ -107,7 +109,7 @@ class BearerAuth:
         if stale and now_s < self._away_until_s:
             return stale
         try:
-            found = await self._looked_up(find, secret)
+            found = await self._lookups.run(find, secret)
         except TransientError:
             self._away_until_s = time.monotonic() + AWAY_S
             if stale is None:
@@ -120,16 +122,6 @@ class BearerAuth:
             self._known.clear()
         self._known[secret] = found, now_s
         return found
-
-    async def _looked_up(self, find: Callable[[str], ApiKey | None], secret: str) -> ApiKey | None:
-        """The key of a secret or session, from a small pool of its own: however many are tried
-        while the store hangs, no other request waits for a thread.
-        """
-        look = asyncio.get_running_loop().run_in_executor(self._pool, find, secret)
-        try:
-            return await asyncio.wait_for(look, KEY_WAIT_S)
-        except TimeoutError:
-            raise StoreUnavailable("the object store, which holds the keys, hangs") from None
 
 
 def _listed(key: ApiKey) -> str:

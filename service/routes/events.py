@@ -13,7 +13,7 @@ from core.ports import Event
 from matteforge.schemas.datasets import DatasetState, InWork
 from service.datasets import load_view
 from service.dependencies import DatasetId, Services, ServicesDep, bearer
-from service.event_stream import Reader, documented_stream, follow
+from service.event_stream import StreamReaderDep, documented_stream, follow
 from service.parameters import LastEventId
 from service.wire import dataset_out
 
@@ -42,7 +42,7 @@ def _view(dataset_id: DatasetId, services: ServicesDep) -> DatasetView:
 async def events(
     view: Annotated[DatasetView, Depends(_view)],
     services: ServicesDep,
-    reader: Reader,
+    reader: StreamReaderDep,
     last_event_id: LastEventId = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Starts with a `snapshot` unless Last-Event-ID can be resumed; ends with the `state` that ends

@@ -13,7 +13,7 @@ from core.matte_batches import MatteBatches
 from matteforge.schemas.mattes import BatchPicturePage, MatteBatchOut, MatteBatchPage
 from service import matte_batches
 from service.dependencies import KeyDep, MatteBatchId, Services, ServicesDep, bearer
-from service.event_stream import Reader, documented_stream, follow
+from service.event_stream import StreamReaderDep, documented_stream, follow
 from service.matte_orders import WishDep
 from service.parameters import Cursor, IdempotencyKey, LastEventId
 from service.problems import documented, located
@@ -129,7 +129,7 @@ def _batch(batch_id: MatteBatchId, services: ServicesDep) -> str:
 async def events(
     batch: Annotated[str, Depends(_batch)],
     services: ServicesDep,
-    reader: Reader,
+    reader: StreamReaderDep,
     last_event_id: LastEventId = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Starts with a `snapshot` unless nothing happened since Last-Event-ID; ends with the `state`

@@ -8,6 +8,7 @@ from pydantic import Field
 from core.keyring import KeyRing
 from matteforge.schemas.base import Wire
 from service.dependencies import Services, ServicesDep
+from service.lookups import Lookups
 from service.parameters import json_only
 from service.routes import flower
 from service.sessions import COOKIE, Sessions
@@ -34,39 +35,54 @@ async def _sessions(request: Request) -> Sessions:
     return sessions
 
 
+async def _lookups(request: Request) -> Lookups:
+    lookups: Lookups = request.app.state.lookups
+    return lookups
+
+
 SessionsDep = Annotated[Sessions, Depends(_sessions)]
+LookupsDep = Annotated[Lookups, Depends(_lookups)]
 
 
 @router.post("", response_model=SessionOut, dependencies=[Depends(json_only)])
-def sign_in(
+async def sign_in(
     body: SignIn,
     request: Request,
     response: Response,
     services: ServicesDep,
     sessions: SessionsDep,
+    lookups: LookupsDep,
 ) -> SessionOut:
     """Exchange a key for a cookie. Unauthorized when the key is not known."""
-    owner, token = sessions.sign_in(body.key.strip())
+    owner, token = await lookups.run(sessions.sign_in, body.key.strip())
     response.set_cookie(
         COOKIE, token, max_age=sessions.lifetime_s, path=_path(services), httponly=True,
         samesite="strict", secure=request.url.scheme == "https",
     )  # fmt: skip
-    return _out(request, services, owner)
+    return await lookups.run(_out, request, services, owner)
 
 
 @router.get("", response_model=SessionOut)
-def look(request: Request, services: ServicesDep, sessions: SessionsDep) -> SessionOut:
+async def look(
+    request: Request, services: ServicesDep, sessions: SessionsDep, lookups: LookupsDep
+) -> SessionOut:
     """Whose session the cookie names, if it names one."""
-    owner = sessions.owner(request.cookies.get(COOKIE, ""))
-    return SessionOut(owner=None) if owner is None else _out(request, services, owner)
+    owner = await lookups.run(sessions.owner, request.cookies.get(COOKIE, ""))
+    if owner is None:
+        return SessionOut(owner=None)
+    return await lookups.run(_out, request, services, owner)
 
 
 @router.delete("", status_code=204)
-def sign_out(
-    request: Request, response: Response, services: ServicesDep, sessions: SessionsDep
+async def sign_out(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    sessions: SessionsDep,
+    lookups: LookupsDep,
 ) -> None:
     """End the session on the server, and take the cookie back."""
-    sessions.sign_out(request.cookies.get(COOKIE, ""))
+    await lookups.run(sessions.sign_out, request.cookies.get(COOKIE, ""))
     response.delete_cookie(COOKIE, path=_path(services), httponly=True, samesite="strict")
 
 

@@ -13,7 +13,7 @@ from matteforge.schemas.curves import RunCurves
 from matteforge.schemas.training import STAGES, Stage, TrainingRunOut, TrainingRunPage, TrainingSpec
 from service import training
 from service.dependencies import KeyDep, OwnerDep, Services, ServicesDep, TrainingRunId, bearer
-from service.event_stream import Reader, documented_stream, follow
+from service.event_stream import StreamReaderDep, documented_stream, follow
 from service.parameters import Cursor, IdempotencyKey, LastEventId, json_only
 from service.problems import documented, located
 
@@ -119,7 +119,7 @@ def _run(run_id: TrainingRunId, services: ServicesDep) -> str:
 async def events(
     run: Annotated[str, Depends(_run)],
     services: ServicesDep,
-    reader: Reader,
+    reader: StreamReaderDep,
     last_event_id: LastEventId = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Starts with a `snapshot` unless nothing happened since Last-Event-ID; ends with the `state`

@@ -1,9 +1,12 @@
 """Server-sent events: snapshot, resume, heartbeat and the end, on memory adapters."""
 
+import asyncio
 import json
 from collections.abc import Callable
 
 import pytest
+from fastapi.sse import ServerSentEvent
+from starlette.concurrency import run_in_threadpool
 
 from core import keyring
 from core.adapters.live_view_rules import EVENTS_KEPT
@@ -12,7 +15,7 @@ from core.errors import LiveViewUnavailable
 from core.keyring import KeyRing
 from matteforge.schemas.datasets import DatasetState, InWork
 from matteforge.schemas.keys import KeyChange
-from service import middleware
+from service import event_stream, middleware
 from service.routes import events
 
 
@@ -94,6 +97,37 @@ def test_a_stream_ends_with_the_right_to_read(world, after_looks, monkeypatch, c
     assert [event["event"] for event in seen] == ["snapshot"]
     refused = world.http.get(out["links"]["events"])
     assert refused.status_code == (403 if change else 401)
+
+
+def test_a_key_has_so_many_streams_and_no_more(world, monkeypatch):
+    monkeypatch.setattr(event_stream, "MAX_STREAMS", 2)
+    out, app = world.order(), world.http.app
+    own = KeyRing(world.store).find("mf_test")
+    reader = event_stream.StreamReader(own, app.state.keyring, app.state.streams)
+    streams = [
+        event_stream.follow(Endless(), 0.01, reader) for _ in range(event_stream.MAX_STREAMS)
+    ]
+
+    async def hold() -> None:
+        for stream in streams:
+            await anext(stream)
+        refused = await run_in_threadpool(world.http.get, out["links"]["events"])
+        assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+        await streams[0].aclose()
+        world.end(out["id"])
+        answer = await run_in_threadpool(world.http.get, out["links"]["events"])
+        assert answer.status_code == 200
+        await streams[1].aclose()
+
+    asyncio.run(hold())
+    assert app.state.streams[own.id] == 0
+
+
+class Endless:
+    ended = False
+
+    def look(self) -> list[ServerSentEvent]:
+        return [ServerSentEvent(event="progress", data={})]
 
 
 def test_a_known_id_resumes_without_a_snapshot(world, after_looks):

@@ -16,7 +16,7 @@ from core.adapters.memory_store import MemoryStore
 from core.keyring import KeyRing
 from core.messages import QUEUE_GENERATE, Consumer
 from core.settings import Settings
-from service import middleware, readiness
+from service import lookups, readiness
 from service.app import create_app
 from service.deadline import Deadline
 
@@ -96,8 +96,21 @@ def test_a_slow_upload_is_no_late_response_and_some_paths_may_take_longer():
         assert http.post("/hasty", content=b"x").status_code == 503
 
 
-def test_wrong_keys_cost_no_thread_of_others_while_the_store_hangs(gate, monkeypatch):
-    monkeypatch.setattr(middleware, "KEY_WAIT_S", 0.3)
+GUESSES = {
+    "keys": lambda http, n: http.get("/v1/datasets", headers={"Authorization": f"Bearer {n}"}),
+    "keys to sign in": lambda http, n: http.post("/session", json={"key": f"wrong-{n}"}),
+    "sessions": lambda http, n: http.get("/session", headers=cookie(n)),
+    "sessions of requests": lambda http, n: http.get("/v1/datasets", headers=cookie(n)),
+}
+
+
+def cookie(number: int) -> dict[str, str]:
+    return {"Cookie": f"matteforge_session=999999999999.wrong-{number}"}
+
+
+@pytest.mark.parametrize("what", GUESSES)
+def test_guesses_cost_no_thread_of_others_while_the_store_hangs(gate, monkeypatch, what):
+    monkeypatch.setattr(lookups, "WAIT_S", 0.3)
     monkeypatch.setattr(readiness, "WAIT_S", 0.3)
     store = MemoryStore()
     app = create_app(
@@ -111,8 +124,7 @@ def test_wrong_keys_cost_no_thread_of_others_while_the_store_hangs(gate, monkeyp
         statuses = set()
 
         def guess(number: int) -> None:
-            wrong = {"Authorization": f"Bearer wrong-{number}"}
-            statuses.add(http.get("/v1/datasets", headers=wrong).status_code)
+            statuses.add(GUESSES[what](http, number).status_code)
 
         guesses = [threading.Thread(target=guess, args=(number,)) for number in range(60)]
         for thread in guesses:
