@@ -15,6 +15,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from impatient import IMPATIENT
 
 from core import keys
 from core.adapters.redis import RedisLiveView
@@ -60,15 +61,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-# Impatient, so that what is found missing is done again within seconds.
-SETTINGS = {
-    "MATTEFORGE_LEASE_TTL_S": "4",
-    "MATTEFORGE_LEASE_RENEW_S": "1",
-    "MATTEFORGE_RECONCILE_EVERY_S": "1",
-    "MATTEFORGE_RING_STALE_S": "3",
-    "MATTEFORGE_BATCH_SIZE": "4",
-    "MATTEFORGE_WEBHOOK_PRIVATE": "1",
-}
+SETTINGS = {**IMPATIENT, "MATTEFORGE_WEBHOOK_PRIVATE": "1"}
 TINY_GENERATOR = {
     "z_dim": 16,
     "w_dim": 16,

@@ -11,7 +11,7 @@ from core.rendered_subjects import Assignment
 from matteforge.client import MatteForge
 from matteforge.errors import MatteForgeRequestError
 from matteforge.schemas.people import PEOPLE
-from models.renderer.blender.process import available
+from models.renderer.availability import available
 from workers.shards.read import read_shard
 
 WANTED = {"hair": {"long": 0.5}, "glasses": 0.25}

@@ -25,6 +25,7 @@ import httpx
 from chaos_faults import FAULTS, MISSED, World
 from chaos_orders import Ended, Orders, drawn_orders
 from chaos_remains import remains
+from impatient import IMPATIENT
 from proxies import Proxies
 
 from deploy.local.ports import free_ports
@@ -34,15 +35,6 @@ from deploy.local.stack import Stack
 HERE = Path(__file__).parent
 AFTERWARDS_S = 300
 LOGS = Path(tempfile.gettempdir(), "chaos-logs")  # of a run that went wrong
-PATIENT = {
-    "MATTEFORGE_LEASE_TTL_S": "4",
-    "MATTEFORGE_LEASE_RENEW_S": "1",
-    "MATTEFORGE_RECONCILE_EVERY_S": "1",
-    "MATTEFORGE_RING_STALE_S": "3",
-    "MATTEFORGE_BATCH_SIZE": "4",
-    "MATTEFORGE_RENDERED": "1",
-    "MATTEFORGE_DEVICE": "cpu",
-}
 
 
 class ChaosStack(Stack):
@@ -62,7 +54,9 @@ class ChaosStack(Stack):
 def world_of(folder: Path, bundle: Path, seed: int) -> Iterator[tuple[World, Orders]]:
     """A stack behind proxies, started; stopped in the end."""
     s3_port, redis_port = free_ports(2)
-    env = PATIENT | {
+    env = IMPATIENT | {
+        "MATTEFORGE_RENDERED": "1",
+        "MATTEFORGE_DEVICE": "cpu",
         "CHAOS_CLOCK": str(folder / "clock"),
         "PYTHONPATH": f"{HERE / 'steppable_clock'}:{HERE.parents[1]}",
         "MATTEFORGE_S3_ENDPOINT": f"http://127.0.0.1:{s3_port}",

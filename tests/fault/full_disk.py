@@ -20,19 +20,13 @@ from shutil import disk_usage
 
 import click
 import httpx
+from impatient import IMPATIENT
 
 from deploy.local.stack import Stack
 from matteforge.client import MatteForge
 
 ORDER = {"seed": 7, "shard_size": 50}
 LEFT_BYTES = 4_000_000
-PATIENT = {
-    "MATTEFORGE_LEASE_TTL_S": "4",
-    "MATTEFORGE_LEASE_RENEW_S": "1",
-    "MATTEFORGE_RECONCILE_EVERY_S": "1",
-    "MATTEFORGE_RING_STALE_S": "3",
-    "MATTEFORGE_BATCH_SIZE": "4",
-}
 
 
 @contextmanager
@@ -108,7 +102,7 @@ def main(bundle: Path, size_mb: int, count: int, full_s: float) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="full-") as name,
         small_disk(Path(name, "disk"), size_mb) as disk,
-        Stack(disk / "data", bundles=(bundle,), env=PATIENT) as stack,
+        Stack(disk / "data", bundles=(bundle,), env=IMPATIENT) as stack,
         MatteForge(stack.url, stack.api_key, attempts=10) as client,
     ):
         calm = made(client, client.order(count, **ORDER).id)

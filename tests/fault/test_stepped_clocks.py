@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from impatient import IMPATIENT
 
 from deploy.local.program import Program
 from deploy.local.stack import Stack
@@ -20,13 +21,6 @@ ALSO = pytest.mark.slow  # the other half of sixteen
 JUMPS_S = (-3600, pytest.param(-600, marks=ALSO), 600, pytest.param(3600, marks=ALSO))
 SKEW_S = 900  # what the object store bears
 ORDER = {"count": 12, "seed": 5, "shard_size": 4}
-PATIENT = {
-    "MATTEFORGE_LEASE_TTL_S": "4",
-    "MATTEFORGE_LEASE_RENEW_S": "1",
-    "MATTEFORGE_RECONCILE_EVERY_S": "1",
-    "MATTEFORGE_RING_STALE_S": "3",
-    "MATTEFORGE_BATCH_SIZE": "4",
-}
 
 
 class SteppedStack(Stack):
@@ -34,7 +28,7 @@ class SteppedStack(Stack):
 
     def __init__(self, folder: Path, bundle: Path) -> None:
         path = f"{HERE / 'steppable_clock'}:{HERE.parents[1]}"
-        super().__init__(folder / "data", bundles=(bundle,), env=PATIENT | {"PYTHONPATH": path})
+        super().__init__(folder / "data", bundles=(bundle,), env=IMPATIENT | {"PYTHONPATH": path})
         self._clocks = folder
 
     def programs(self) -> list[Program]:

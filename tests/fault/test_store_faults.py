@@ -1,15 +1,14 @@
 """An S3 that fails in the middle of calls: what is read is right or refused, and no parts of an
 upload are left."""
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from proxies import Proxies
 
 from core.adapters.s3 import S3Store
 from core.errors import NotFound, PreconditionFailed, StoreUnavailable
@@ -19,22 +18,11 @@ PART_BYTES = 1 << 20
 ROUNDS = 6
 
 
-@pytest.fixture(scope="module")
-def proxies() -> ModuleType:
-    path = Path(__file__).with_name("proxies.py")
-    spec = importlib.util.spec_from_file_location("chaos_proxies", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def between(proxies: ModuleType, s3: Any, valkey: str) -> Iterator[Any]:
+def between(s3: Any, valkey: str) -> Iterator[Any]:
     s3_port, redis_port = free_ports(2)
     ports = urlsplit(s3.url).port, urlsplit(valkey).port
-    made = proxies.Proxies(1, s3=(s3_port, ports[0]), redis=(redis_port, ports[1]))
+    made = Proxies(1, s3=(s3_port, ports[0]), redis=(redis_port, ports[1]))
     made.s3_url = f"http://127.0.0.1:{s3_port}"
     yield made
     made.close()

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from models.renderer.availability import available
 from models.renderer.blender.picture import RenderedPicture
-from models.renderer.blender.process import RenderProcess, available
+from models.renderer.blender.process import RenderProcess
 from models.renderer.person.shape import Shape
 from models.renderer.person.subject import PERSON
 

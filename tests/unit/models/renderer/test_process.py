@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from core.errors import RendererFailed, SourceUnavailable
+from models.renderer.availability import INSTALL, available
 from models.renderer.blender import process
-from models.renderer.blender.process import RenderProcess, available
+from models.renderer.blender.process import RenderProcess
 from models.renderer.cli import render
 from models.renderer.person import subject
 
@@ -129,7 +130,7 @@ def test_a_missing_package_is_named_with_what_installs_it(
     reason = available()
     assert reason is not None
     assert f"`{package}`" in reason
-    assert process.INSTALL in reason
+    assert INSTALL in reason
     with RenderProcess() as renderer, pytest.raises(SourceUnavailable, match=f"`{package}`"):
         renderer._start()
     answer = CliRunner().invoke(render, ["--out", "never-made"])
