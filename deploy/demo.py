@@ -16,7 +16,7 @@ from matteforge.calls import OrderOptions
 from matteforge.client import MatteForge
 from matteforge.schemas.attributes import VOCABULARIES
 from matteforge.schemas.datasets import DatasetOut, DatasetState
-from models.renderer.blender.process import available
+from models.renderer.availability import available
 from workers.shards.contact_sheet import draw_contact_sheet
 from workers.shards.read import DeliveredSample, read_shard
 

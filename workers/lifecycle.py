@@ -157,7 +157,7 @@ class SamplerCache:
         return self._loaded[key]
 
     def _check_renderer(self, domain: str) -> None:
-        from models.renderer.blender.process import available
+        from models.renderer.availability import available
 
         if reason := available(domain):
             raise SourceUnavailable(f"this worker can't render {domain}: {reason}")

@@ -64,6 +64,7 @@ class SeaweedFS:
                 "-admin.ui=false",
                 "-master.telemetry=false",
                 "-master.vacuumIntervalSeconds=900",
+                "-volume.preStopSeconds=0",  # who would use it has ended before
                 *self._sockets(),
             ),
             env=self._env(),

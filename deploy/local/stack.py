@@ -24,7 +24,7 @@ from deploy.local.valkey import Valkey
 from deploy.serve import command, flower_prefix
 from matteforge.cli.connection import keep_compiled
 from models.kernels.cpu_tuning import CPU_TUNING
-from models.renderer.blender.process import available
+from models.renderer.availability import available
 
 BUCKET = "matteforge"
 LOOPBACK_ONLY = Listen()

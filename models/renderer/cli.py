@@ -16,8 +16,9 @@ from matteforge.schemas.attributes import Framing
 from matteforge.schemas.vocabulary import Distribution, Vocabulary
 from models.imaging.sheets import in_rows, save_sheet, thumbnail, tile
 from models.kernels.compile_notice import announce_compilation
+from models.renderer.availability import available
 from models.renderer.blender.picture import MEMBERS, RenderedPicture
-from models.renderer.blender.process import RenderProcess, available
+from models.renderer.blender.process import RenderProcess
 from models.renderer.folder import PictureFolder
 from models.renderer.render import Quality, Survey, survey
 from models.renderer.spec import SubjectSpec

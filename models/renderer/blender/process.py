@@ -2,7 +2,6 @@
 has done enough."""
 
 import contextlib
-import importlib.util
 import json
 import subprocess
 import sys
@@ -16,26 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import RendererFailed, SourceUnavailable
+from models.renderer.availability import available
 from models.renderer.blender.picture import MEMBERS, RenderedPicture
 from models.renderer.render import Quality, Survey, finish, survey
 from models.renderer.scene.scene import Scene
 from models.renderer.spec import SubjectSpec
-from models.renderer.subjects import SUBJECTS, subject_of
 
 PROGRAM = Path(__file__).with_name("program.py")
-INSTALL = "pip install '.[portraits]'"
 LINEAR_FILE = "picture.npy"
-
-
-def available(domain: str | None = None) -> str | None:
-    """None where portraits of a domain, or of every one, can be rendered, else what is missing, in
-    words. Raises InvalidSpec for an unknown domain."""
-    if importlib.util.find_spec("bpy") is None:
-        return f"Blender's package `bpy` is not installed: {INSTALL}"
-    for subject in [subject_of(domain)] if domain else SUBJECTS.values():
-        if missing := subject.missing():
-            return f"{missing}: {INSTALL}"
-    return None
 
 
 class RenderProcess:
