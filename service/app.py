@@ -140,8 +140,8 @@ def create_app(
     app.state.streams = Counter()
     app.state.readiness = Readiness(startup, services.store, services.live, services.doorbell)
     app.state.metrics = Metrics(services.live, services.doorbell)
-    for module in ROUTES:
-        app.include_router(module.router)
+    for module in ROUTES:  # as they are: included, each is built anew for each application
+        app.router.routes.extend(module.router.routes)
     app.include_router(console.router(services.settings))
     problems.install(app)
     _add_middleware(app, services)
