@@ -52,6 +52,10 @@ WRAPPED: dict[str, Callable[[State], Any]] = {
         "params_ema": state,
     },
     "ema": lambda state: {"ema": {"decay": 0.999, "shadow": state}, "model": {}},
+    "swa_model": lambda state: {
+        "model": {name: torch.zeros_like(x) for name, x in state.items()},
+        "swa_model": state,
+    },
     "averaged": lambda state: prefixed("module.")(state) | {"n_averaged": torch.tensor(7)},
     "numpy scalar beside": lambda state: {
         "state_dict": state,
@@ -74,6 +78,13 @@ def test_wrapped_states_are_found_and_keep_their_bits(tmp_path, wrapped, zipped)
     assert all(torch.equal(found[name], tensor) for name, tensor in stylematte().items())
     if wrapped == "extra buffer":
         assert summary.notes == ("left out pixel_mean",)
+
+
+def test_of_two_networks_in_a_file_the_other_is_named(tmp_path):
+    other = {name: torch.zeros_like(x) for name, x in stylematte().items()}
+    torch.save({"teacher": other, "student": stylematte()}, tmp_path / "s.pth")
+    summary = import_file(tmp_path / "s.pth", out=tmp_path / "m")
+    assert summary.notes == ("taken from student", "also there, and not taken: teacher")
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -191,6 +191,8 @@ def _stylematte(path: Path, content: bytes) -> Converted:
     state, extras = without_extras(state, expected_shapes(build_stylematte, config))
     check_state(build_stylematte, config, state)
     notes: tuple[str, ...] = (f"taken from {found.place}",) if found.place else ()
+    if found.others:
+        notes += (f"also there, and not taken: {', '.join(found.others)}",)
     if extras:
         notes += (f"left out {', '.join(sorted(extras)[:5])}",)
     return Converted(kind="stylematte", config=config, state=state, notes=notes)

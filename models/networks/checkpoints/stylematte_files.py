@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,18 @@ from core.errors import CheckpointRejected
 from models.networks.checkpoints.torch_file import is_torch_file, read_torch_file
 
 ANCHOR = "pixel_decoder."  # every StyleMatte's names hold it, behind whatever wraps the network
-AVERAGED = ("ema", "shadow", "averaged")  # words of a path to weights averaged over training
+AVERAGED = ("ema", "shadow", "averaged", "swa")  # words of a path to weights averaged over training
 DEEPEST = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundState:
-    """state: tensors by names without prefix; place: where it lay in the file, for the report."""
+    """state: tensors by names without prefix; place: where it lay in the file, for the report;
+    others: places of states that were not taken."""
 
     state: dict[str, torch.Tensor]
     place: str
+    others: tuple[str, ...] = ()
 
 
 def is_safetensors(content: bytes) -> bool:
@@ -38,8 +40,8 @@ def is_safetensors(content: bytes) -> bool:
 def read_stylematte_state(path: Path, content: bytes) -> FoundState:
     """The tensors that make up a StyleMatte in a `.pth` or `.safetensors` file.
 
-    Where there are several, averaged ones (ema, params_ema) come first, then the fullest. Raises
-    CheckpointRejected, saying what the file holds instead.
+    Where there are several, averaged ones (ema, params_ema, swa_model) come first, then the
+    fullest; the others are named. Raises CheckpointRejected, saying what the file holds instead.
     """
     tree = (
         read_torch_file(content, path.name)
@@ -48,7 +50,7 @@ def read_stylematte_state(path: Path, content: bytes) -> FoundState:
     )
     found = sorted(_states(tree), key=_rank)
     if found:
-        return found[0]
+        return replace(found[0], others=tuple(each.place or "the top" for each in found[1:]))
     if not isinstance(tree, Mapping) or not any(_tensors(tree)):
         raise CheckpointRejected(f"{path.name} holds no plain dict of tensors")
     names = [name for name, value in tree.items() if isinstance(value, torch.Tensor)] or list(tree)
