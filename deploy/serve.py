@@ -44,6 +44,7 @@ def command(process: str, extra: Sequence[str] = ()) -> list[str]:
     python = [sys.executable, "-m"]
     if process == "api":
         return [*python, "uvicorn", "service.app:create_app", "--factory", "--no-server-header",
+                "--http", "service.connections:ImpatientProtocol",
                 "--timeout-graceful-shutdown", "3", "--timeout-keep-alive", KEEP_ALIVE_S,
                 *extra]  # fmt: skip
     celery = [*python, "celery", "--app", "workers.app:app"]

@@ -29,6 +29,7 @@ from matteforge.schemas.mattes import MAX_ARCHIVE_BYTES, MAX_PICTURE_BYTES
 from service import openapi, problems
 from service.audit import Audit
 from service.audit_trail import AuditTrail
+from service.connections import allow_connections
 from service.deadline import DEADLINE_S, Deadline
 from service.dependencies import Services
 from service.limits import Admission
@@ -116,6 +117,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        allow_connections()
         await run_in_threadpool(startup.begin)
         trail.begin()
         yield
