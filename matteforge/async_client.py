@@ -8,7 +8,7 @@ from matteforge.client import ClientMethods, MatteForge
 from matteforge.matte_batches import AsyncMatteBatches
 from matteforge.methods import AsyncCaller
 from matteforge.training import AsyncTraining
-from matteforge.transport import AsyncTransport, authorization
+from matteforge.transport import LIMITS, AsyncTransport, authorization
 from matteforge.webhooks import AsyncWebhooks
 
 
@@ -28,7 +28,11 @@ class AsyncMatteForge(ClientMethods, AsyncCaller):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         http = httpx.AsyncClient(
-            base_url=url, headers=authorization(api_key), timeout=timeout_s, transport=transport
+            base_url=url,
+            headers=authorization(api_key),
+            timeout=timeout_s,
+            limits=LIMITS,
+            transport=transport,
         )
         super().__init__(AsyncTransport(http, attempts=attempts))
         self.training = AsyncTraining(self.transport)

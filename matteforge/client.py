@@ -13,7 +13,7 @@ from matteforge.mattes import MatteMethods
 from matteforge.methods import Caller
 from matteforge.samples import SampleMethods
 from matteforge.training import Training
-from matteforge.transport import Transport, authorization
+from matteforge.transport import LIMITS, Transport, authorization
 from matteforge.webhooks import Webhooks
 
 
@@ -40,7 +40,9 @@ class MatteForge(ClientMethods, Caller):
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         headers = authorization(api_key)
-        http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
+        http = httpx.Client(
+            base_url=url, headers=headers, timeout=timeout_s, limits=LIMITS, transport=transport
+        )
         super().__init__(Transport(http, attempts=attempts))
         self.training = Training(self.transport)
         self.matte_batches = MatteBatches(self.transport)

@@ -21,6 +21,9 @@ RETRIED = frozenset({500, 502, 503, 504})
 TOO_FAST = "rate_limited"  # by the second; other limits are not waited for
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30)
+"""httpx's own but for the last: who asks every few seconds keeps a connection. The API ends one
+after 75 s, later than a client does."""
 
 SENDABLE = re.compile(r"[\x20-\x7e]+")
 

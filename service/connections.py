@@ -9,7 +9,7 @@ import resource
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEAD_S = 10.0
+HEAD_S = 60.0  # as nginx has it: a client on a busy machine may be late
 """Until the head of a request is there, since the connection was made, or the head begun."""
 
 

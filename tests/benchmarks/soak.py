@@ -31,6 +31,7 @@ from deploy.local.stack import Stack
 from matteforge.async_client import AsyncMatteForge
 from matteforge.client import MatteForge
 from matteforge.errors import MatteForgeError
+from matteforge.transport import LIMITS
 
 COUNT = 100_000  # samples of the dataset that all look at: it outlasts the run
 WATCHED = ("api", "valkey", "seaweedfs", "control")
@@ -91,7 +92,9 @@ class Watched(httpx.AsyncHTTPTransport):
     """One client's connections, whose breaks are counted before the client tries again."""
 
     def __init__(self, seen: Seen) -> None:
-        super().__init__(verify=False)  # plain HTTP: five hundred TLS contexts would take memory
+        super().__init__(
+            verify=False, limits=LIMITS
+        )  # plain HTTP: five hundred TLS contexts would take memory
         self._seen = seen
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -10,7 +10,9 @@ from contextlib import suppress
 
 import pytest
 
+from deploy.serve import KEEP_ALIVE_S
 from matteforge import AsyncMatteForge, MatteForge, MatteForgeUnavailable
+from matteforge.transport import LIMITS
 
 IDENT = "ds_" + "0" * 24
 BODY = json.dumps(
@@ -100,6 +102,12 @@ def test_so_it_is_by_the_asynchronous_client(server: Resetting) -> None:
     asyncio.run(use())
     assert server.left == 0
     assert len(keys(server.requests)) == 1
+
+
+def test_the_api_keeps_an_idle_connection_longer_than_clients_do() -> None:
+    kept_s = LIMITS.keepalive_expiry
+    assert kept_s is not None
+    assert 2 * kept_s < float(KEEP_ALIVE_S), "else it would end one just when it is used again"
 
 
 def test_a_client_that_may_try_once_says_what_broke(server: Resetting) -> None:
