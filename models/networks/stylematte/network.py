@@ -7,11 +7,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import Mask2FormerConfig, SwinConfig
+from transformers.models.mask2former.configuration_mask2former import Mask2FormerConfig
 from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerPixelLevelModule,
     Mask2FormerPreTrainedModel,
 )
+from transformers.models.swin.configuration_swin import SwinConfig
 
 from models.networks.stylematte.config import MattingConfig
 from models.networks.stylematte.deformable_attention import DeformableAttention

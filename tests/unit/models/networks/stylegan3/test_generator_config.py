@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from scipy import signal
 
 from models.networks.stylegan3 import GeneratorConfig, MappingConfig, layer_schedule
 from models.networks.stylegan3.filters import design_lowpass
@@ -119,3 +120,11 @@ def test_a_radial_filter_is_the_same_along_both_axes() -> None:
     taps = design_lowpass(12, 4.0, 4.0, 32.0, radial=True)
     assert torch.equal(taps, taps.t())
     assert torch.linalg.matrix_rank(taps.double(), rtol=1e-3) > 1
+
+
+@pytest.mark.parametrize("half_width", [0.4, 4.0, 12.0])
+@pytest.mark.parametrize("taps", [2, 6, 12, 24, 25])
+def test_a_filter_is_scipys_to_the_bit(taps: int, half_width: float) -> None:
+    theirs = signal.firwin(taps, 4.0, width=2 * half_width, fs=64.0)
+    ours = design_lowpass(taps, cutoff=4.0, half_width=half_width, rate=64.0)
+    assert torch.equal(ours, torch.as_tensor(theirs, dtype=torch.float32))
