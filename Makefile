@@ -7,6 +7,8 @@ export MALLOC_TRIM_THRESHOLD_ := 1000000000000
 export MALLOC_TOP_PAD_ := 268435456
 # OpenMP's threads sleep between torch's operations instead of holding a core that numba's kernels want.
 export OMP_WAIT_POLICY := passive
+# What Python has compiled is kept: tests import the same modules in dozens of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up docs test test-again test-fast test-slow test-portraits browser-tools test-browser check audit fix bench bench-cuda bench-guard bench-scale bench-control chaos lock clean
