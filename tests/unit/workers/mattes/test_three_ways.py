@@ -84,7 +84,7 @@ def command(
         def __init__(self, url: str, api_key: str) -> None:
             super().__init__(url, api_key, transport=Through())
 
-    def fetch(url: str, path: Path, *, timeout: object) -> None:
+    def fetch(url: str, path: Path, on_bytes: object, *, timeout: object) -> None:
         key = url.removeprefix("memory://").partition("?")[0]
         path.write_bytes(http.app.state.services.store.get(key)[0])
 
