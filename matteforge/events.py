@@ -14,7 +14,7 @@ from matteforge.errors import MatteForgeRequestError, MatteForgeUnavailable
 from matteforge.schemas.datasets import DatasetState
 from matteforge.transport import AsyncTransport, Transport, pauses, problem_of
 
-SILENCE_S = 60.0  # a stream speaks every 15 s
+SILENCE_S = 60.0  # a stream speaks every 15 s: httpx-sse takes such a comment for an empty event
 
 
 class EventOut(TypedDict):
@@ -95,7 +95,8 @@ class EventStream:
                         source.response.read()
                     _check(source.response)
                     for event in source.iter_sse():
-                        yield reading.take(event)
+                        if event.data:
+                            yield reading.take(event)
                         if reading.ended:
                             return
             except BREAKS as error:
@@ -114,7 +115,8 @@ class EventStream:
                         await source.response.aread()
                     _check(source.response)
                     async for event in source.aiter_sse():
-                        yield reading.take(event)
+                        if event.data:
+                            yield reading.take(event)
                         if reading.ended:
                             return
             except BREAKS as error:

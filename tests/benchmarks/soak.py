@@ -170,7 +170,9 @@ async def soak(
         print(f"minute {minute + 1}: {found}", flush=True)
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    for end in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(end, Exception):  # what a client raised that it should not
+            seen.errors[repr(end)] += 1
     return seen
 
 
@@ -191,12 +193,12 @@ def main(clients: int, streams: int, minutes: int, every_s: float, out: Path | N
     grown = median(api_mb[-third:]) / median(api_mb[third : 2 * third] or api_mb)
     last = seen.minutes[-1]
     print(
-        f"{seen.polls} polls, {seen.events} events; errors {last['errors']}, tried again "
+        f"{seen.polls} polls, {seen.events} events; errors {dict(seen.errors)}, tried again "
         f"{last['retried']}; the API's memory x {grown:.2f} after its first third"
     )
     if out:
         out.write_text(json.dumps(seen.minutes, indent=1))
-    sys.exit(bool(last["errors"]) or grown > GROWTH)
+    sys.exit(bool(seen.errors) or grown > GROWTH)
 
 
 if __name__ == "__main__":

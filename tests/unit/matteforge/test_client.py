@@ -202,12 +202,15 @@ def test_models():
         assert client.models() == [model]
 
 
+EVENTS = {"content-type": "text/event-stream"}
+
+
 def events(*frames: tuple[str | None, str, dict]) -> httpx.Response:
     text = ": hello\n\n" + "".join(
         (f"id: {ident}\n" if ident else "") + f"event: {kind}\ndata: {json.dumps(data)}\n\n"
         for ident, kind, data in frames
     )
-    return httpx.Response(200, text=text, headers={"content-type": "text/event-stream"})
+    return httpx.Response(200, text=text, headers=EVENTS)
 
 
 @pytest.fixture
@@ -217,10 +220,18 @@ def broken_stream() -> Callable[..., httpx.Response]:
             yield events(*frames).content
             raise httpx.ReadError("cut")
 
-        headers = {"content-type": "text/event-stream"}
-        return httpx.Response(200, content=body(), headers=headers)
+        return httpx.Response(200, content=body(), headers=EVENTS)
 
     return make
+
+
+def test_what_a_quiet_stream_says_to_stay_open_is_no_event():
+    frames = events(("7-0", "shard", {"shard": 0}), (None, "state", {"state": "completed"})).text
+    quiet = frames.replace("event: state", ": ping\n\n: ping\n\nevent: state")
+    script = Script(httpx.Response(200, text=quiet, headers=EVENTS))
+    with script.client() as client:
+        assert [event["kind"] for event in client.events(IDENT)] == ["shard", "state"]
+    assert len(script.requests) == 1
 
 
 def test_events_reconnect_where_they_broke_off(broken_stream):
