@@ -83,7 +83,9 @@ class TrainingSpec(Frozen):
     )
     seed: int = Field(0, ge=0, lt=2**31)
 
-    generator: Literal["portrait-64", "portrait-128", "portrait-256", "tiny-32"] = "portrait-128"
+    generator: Literal[
+        "portrait-64-small", "portrait-64", "portrait-128", "portrait-256", "tiny-32"
+    ] = "portrait-128"
     continue_generator: bool = Field(
         True,
         description="the champion's generator is trained on where its state is kept and it has "

@@ -3,7 +3,7 @@
 Under torchrun, over several processes, in step with each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from models.training.gan.corpus import Corpus, read_corpus
 from models.training.gan.labelling import stylematte_labeller
 from models.training.gan.loop import GanTrainer, train, until_signalled
 from models.training.gan.presets import PRESETS, GanPreset
+from models.training.gan.regression import Regression
 from models.training.gan.trainer import GanTraining
 from models.training.gan.transfer import start_from
 
@@ -62,6 +63,10 @@ def real_backgrounds(
     multiple=True,
     help="Generator, training state or both, of any resolution: a new run begins with what agrees.",
 )
+@click.option(
+    "--regress", type=float, default=0.0, metavar="KIMG",
+    help="A new run begins with a regression of that length. DATA's folders are kinds.",
+)  # fmt: skip
 @click.option("--kimg", type=float, help="Length of this stage; default: the preset's.")
 @click.option("--lr", type=float, help="Generator's learning rate; default: the preset's.")
 @click.option("--batch", type=int, help="Images a step, over all processes.")
@@ -80,9 +85,9 @@ def real_backgrounds(
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def main(
     run: Path, data: Path | None, matte: Path | None, scenes: int, photos: tuple[Path, ...],
-    name: str, resume: tuple[Path, ...], start: tuple[Path, ...], kimg: float | None,
-    lr: float | None, batch: int | None, settings: dict[str, Any], precision: str | None,
-    seed: int, save_every: float, threads: int, device: str,
+    name: str, resume: tuple[Path, ...], start: tuple[Path, ...], regress: float,
+    kimg: float | None, lr: float | None, batch: int | None, settings: dict[str, Any],
+    precision: str | None, seed: int, save_every: float, threads: int, device: str,
 ) -> None:  # fmt: skip
     """Train StyleMatteGAN, or go on with it where RUN holds its state; RUN/gan.safetensors is the
     generator.
@@ -105,9 +110,12 @@ def main(
             trainer = GanTraining(
                 corpus, preset, seed, backgrounds=backgrounds, device=own, dtype=dtype
             )
+            go_on = until_signalled()
             if not resume and not (run / f"{NAME}.state.safetensors").exists():
                 for path in start:
                     click.echo(start_from(trainer, path))
+                if regress and not regress_first(trainer, run, regress, save_every, go_on):
+                    return
             take_up(trainer, run, resume)
         except (ValueError, FileNotFoundError, CheckpointRejected) as error:
             raise click.ClickException(str(error)) from error
@@ -116,14 +124,42 @@ def main(
         entry = {"stage": NAME, **images, **options, **asdict(preset.adversarial)}
         trainer.state.progress.history.append(entry)
         last = trainer.first_image + preset.adversarial.total_kimg * 1000
-        go_on, begun = until_signalled(), trainer.state.progress.images
-        with Steps("images", int(last - begun), quiet=distributed.rank() > 0) as steps:
+        train_shown(trainer, run, NAME, last, save_every, go_on)
 
-            def goes_on(trainer: GanTrainer) -> bool:
-                steps.at(trainer.state.progress.images - begun)
-                return go_on(trainer)
 
-            train(trainer, run, NAME, last, save_every, goes_on)
+def train_shown(
+    trainer: GanTrainer,
+    run: Path,
+    name: str,
+    last_image: float,
+    save_every: float,
+    go_on: Callable[[GanTrainer], bool],
+) -> None:
+    """`train` with a bar."""
+    begun = trainer.state.progress.images
+    with Steps("images", int(last_image - begun), quiet=distributed.rank() > 0) as steps:
+
+        def goes_on(trainer: GanTrainer) -> bool:
+            steps.at(trainer.state.progress.images - begun)
+            return go_on(trainer)
+
+        train(trainer, run, name, last_image, save_every, goes_on)
+
+
+def regress_first(
+    trainer: GanTraining,
+    run: Path,
+    kimg: float,
+    save_every: float,
+    go_on: Callable[[GanTrainer], bool],
+) -> bool:
+    """Runs the regression, or goes on with it; whether it has come to its end."""
+    regression, state = Regression(trainer, kimg), run / "regression.state.safetensors"
+    if state.exists():
+        regression.state.load(state)
+    train_shown(regression, run, "regression", 1000 * kimg, save_every, go_on)
+    regression.hand_over()
+    return regression.state.progress.images >= 1000 * kimg
 
 
 def _given(named: dict[str, Any]) -> dict[str, Any]:

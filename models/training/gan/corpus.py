@@ -6,7 +6,7 @@ StyleMatte the exact alpha stands in. Colour is premultiplied for every resampli
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -37,10 +37,15 @@ Labeller = Callable[
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
     """images: uint8 [n, 4, h, h], RGB and alpha; scene i shows subject `i // scenes_per_subject` in
-    order of keys."""
+    order of keys. groups: of each image, from 0 up; all in one unless their folders say more."""
 
     images: Tensor
     keys: tuple[str, ...]
+    groups: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.groups:
+            object.__setattr__(self, "groups", (0,) * len(self.images))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -63,17 +68,19 @@ class Corpus:
 
     def to(self, device: torch.device | str) -> "Corpus":
         """The same with its images on a device."""
-        return Corpus(images=self.images.to(device), keys=self.keys)
+        return replace(self, images=self.images.to(device))
 
     def save(self, path: Path) -> None:
         partial = path.with_suffix(".partial")
-        torch.save({"images": self.images, "keys": list(self.keys)}, partial)
+        content = {"images": self.images, "keys": list(self.keys), "groups": list(self.groups)}
+        torch.save(content, partial)
         partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "Corpus":
         content = torch.load(path, weights_only=True)
-        return cls(images=content["images"], keys=tuple(content["keys"]))
+        groups = tuple(content.get("groups", ()))
+        return cls(images=content["images"], keys=tuple(content["keys"]), groups=groups)
 
 
 def read_rgba(source: Path) -> tuple[tuple[str, ...], Tensor]:
@@ -92,12 +99,12 @@ def read_rgba(source: Path) -> tuple[tuple[str, ...], Tensor]:
 
 def read_framed(source: Path, size: int) -> Corpus:
     """The corpus of people that were rendered with their heads in one place: scenes and their
-    alpha, cut to the middle square, at `size`.
+    alpha, cut to the middle square, at `size`; those of one folder are one group.
 
     source: pairs in any layout that `matteforge corpora add` reads, such as what
     `matteforge render --framing aligned` writes. Raises FileNotFoundError when there are none.
     """
-    keys, pictures = [], []
+    keys, pictures, parts = [], [], []
     for entry, sample in read_checked([source], CorpusKind.PAIRS, LARGEST):
         if sample.straight or sample.alpha is None:
             continue  # a cut-out without its scene
@@ -105,9 +112,12 @@ def read_framed(source: Path, size: int) -> Corpus:
         picture = torch.from_numpy(both).permute(2, 0, 1)[None].float() / 127.5 - 1
         pictures.append(pm1_to_u8(F.interpolate(picture, size, mode="area")))
         keys.append(PurePosixPath(entry.name).name.partition(".")[0])
+        parts.append(entry.part)
     if not pictures:
         raise FileNotFoundError(f"no picture with its alpha in {source}")
-    return Corpus(images=torch.cat(pictures), keys=tuple(keys))
+    number = {part: i for i, part in enumerate(sorted(set(parts)))}
+    groups = tuple(number[part] for part in parts)
+    return Corpus(images=torch.cat(pictures), keys=tuple(keys), groups=groups)
 
 
 def _samples(source: Path) -> Iterator[tuple[str, dict[str, bytes]]]:

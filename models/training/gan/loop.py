@@ -31,8 +31,12 @@ class GanTrainer(Protocol):
     """What a trainer is to the loop around it."""
 
     state: TrainingState
-    generator: Generator
-    averaged: Generator
+
+    @property
+    def generator(self) -> Generator: ...
+
+    @property
+    def averaged(self) -> Generator: ...
 
     def step(self) -> dict[str, float]: ...
 

@@ -120,7 +120,24 @@ def _tiny() -> GanPreset:
     )
 
 
+def _small() -> GanPreset:
+    """What a core trains in hours: a quarter of portrait-64's parameters."""
+    settings = AdversarialSettings(
+        batch=16, features_px=64, gamma=0.2, blur_px=1.0, blur_kimg=15.0, lr=0.001, lr_rgba=0.001,
+        augment_kimg=20.0, ema_kimg=5.0, magnitude_kimg=0.5,
+    )  # fmt: skip
+    preset = _portrait(64, 8, settings)
+    small = {"w_dim": 192, "channel_base": 3072, "channel_max": 96}
+    mapping = {"num_layers": 5, "lr_multiplier": 0.05}
+    return GanPreset(
+        generator={**preset.generator, **small, "mapping_kwargs": mapping},
+        critic={"channel_base": 2048, "channel_max": 96},
+        adversarial=settings,
+    )
+
+
 PRESETS: dict[str, GanPreset] = {
+    "portrait-64-small": _small(),
     "portrait-64": _portrait(64, 8, AdversarialSettings(gamma=0.2, blur_px=1.5)),
     "portrait-128": _portrait(128, 10, AdversarialSettings()),
     "portrait-256": _portrait(256, 12, AdversarialSettings(gamma=1.0, blur_px=5.0, batch=16)),
