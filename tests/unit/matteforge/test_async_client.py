@@ -5,7 +5,7 @@ import inspect
 import json
 import pydoc
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import httpx
 import pytest
@@ -17,19 +17,6 @@ from matteforge.training import AsyncTraining, Training
 from matteforge.webhooks import AsyncWebhooks, Webhooks
 
 IDENT = "ds_" + "0" * 24
-DATASET = {
-    "id": IDENT,
-    "state": "queued",
-    "timestamps": {"queued": "2026-01-01T00:00:00Z"},
-    "spec": {"count": 10, "seed": 1},
-    "bundle": "sha256:" + "0" * 64,
-    "counts": {"requested": 10, "shards_total": 1},
-    "rate": None,
-    "eta_s": None,
-    "error": None,
-    "cancel_requested": False,
-    "links": {},
-}
 
 
 def public(kind: type) -> dict[str, inspect.Signature]:
@@ -101,12 +88,12 @@ def events(*frames: tuple[str, str, dict[str, object]]) -> httpx.Response:
     return httpx.Response(200, text=text, headers={"content-type": "text/event-stream"})
 
 
-def test_an_order_is_retried_under_the_same_key(no_waits: None) -> None:
+def test_an_order_is_retried_under_the_same_key(no_waits: None, queued: dict[str, Any]) -> None:
     seen: list[httpx.Request] = []
 
     async def order() -> str:
         lost = httpx.ReadTimeout("lost")
-        async with client(lost, httpx.Response(503), ok(DATASET), seen=seen) as service:
+        async with client(lost, httpx.Response(503), ok(queued), seen=seen) as service:
             return (await service.order(10, truncation_psi=0.5)).id
 
     assert asyncio.run(order()) == IDENT
@@ -115,11 +102,11 @@ def test_an_order_is_retried_under_the_same_key(no_waits: None) -> None:
     assert seen[0].headers["Authorization"] == "Bearer mf_key"
 
 
-def test_pages_are_followed(no_waits: None) -> None:
+def test_pages_are_followed(no_waits: None, queued: dict[str, Any]) -> None:
     seen: list[httpx.Request] = []
     pages = [
-        ok({"items": [DATASET], "next_cursor": "next"}),
-        ok({"items": [DATASET], "next_cursor": None}),
+        ok({"items": [queued], "next_cursor": "next"}),
+        ok({"items": [queued], "next_cursor": None}),
     ]
 
     async def listed() -> list[str]:
@@ -164,11 +151,11 @@ def test_errors_are_those_of_the_plain_client(
         asyncio.run(get())
 
 
-def test_waiting_ends_with_the_dataset(no_waits: None) -> None:
-    done = DATASET | {"state": "completed"}
+def test_waiting_ends_with_the_dataset(no_waits: None, queued: dict[str, Any]) -> None:
+    done = queued | {"state": "completed"}
 
     async def wait() -> DatasetState:
-        async with client(ok(DATASET), ok(DATASET), ok(done), seen=[]) as service:
+        async with client(ok(queued), ok(queued), ok(done), seen=[]) as service:
             return (await service.wait(IDENT)).state
 
     assert asyncio.run(wait()) is DatasetState.COMPLETED

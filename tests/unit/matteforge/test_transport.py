@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -15,29 +16,14 @@ from matteforge import AsyncMatteForge, MatteForge, MatteForgeUnavailable
 from matteforge.transport import LIMITS
 
 IDENT = "ds_" + "0" * 24
-BODY = json.dumps(
-    {
-        "id": IDENT,
-        "state": "queued",
-        "timestamps": {"queued": "2026-01-01T00:00:00Z"},
-        "spec": {"count": 10, "seed": 1},
-        "bundle": "sha256:" + "0" * 64,
-        "counts": {"requested": 10, "shards_total": 1},
-        "rate": None,
-        "eta_s": None,
-        "error": None,
-        "cancel_requested": False,
-        "links": {},
-    }
-).encode()
-ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
 
 
 class Resetting:
     """A server that answers one request a connection, and resets it at the second; `resets` says
     how often, after which it answers all."""
 
-    def __init__(self, resets: int) -> None:
+    def __init__(self, body: bytes, resets: int) -> None:
+        self._answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
         self.left = resets
         self.requests: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -61,7 +47,7 @@ class Resetting:
                         socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
                     )
                     return
-                connection.sendall(ANSWER)
+                connection.sendall(self._answer)
                 served += 1
 
     def close(self) -> None:
@@ -69,8 +55,8 @@ class Resetting:
 
 
 @pytest.fixture
-def server() -> Iterator[Resetting]:
-    made = Resetting(resets=2)
+def server(queued: dict[str, Any]) -> Iterator[Resetting]:
+    made = Resetting(json.dumps(queued).encode(), resets=2)
     yield made
     made.close()
 
