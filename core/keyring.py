@@ -154,9 +154,10 @@ class KeyRing:
         """The key with this secret, None when it is unknown, revoked or has expired."""
         return self.by_hash(hash_api_key(key))
 
-    def by_hash(self, sha256: str) -> ApiKey | None:
-        """The key that `find` would give, by the SHA-256 of its secret."""
-        etag = self._known().get(sha256)
+    def by_hash(self, sha256: str, *, wait: bool = True) -> ApiKey | None:
+        """The key that `find` would give, by the SHA-256 of its secret. wait=False: as it was
+        listed last, while another thread lists the keys."""
+        etag = self._known(wait).get(sha256)
         key = self._record(sha256, etag) if etag else None
         expired = key is not None and key.expires_at is not None and key.expires_at <= utcnow()
         return None if expired else key
@@ -164,16 +165,20 @@ class KeyRing:
     def empty(self) -> bool:
         return next(iter(self._store.list_keys(keys.KEYRING)), None) is None
 
-    def _known(self) -> dict[str, str]:
+    def _known(self, wait: bool) -> dict[str, str]:
         """Hashes and etags as of FRESH_S ago at most: guessing keys costs the store one listing a
         second."""
-        with self._lock:
+        if not self._lock.acquire(blocking=wait or not self._etags):
+            return self._etags
+        try:
             now_s = time.monotonic()
             if now_s - self._listed_s >= FRESH_S:
                 listed = self._store.list_etags(keys.KEYRING)
                 self._etags = {name.removesuffix(".json"): etag for name, etag in listed}
                 self._listed_s = now_s
             return self._etags
+        finally:
+            self._lock.release()
 
     def _record(self, sha256: str, etag: str) -> ApiKey | None:
         """The key as its record says, which is read again once it has another etag."""

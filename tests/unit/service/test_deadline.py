@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.responses import PlainTextResponse
 
+from core import keyring as module
 from core.adapters.memory import MemoryLiveView
 from core.adapters.memory_doorbell import MemoryDoorbell
 from core.adapters.memory_store import MemoryStore
@@ -150,6 +151,23 @@ def test_guessed_keys_cost_one_listing_a_second(monkeypatch):
     assert [ring.find(f"guess {number}") for number in range(1000)] == [None] * 1000
     assert ring.find("mf_test") is not None
     assert len(calls) <= 2
+
+
+def test_streams_do_not_queue_for_the_list_of_keys(gate, monkeypatch):
+    store = MemoryStore()
+    ring = KeyRing(store)
+    ring.register("mf_test")
+    own = ring.find("mf_test")
+    monkeypatch.setattr(module, "FRESH_S", 0.0)
+    monkeypatch.setattr(store, "list_names", lambda prefix: gate.wait(20) and iter(()))
+    lister = threading.Thread(target=ring.find, args=("mf_test",))
+    lister.start()
+    time.sleep(0.2)
+    begun_s = time.monotonic()
+    assert [ring.by_hash(own.sha256, wait=False) for _ in range(100)] == [own] * 100
+    assert time.monotonic() - begun_s < 10
+    gate.set()
+    lister.join()
 
 
 def test_a_new_key_counts_within_a_second():
