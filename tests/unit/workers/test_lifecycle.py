@@ -5,7 +5,7 @@ import pytest
 from core.datasets.plan import Plan, RenderPlan
 from core.errors import CheckpointRejected, NotFound, SourceUnavailable
 from matteforge.schemas import people
-from models.renderer.blender import process
+from models.renderer import availability
 from workers.generate.generated_sampler import GeneratedSampler
 from workers.generate.rendered_sampler import RenderedSampler
 from workers.lifecycle import BUNDLES_KEPT, SamplerCache
@@ -84,7 +84,7 @@ def test_each_source_of_a_bundle_has_its_sampler_and_a_process_one_renderer(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renderers = []
-    monkeypatch.setattr(process, "available", lambda domain: None)
+    monkeypatch.setattr(availability, "available", lambda domain: None)
     monkeypatch.setattr(
         RenderedSampler,
         "from_folder",
@@ -100,6 +100,6 @@ def test_each_source_of_a_bundle_has_its_sampler_and_a_process_one_renderer(
 def test_a_worker_that_cannot_render_says_what_is_missing(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "available", lambda domain: "no bpy: pip install it")
+    monkeypatch.setattr(availability, "available", lambda domain: "no bpy: pip install it")
     with pytest.raises(SourceUnavailable, match="no bpy: pip install it"):
         SamplerCache(shelf, cache_dir=tmp_path, device="cpu")(plan_of("a", PEOPLE))  # type: ignore[arg-type]
