@@ -32,7 +32,7 @@ ORDERED = {
 
 @pytest.fixture(scope="module")
 def spec() -> PortraitSpec:
-    return PERSON.draw(7, ORDERED)
+    return PERSON.draw(9, ORDERED)  # whose glasses are broad enough for a pixel
 
 
 @pytest.fixture(scope="module")
