@@ -107,11 +107,12 @@ def test_a_picture_is_looked_at(picture: torch.Tensor, says: str) -> None:
         _check_picture(GENERATOR_FILE, picture, (1, 4, 8, 8))
 
 
-@pytest.mark.parametrize("name", ["/tmp/matteforge-planted", "../../planted", "a/../../planted"])
+@pytest.mark.parametrize("name", ["{tmp_path}/planted", "../../planted", "a/../../planted"])
 def test_a_bundle_in_the_store_writes_nowhere_else(folder: Path, tmp_path: Path, name: str) -> None:
     """Planted by somebody who can write to the bucket: bundle.json under its own digest."""
     import hashlib
 
+    name = name.format(tmp_path=tmp_path)
     store = MemoryStore()
     said(folder, lambda bundle: bundle["files"].update({name: hashlib.sha256(b"x").hexdigest()}))
     body = (folder / "bundle.json").read_bytes()
@@ -120,7 +121,6 @@ def test_a_bundle_in_the_store_writes_nowhere_else(folder: Path, tmp_path: Path,
     store.put(f"registry/{planted}/{name}", b"x")
     with pytest.raises(CheckpointRejected, match="is no bundle"):
         Registry(store).fetch(f"sha256:{planted}", tmp_path / "deep" / "cache")
-    assert not Path("/tmp/matteforge-planted").exists()
     assert not list(tmp_path.rglob("*planted*"))
 
 
