@@ -3,7 +3,8 @@
 Under torchrun, over several processes, in step with each other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -124,18 +125,15 @@ def main(
         entry = {"stage": NAME, **images, **options, **asdict(preset.adversarial)}
         trainer.state.progress.history.append(entry)
         last = trainer.first_image + preset.adversarial.total_kimg * 1000
-        train_shown(trainer, run, NAME, last, save_every, go_on)
+        with shown(trainer, last, go_on) as goes_on:
+            train(trainer, run, NAME, last, save_every, goes_on)
 
 
-def train_shown(
-    trainer: GanTrainer,
-    run: Path,
-    name: str,
-    last_image: float,
-    save_every: float,
-    go_on: Callable[[GanTrainer], bool],
-) -> None:
-    """`train` with a bar."""
+@contextmanager
+def shown(
+    trainer: GanTrainer, last_image: float, go_on: Callable[[GanTrainer], bool]
+) -> Iterator[Callable[[GanTrainer], bool]]:
+    """`go_on` with a bar that follows it."""
     begun = trainer.state.progress.images
     with Steps("images", int(last_image - begun), quiet=distributed.rank() > 0) as steps:
 
@@ -143,7 +141,7 @@ def train_shown(
             steps.at(trainer.state.progress.images - begun)
             return go_on(trainer)
 
-        train(trainer, run, name, last_image, save_every, goes_on)
+        yield goes_on
 
 
 def regress_first(
@@ -157,9 +155,11 @@ def regress_first(
     regression, state = Regression(trainer, kimg), run / "regression.state.safetensors"
     if state.exists():
         regression.state.load(state)
-    train_shown(regression, run, "regression", 1000 * kimg, save_every, go_on)
+    last = 1000 * kimg
+    with shown(regression, last, go_on) as goes_on:
+        train(regression, run, "regression", last, save_every, goes_on)
     regression.hand_over()
-    return regression.state.progress.images >= 1000 * kimg
+    return regression.state.progress.images >= last
 
 
 def _given(named: dict[str, Any]) -> dict[str, Any]:

@@ -39,9 +39,7 @@ SHOWN = {  # where each command that may take long asks for a bar
     "evaluate": "workers.commands.measures:evaluate workers.commands.measures:_sources",
     "render": "models.renderer.cli:_fill",
     "train matting": "models.training.matting.train:main models.training.matting.train:_people",
-    "train gan": (
-        "models.training.gan.adversarial:train_shown models.training.gan.adversarial:_corpus"
-    ),
+    "train gan": ("models.training.gan.adversarial:shown models.training.gan.adversarial:_corpus"),
     "sample": "workers.commands.sample:_Sampler",
     "bench": "workers.bench.cli:_rows",
     "recover": "workers.commands.models:recover",
