@@ -20,6 +20,7 @@ def test_one_holder_at_a_time_and_released_after():
         assert third is not None
 
 
+@pytest.mark.thorough
 def test_it_is_renewed_for_longer_than_its_ttl():
     book = MemoryLeaseBook()
     with hold(book, "x", ttl_s=1, renew_s=0.05) as lease:

@@ -46,6 +46,7 @@ def orders(draw):
     return vocabulary, ordered
 
 
+@pytest.mark.thorough
 @given(seed=SEEDS, count=st.integers(1, 90), order=orders())
 def test_counts_are_the_ordered_ones(seed, count, order):
     vocabulary, ordered = order

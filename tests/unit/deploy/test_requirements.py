@@ -105,6 +105,7 @@ WORKER_ROOTS = (
 )
 
 
+@pytest.mark.thorough
 def test_the_worker_image_installs_all_that_its_workers_import():
     assert missing(WORKER_ROOTS, *of_dockerfile("worker.Dockerfile")) == {}
 

@@ -222,6 +222,7 @@ def routes(http: TestClient) -> Iterator[tuple[str, str]]:
             yield method.upper(), path
 
 
+@pytest.mark.thorough
 def test_every_route_is_refused_to_a_key_without_its_scope(world, key):
     clients = {scope: key(scopes=[scope])[1] for scope in ("read", "order", "train")}
     refused = 0

@@ -219,6 +219,7 @@ def test_the_joined_table_answers_as_the_single_ones_did(
     assert after == {**before, "complete": True}
 
 
+@pytest.mark.thorough
 def test_two_readers_of_one_file_do_not_meet(tmp_path):
     table = pa.table({f"c{column}": list(range(12)) for column in range(40)})
     pq.write_table(table, tmp_path / "samples.parquet")

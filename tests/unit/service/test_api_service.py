@@ -44,6 +44,7 @@ def memory_app(settings: Settings, store: MemoryStore):
     return create_app(settings, store=store, live=MemoryLiveView(), doorbell=MemoryDoorbell())
 
 
+@pytest.mark.thorough
 def test_the_api_needs_neither_torch_nor_models_nor_workers():
     subprocess.run([sys.executable, "-W", "error", "-c", BLOCKER], check=True, timeout=60)
 
@@ -240,6 +241,7 @@ def test_the_documentation_needs_neither_a_key_nor_another_host(world):
     assert http.get("/docs/files/../../v1/datasets").status_code == 401
 
 
+@pytest.mark.thorough
 def test_openapi_is_valid_and_complete(world):
     schema = world.http.get("/openapi.json").json()
     validate(schema)

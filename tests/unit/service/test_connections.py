@@ -91,6 +91,7 @@ def test_a_second_head_on_a_connection_is_not_waited_for_either(connection: sock
     assert ended(connection)
 
 
+@pytest.mark.thorough
 def test_a_quiet_connection_that_served_stays(connection: socket.socket) -> None:
     for _ in range(2):
         connection.sendall(REQUEST)
@@ -98,6 +99,7 @@ def test_a_quiet_connection_that_served_stays(connection: socket.socket) -> None
         time.sleep(2 * WAIT_S)
 
 
+@pytest.mark.thorough
 def test_an_answer_may_take_longer_than_a_head(connection: socket.socket) -> None:
     connection.sendall(REQUEST.replace(b"/ ", b"/slow "))
     assert answer(connection).startswith(b"HTTP/1.1 200")

@@ -109,6 +109,7 @@ def cookie(number: int) -> dict[str, str]:
     return {"Cookie": f"matteforge_session=999999999999.wrong-{number}"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("what", GUESSES)
 def test_guesses_cost_no_thread_of_others_while_the_store_hangs(gate, monkeypatch, what):
     monkeypatch.setattr(lookups, "WAIT_S", 0.3)

@@ -11,6 +11,7 @@ from matteforge import MatteForge
 from service.app import create_app
 
 
+@pytest.mark.thorough
 def test_head_is_get_without_its_body(world):
     made = world.order()
     world.commit(made["id"], 0)

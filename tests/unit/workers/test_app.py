@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 HEAVY = ("torch", "transformers", "numpy", "scipy", "PIL", "models")
 
 
@@ -15,12 +17,14 @@ def python(code: str) -> str:
     ).stdout
 
 
+@pytest.mark.thorough
 def test_the_parent_and_the_control_worker_import_nothing_heavy() -> None:
     loaded = f"import sys; print([m for m in {HEAVY} if m in sys.modules])"
     assert python(f"import workers.app; {loaded}") == "[]\n"
     assert python(f"import workers.commands.models; {loaded}") == "[]\n"
 
 
+@pytest.mark.thorough
 def test_the_control_worker_runs_where_torch_and_numpy_are_not_installed() -> None:
     code = f"""
 import sys
@@ -44,6 +48,7 @@ reconcile(Context(settings=Settings(), catalog=Catalog(store), live=MemoryLiveVi
     assert python(code) == ""
 
 
+@pytest.mark.thorough
 def test_importing_the_root_reads_no_settings() -> None:
     code = """
 import os

@@ -73,6 +73,7 @@ def expected() -> dict[str, bytes]:
     return {}
 
 
+@pytest.mark.thorough
 @given(
     faults=st.dictionaries(
         st.integers(1, 220), st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12

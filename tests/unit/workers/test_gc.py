@@ -85,6 +85,7 @@ def test_what_looks_unused_waits_for_the_grace_and_a_second_look(bench):
     assert len(removed(bench, now=NOW + 4 * DAY, grace=DAY)) == 2
 
 
+@pytest.mark.thorough
 def test_expired_datasets_go_once_they_have_ended(bench):
     record = bench.order("ds_a")
     over = record.model_copy(update={"id": "ds_b", "expires_at": NOW - DAY})
@@ -147,6 +148,7 @@ def test_a_record_that_can_not_be_read_stops_it(bench):
     assert bench.objects() == before
 
 
+@pytest.mark.thorough
 @given(data=st.data())
 def test_nothing_that_is_needed_is_ever_touched(bench_class, data):
     """Random stores: what live datasets hold and what aliases name is whole afterwards."""

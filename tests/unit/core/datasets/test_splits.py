@@ -20,6 +20,7 @@ def plan_of(spec: DatasetSpec | RenderedSpec) -> Plan:
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 @given(st.integers(20, 5000), st.integers(1, 700))
 def test_shards_of_splits_follow_each_other(count: int, shard_size: int) -> None:
     plan = plan_of(DatasetSpec(count=count, shard_size=shard_size, splits=SHARES))

@@ -60,6 +60,7 @@ def folder(delivered: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(delivered, tmp_path / "delivered"))
 
 
+@pytest.mark.thorough
 def test_datasets_loads_the_folder_as_it_is(folder: Path, tmp_path: Path) -> None:
     from datasets import load_dataset
 

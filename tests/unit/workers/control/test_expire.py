@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from core.datasets.dataset import utcnow
 from core.retention import set_expiry
 from matteforge.schemas.datasets import DatasetState
@@ -22,6 +24,7 @@ def sweep(bench):
     bench.reconcile()
 
 
+@pytest.mark.thorough
 def test_a_dataset_goes_when_its_time_is_over_and_it_has_ended(bench):
     order(bench, "ds_over", PAST)
     order(bench, "ds_later", LATER)

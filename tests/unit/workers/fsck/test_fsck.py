@@ -41,6 +41,7 @@ def full(bench: Any) -> Any:
     return bench
 
 
+@pytest.mark.thorough
 def test_a_whole_bucket_has_no_findings(full: Any) -> None:
     before = full.objects()
     assert swept(full) == []
@@ -59,6 +60,7 @@ def plant(full: Any, plant_damages: Callable[..., dict[str, str]]) -> Callable[[
     return damage
 
 
+@pytest.mark.thorough
 def test_ten_planted_damages_are_found_and_nothing_is_changed(full: Any, plant: Any) -> None:
     planted = plant()
     before = full.objects()
@@ -71,6 +73,7 @@ def test_ten_planted_damages_are_found_and_nothing_is_changed(full: Any, plant: 
     assert not full.live.get(OPEN).damaged, "it is still under way"
 
 
+@pytest.mark.thorough
 def test_repair_makes_the_same_bytes_anew(full: Any, plant: Any) -> None:
     whole = {key: body for key, body in full.objects().items() if DONE in key}
     (beyond,) = {key for key, problem in plant().items() if key.startswith("registry/")}
@@ -84,6 +87,7 @@ def test_repair_makes_the_same_bytes_anew(full: Any, plant: Any) -> None:
     assert [finding.key for finding in swept(full)] == [beyond]
 
 
+@pytest.mark.thorough
 def test_another_machines_bytes_stay_damaged(full: Any) -> None:
     """What is made here must be what the manifest names."""
     full.store.delete(keys.shard_tar(DONE, 0))
@@ -94,6 +98,7 @@ def test_another_machines_bytes_stay_damaged(full: Any) -> None:
     assert full.store.head(keys.shard_tar(DONE, 0)) is None
 
 
+@pytest.mark.thorough
 def test_a_check_goes_on_where_it_was_interrupted(full: Any, plant: Any, tmp_path: Path) -> None:
     plant()
     resume = tmp_path / "fsck"
@@ -114,6 +119,7 @@ def test_reading_is_held_down_to_the_rate() -> None:
     assert now[0] == pytest.approx(5.0)
 
 
+@pytest.mark.thorough
 def test_leftovers_of_a_deletion_are_removed(full: Any) -> None:
     full.catalog.delete(DONE, full.catalog.request(DONE).created_at)
     assert all(finding.repaired for finding in swept(full, repair=True))

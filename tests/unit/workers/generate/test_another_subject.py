@@ -157,6 +157,7 @@ def delivered(bench: Any) -> list[tuple[RenderedSample, set[str]]]:
     return found  # type: ignore[return-value]
 
 
+@pytest.mark.thorough
 def test_an_order_of_them_is_met_exactly(bench: Any) -> None:
     bench.sampler = RenderedSampler(
         GreyPaint(), Half(), blender="none", stylematte="2" * 64, device="cpu"
@@ -181,6 +182,7 @@ def test_an_order_of_them_is_met_exactly(bench: Any) -> None:
         assert json.loads(again.to_json()) == sample.spec
 
 
+@pytest.mark.thorough
 def test_long_fur_covers_more_of_the_picture() -> None:
     def share(fur: str) -> float:
         surveyed = survey(SPHERE.draw(5, {"fur": fur, "size": "large"}, "aligned"))

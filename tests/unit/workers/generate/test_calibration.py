@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from core.tars import read_samples
@@ -12,6 +13,7 @@ from workers.generate.calibration import aligned_pairs
 TAR = Path(__file__).parents[3] / "data" / "portraits-000000.tar"
 
 
+@pytest.mark.thorough
 def test_aligned_pairs_of_cut_outs_in_a_folder_are_those_of_a_tar(tmp_path):
     tar = aligned_pairs([TAR], resolution=32, backgrounds=2, seed=1)
     for key, members in read_samples(TAR):

@@ -102,6 +102,7 @@ def test_a_graph_is_never_slower_than_what_it_replays(graph_is_slow: bool) -> No
     assert replayed[0] - before == (0 if graph_is_slow else 1)
 
 
+@pytest.mark.thorough
 def test_short_memory_divides_a_plans_batches_for_good(bundle_folder: Path) -> None:
     whole, short = (GeneratedSampler.from_folder(bundle_folder, device="cpu") for _ in range(2))
     whole._ahead = short._ahead = 1
@@ -172,6 +173,7 @@ def plan(batch_size: int = 4) -> Plan:
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_batches_begun_ahead_give_the_same_candidates(bundle_folder: Path) -> None:
     engine, ahead = (GeneratedSampler.from_folder(bundle_folder, device="cpu") for _ in range(2))
     ahead._ahead = 2

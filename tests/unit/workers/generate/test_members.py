@@ -55,6 +55,7 @@ def test_a_composite_alone_brings_no_foreground(bench: Any) -> None:
     assert set(found) == {"alpha.png", "image.webp", "json", "composite.webp"}
 
 
+@pytest.mark.thorough
 def test_built_in_backgrounds_differ_and_repeat(bench: Any, bench_class: type) -> None:
     found = pictures(bench, members=["composite"])
     again = pictures(bench_class(), members=["composite"])

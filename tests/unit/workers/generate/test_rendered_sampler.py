@@ -179,6 +179,7 @@ def test_the_ordered_framing_reaches_the_renderer(bench: Any, discs: Discs, fram
     assert {sketch.framing for sketch in discs.drawn} == {framing}
 
 
+@pytest.mark.thorough
 def test_pictures_do_not_depend_on_the_shard_size(bench: Any, discs: Discs) -> None:
     for dataset_id, shard_size in (("ds_a", 8), ("ds_b", 3)):
         order(bench, dataset_id, shard_size=shard_size)
@@ -193,6 +194,7 @@ def test_pictures_do_not_depend_on_the_shard_size(bench: Any, discs: Discs) -> N
     assert first == second
 
 
+@pytest.mark.thorough
 def test_bytes_are_the_same_each_time(bench: Any, discs: Discs) -> None:
     for dataset_id in ("ds_a", "ds_b"):
         order(bench, dataset_id, members=list(MEMBERS))

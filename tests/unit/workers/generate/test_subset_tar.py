@@ -62,6 +62,7 @@ def subset(bench: Any, wanted: list[int], shard_size: int = 3) -> list[str]:
     return selection.keys
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("splits", [{}, SHARES], ids=["whole", "in splits"])
 def test_a_subset_holds_its_samples_byte_for_byte(bench: Any, splits: dict[str, float]) -> None:
     bench.order(count=16, splits=splits)
@@ -119,6 +120,7 @@ def test_a_key_that_is_not_there_fails_it(bench: Any) -> None:
     assert "no sample 00000000009" in bench.live.get("ds_s").error.detail
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("splits", [{}, SHARES], ids=["whole", "in splits"])
 def test_extensions_go_on_with_keys_names_and_seeds(bench: Any, splits: dict[str, float]) -> None:
     bench.order(count=12, splits=splits)
@@ -143,6 +145,7 @@ def test_extensions_go_on_with_keys_names_and_seeds(bench: Any, splits: dict[str
     assert every == sorted(every)
 
 
+@pytest.mark.thorough
 def test_an_extension_is_what_a_larger_order_would_have_gone_on_with(bench: Any) -> None:
     bench.order(count=8, shard_size=4)
     bench.order("ds_l", count=16, shard_size=4)

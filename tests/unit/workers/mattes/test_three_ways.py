@@ -106,6 +106,7 @@ def test_there_are_at_least_twenty_awkward_kinds(pictures):
     assert len(refused(pictures)) >= 4
 
 
+@pytest.mark.thorough
 def test_by_rest(http, pictures):
     for name, (content, _) in pictures.awkward.items():
         files, form = {"image": (name, content)}, {"output": "alpha", "wait_s": "5"}
@@ -118,6 +119,7 @@ def test_by_rest(http, pictures):
             pictures.check_alpha(name, Image.open(io.BytesIO(result)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("batch", [(), ("--batch",)], ids=["one by one", "as a batch"])
 def test_by_command(command, pictures, batch):
     folder = Path("in")

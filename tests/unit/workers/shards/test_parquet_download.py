@@ -29,6 +29,7 @@ def shards(bench: Any, tmp_path: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.thorough
 def test_datasets_loads_the_folder_with_pictures_and_scores(
     shards: list[Path], tmp_path: Path
 ) -> None:
@@ -53,6 +54,7 @@ def test_datasets_loads_the_folder_with_pictures_and_scores(
     assert not expected
 
 
+@pytest.mark.thorough
 def test_members_are_chosen_and_a_second_run_writes_nothing(
     shards: list[Path], tmp_path: Path
 ) -> None:
