@@ -18,6 +18,7 @@ from matteforge.cli.run_options import parse_settings
 from matteforge.cli.steps import Steps, working
 from models.kernels.compile_notice import announce_compilation
 from models.kernels.cpu_tuning import restart_tuned
+from models.kernels.device import training_dtype
 from models.networks.checkpoints.load import load_generator
 from models.scenes.backgrounds import list_photos, photo_bank
 from models.training import distributed
@@ -78,7 +79,7 @@ def real_backgrounds(
 @click.option(
     "--precision",
     type=click.Choice(list(PRECISIONS)),
-    help="Of the layers. [default: bfloat16 on cuda, float32 on cpu]",
+    help="Of the layers. [default: bfloat16 on cuda and on a CPU with AMX, else float32]",
 )
 @click.option("--seed", default=0)
 @click.option("--save-every", default=300.0, help="Seconds between states.")
@@ -101,7 +102,7 @@ def main(
     torch.set_num_threads(threads)
     named = {"total_kimg": kimg, "lr": lr, "batch": batch}
     preset = changed_preset(PRESETS[name], settings | _given(named))
-    dtype = PRECISIONS[precision] if precision else None
+    dtype = PRECISIONS[precision] if precision else training_dtype(device)
     with distributed.joined(device) as own:
         try:
             corpus = _corpus(run, data, matte, scenes, preset.resolution)
