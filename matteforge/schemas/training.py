@@ -91,10 +91,19 @@ class TrainingSpec(Frozen):
         description="the champion's generator is trained on where its state is kept and it has "
         "this size",
     )
+    regression_kimg: float = Field(
+        0.0,
+        ge=0,
+        le=25_000,
+        description="thousand images of a regression, with which one that begins anew begins",
+    )
     warm_start_kimg: float = Field(
-        1.0, gt=0, le=25_000, description="thousand images that StyleMatteGAN sees"
+        1.0, ge=0, le=25_000, description="thousand images that StyleMatteGAN sees"
     )
     adversarial_kimg: float = Field(2.0, ge=0, le=25_000, description="thousand images more")
+    generator_rate: float | None = Field(
+        None, gt=0, le=0.01, description="StyleMatteGAN's learning rate; null: its preset's"
+    )
     samples: int = Field(
         500, ge=0, le=100_000, description="accepted samples that StyleMatte learns from"
     )

@@ -77,6 +77,27 @@ def test_the_second_turn_trains_the_champions_generator_on(fork):
     assert stage_figures(forge, anew.record.id, Stage.ADVERSARIAL)["images"] == 32
 
 
+def test_a_generator_that_begins_anew_may_begin_with_a_regression(fork):
+    forge = fork()
+    wanted = {"continue_generator": False, "regression_kimg": 0.016}
+    done = forge.run(forge.order(**wanted, warm_start_kimg=0, adversarial_kimg=0))
+    assert done.state is RunState.COMPLETED, done.end.error
+    generators = {
+        stage: stage_figures(forge, done.record.id, stage)["generator"]
+        for stage in (Stage.WARM_START, Stage.ADVERSARIAL)
+    }
+    warm = next(found for found in done.stages if found.stage is Stage.WARM_START)
+    assert {"regression.state.safetensors", "grids/regression-00000.png"} <= set(warm.files)
+    assert len(set(generators.values())) == 1  # no game: the regression's, as it is
+    history = forge.registry.bundle(done.end.bundle).card
+    assert history["run"] == done.record.id
+    without = forge.run(forge.order(continue_generator=False, warm_start_kimg=0, seed=0))
+    assert stage_figures(forge, without.record.id, Stage.WARM_START)["images"] == 0
+    assert stage_figures(forge, without.record.id, Stage.WARM_START)["generator"] not in set(
+        generators.values()
+    )
+
+
 def stage_figures(forge, run_id, stage):
     return next(done.figures for done in forge.runs.view(run_id).stages if done.stage is stage)
 

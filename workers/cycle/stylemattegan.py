@@ -10,16 +10,18 @@ import torch
 
 from core import keys
 from core.bundle import GENERATOR_FILE
-from core.errors import CheckpointRejected
+from core.errors import CheckpointRejected, CorpusRejected
 from matteforge.schemas.corpora import Split
 from matteforge.schemas.training import Stage
 from models.imaging.tensors import to_pm1
+from models.kernels.device import training_dtype
 from models.networks.checkpoints.checkpoint import digest
 from models.training.gan.adversarial import begin_with, real_backgrounds
 from models.training.gan.corpus import Corpus, Labeller
 from models.training.gan.labelling import label_corpus, stylematte_labeller
 from models.training.gan.loop import GanTrainer, train
 from models.training.gan.presets import PRESETS
+from models.training.gan.regression import Regression, tells_groups
 from models.training.gan.state import composite_over_checker, write_grid
 from models.training.gan.trainer import GanTraining
 from workers.bundles import STYLEMATTE_FILE
@@ -28,6 +30,7 @@ from workers.cycle.stage_context import StageContext
 
 CORPUS_FILE = "corpus.pt"
 WARM_STATE = "warm-start.state.safetensors"
+REGRESSION_STATE = "regression.state.safetensors"
 GENERATOR = "gan.safetensors"
 TRAINING_STATE = "gan.compact.safetensors"  # to go on from in the next turn
 SAVE_S = 120.0  # between two states
@@ -93,21 +96,40 @@ def _ticking(job: Job, labeller: Labeller, total: int) -> Labeller:
 
 
 def warm_start(job: Job, context: StageContext) -> dict[str, Any]:
-    """StyleMatteGAN's first images, softened for its discriminators; the champion's goes on from
-    where its training left it."""
-    folder, kimg = job.folder(Stage.WARM_START), job.spec.warm_start_kimg
-    trainer = _trainer(job, context, folder, kimg)
-    if job.spec.continue_generator:
-        _take_up_champion(job, context, trainer)
-    trainer.first_image = trainer.state.progress.images
+    """StyleMatteGAN's first images, softened for its discriminators. The champion's goes on from
+    where its training left it; one that begins anew may begin with a regression."""
+    spec, folder = job.spec, job.folder(Stage.WARM_START)
+    trainer = _trainer(job, context, folder, spec.warm_start_kimg)
+    goes_on = spec.continue_generator and _take_up_champion(job, context, trainer)
+    trainer.first_image, before = trainer.state.progress.images, 0.0
+    if not goes_on and spec.regression_kimg:
+        before = spec.regression_kimg
     if (state := folder / WARM_STATE).exists():
         trainer.state.load(state)
-    return _train(job, folder, trainer, "warm-start", trainer.first_image, kimg)
+    elif before:
+        _regress(job, folder, trainer)
+    return _train(job, folder, trainer, "warm-start", spec.warm_start_kimg, before)
+
+
+def _regress(job: Job, folder: Path, trainer: GanTraining) -> None:
+    """The game begins with what a regression has learnt, one that an earlier start has begun."""
+    spec = job.spec
+    if not tells_groups(trainer.generator.config):
+        trainer.corpus = replace(trainer.corpus, groups=())
+    try:
+        regression = Regression(trainer, spec.regression_kimg)
+    except ValueError as error:
+        raise CorpusRejected(str(error)) from error
+    if (state := folder / REGRESSION_STATE).exists():
+        regression.state.load(state)
+    _train(job, folder, regression, "regression", spec.regression_kimg, 0, spec.warm_start_kimg)
+    regression.hand_over()
 
 
 def _trainer(job: Job, context: StageContext, folder: Path, kimg: float) -> GanTraining:
     preset = PRESETS[job.spec.generator]
-    settings = replace(preset.adversarial, total_kimg=max(kimg, 1e-3))
+    rate = job.spec.generator_rate or preset.adversarial.lr
+    settings = replace(preset.adversarial, total_kimg=max(kimg, 1e-3), lr=rate)
     photos = context.photos(job, Split.TRAIN)
     return GanTraining(
         Corpus.load(job.output(Stage.LABEL, CORPUS_FILE)),
@@ -115,24 +137,25 @@ def _trainer(job: Job, context: StageContext, folder: Path, kimg: float) -> GanT
         job.spec.seed,
         backgrounds=real_backgrounds(folder / "photos.npy", photos, preset.resolution),
         device=context.device,
+        dtype=training_dtype(context.device),
     )
 
 
-def _take_up_champion(job: Job, context: StageContext, trainer: GanTraining) -> None:
-    """Begins with the champion's generator, if its size is the same, and with what is kept of its
-    training, but for the random numbers."""
+def _take_up_champion(job: Job, context: StageContext, trainer: GanTraining) -> bool:
+    """Begins with the champion's generator, if there is one of the same size, and with what is kept
+    of its training, but for the random numbers. Whether it does."""
     champion = job.record.champion
     if champion is None:
-        return
+        return False
     try:
         begin_with(trainer, context.bundle(champion) / GENERATOR_FILE)
     except CheckpointRejected:
         job.log("the generator begins anew: the champion's has another size")
-        return
+        return False
     path = job.folder(Stage.WARM_START) / "champion.partial"
     if not context.registry.training_state(champion, path):
         job.log("the discriminators begin anew: no training state of the champion's was kept")
-        return
+        return True
     try:
         trainer.state.load(path)
     except RuntimeError as error:
@@ -144,6 +167,7 @@ def _take_up_champion(job: Job, context: StageContext, trainer: GanTraining) -> 
     job.log(
         f"the champion's generator goes on from {trainer.state.progress.images / 1000:.0f} kimg"
     )
+    return True
 
 
 def adversarial(job: Job, context: StageContext) -> dict[str, Any]:
@@ -153,14 +177,24 @@ def adversarial(job: Job, context: StageContext) -> dict[str, Any]:
     state = folder / "gan.state.safetensors"
     trainer.state.load(state if state.exists() else job.output(Stage.WARM_START, WARM_STATE))
     trainer.first_image = int(job.figures(Stage.WARM_START)["images"])
-    return _train(job, folder, trainer, "gan", trainer.first_image, kimg)
+    return _train(job, folder, trainer, "gan", kimg)
 
 
 def _train(
-    job: Job, folder: Path, trainer: GanTraining, name: str, first: int, kimg: float
+    job: Job,
+    folder: Path,
+    trainer: GanTraining | Regression,
+    name: str,
+    kimg: float,
+    before: float = 0.0,
+    after: float = 0.0,
 ) -> dict[str, Any]:
+    """Trains for `kimg`; before, after: those of the stage around them, for its progress."""
+    first = trainer.first_image
+
     def go_on(trainer: GanTrainer) -> bool:
-        job.tick((trainer.state.progress.images - first) / max(kimg * 1000, 1))
+        done = before + (trainer.state.progress.images - first) / 1000
+        job.tick(done / max(before + kimg + after, 1e-3))
         for grid in sorted((folder / "grids").glob("*.png"))[:-GRIDS_KEPT]:
             grid.unlink()
         return not job.spent()

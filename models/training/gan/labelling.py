@@ -4,8 +4,9 @@ StyleMatte sees.
 Pictures are squares cut from the middle, or aligned to each other (models.training.gan.alignment).
 """
 
+import json
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 
 import torch
@@ -39,14 +40,17 @@ def label_corpus(
     """Labels every picture of the tars; portraits without a scene (`rgba.png` alone) get `scenes`
     smooth ones each.
 
-    labeller: gives alpha for scenes at LABEL_SIZE. Where they are aligned, a subject whose head is
-    cut off by the top of its picture is left out. Raises ValueError when there is no picture.
+    labeller: gives alpha for scenes at LABEL_SIZE. Pictures of one folder are one group. Where they
+    are aligned, a subject whose head is cut off by the top of its picture is left out. Raises
+    ValueError when there is no picture.
     """
     rng = torch.Generator().manual_seed(seed)
-    keys, parts, pictures = [], [], _pictures(tars)
+    keys, folders, parts, pictures = [], [], [], _pictures(tars)
     while chunk := list(islice(pictures, CHUNK)):
-        keys += [key for key, _ in chunk]
-        premultiplied = torch.stack([picture for _, picture in chunk]).repeat_interleave(scenes, 0)
+        keys += [key for key, _, _ in chunk]
+        folders += [folder for _, folder, _ in chunk]
+        shown = torch.stack([picture for _, _, picture in chunk])
+        premultiplied = shown.repeat_interleave(scenes, 0)
         scene = _over_smooth(premultiplied, rng)
         parts.append(pm1_to_u8(torch.cat([scene, labeller(scene) * 2 - 1], 1)))
     if not parts:
@@ -58,21 +62,24 @@ def label_corpus(
         if not whole.any():
             raise ValueError("every head is cut off by the top of its picture: use square framing")
         images = images[whole.repeat_interleave(scenes)]
-        keys = [key for key, kept in zip(keys, whole.tolist(), strict=True) if kept]
+        keys, folders = (list(compress(names, whole)) for names in (keys, folders))
     else:
         images = torch.cat([pm1_to_u8(F.interpolate(to_pm1(part), size, mode="area"))
                             for part in images.split(CHUNK)])  # fmt: skip
-    return Corpus(images=images, keys=tuple(keys))
+    number = {folder: i for i, folder in enumerate(sorted(set(folders)))}
+    groups = tuple(number[folder] for folder in folders for _ in range(scenes))
+    return Corpus(images=images, keys=tuple(keys), groups=groups)
 
 
-def _pictures(tars: Iterable[Path]) -> Iterator[tuple[str, Tensor]]:
-    """(key, float32 [4, LABEL_SIZE, LABEL_SIZE] in [0, 1]): premultiplied, a whole scene has alpha
-    1."""
+def _pictures(tars: Iterable[Path]) -> Iterator[tuple[str, str, Tensor]]:
+    """(key, its folder when it was added, float32 [4, LABEL_SIZE, LABEL_SIZE] in [0, 1]):
+    premultiplied, a whole scene has alpha 1."""
     for tar in tars:
         for key, members in read_samples(tar):
             for suffix, mode in (("image.png", "RGB"), ("image.jpg", "RGB"), ("rgba.png", "RGBA")):
                 if suffix in members:
-                    yield key, _square(members[suffix], mode)
+                    folder = json.loads(members.get("json", b"{}")).get("part", "")
+                    yield key, folder, _square(members[suffix], mode)
                     break
 
 

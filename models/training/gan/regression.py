@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from models.imaging.compositing import over
 from models.imaging.tensors import to_pm1
 from models.networks.stylegan3 import Generator, build_generator
+from models.networks.stylegan3.config import GeneratorConfig
 from models.training import distributed
 from models.training.ema import ema_beta, update_ema
 from models.training.gan import orthants
@@ -110,8 +111,15 @@ def _components(images_u8: Tensor, groups: Tensor, count: int) -> Tensor:
     return (u * s)[:, :count]
 
 
+def tells_groups(config: GeneratorConfig) -> bool:
+    """Whether the mapping network has layers to spare for groups."""
+    return config.mapping_kwargs.num_layers > orthants.LAYERS
+
+
 class Regression:
     """One run of it, of the generator of a game that has not begun."""
+
+    first_image = 0
 
     def __init__(self, training: GanTraining, kimg: float) -> None:
         """kimg: thousand images of the stage. Raises ValueError as PictureCodes and tell_groups do,
@@ -124,11 +132,12 @@ class Regression:
         self.codes = PictureCodes(corpus.images, groups, config.z_dim).to(training.device)
         self.inner = training.generator
         if self.codes.count > 1:
-            mapping, least = config.mapping_kwargs, orthants.LAYERS + 1
-            if mapping.num_layers < least:
+            mapping = config.mapping_kwargs
+            if not tells_groups(config):
                 raise ValueError(
                     f"pictures of {self.codes.count} folders need a preset whose mapping network "
-                    f"has {least} layers, such as portrait-64-small: this has {mapping.num_layers}"
+                    f"has {orthants.LAYERS + 1} layers, such as portrait-64-small: this has "
+                    f"{mapping.num_layers}"
                 )
             mapping = replace(mapping, num_layers=mapping.num_layers - orthants.LAYERS)
             inner = replace(config, mapping_kwargs=mapping)

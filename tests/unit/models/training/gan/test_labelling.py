@@ -1,6 +1,7 @@
 """The RGBA corpus of pictures that StyleMatte labels."""
 
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -15,16 +16,28 @@ from models.training.gan.labelling import label_corpus
 DATA = Path(__file__).parents[4] / "data"
 
 
-def tar_of(path: Path, portraits: dict[str, np.ndarray]) -> Path:
-    """Straight RGBA pictures as KEY.rgba.png."""
+def tar_of(
+    path: Path, portraits: dict[str, np.ndarray], folders: dict[str, str] | None = None
+) -> Path:
+    """Straight RGBA pictures as KEY.rgba.png, each with the folder it came from."""
     with tarfile.open(path, "w") as tar:
         for key, rgba in portraits.items():
             file = io.BytesIO()
             Image.fromarray(rgba).save(file, "PNG")
-            entry = tarfile.TarInfo(f"{key}.rgba.png")
-            entry.size = file.tell()
-            tar.addfile(entry, io.BytesIO(file.getvalue()))
+            record = json.dumps({"part": (folders or {}).get(key, "")}).encode()
+            for name, content in (("json", record), ("rgba.png", file.getvalue())):
+                entry = tarfile.TarInfo(f"{key}.{name}")
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
     return path
+
+
+def test_pictures_of_one_folder_are_one_group(tmp_path: Path) -> None:
+    rgba = np.zeros((8, 8, 4), np.uint8)
+    tar = tar_of(tmp_path / "p.tar", {"a": rgba, "b": rgba, "c": rgba}, {"a": "owls", "c": "owls"})
+    corpus = label_corpus([tar], brightness_of_background, size=8, scenes=2)
+    assert corpus.keys == ("a", "b", "c")
+    assert corpus.groups == (1, 1, 0, 0, 1, 1)
 
 
 def brightness_of_background(scene: torch.Tensor) -> torch.Tensor:
