@@ -112,12 +112,12 @@ def main(
             trainer = GanTraining(
                 corpus, preset, seed, backgrounds=backgrounds, device=own, dtype=dtype
             )
-            go_on = until_signalled()
-            if not resume and not (run / f"{NAME}.state.safetensors").exists():
-                for path in start:
-                    click.echo(start_from(trainer, path))
-                if regress and not regress_first(trainer, run, regress, save_every, go_on):
-                    return
+            new = not resume and not (run / f"{NAME}.state.safetensors").exists()
+            for path in start if new else ():
+                click.echo(start_from(trainer, path))
+            go_on = until_signalled()  # from here on there is a state to save
+            if new and regress and not regress_first(trainer, run, regress, save_every, go_on):
+                return
             take_up(trainer, run, resume)
         except (ValueError, FileNotFoundError, CheckpointRejected) as error:
             raise click.ClickException(str(error)) from error

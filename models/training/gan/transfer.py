@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.errors import CheckpointRejected
+from matteforge.cli.steps import Steps
 from models.networks.checkpoints.checkpoint import load_checkpoint
 from models.networks.checkpoints.load import load_generator
 from models.networks.stylegan3 import Generator
@@ -79,7 +80,8 @@ def fit_new_layers(trainer: GanTraining, teacher: Generator, fresh: list[nn.Para
     device, size = trainer.device, trainer.corpus.images.shape[-1]
     teacher = teacher.to(device).eval().requires_grad_(False)
     last: list[float] = []
-    for step in range(FIT_STEPS):
+    quiet = distributed.rank() > 0
+    for step in Steps("steps of new layers", FIT_STEPS, quiet=quiet).each(range(FIT_STEPS)):
         z = distributed.normal(FIT_BATCH, teacher.mapping.z_dim, rng=trainer.rng, device=device)
         with torch.no_grad():
             drawn = generate(teacher, z, trainer.dtype)

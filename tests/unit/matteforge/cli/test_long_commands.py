@@ -39,7 +39,8 @@ SHOWN = {  # where each command that may take long asks for a bar
     "evaluate": "workers.commands.measures:evaluate workers.commands.measures:_sources",
     "render": "models.renderer.cli:_fill",
     "train matting": "models.training.matting.train:main models.training.matting.train:_people",
-    "train gan": ("models.training.gan.adversarial:shown models.training.gan.adversarial:_corpus"),
+    "train gan": "models.training.gan.adversarial:shown models.training.gan.adversarial:_corpus "
+    "models.training.gan.transfer:fit_new_layers",
     "sample": "workers.commands.sample:_Sampler",
     "bench": "workers.bench.cli:_rows",
     "recover": "workers.commands.models:recover",
