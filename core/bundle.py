@@ -13,6 +13,7 @@ from core.errors import (
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.criteria import check_thresholds
 from matteforge.schemas.names import NAME, FileName, Sha256
+from matteforge.schemas.orders import MAX_PSI
 
 BUNDLE_FILE = "bundle.json"
 GENERATOR_FILE = "generator.safetensors"
@@ -34,13 +35,20 @@ class Bundle(Frozen):
         description="calibrated filter, by criterion"
     )
     resolution: int = Field(ge=1, le=MAX_RESOLUTION, description="pixels a side")
+    truncation_psi: float | None = Field(
+        None, gt=0, le=MAX_PSI, description="of orders that name none; null: 0.7"
+    )
     card: dict[str, object] = Field(
         default_factory=dict, description="data, kimg, seeds, commands, figures"
     )
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON: what the digest is taken of."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1).encode() + b"\n"
+        """Canonical JSON: what the digest is taken of. What older bundles lack is left out where it
+        says nothing, so that their digests stay."""
+        fields = self.model_dump(mode="json")
+        if self.truncation_psi is None:
+            del fields["truncation_psi"]
+        return json.dumps(fields, sort_keys=True, indent=1).encode() + b"\n"
 
     @property
     def digest(self) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from typing import Any
 
 from core.corpora import CorpusBook
 from core.datasets.dataset import DatasetView, new_dataset_id, utcnow
@@ -59,7 +60,7 @@ def claim_order(
     record = DatasetRecord(
         id=dataset_id,
         owner=key.tenant,
-        spec=spec.model_copy(update={"seed": plan.seed, "shard_size": plan.shard_size}),
+        spec=spec.model_copy(update=_settled(plan)),
         plan=plan,
         created_at=now,
         expires_at=end_of(spec, now, services.settings.retention_days),
@@ -76,6 +77,12 @@ def claim_order(
         _show(services, view)
     ring(services, dataset_id)
     return view
+
+
+def _settled(plan: Plan) -> dict[str, Any]:
+    """What an order may leave open, as it was decided."""
+    settled: dict[str, Any] = {"seed": plan.seed, "shard_size": plan.shard_size}
+    return settled if plan.render else settled | {"truncation_psi": plan.psi}
 
 
 def _show(services: Services, view: DatasetView) -> None:
@@ -131,6 +138,7 @@ def plan_order(services: Services, key: ApiKey, spec: AnySpec) -> Plan:
         batch_size=_batch_size(services, bundle.resolution),
         threads=services.settings.threads,
         max_attempts_per_sample=services.settings.max_attempts_per_sample,
+        truncation_psi=bundle.truncation_psi,
         backgrounds=_backgrounds(services, key, spec.background),
     )
 

@@ -37,6 +37,7 @@ def assemble(
     stylematte: Path,
     thresholds: Mapping[str, float],
     card: Mapping[str, Any] | None = None,
+    truncation_psi: float | None = None,
     half: bool = True,
     on_part: Callable[[str], object] = str,
 ) -> Bundle:
@@ -69,6 +70,7 @@ def assemble(
         files={file: digest(folder / file) for file in sources},
         thresholds=dict(thresholds),
         resolution=config.img_resolution,
+        truncation_psi=truncation_psi,
         card=dict(card or {}),
     )
     (folder / BUNDLE_FILE).write_bytes(bundle.to_bytes())

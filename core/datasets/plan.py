@@ -27,6 +27,7 @@ PIXELS_A_BATCH = {
     "cpu": 1024**2,
     "cuda": 16 * 1024**2,
 }  # by device class: memory of the networks grows with it
+DEFAULT_PSI = 0.7
 SHARDS_WANTED = 16
 SMALLEST_SHARD, LARGEST_SHARD = 32, 1000  # samples, where an order does not say
 LARGEST_BATCH = {"cpu": 8, "cuda": 64}
@@ -143,10 +144,13 @@ def make_plan(
     batch_size: int,
     threads: int,
     max_attempts_per_sample: int,
+    truncation_psi: float | None = None,
     backgrounds: BackgroundPool | None = None,
 ) -> Plan:
-    """Raises InvalidSpec when the order would need more than 999,999 shards, or leave a split
-    empty."""
+    """thresholds, truncation_psi: the bundle's, where the order names none.
+
+    Raises InvalidSpec when the order would need more than 999,999 shards, or leave a split empty.
+    """
     shard_size = spec.shard_size or default_shard_size(spec)
     splits: dict[str, float] = {split: share for split, share in spec.splits.items()}  # noqa: C416
     by_split = samples_by_split(spec.count, splits)
@@ -167,7 +171,9 @@ def make_plan(
         shards_total=shards_total,
         splits=splits,
         seed=seed,
-        truncation_psi=None if isinstance(spec, RenderedSpec) else spec.truncation_psi,
+        truncation_psi=None
+        if isinstance(spec, RenderedSpec)
+        else spec.truncation_psi or truncation_psi or DEFAULT_PSI,
         render=_render_plan(spec) if isinstance(spec, RenderedSpec) else None,
         members=spec.members,
         background=spec.background,

@@ -49,7 +49,7 @@ WATCH = click.option(
     "--psi",
     "truncation_psi",
     type=float,
-    help="truncation: variety against typicality  [default: 0.7]",
+    help="truncation: variety against typicality  [default: the model's, mostly 0.7]",
 )
 @click.option("--shard-size", type=int, help="samples a shard  [default: 2 to 16 shards]")
 @click.option("--image-format", type=click.Choice(["png", "webp", "jpeg"]), help="[default: png]")

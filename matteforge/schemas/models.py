@@ -19,6 +19,9 @@ class ModelOut(Wire):
     resolution: int | None = Field(
         description="pixels a side of the champion's samples; null without a champion"
     )
+    truncation_psi: float | None = Field(
+        None, description="what orders of the champion take that name none; null: 0.7"
+    )
     thresholds: Mapping[str, float] = Field(description="the champion's filter, by criterion")
     card: Mapping[str, object] = Field(description="the champion's data, training and figures")
 
@@ -69,6 +72,7 @@ class VersionOut(Wire):
     digest: str
     name: str
     resolution: int
+    truncation_psi: float | None = None
     files: dict[str, str] = Field(description="SHA-256 by name")
     thresholds: dict[str, float]
     card: dict[str, Any] = Field(description="data, parents, code version, figures with intervals")

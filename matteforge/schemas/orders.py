@@ -30,6 +30,7 @@ from matteforge.schemas.webhooks import ENDS, MAX_WEBHOOK_URL, WEBHOOK_URL, Orde
 PRIVATE_FIELDS = frozenset({"webhook_url", "webhook_events"})
 """Fields that don't leave the service with the dataset's files."""
 
+MAX_PSI = 1.5  # truncation: more than the variety that a generator has learnt
 MAX_COUNT = 10**8
 
 
@@ -150,11 +151,12 @@ class DatasetSpec(OrderSpec):
     bundle."""
 
     source: Literal["generated"] = "generated"
-    truncation_psi: float = Field(
-        0.7,
+    truncation_psi: float | None = Field(
+        None,
         gt=0,
-        le=1.5,
-        description="1 = full variety, smaller = closer to the mean; 0 would be one image",
+        le=MAX_PSI,
+        description="1 = full variety, smaller = closer to the mean; 0 would be one image; left "
+        "out: the model's own, 0.7 for most",
     )
 
     @field_validator("members")

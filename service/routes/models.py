@@ -34,6 +34,7 @@ def _model(services: Services, name: str) -> ModelOut:
         tenant=tenant,
         aliases=aliases,
         resolution=champion.resolution if champion else None,
+        truncation_psi=champion.truncation_psi if champion else None,
         thresholds=champion.thresholds if champion else {},
         card=champion.card if champion else {},
     )

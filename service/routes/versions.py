@@ -58,8 +58,9 @@ def version(
     digest = services.registry.resolve(f"{name}@{version}")
     bundle = services.registry.bundle(digest)
     return VersionOut(
-        digest=digest, name=bundle.name, resolution=bundle.resolution, files=bundle.files,
-        thresholds=bundle.thresholds, card=bundle.card,
+        digest=digest, name=bundle.name, resolution=bundle.resolution,
+        truncation_psi=bundle.truncation_psi, files=bundle.files, thresholds=bundle.thresholds,
+        card=bundle.card,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 
 from matteforge.cli.steps import Steps
+from matteforge.schemas.orders import MAX_PSI
 from workers.commands.measures import calibrate, evaluate
 from workers.commands.versions import history, promote, rollback
 from workers.commands.weights import export, import_
@@ -50,6 +51,10 @@ def list_() -> None:
     "--thresholds", type=EXISTING, required=True, help="JSON of `models calibrate --out`."
 )
 @click.option("--card", type=EXISTING, help="JSON: data, kimg, seeds, commands, figures.")
+@click.option(
+    "--psi", type=click.FloatRange(0, MAX_PSI, min_open=True),
+    help="Truncation of orders that name none.  [default: 0.7]",
+)  # fmt: skip
 @click.option("--half/--full", default=True, show_default=True, help="Large tensors as float16.")
 def bundle(
     folder: Path,
@@ -58,6 +63,7 @@ def bundle(
     stylematte: Path,
     thresholds: Path,
     card: Path | None,
+    psi: float | None,
     half: bool,
 ) -> None:
     """Assemble a bundle folder from two checkpoints."""
@@ -71,6 +77,7 @@ def bundle(
             stylematte=stylematte,
             thresholds=json.loads(thresholds.read_text()),
             card=json.loads(card.read_text()) if card else None,
+            truncation_psi=psi,
             half=half,
             on_part=steps.part,
         )

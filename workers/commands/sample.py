@@ -41,7 +41,7 @@ class Seeds(click.ParamType[tuple[int, ...]]):
 @click.command()
 @click.option("--seeds", type=Seeds(), default="1-64", show_default=True)
 @click.option(
-    "--psi", type=click.FloatRange(0, 2), default=0.7, show_default=True, help="Truncation."
+    "--psi", type=click.FloatRange(0, 2), help="Truncation.  [default: the bundle's, mostly 0.7]"
 )
 @click.option(
     "--model",
@@ -60,7 +60,7 @@ class Seeds(click.ParamType[tuple[int, ...]]):
     "--coarse", type=click.IntRange(1), help="Layers that come from the rows' seeds; default: half."
 )
 def sample(
-    seeds: tuple[int, ...], psi: float, model: Path | None, grid: Path | None, alpha: bool,
+    seeds: tuple[int, ...], psi: float | None, model: Path | None, grid: Path | None, alpha: bool,
     out: Path | None, walk: Path | None, steps: int, mix: Path | None, coarse: int | None,
 ) -> None:  # fmt: skip
     """Draw a generator's samples, unfiltered: seed 7 is the same person each time, as in a
@@ -92,8 +92,9 @@ def sample(
 class _Sampler:
     """A generator on the CPU and its truncation."""
 
-    def __init__(self, model: Path | None, psi: float) -> None:
-        from core.bundle import GENERATOR_FILE
+    def __init__(self, model: Path | None, psi: float | None) -> None:
+        from core.bundle import BUNDLE_FILE, GENERATOR_FILE, load_bundle_folder
+        from core.datasets.plan import DEFAULT_PSI
         from core.errors import CheckpointRejected
         from models import shipped_bundle
         from models.kernels.compile_notice import announce_compilation
@@ -105,7 +106,9 @@ class _Sampler:
             self.network = load_generator(path / GENERATOR_FILE if path.is_dir() else path)
         except (CheckpointRejected, FileNotFoundError) as error:
             raise click.ClickException(f"{path} is no generator: {error}") from error
-        self.psi = psi
+        if psi is None and (path / BUNDLE_FILE).is_file():
+            psi = load_bundle_folder(path).truncation_psi
+        self.psi = DEFAULT_PSI if psi is None else psi
 
     @torch.no_grad()
     def styles(self, seeds: tuple[int, ...]) -> Tensor:

@@ -1,11 +1,12 @@
 """core.registry and core.keyring, on the memory store."""
 
 import hashlib
+import json
 
 import pytest
 
 from core.adapters.memory import MemoryStore
-from core.bundle import Bundle
+from core.bundle import Bundle, load_bundle_folder
 from core.errors import CheckpointRejected, NotFound, StateConflict
 from core.keyring import KeyRing, new_api_key
 from core.registry import Registry
@@ -27,6 +28,17 @@ def test_a_published_bundle_is_found_by_every_kind_of_reference(tmp_path):
         assert registry.resolve(reference) == bundle.digest
     assert registry.bundle(bundle.digest) == bundle
     assert list(registry.versions("humans")) == [("champion", bundle.digest)]
+
+
+def test_a_truncation_of_its_own_is_part_of_a_bundle_and_none_is_not(tmp_path):
+    folder = make_bundle(tmp_path / "b")
+    older = json.loads((folder / "bundle.json").read_bytes())
+    assert "truncation_psi" not in older
+    bundle = load_bundle_folder(folder)
+    with_psi = bundle.model_copy(update={"truncation_psi": 1.0})
+    assert with_psi.digest != bundle.digest
+    (folder / "bundle.json").write_bytes(with_psi.to_bytes())
+    assert load_bundle_folder(folder).truncation_psi == 1.0
 
 
 def test_a_bundle_is_read_once(tmp_path):

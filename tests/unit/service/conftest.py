@@ -77,14 +77,21 @@ class World:
         self.catalog.finish(request, head, self.catalog.shard_records(dataset_id))
         self.live.set_state(dataset_id, state, now, counts=counts)
 
+    def publish(self, folder: Path, name: str, psi: float) -> Bundle:
+        return publish(self.store, folder / "bundle", name, psi)
 
-def publish(store: MemoryStore, folder: Path, name: str = "humans") -> Bundle:
+
+def publish(
+    store: MemoryStore, folder: Path, name: str = "humans", psi: float | None = None
+) -> Bundle:
+    folder.mkdir(exist_ok=True)
     (folder / "generator.safetensors").write_bytes(b"weights")
     bundle = Bundle(
         name=name,
         files={"generator.safetensors": hashlib.sha256(b"weights").hexdigest()},
         thresholds={"mad": 0.03, "iou": 0.9},
         resolution=128,
+        truncation_psi=psi,
         card={"kimg": 100},
     )
     (folder / "bundle.json").write_bytes(bundle.to_bytes())

@@ -11,6 +11,8 @@ from core.errors import LiveViewUnavailable, StoreUnavailable
 from core.messages import Reconcile
 from matteforge.schemas.corpora import CorpusKind, Split
 from matteforge.schemas.datasets import DatasetState
+from matteforge.schemas.orders import DatasetSpec
+from service.fingerprint import fingerprint
 from service.wire import dataset_out
 
 
@@ -46,6 +48,22 @@ def test_an_order_is_claimed_shown_and_rung(world):
 def test_thresholds_of_the_order_override_the_bundles(world):
     out = world.order(filter={"mad": 0.5})
     assert world.catalog.request(out["id"]).plan.thresholds == {"mad": 0.5, "iou": 0.9}
+
+
+def test_an_order_takes_the_bundles_truncation_unless_it_names_its_own(world, tmp_path):
+    assert world.order()["spec"]["truncation_psi"] == 0.7
+    world.publish(tmp_path, "whole", psi=1.0)
+    out = world.order(model="whole")
+    assert out["spec"]["truncation_psi"] == world.catalog.request(out["id"]).plan.psi == 1.0
+    assert world.order(model="whole", truncation_psi=0.3)["spec"]["truncation_psi"] == 0.3
+    assert world.http.get("/v1/models/whole").json()["truncation_psi"] == 1.0
+    assert world.http.get("/v1/models/humans").json()["truncation_psi"] is None
+
+
+def test_a_replay_from_before_bundles_had_a_truncation_is_known(world):
+    said = fingerprint(DatasetSpec(count=3, truncation_psi=0.7))
+    assert said == fingerprint(DatasetSpec(count=3))
+    assert said != fingerprint(DatasetSpec(count=3, truncation_psi=1.0))
 
 
 def test_seeds_are_drawn_anew(world):

@@ -60,6 +60,7 @@ def test_models_show_aliases_thresholds_and_card(world):
     assert model == {
         "name": "humans",
         "aliases": {"champion": world.bundle.digest},
+        "truncation_psi": None,
         "tenant": "default",
         "resolution": 128,
         "thresholds": {"mad": 0.03, "iou": 0.9},
