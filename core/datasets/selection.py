@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core import keys
-from core.errors import NotFound, RecordCorrupt
+from core.conditional import put_once
+from core.errors import IdempotencyMismatch, NotFound, RecordCorrupt
 from core.ports import ObjectStore
 from matteforge.schemas.base import Frozen
 from matteforge.schemas.orders import SPLITS
@@ -30,9 +31,12 @@ def select_by_split(
 
 
 def put_selection(store: ObjectStore, dataset_id: str, selection: Selection) -> None:
-    """Write what a subset takes."""
+    """Write what a subset takes, once. Raises IdempotencyMismatch where another request of the same
+    Idempotency-Key has written something else meanwhile."""
     body = selection.model_dump_json().encode()
-    store.put(keys.selection(dataset_id), body, content_type="application/json")
+    written = put_once(store, keys.selection(dataset_id), body)
+    if not written and get_selection(store, dataset_id) != selection:
+        raise IdempotencyMismatch
 
 
 def get_selection(store: ObjectStore, dataset_id: str) -> Selection:

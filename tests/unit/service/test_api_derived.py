@@ -185,3 +185,16 @@ def test_an_order_can_t_say_that_it_was_made_from_another(world: Any, parent: st
     answer = world.http.post("/v1/datasets", json={"count": 5, "derived_from": origin})
     assert answer.status_code == 422
     assert "subsets, extend and regenerate" in answer.json()["detail"]
+
+
+def test_two_parts_at_once_under_one_idempotency_key_do_not_mix(world: Any, parent: str) -> None:
+    """What the first has chosen stays, though it has not claimed its dataset yet."""
+    chosen = {"keys": KEYS[:2]}
+    path, header = f"/v1/datasets/{parent}/subsets", {"Idempotency-Key": "once"}
+    first = world.http.post(path, json=chosen, headers=header).json()
+    world.store.delete(keys.request(first["id"]))  # as if it were just before its claim
+    other = world.http.post(path, json={"keys": KEYS[:3]}, headers=header)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+    assert get_selection(world.store, first["id"]).keys == KEYS[:2]
+    again = world.http.post(path, json=chosen, headers=header)
+    assert (again.status_code, again.json()["id"]) == (202, first["id"])

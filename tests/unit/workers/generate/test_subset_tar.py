@@ -113,9 +113,8 @@ def test_a_key_that_is_not_there_fails_it(bench: Any) -> None:
     bench.order(count=8)
     bench.work(60)
     subset(bench, [0, 5])
-    put_selection(
-        bench.store, "ds_s", Selection(parent="ds_a", keys=["00000000009", "00000100001"])
-    )
+    other = Selection(parent="ds_a", keys=["00000000009", "00000100001"])
+    bench.store.put(keys.selection("ds_s"), other.model_dump_json().encode())
     bench.work(60)
     assert "no sample 00000000009" in bench.live.get("ds_s").error.detail
 
