@@ -3,6 +3,7 @@
 Under torchrun, over several processes, in step with each other.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -83,13 +84,15 @@ def real_backgrounds(
 )
 @click.option("--seed", default=0)
 @click.option("--save-every", default=300.0, help="Seconds between states.")
+@click.option("--keep-every", type=float, metavar="KIMG", help="Generators kept in snapshots/.")
 @click.option("--threads", default=1)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def main(
     run: Path, data: Path | None, matte: Path | None, scenes: int, photos: tuple[Path, ...],
     name: str, resume: tuple[Path, ...], start: tuple[Path, ...], regress: float,
     kimg: float | None, lr: float | None, batch: int | None, settings: dict[str, Any],
-    precision: str | None, seed: int, save_every: float, threads: int, device: str,
+    precision: str | None, seed: int, save_every: float, keep_every: float | None, threads: int,
+    device: str,
 ) -> None:  # fmt: skip
     """Train StyleMatteGAN, or go on with it where RUN holds its state; RUN/gan.safetensors is the
     generator.
@@ -127,7 +130,7 @@ def main(
         trainer.state.progress.history.append(entry)
         last = trainer.first_image + preset.adversarial.total_kimg * 1000
         with shown(trainer, last, go_on) as goes_on:
-            train(trainer, run, NAME, last, save_every, goes_on)
+            train(trainer, run, NAME, last, save_every, goes_on, 1000 * (keep_every or math.inf))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,29 +67,42 @@ def train(
     last_image: float,
     save_every: float,
     go_on: Callable[[GanTrainer], bool],
+    keep_every: float = math.inf,
 ) -> None:
     """Steps until `last_image` or until `go_on`, asked before each step, says no in one of the
     processes.
 
     Publishes every `save_every` seconds and at the end, where it also writes
-    NAME.compact.safetensors, small enough to be kept with the code; only the first process writes.
-    Raises TrainingDiverged.
+    NAME.compact.safetensors, small enough to be kept with the code; every `keep_every` images the
+    generator stays, as snapshots/NAME-KIMG.safetensors. Only the first process writes. Raises
+    TrainingDiverged.
     """
     if distributed.rank() > 0:
         for _ in _steps(trainer, last_image, go_on):
             pass
         return
-    saved = time.monotonic()
+    saved, kept = time.monotonic(), trainer.state.progress.images // keep_every
     with ScalarLog(run, name) as log:
         for scalars in _steps(trainer, last_image, go_on):
             if scalars:
                 progress = trainer.state.progress
                 log.write(progress.images, {"seconds": progress.seconds} | scalars)
-            if time.monotonic() - saved > save_every:
+            due = trainer.state.progress.images // keep_every
+            if time.monotonic() - saved > save_every or due > kept:
                 publish(trainer, run, name)
                 saved = time.monotonic()
+            if due > kept:
+                _keep(trainer, run, name)
+                kept = due
     publish(trainer, run, name)
     trainer.state.save_compact(run / f"{name}.compact.safetensors", forget=FORGOTTEN)
+
+
+def _keep(trainer: GanTrainer, run: Path, name: str) -> None:
+    folder = run / "snapshots"
+    folder.mkdir(exist_ok=True)
+    kimg = trainer.state.progress.images // 1000
+    shutil.copyfile(run / f"{name}.safetensors", folder / f"{name}-{kimg:05d}.safetensors")
 
 
 def _steps(

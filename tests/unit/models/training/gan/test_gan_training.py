@@ -13,6 +13,7 @@ from models.metrics.generator_card import (
     sample_images,
     write_contact_sheet,
 )
+from models.networks.checkpoints.checkpoint import load_checkpoint
 from models.networks.checkpoints.load import load_generator
 from models.networks.stylematte import StyleMatte, preset
 from models.training.ema import ema_beta, update_ema
@@ -130,6 +131,11 @@ def test_the_program_trains_goes_on_and_takes_up_a_generator(
     assert images(runs[1], "0.016", "--resume", str(state)) == 48  # a new one
     assert images(runs[1], "0.016") == 48
     assert images(runs[2], "0.008", "--resume", str(generator)) == 8
+    assert not (runs[2] / "snapshots").exists()
+    assert images(runs[2], "0.024", "--keep-every", "0.016") == 24
+    (kept,) = (runs[2] / "snapshots").iterdir()
+    assert load_checkpoint(kept, kind="stylemattegan-generator").extra["kimg"] == 0.0
+    assert kept.read_bytes() != (runs[2] / "gan.safetensors").read_bytes()
     assert load_generator(generator).config.img_resolution == 32
     assert next((runs[0] / "grids").glob("*.png")).stat().st_size > 1000
 
