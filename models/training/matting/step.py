@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from models.kernels.device import training_dtype
 from models.networks.stylematte import StyleMatte, predict_alpha
 from models.training.ema import update_ema
 from models.training.matting.augment import Batch, draw_batch
@@ -29,7 +30,7 @@ class MattingTraining:
     """The whole network, or only pyramid fusion and the last convolution on a pixel decoder that
     stays as it is."""
     mixed_precision: bool = True
-    """bfloat16 where it is safe, on CUDA only."""
+    """bfloat16 where it is safe, on devices that gain by it (`training_dtype`)."""
     sizes: tuple[int, ...] = (64, 96, 128, 128)
     """Image sides, in pixels; each batch draws one."""
     batch_pixels: int = 8 * 128 * 128
@@ -78,6 +79,7 @@ class MattingTrainer:
             lr=options.learning_rate,
             weight_decay=options.weight_decay,
             betas=(0.9, 0.98),
+            fused=True,
         )
         self.state = TrainingState(
             kind="stylematte-training",
@@ -100,9 +102,8 @@ class MattingTrainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         device = self.network.conv.weight.device
-        with torch.autocast(
-            device.type, torch.bfloat16, self.options.mixed_precision and device.type == "cuda"
-        ):
+        with torch.autocast(device.type, torch.bfloat16, self.options.mixed_precision
+                            and training_dtype(device) is torch.bfloat16):  # fmt: skip
             predicted = predict_alpha(self.network, batch.image.to(device))
         losses = matting_loss(predicted.float(), batch.alpha.to(device), batch.contrast.to(device))
         self.optimiser.zero_grad(set_to_none=True)

@@ -28,6 +28,7 @@ from models.imaging.pixels import U8
 from models.imaging.sheets import in_rows, save_sheet, tile
 from models.imaging.tensors import quantised_rgb
 from models.kernels.compile_notice import announce_compilation
+from models.kernels.cpu_tuning import restart_tuned
 from models.metrics.matting import matting_metrics
 from models.networks.checkpoints.checkpoint import save_checkpoint
 from models.networks.checkpoints.load import load_stylematte
@@ -200,6 +201,7 @@ def main(
 
     Those that come in a scene (image and alpha) are also shown in it.
     """
+    restart_tuned()
     announce_compilation()
     torch.manual_seed(seed)
     network = load_stylematte(start) if start else StyleMatte(preset(sizes))
