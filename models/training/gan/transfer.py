@@ -23,6 +23,7 @@ from models.training.gan.trainer import GanTraining
 from models.training.run_state import tensors_below
 
 FIT_STEPS, FIT_BATCH, FIT_LR = 200, 16, 0.003
+FIT_PIXELS = FIT_BATCH * 128**2  # a batch's, above 128 px: memory and time of a step stay
 
 
 @torch.no_grad()
@@ -79,10 +80,11 @@ def fit_new_layers(trainer: GanTraining, teacher: Generator, fresh: list[nn.Para
     optimizer = torch.optim.Adam(fresh, FIT_LR, betas=(0.9, 0.99))
     device, size = trainer.device, trainer.corpus.images.shape[-1]
     teacher = teacher.to(device).eval().requires_grad_(False)
+    batch = max(min(FIT_BATCH, FIT_PIXELS // size**2), 2)
     last: list[float] = []
     quiet = distributed.rank() > 0
     for step in Steps("steps of new layers", FIT_STEPS, quiet=quiet).each(range(FIT_STEPS)):
-        z = distributed.normal(FIT_BATCH, teacher.mapping.z_dim, rng=trainer.rng, device=device)
+        z = distributed.normal(batch, teacher.mapping.z_dim, rng=trainer.rng, device=device)
         with torch.no_grad():
             drawn = generate(teacher, z, trainer.dtype)
             target = F.interpolate(drawn, size, mode="bilinear", antialias=True)
