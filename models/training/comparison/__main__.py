@@ -105,10 +105,12 @@ def train(
 
 @main.command(name="table")
 @click.argument("test")
+@click.option("--minus", type=click.Choice(ARMS), default="labelled", show_default=True,
+              help="The arm that the others are compared with.")  # fmt: skip
 @click.pass_obj
-def show(out: Path, test: str) -> None:
+def show(out: Path, test: str, minus: str) -> None:
     """Print the table of all arms and seeds that were scored on TEST, a tar's name without .tar."""
-    click.echo(table(out, test))
+    click.echo(table(out, test, minus))
 
 
 def _options(steps: int, seed: int, rate: float) -> MattingTraining:

@@ -34,9 +34,9 @@ def score(matte: StyleMatte, test: Path) -> dict[str, list[float]]:
     return scores
 
 
-def table(out: Path, test: str) -> str:
-    """Markdown of one test set: each arm's mean and interval, and its paired difference to the
-    labelled pairs alone."""
+def table(out: Path, test: str, reference: str = "labelled") -> str:
+    """Markdown of one test set: each arm's mean and interval, and its paired difference to the arm
+    `reference`."""
     name = f"scores-{test}.json"
     found = sorted({path.parent.name.rpartition("-")[0] for path in out.glob(f"*/{name}")})
     arms = sorted(found, key=lambda arm: (ARMS.index(arm.partition("_")[0]), arm))
@@ -50,7 +50,7 @@ def table(out: Path, test: str) -> str:
     for arm, values in scores.items():
         cells = [_cell(values[m]) for m in MEASURES]
         lines.append(f"| {arm} | {len(runs[arm])} | " + " | ".join(cells) + " |")
-        alone = f"labelled{TUNED}" if TUNED in arm else "labelled"
+        alone = f"{reference}{TUNED}" if TUNED in arm else reference
         shared = min(len(runs[arm]), len(runs.get(alone, ())))
         if arm != alone and shared:
             paired = [_cell(values[m][:shared] - scores[alone][m][:shared]) for m in MEASURES]

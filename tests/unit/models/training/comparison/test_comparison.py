@@ -122,6 +122,9 @@ def test_the_table_pairs_each_arm_with_the_labelled_one(tmp_path: Path) -> None:
     ]
     assert lines[2].startswith("| labelled | 2 | 4.0000 [")
     assert lines[4].endswith("| 0.2500 [0.2500, 0.2500] |")
+    other = table(tmp_path, "test", "generated").splitlines()
+    assert other[3].startswith("| … minus generated |")
+    assert other[3].endswith("| -0.2500 [-0.2500, -0.2500] |")
 
 
 def test_the_table_shows_each_share_of_an_arm_by_itself(tmp_path: Path) -> None:
