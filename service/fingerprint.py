@@ -31,7 +31,7 @@ def fingerprint(spec: AnySpec) -> str:
         if fields.get(name) == value:
             del fields[name]
     if fields.get("truncation_psi", 0) is None:
-        fields["truncation_psi"] = 0.7
+        fields["truncation_psi"] = 0.7  # every order's, before models had their own
     if fields["shard_size"] is None:
         fields["shard_size"] = 100 if isinstance(spec, RenderedSpec) else 1000
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

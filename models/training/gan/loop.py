@@ -74,7 +74,7 @@ def train(
 
     Publishes every `save_every` seconds and at the end, where it also writes
     NAME.compact.safetensors, small enough to be kept with the code; every `keep_every` images the
-    generator stays, as snapshots/NAME-KIMG.safetensors. Only the first process writes. Raises
+    generator stays, as snapshots/NAME-IMAGES.safetensors. Only the first process writes. Raises
     TrainingDiverged.
     """
     if distributed.rank() > 0:
@@ -101,8 +101,8 @@ def train(
 def _keep(trainer: GanTrainer, run: Path, name: str) -> None:
     folder = run / "snapshots"
     folder.mkdir(exist_ok=True)
-    kimg = trainer.state.progress.images // 1000
-    shutil.copyfile(run / f"{name}.safetensors", folder / f"{name}-{kimg:05d}.safetensors")
+    images = trainer.state.progress.images
+    shutil.copyfile(run / f"{name}.safetensors", folder / f"{name}-{images:08d}.safetensors")
 
 
 def _steps(

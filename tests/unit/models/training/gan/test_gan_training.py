@@ -134,6 +134,7 @@ def test_the_program_trains_goes_on_and_takes_up_a_generator(
     assert not (runs[2] / "snapshots").exists()
     assert images(runs[2], "0.024", "--keep-every", "0.016") == 24
     (kept,) = (runs[2] / "snapshots").iterdir()
+    assert kept.name == "gan-00000016.safetensors"
     assert load_checkpoint(kept, kind="stylemattegan-generator").extra["kimg"] == 0.0
     assert kept.read_bytes() != (runs[2] / "gan.safetensors").read_bytes()
     assert load_generator(generator).config.img_resolution == 32
