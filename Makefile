@@ -43,7 +43,7 @@ test: setup ## every test but the slow ones, on a real Valkey and a real S3, on 
 test-again: setup ## the tests that failed the last time, alone: real clocks may fail on a busy machine
 	$(BIN)/pytest -p no:randomly --last-failed --last-failed-no-failures none -m "not slow and not gpu and not portraits and not browser"
 
-test-fast: setup ## unit tests of everything but the networks, less those of half a second and more: a minute on two cores
+test-fast: setup ## unit tests of everything but the networks, less those of half a second and more: 45 s on two cores
 	$(BIN)/pytest -n 2 --dist worksteal -m "not thorough and not slow and not gpu and not portraits and not browser" tests/unit/core tests/unit/matteforge \
 	  tests/unit/service tests/unit/workers tests/unit/deploy
 
