@@ -41,6 +41,5 @@ def half_dtype() -> torch.dtype:
 def training_dtype(device: torch.device | str) -> torch.dtype:
     """The precision in which a generator's layers learn fastest: bfloat16 on CUDA and on a CPU
     whose matrix units take it (AMX: 2.5 times an image at 128 px), else float32."""
-    if torch.device(device).type == "cuda" or torch.cpu._is_amx_tile_supported():
-        return torch.bfloat16
-    return torch.float32
+    fast = torch.device(device).type == "cuda" or torch.cpu.get_capabilities().get("amx_bf16")
+    return torch.bfloat16 if fast else torch.float32
